@@ -1,0 +1,61 @@
+"""Deep Bayesian local crystallography: a napari plugin with a headless core.
+
+The public names below are loaded on first use, so that importing the package costs nothing:
+neither Qt, napari, torch nor PyMC is imported until something needs it.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from local_crystallography.analysis import Analysis as Analysis
+    from local_crystallography.data.atoms import Atoms as Atoms
+    from local_crystallography.data.image import Image as Image
+    from local_crystallography.data.subimages import SubImages as SubImages
+    from local_crystallography.io.read import read_image as read_image
+    from local_crystallography.models.vae import Vae as Vae
+    from local_crystallography.recipe import Recipe as Recipe
+    from local_crystallography.simulate.samples import simulate_sample as simulate_sample
+    from local_crystallography.steps.cluster import Cluster as Cluster
+    from local_crystallography.steps.encode import Encode as Encode
+    from local_crystallography.steps.extract_sub_images import ExtractSubImages as ExtractSubImages
+    from local_crystallography.steps.find_atoms import FindAtoms as FindAtoms
+    from local_crystallography.steps.paint_map import PaintMap as PaintMap
+    from local_crystallography.steps.segment import Segment as Segment
+    from local_crystallography.steps.train_vae import TrainVae as TrainVae
+
+try:
+    __version__ = version("napari-local-crystallography")
+except PackageNotFoundError:  # run from a source tree that is not installed
+    __version__ = "0+unknown"
+
+_HOME = {
+    "Analysis": "analysis",
+    "Atoms": "data.atoms",
+    "Cluster": "steps.cluster",
+    "Encode": "steps.encode",
+    "ExtractSubImages": "steps.extract_sub_images",
+    "FindAtoms": "steps.find_atoms",
+    "Image": "data.image",
+    "PaintMap": "steps.paint_map",
+    "Recipe": "recipe",
+    "Segment": "steps.segment",
+    "SubImages": "data.subimages",
+    "TrainVae": "steps.train_vae",
+    "Vae": "models.vae",
+    "read_image": "io.read",
+    "simulate_sample": "simulate.samples",
+}
+
+__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""The nouns: what steps take and give."""
