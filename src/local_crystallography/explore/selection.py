@@ -1,0 +1,124 @@
+"""The one home of the selection: every view reads it, every view may change it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from psygnal import Signal
+
+from local_crystallography.data.errors import InputError
+
+How = Literal["replace", "add", "subtract", "intersect"]
+Mask = npt.NDArray[np.bool_]
+
+HISTORY = 50
+
+
+class Selection:
+    """Which of N atoms are selected, with a revision number and a history.
+
+    Every change that alters the mask raises `revision` by one and emits `changed(source)`, where `source` is
+    whoever asked for it, so that a view can skip its own changes. A change that alters nothing is silent.
+
+    Parameters
+    ----------
+    n
+        Number of atoms; none is selected at first.
+    """
+
+    changed = Signal(object)
+
+    def __init__(self, n: int = 0) -> None:
+        self._mask = _frozen(np.zeros(n, bool))
+        self._history: deque[Mask] = deque(maxlen=HISTORY)
+        self._revision = 0
+
+    def __len__(self) -> int:
+        return len(self._mask)
+
+    @property
+    def mask(self) -> Mask:
+        """(N,) bool, read-only; a new array after every change."""
+        return self._mask
+
+    @property
+    def count(self) -> int:
+        """How many atoms are selected."""
+        return int(np.count_nonzero(self._mask))
+
+    @property
+    def revision(self) -> int:
+        """Raised by one with every change."""
+        return self._revision
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a change to take back."""
+        return bool(self._history)
+
+    def apply(self, mask: npt.ArrayLike, how: How = "replace", source: object = None) -> None:
+        """Combine a (N,) mask with the selection.
+
+        Raises
+        ------
+        InputError
+            For a mask of another length, or an unknown way to combine.
+        """
+        given = np.asarray(mask)
+        if given.shape != self._mask.shape or given.dtype != np.bool_:
+            raise InputError(
+                f"A selection of shape {given.shape} and type {given.dtype} came, "
+                f"a bool mask over {len(self)} atoms was expected; "
+                "make it from the current table."
+            )
+        self._change(_combine(self._mask, given, how), source)
+
+    def invert(self, source: object = None) -> None:
+        """Select what is not selected."""
+        self._change(~self._mask, source)
+
+    def clear(self, source: object = None) -> None:
+        """Select nothing."""
+        self._change(np.zeros(len(self), bool), source)
+
+    def undo(self, source: object = None) -> None:
+        """Take the last change back; without one, nothing happens."""
+        if self._history:
+            self._set(self._history.pop(), source)
+
+    def resize(self, n: int, source: object = None) -> None:
+        """Start again for a new table of n atoms: nothing selected, no history."""
+        self._history.clear()
+        self._set(np.zeros(n, bool), source)
+
+    def _change(self, mask: Mask, source: object) -> None:
+        if not np.array_equal(mask, self._mask):
+            self._history.append(self._mask)
+            self._set(mask, source)
+
+    def _set(self, mask: Mask, source: object) -> None:
+        self._mask = _frozen(mask)
+        self._revision += 1
+        self.changed.emit(source)
+
+
+def _combine(old: Mask, new: Mask, how: How) -> Mask:
+    match how:
+        case "replace":
+            return new.copy()
+        case "add":
+            return old | new
+        case "subtract":
+            return old & ~new
+        case "intersect":
+            return old & new
+        case _:
+            raise InputError(f"{how!r} came as the way to select; use replace, add, subtract or intersect.")
+
+
+def _frozen(mask: Mask) -> Mask:
+    mask.flags.writeable = False
+    return mask

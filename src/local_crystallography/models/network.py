@@ -1,0 +1,158 @@
+"""The rotational variational autoencoder as a torch module: read it top to bottom.
+
+Generative model (Fig. 3b and Eq. 2 of the paper), on the coefficients c of `harmonics`:
+
+    z ~ N(0, I)                     latents: what the sub-image shows
+    g ~ wrapped N(0, s_gamma^2)     angle
+    t ~ N(0, s_offset^2)            offset
+    c = shift_t turn_g decode(z) + N(0, noise^2)
+
+Only q(z | c) is amortised. Given z, every angle is scored at once (turning is a phase factor, so the score of all
+angles is one Fourier sum) and the angle is marginalised over the circle; the offset, to first order a linear Gaussian
+variable, is marginalised in closed form. The encoder sees the image at every angle and takes the mean, so that z cannot
+depend on how the image is turned.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from local_crystallography.models.harmonics import Harmonics
+
+ANGLES = 256
+"""Angles at which the posterior of the angle is scored; a power of two, far above twice the highest order."""
+
+
+class RotationalVae(nn.Module):
+    """Encoder, decoder and the marginal likelihood; coefficients are (n, 2 P), see `Harmonics`."""
+
+    def __init__(self, harmonics: Harmonics, *, latents: int, hidden: int, s_gamma: float, s_offset: float) -> None:
+        super().__init__()
+        orders = torch.as_tensor(harmonics.orders)
+        top = int(orders.max())
+        self.size, self.latents, self.s_offset = len(orders), latents, s_offset
+        self.dimensions = 2 * len(orders) - int((orders == 0).sum())
+        self.encoder = InvariantEncoder(orders, hidden=hidden, latents=latents)
+        self.decoder = Decoder(2 * len(orders), hidden=hidden, latents=latents)
+        self.register_buffer("noise", torch.ones(()))
+        angle = 2 * math.pi / ANGLES * torch.arange(ANGLES)
+        wrapped = (angle + math.pi) % (2 * math.pi) - math.pi
+        self.register_buffer("angle", wrapped, persistent=False)
+        self.register_buffer("log_prior", F.log_softmax(-0.5 * (wrapped / s_gamma) ** 2, dim=0), persistent=False)
+        phase = torch.arange(top + 1)[:, None] * angle
+        self.register_buffer("waves", torch.cat([phase.cos(), phase.sin()]), persistent=False)
+        self.register_buffer("orders", orders, persistent=False)
+        gradients = torch.as_tensor(harmonics.gradients, dtype=torch.float32)
+        self.register_buffer("gradients", gradients, persistent=False)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """(n, 2 P) coefficients of the canonical image of every latent point."""
+        image: Tensor = self.decoder(z)
+        return image
+
+    def score(self, c: Tensor, image: Tensor) -> Tensor:
+        """(n, 2, M + 1): cosine and sine coefficients of the inner product of c with the image turned by any angle."""
+        (a, b), (d, e) = c.split(self.size, 1), image.split(self.size, 1)
+        parts = torch.stack([a * d + b * e, b * d - a * e], dim=1)
+        waves = torch.zeros(*parts.shape[:2], int(self.orders.max()) + 1, device=c.device)
+        return waves.index_add(2, self.orders, parts)
+
+    def log_angle(self, score: Tensor, noise: Tensor) -> Tensor:
+        """(n, ANGLES) log of the prior times the likelihood of every angle, up to what does not depend on it."""
+        return score.flatten(1) @ self.waves / noise**2 + self.log_prior
+
+    def turn(self, image: Tensor, angle: Tensor) -> Tensor:
+        """Coefficients of the images turned counter-clockwise by angle (n,), radians."""
+        a, b = image.split(self.size, 1)
+        cosine, sine = (angle[:, None] * self.orders).cos(), (angle[:, None] * self.orders).sin()
+        return torch.cat([a * cosine - b * sine, b * cosine + a * sine], dim=1)
+
+    def moved(self, image: Tensor) -> Tensor:
+        """(n, 2, 2 P) change of the coefficients per pixel of motion along y and along x."""
+        return torch.einsum("apq,nq->nap", self.gradients, image)
+
+    def offset(self, rest: Tensor, slope: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Posterior mean (n, 2) and precision (n, 2, 2) of the offset, given what is left to explain, in pixels."""
+        identity = torch.eye(2, device=rest.device)
+        precision = slope @ slope.mT / noise**2 + identity / self.s_offset**2
+        mean = torch.linalg.solve(precision, slope @ rest[..., None] / noise**2)
+        return mean[..., 0], precision
+
+    def log_likelihood(self, c: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """(n,) log p(c | z) with angle and offset marginalised, and the squared residual at their best values."""
+        image = self.decode(z)
+        log_angle = self.log_angle(self.score(c, image), self.noise)
+        turned = self.turn(image, self.angle[log_angle.argmax(1)])
+        slope = self.moved(turned)
+        offset, precision = self.offset(c - turned, slope, self.noise)
+        square = (c.square().sum(1) + image.square().sum(1)) / (2 * self.noise**2)
+        gain = 0.5 * torch.einsum("na,nab,nb->n", offset, precision, offset)
+        volume = 0.5 * torch.logdet(precision) + 2 * math.log(self.s_offset)
+        constant = self.dimensions * (self.noise.log() + 0.5 * math.log(2 * math.pi))
+        rest = c - turned - torch.einsum("na,nap->np", offset, slope)
+        return torch.logsumexp(log_angle, 1) - square + gain - volume - constant, rest.square().sum(1)
+
+    def loss(self, c: Tensor, kl_weight: float) -> tuple[Tensor, Tensor]:
+        """(n,) minus the evidence lower bound, and the squared residual, both per coefficient."""
+        mean, log_std = self.encoder(c)
+        z = mean + log_std.exp() * torch.randn_like(mean)
+        divergence = 0.5 * (mean.square() + (2 * log_std).exp() - 1).sum(1) - log_std.sum(1)
+        likelihood, square = self.log_likelihood(c, z)
+        return (kl_weight * divergence - likelihood) / self.dimensions, square / self.dimensions
+
+
+class InvariantEncoder(nn.Module):
+    """Coefficients to the mean and log standard deviation of the latents, the same however the image is turned.
+
+    Steerable filters answer at 32 directions of the circle; a layer acts on every direction alike; moments over the
+    directions cannot know where the circle began.
+    """
+
+    directions = 32
+
+    def __init__(self, orders: Tensor, *, hidden: int, latents: int) -> None:
+        super().__init__()
+        counts = torch.bincount(orders)
+        radial = torch.cat([torch.arange(int(count)) for count in counts])
+        self.shape = (len(counts), int(counts.max()))
+        self.register_buffer("places", orders * self.shape[1] + radial, persistent=False)
+        # a r + b i and b r - a i, for the complex filter r - i i, are one matrix product on (a, b).
+        self.filters = nn.Parameter(torch.randn(*self.shape, 2, hidden) / math.sqrt(2 * len(orders)))
+        phase = 2 * math.pi / self.directions * torch.arange(self.directions) * torch.arange(self.shape[0])[:, None]
+        self.register_buffer("waves", torch.stack([phase.cos(), phase.sin()]), persistent=False)
+        self.bias = nn.Parameter(torch.zeros(hidden))
+        self.middle = nn.Linear(hidden, hidden)
+        self.outer = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.SiLU(), nn.Linear(hidden, 2 * latents))
+
+    def forward(self, c: Tensor) -> tuple[Tensor, Tensor]:
+        n = len(c)
+        padded = torch.zeros(n, 2, self.shape[0] * self.shape[1], device=c.device)
+        padded = padded.index_copy(2, self.places, c.unflatten(1, (2, -1))).unflatten(2, self.shape)
+        a, b = padded.permute(1, 2, 0, 3)
+        real, imaginary = self.filters.unbind(2)
+        cosine, sine = a @ real + b @ imaginary, b @ real - a @ imaginary
+        answers = torch.einsum("pmnh,pmd->ndh", torch.stack([cosine, sine]), self.waves)
+        answers = F.silu(self.middle(F.silu(answers + self.bias)))
+        pooled = torch.cat([answers.mean(1), answers.square().mean(1)], dim=1)
+        mean, log_std = self.outer(pooled).chunk(2, dim=1)
+        return mean, log_std.clamp(-8, 2)
+
+
+class Decoder(nn.Module):
+    """Latents to the coefficients of a canonical image: a mean image, a linear part and a network."""
+
+    def __init__(self, size: int, *, hidden: int, latents: int) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.zeros(size))
+        self.linear = nn.Linear(latents, size, bias=False)
+        self.network = nn.Sequential(
+            nn.Linear(latents, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, size)
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        image: Tensor = self.mean + self.linear(z) + self.network(z)
+        return image

@@ -1,0 +1,190 @@
+"""A trained rotational variational autoencoder with everything that rebuilds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.stats import norm
+from torch import Tensor
+
+from local_crystallography.data.errors import InputError
+from local_crystallography.models.harmonics import Harmonics
+from local_crystallography.models.network import RotationalVae
+
+Array = npt.NDArray[np.float32]
+CHUNK = 4096
+
+
+class VaeSettings(BaseModel):
+    """What the network was built from and trained to; saved beside the weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    window_size: int = Field(ge=4, le=512, description="Side of the sub-images, pixels.")
+    highest_frequency: float = Field(gt=0, le=4, description="Finest detail kept, radians per pixel.")
+    latents: int = Field(ge=1, le=10, description="Number of latent variables.")
+    hidden: int = Field(ge=4, le=1024, description="Width of the hidden layers.")
+    s_gamma: float = Field(gt=0, le=100, description="Standard deviation of the rotational prior (Eq. 2), radians.")
+    s_offset: float = Field(gt=0, le=100, description="Standard deviation of the offset prior, pixels.")
+    center: float = Field(description="Mean of the training sub-images, subtracted from every one.")
+    scale: float = Field(gt=0, description="Standard deviation of the training sub-images, divided by.")
+    held_out_loss: float = Field(description="Minus the evidence lower bound per coefficient on the held-out part.")
+
+    def network(self) -> RotationalVae:
+        """An untrained network of these settings."""
+        return RotationalVae(
+            Harmonics(self.window_size, self.highest_frequency),
+            latents=self.latents,
+            hidden=self.hidden,
+            s_gamma=self.s_gamma,
+            s_offset=self.s_offset,
+        )
+
+
+@dataclass(frozen=True)
+class Vae:
+    """A trained network. Windows are (n, w, w); only the inscribed disc is seen and decoded."""
+
+    settings: VaeSettings
+    weights: dict[str, Tensor]
+
+    @cached_property
+    def harmonics(self) -> Harmonics:
+        """The basis of the sub-images."""
+        return Harmonics(self.settings.window_size, self.settings.highest_frequency)
+
+    @cached_property
+    def network(self) -> RotationalVae:
+        """The network with its weights, ready to evaluate."""
+        network = self.settings.network()
+        network.load_state_dict(self.weights)
+        return network.eval().requires_grad_(False)
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of the noise found in the sub-images, in their own units."""
+        return float(self.weights["noise"]) * self.settings.scale
+
+    def coefficients(self, windows: npt.NDArray[np.floating]) -> Tensor:
+        """(n, 2 P) coefficients of normalised sub-images.
+
+        Raises
+        ------
+        InputError
+            For windows of another size than the network was trained on.
+        """
+        if windows.shape[1:] != (self.settings.window_size,) * 2:
+            raise InputError(
+                f"Sub-images of {windows.shape[1:]} pixels came, {self.settings.window_size} x "
+                f"{self.settings.window_size} were expected; cut them with the window size of the training."
+            )
+        return project(windows, self.harmonics, center=self.settings.center, scale=self.settings.scale)
+
+    def encode(self, windows: npt.NDArray[np.floating]) -> pd.DataFrame:
+        """Posterior mean and standard deviation of angle, offset and latents of every sub-image.
+
+        Columns: angle_rad (counter-clockwise as displayed, in (-pi, pi]), angle_std_rad, offset_y_px, offset_x_px (of
+        the motif from the centre of the window, in the axes of the image), z0, z1, …, z0_std, …, and
+        reconstruction_error (residual variance over the variance of the noise, 1 where the model fits).
+        """
+        parts = [self._encode(c) for c in self.coefficients(windows).split(CHUNK)]
+        return pd.concat(parts, ignore_index=True)
+
+    def _encode(self, c: Tensor) -> pd.DataFrame:
+        network, noise = self.network, self.network.noise
+        mean, log_std = network.encoder(c)
+        image = network.decode(mean)
+        angle, angle_std, offset, fitted = align(network, c, image)
+        error = (c - fitted).square().sum(1) / (network.dimensions * noise**2)
+        columns = {"angle_rad": angle, "angle_std_rad": angle_std, "offset_y_px": offset[:, 0], "offset_x_px": offset[:, 1]}
+        columns |= {f"z{i}": mean[:, i] for i in range(mean.shape[1])}
+        columns |= {f"z{i}_std": log_std[:, i].exp() for i in range(mean.shape[1])}
+        columns["reconstruction_error"] = error
+        return pd.DataFrame({name: value.double().numpy() for name, value in columns.items()})
+
+    def decode(self, z: npt.ArrayLike) -> Array:
+        """(n, w, w) canonical images of latent points (n, d), in the units of the sub-images; zero outside the disc."""
+        points = torch.as_tensor(np.atleast_2d(np.asarray(z, np.float32)))
+        return self.images(self.network.decode(points))
+
+    def reconstruct(self, windows: npt.NDArray[np.floating]) -> Array:
+        """(n, w, w) the model's picture of every sub-image, in its own pose."""
+        c = self.coefficients(windows)
+        fitted = [align(self.network, part, self.network.decode(self.network.encoder(part)[0]))[3] for part in c.split(CHUNK)]
+        return self.images(torch.cat(fitted))
+
+    def manifold(self, n: int = 9) -> Array:
+        """(n, n, w, w) canonical images over the quantiles 5 % to 95 % of the first two latents (Fig. 4b).
+
+        z0 grows along the second axis (to the right), z1 against the first (upwards); other latents are 0.
+        """
+        ticks = norm.ppf(np.linspace(0.05, 0.95, n))
+        z = np.zeros((n, n, self.settings.latents), np.float32)
+        z[..., 0] = ticks[None, :]
+        if self.settings.latents > 1:
+            z[..., 1] = ticks[::-1, None]
+        return self.decode(z.reshape(n * n, -1)).reshape(n, n, *(self.settings.window_size,) * 2)
+
+    def images(self, c: Tensor) -> Array:
+        """(n, w, w) pixels of coefficients, in the units of the sub-images; zero outside the disc."""
+        side, disc = self.settings.window_size, self.harmonics.disc
+        pixels = (c.numpy() @ self.harmonics.synthesis.T.astype(np.float32)).reshape(-1, side, side)
+        return np.where(disc, pixels * self.settings.scale + self.settings.center, 0).astype(np.float32)
+
+
+def project(windows: npt.NDArray[np.floating], harmonics: Harmonics, *, center: float, scale: float) -> Tensor:
+    """(n, 2 P) coefficients of (windows - center) / scale, a part at a time to stay small in memory."""
+    analysis = (harmonics.analysis / scale).astype(np.float32).T
+    rows = [
+        (windows[i : i + CHUNK].reshape(-1, analysis.shape[0]).astype(np.float32) - np.float32(center)) @ analysis
+        for i in range(0, len(windows), CHUNK)
+    ]
+    return torch.from_numpy(np.concatenate(rows))
+
+
+def align(network: RotationalVae, c: Tensor, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Best angle (n,), its standard deviation (n,), offset (n, 2) and fitted coefficients (n, 2 P) of images.
+
+    The angle starts at the highest posterior on the grid and is refined by Newton steps on the exact trigonometric
+    polynomial; the offset by Gauss-Newton steps to second order; two rounds, since each sees the other.
+    """
+    noise = network.noise
+    target = c
+    offset = torch.zeros(len(c), 2)
+    for _ in range(3):
+        score = network.score(target, image)
+        grid = network.log_angle(score, noise)
+        angle, curvature = newton(network, score / noise**2, network.angle[grid.argmax(1)])
+        turned = network.turn(image, angle)
+        slope = network.moved(turned)
+        moved = turned
+        for _ in range(2):
+            first = torch.einsum("na,nap->np", offset, slope)
+            bent = network.moved(first)
+            moved = turned + first + 0.5 * torch.einsum("na,nap->np", offset, bent)
+            jacobian = slope + bent
+            rest = c - moved + torch.einsum("na,nap->np", offset, jacobian)
+            offset, _ = network.offset(rest, jacobian, noise)
+        first = torch.einsum("na,nap->np", offset, slope)
+        moved = turned + first + 0.5 * torch.einsum("na,nap->np", offset, network.moved(first))
+        target = c - (moved - turned)
+    wrapped = (angle + torch.pi) % (2 * torch.pi) - torch.pi
+    return wrapped, curvature.clamp_min(1e-6).rsqrt(), offset, moved
+
+
+def newton(network: RotationalVae, score: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+    """Refined angle (n,) and minus the second derivative there (n,) of the log likelihood of the angle."""
+    order = torch.arange(score.shape[2], dtype=score.dtype)
+    step = 2 * torch.pi / len(network.angle)
+    for _ in range(3):
+        cosine, sine = (angle[:, None] * order).cos(), (angle[:, None] * order).sin()
+        slope = (order * (score[:, 1] * cosine - score[:, 0] * sine)).sum(1)
+        curvature = (order**2 * (score[:, 0] * cosine + score[:, 1] * sine)).sum(1)
+        angle = angle + (slope / curvature.clamp_min(1e-6)).clamp(-step, step)
+    return angle, curvature

@@ -1,0 +1,190 @@
+"""Place the atomic columns of a scene, before any scan distortion."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.spatial import cKDTree
+
+from local_crystallography.data.errors import InputError
+from local_crystallography.simulate.regions import owners
+from local_crystallography.simulate.scene import Grain, Scene
+from local_crystallography.simulate.structures import Projection, projection
+
+Array = npt.NDArray[np.float64]
+
+FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
+CLOSEST = 0.6  # columns of two grains stay this share of the shorter spacing of heavy columns apart
+HEAVY = 0.15  # share of the brightest site from which a column counts as heavy
+
+
+def place_columns(scene: Scene, *, margin: float, rng: np.random.Generator) -> pd.DataFrame:
+    """Every column in the field and `margin` nm around it.
+
+    Returns
+    -------
+    DataFrame
+        `y_ideal_px, x_ideal_px` (place before scan distortion, with mistilt), `displacement_y_px,
+        displacement_x_px` (from the perfect lattice, without mistilt), `site, phase, grain, grain_angle_rad`,
+        `strength` (peak counts), `sigma_px` (standard deviation along one axis, without mistilt) and `heavy`.
+    """
+    half = np.array(scene.shape) * scene.pixel_size / 2 + margin
+    columns = pd.concat(
+        [_lattice(scene, index, half) for index in range(len(scene.grains))], ignore_index=True
+    )
+    owner = owners(tuple(grain.region for grain in scene.grains), columns[["y", "x"]].to_numpy())
+    columns = _apart(scene, columns[owner == columns["grain"]].reset_index(drop=True))
+    columns = columns[rng.random(len(columns)) >= columns["vacancy"]].reset_index(drop=True)
+    return _finished(scene, columns, rng)
+
+
+def _lattice(scene: Scene, index: int, half: Array) -> pd.DataFrame:
+    """The perfect lattice of one grain in a field of -half to half nm, with the properties of each site."""
+    grain = scene.grains[index]
+    crystal = projection(grain.structure, scene.z_exponent)
+    _check_sites(grain, crystal)
+    matrix = _deformation(grain)
+    origin = np.array(grain.origin)
+    cells = _cells(crystal.cell @ matrix, half, origin)
+    yx = ((cells[:, None] + crystal.places) @ crystal.cell @ matrix + origin).reshape(-1, 2)
+    site = np.tile(np.arange(len(crystal.labels)), len(cells))
+    inside = (np.abs(yx) <= half).all(axis=1)
+    shift = np.array([_shift(grain, label) for label in crystal.labels])
+    per_site = pd.DataFrame(
+        {
+            "site": crystal.labels,
+            "area": crystal.strength,
+            "variance": _variance(scene, crystal),
+            "shift_y": shift[:, 0],
+            "shift_x": shift[:, 1],
+            "vacancy": [grain.vacancies.get(label, 0.0) for label in crystal.labels],
+        }
+    )
+    lattice: pd.DataFrame = per_site.iloc[site[inside]].assign(
+        y=yx[inside, 0],
+        x=yx[inside, 1],
+        phase=grain.structure,
+        grain=index,
+        grain_angle_rad=grain.angle,
+        spacing=crystal.spacing(),
+    )
+    return lattice
+
+
+def _check_sites(grain: Grain, crystal: Projection) -> None:
+    unseen = {shift.site for shift in grain.shifts} | set(grain.vacancies)
+    if unseen - set(crystal.labels):
+        raise InputError(
+            f"{grain.structure}: sites {sorted(unseen - set(crystal.labels))} came, but along the beam only "
+            f"columns {sorted(set(crystal.labels))} are seen; choose among these."
+        )
+
+
+def _deformation(grain: Grain) -> Array:
+    """(2, 2) matrix that turns and strains (y, x) rows from the right."""
+    c, s = np.cos(grain.angle), np.sin(grain.angle)
+    turn = np.array([[c, s], [-s, c]])  # a step to the right becomes (-sin, cos): counter-clockwise, y down
+    strain = grain.strain
+    return np.asarray(turn @ np.array([[1 + strain.yy, strain.xy], [strain.xy, 1 + strain.xx]]))
+
+
+def _cells(cell: Array, half: Array, origin: Array) -> Array:
+    """(C, 2) whole-number cells that cover the field."""
+    corners = np.array([(y, x) for y in (-half[0], half[0]) for x in (-half[1], half[1])]) - origin
+    reach = corners @ np.linalg.inv(cell)
+    low, high = np.floor(reach.min(axis=0)) - 1, np.ceil(reach.max(axis=0)) + 1
+    first, second = (np.arange(low[axis], high[axis] + 1) for axis in range(2))
+    return np.stack(np.meshgrid(first, second, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def _shift(grain: Grain, label: str) -> Array:
+    total = np.zeros(2)
+    for shift in grain.shifts:
+        if shift.site == label:
+            total += shift.length * np.array([-np.sin(shift.angle), np.cos(shift.angle)])
+    return total
+
+
+def _variance(scene: Scene, crystal: Projection) -> Array:
+    """(S,) variance of a column's Gaussian along one axis in nm squared: the probe and thermal motion."""
+    thermal = (
+        crystal.variance if scene.thermal_rms is None else np.full(len(crystal.labels), scene.thermal_rms**2)
+    )
+    return np.asarray((scene.probe_fwhm / FWHM_PER_SIGMA) ** 2 + thermal)
+
+
+def _apart(scene: Scene, columns: pd.DataFrame) -> pd.DataFrame:
+    """Without columns too near one of another grain; the weaker goes, of equals the lower grain."""
+    if len(scene.grains) == 1 or columns.empty:
+        return columns
+    spacing = columns["spacing"].to_numpy()
+    grain = columns["grain"].to_numpy()
+    yx = columns[["y", "x"]].to_numpy()
+    pairs = cKDTree(yx).query_pairs(CLOSEST * spacing.max(), output_type="ndarray")
+    pairs = pairs[grain[pairs[:, 0]] != grain[pairs[:, 1]]]
+    distance = np.linalg.norm(yx[pairs[:, 0]] - yx[pairs[:, 1]], axis=1)
+    pairs = pairs[distance < CLOSEST * spacing[pairs].min(axis=1)]
+    rank = np.empty(len(columns), int)
+    rank[np.lexsort((grain, columns["area"].to_numpy()))] = np.arange(len(columns))
+    weaker = np.where(rank[pairs[:, 0]] < rank[pairs[:, 1]], pairs[:, 0], pairs[:, 1])
+    keep = np.ones(len(columns), bool)
+    keep[weaker] = False
+    return columns[keep].reset_index(drop=True)
+
+
+def _finished(scene: Scene, columns: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Displacements, mistilt and counts added, all in pixels."""
+    share, strength = _strength(scene, columns, rng)
+    moved = columns[["shift_y", "shift_x"]].to_numpy() + rng.normal(0.0, scene.static_rms, (len(columns), 2))
+    tilt = np.array([-np.sin(scene.mistilt.angle), np.cos(scene.mistilt.angle)])
+    seen = columns[["y", "x"]].to_numpy() + moved + scene.mistilt.shift * (1 - share)[:, None] * tilt
+    centre = (np.array(scene.shape) - 1) / 2
+    ideal = seen / scene.pixel_size + centre
+    return pd.DataFrame(
+        {
+            "y_ideal_px": ideal[:, 0],
+            "x_ideal_px": ideal[:, 1],
+            "site": columns["site"],
+            "phase": columns["phase"],
+            "grain": columns["grain"],
+            "grain_angle_rad": columns["grain_angle_rad"],
+            "displacement_y_px": moved[:, 0] / scene.pixel_size,
+            "displacement_x_px": moved[:, 1] / scene.pixel_size,
+            "strength": strength,
+            "sigma_px": np.sqrt(columns["variance"]) / scene.pixel_size,
+            "heavy": share >= HEAVY,
+        }
+    )
+
+
+def _strength(scene: Scene, columns: pd.DataFrame, rng: np.random.Generator) -> tuple[Array, Array]:
+    """(N,) peak as a share of the brightest site of the scene, and (N,) peak counts."""
+    smear = scene.mistilt.smear**2
+    variance = columns["variance"].to_numpy()
+    peak = columns["area"].to_numpy() / np.sqrt(variance * (variance + smear))
+    brightest = max(_brightest(scene, grain, smear) for grain in scene.grains)
+    share = peak / brightest
+    scatter = np.maximum(1 + rng.normal(0.0, scene.strength_scatter, len(columns)), 0.0)
+    side = np.array(scene.shape) * scene.pixel_size
+    place = columns[["y", "x"]].to_numpy() / side
+    return share, scene.dose * share * scatter * relative_thickness(scene, place[:, 0], place[:, 1])
+
+
+def _brightest(scene: Scene, grain: Grain, smear: float) -> float:
+    crystal = projection(grain.structure, scene.z_exponent)
+    variance = _variance(scene, crystal)
+    return float((crystal.strength / np.sqrt(variance * (variance + smear))).max())
+
+
+def relative_thickness(scene: Scene, y: Array, x: Array) -> Array:
+    """Relative thickness at places given as shares of the image sides from its centre, -0.5 to 0.5."""
+    wedge = scene.thickness
+    along = ramp(wedge.angle, y, x)
+    return np.asarray(wedge.first + (wedge.last - wedge.first) * np.clip(along + 0.5, 0, 1))
+
+
+def ramp(angle: float, y: Array, x: Array) -> Array:
+    """From -0.5 to 0.5 across the image along an angle; places as for `relative_thickness`."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.asarray((c * x - s * y) / (abs(c) + abs(s)))

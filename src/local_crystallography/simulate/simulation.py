@@ -1,0 +1,136 @@
+"""Scene and seed to a picture with its truth, and that to files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import Image
+from local_crystallography.simulate.columns import FWHM_PER_SIGMA, place_columns
+from local_crystallography.simulate.distort import ScanPath
+from local_crystallography.simulate.render import render_background, render_columns, stamp_radius
+from local_crystallography.simulate.scene import Scene, write_recipe
+
+DECIMALS = 4
+BROADEST_THERMAL = 0.012  # nm, standard deviation of the loosest site of any structure
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A simulated picture and all that is known about it.
+
+    Parameters
+    ----------
+    image
+        (H, W) uint16 counts.
+    truth
+        One row per column of the image, also the weak ones:
+
+        - `id`; `y_px, x_px` where it appears; `y_ideal_px, x_ideal_px` where it would without scan distortion
+        - `site` class, `phase` (structure), `grain` number, `grain_angle_rad` counter-clockwise as displayed
+        - `displacement_y_px, displacement_x_px` from the perfect lattice, without mistilt and scan
+        - `strength` peak counts, `sigma_px` standard deviation of its Gaussian along one axis
+        - `heavy`, whether its site has at least 15 % of the peak of the brightest site at equal thickness
+    scene, seed
+        What the picture was made from.
+    """
+
+    image: Image
+    truth: pd.DataFrame
+    scene: Scene
+    seed: int
+
+
+def expected_counts(scene: Scene, seed: int) -> tuple[npt.NDArray[np.float64], pd.DataFrame]:
+    """(H, W) counts before shot noise, and the truth."""
+    place, jitter, background = (_rng(seed, stream) for stream in range(3))
+    path = ScanPath.of(scene.scan, scene.shape[0], jitter)
+    thermal = BROADEST_THERMAL if scene.thermal_rms is None else scene.thermal_rms
+    sigma = float(np.hypot(scene.probe_fwhm / FWHM_PER_SIGMA, thermal)) / scene.pixel_size
+    margin = (path.reach + stamp_radius(scene, sigma)) * scene.pixel_size + scene.mistilt.shift
+    columns = place_columns(scene, margin=margin, rng=place)
+    drawn_out = scene.mistilt.smear / scene.pixel_size * np.sin(scene.mistilt.angle)
+    height = np.hypot(columns["sigma_px"].to_numpy(), drawn_out)
+    apparent = path.apparent(columns[["y_ideal_px", "x_ideal_px"]].to_numpy(), height)
+    columns.insert(0, "y_px", apparent[:, 0])
+    columns.insert(1, "x_px", apparent[:, 1])
+    counts = render_columns(scene, columns, path) + render_background(scene, background)
+    inside = np.all((apparent >= -0.5) & (apparent < np.array(scene.shape) - 0.5), axis=1)
+    truth = columns.loc[np.flatnonzero(inside)].reset_index(drop=True)
+    truth.insert(0, "id", np.arange(len(truth)))
+    return counts, truth
+
+
+def simulate_scene(scene: Scene, seed: int, name: str = "simulated") -> Simulation:
+    """A picture with shot noise; the same scene and seed give the same bytes.
+
+    Raises
+    ------
+    InputError
+        Where the scene holds no column, or more counts per pixel than 16 bits hold.
+    """
+    if seed < 0:
+        raise InputError(f"A seed of {seed} came; a whole number from 0 up was expected.")
+    counts, truth = expected_counts(scene, seed)
+    if counts.max() > 60_000:
+        raise InputError(
+            f"The brightest pixel would have {counts.max():.0f} counts, 60,000 can be held; lower the dose."
+        )
+    if truth.empty:
+        raise InputError(
+            "No column lies in this scene; move its grains into the picture or make a larger image."
+        )
+    noisy = _rng(seed, 3).poisson(counts).astype(np.uint16)
+    return Simulation(Image(noisy, scene.pixel_size, name), truth, scene, seed)
+
+
+def _rng(seed: int, stream: int) -> np.random.Generator:
+    """One of the independent streams of a seed, so that one kind of chance does not change the others."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, stream])))
+
+
+def write_simulation(simulation: Simulation, folder: Path) -> None:
+    """Write `image.tif`, `truth.csv`, `truth.json` and `recipe.toml`.
+
+    The image is a 16-bit ImageJ TIFF, zlib compressed; XResolution and YResolution are pixels per nm and the
+    description says `unit=nm`, because the tag for the unit knows only inches and centimetres.
+    """
+    import tifffile
+
+    folder.mkdir(parents=True, exist_ok=True)
+    per_nm = 1 / simulation.scene.pixel_size
+    tifffile.imwrite(
+        folder / "image.tif",
+        simulation.image.data,
+        imagej=True,
+        compression="zlib",
+        compressionargs={"level": 9},
+        resolution=(per_nm, per_nm),
+        metadata={"unit": "nm"},
+    )
+    simulation.truth.round(DECIMALS).to_csv(folder / "truth.csv", index=False, lineterminator="\n")
+    (folder / "truth.json").write_text(json.dumps(_summary(simulation), indent=1) + "\n", encoding="utf-8")
+    write_recipe(folder / "recipe.toml", simulation.scene, simulation.seed)
+
+
+def _summary(simulation: Simulation) -> dict[str, Any]:
+    from local_crystallography import __version__
+
+    truth = simulation.truth
+    sites = (truth["phase"] + " " + truth["site"]).value_counts(sort=False)
+    return {
+        "name": simulation.image.name,
+        "version": __version__,
+        "seed": simulation.seed,
+        "columns": len(truth),
+        "heavy_columns": int(truth["heavy"].sum()),
+        "columns_per_site": {str(site): int(count) for site, count in sites.items()},
+        "scene": simulation.scene.model_dump(mode="json"),
+    }

@@ -1,0 +1,121 @@
+"""Atoms and image to sub-images: a window around every atom, cut at its sub-pixel centre."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import Image
+from local_crystallography.data.subimages import SubImages
+from local_crystallography.steps.base import Step
+
+Array = npt.NDArray[np.float32]
+
+WINDOW_SPACINGS = 2.3
+"""Automatic window side over the distance between neighbours: the disc in it holds the first and second shell."""
+CHUNK = 2000
+
+
+class ExtractSubImages(Step):
+    """Cut a window around every atom that is far enough from the edge."""
+
+    needs: ClassVar = ("atoms", "image", "probability?")
+    makes: ClassVar = "sub_images"
+
+    source: Literal["image", "smoothed", "probability"] = Field(
+        "image", description="What is cut: the image, the image smoothed, or the probability map of the segmentation."
+    )
+    window_size: int | None = Field(
+        None, ge=8, le=512, description="Side of the window, in pixels; automatic: 2.3 times the distance between neighbours."
+    )
+    smoothing: float = Field(
+        2.0, ge=0.1, le=50, description="Standard deviation of the Gaussian for the smoothed image, in pixels."
+    )
+    normalise: Literal["image", "sub-image"] = Field(
+        "image", description="Bring the whole image, or every window by itself, to mean 0 and standard deviation 1."
+    )
+
+    def resolve(self, atoms: Atoms, image: Image, probability: Array | None = None) -> ExtractSubImages:
+        """The same step with the window size fitted to the distance between neighbours."""
+        if self.window_size is not None:
+            return self
+        side = round(WINDOW_SPACINGS * neighbour_distance(atoms) / 2) * 2
+        return self.model_copy(update={"window_size": int(np.clip(side, 8, min(512, *image.shape)))})
+
+    def __call__(self, atoms: Atoms, image: Image, probability: Array | None = None) -> SubImages:
+        """Windows (N, w, w) float32; atoms nearer to an edge than half a window are left out.
+
+        Raises
+        ------
+        InputError
+            Where the window is larger than the image, no atom is left, or the probability map is missing.
+        """
+        side = self.resolve(atoms, image).window_size
+        assert side is not None
+        height, width = image.shape
+        if side > min(height, width):
+            raise InputError(
+                f"A window of {side} pixels came with an image of {height} x {width}; use a window of at most "
+                f"{min(height, width)} pixels."
+            )
+        margin = (side - 1) / 2
+        inside = ((atoms.yx >= margin) & (atoms.yx <= np.array([height, width]) - 1 - margin)).all(axis=1)
+        if not inside.any():
+            raise InputError(
+                f"None of the {len(atoms)} atoms is {margin:g} pixels away from every edge, so no window of {side} pixels "
+                "fits around one; use a smaller window."
+            )
+        kept = atoms[inside]
+        windows = cut(self._frames(image, probability), kept, side=side)
+        if self.normalise == "sub-image":
+            spread = windows.std(axis=(1, 2), keepdims=True)
+            windows = (windows - windows.mean(axis=(1, 2), keepdims=True)) / np.maximum(spread, 1e-6)
+        return SubImages(windows, kept)
+
+    def _frames(self, image: Image, probability: Array | None) -> Array:
+        if self.source == "image":
+            return image.frames
+        if self.source == "smoothed":
+            return np.stack([ndimage.gaussian_filter(frame, self.smoothing) for frame in image.frames])
+        if probability is None:
+            raise InputError("There is no probability map to cut sub-images from; segment the image first or cut the image.")
+        return Image(probability, name="probability").frames
+
+
+def cut(frames: Array, atoms: Atoms, *, side: int) -> Array:
+    """(N, side, side) windows centred on the atoms by cubic spline interpolation: pixels are not rounded to."""
+    axis = np.arange(side) - (side - 1) / 2
+    windows = np.empty((len(atoms), side, side), np.float32)
+    for number, frame in enumerate(frames):
+        spline = ndimage.spline_filter(frame, order=3, output=np.float32, mode="mirror")
+        rows = np.flatnonzero(atoms.frame == number)
+        for part in np.array_split(rows, max(1, len(rows) // CHUNK)):
+            y = atoms.yx[part, 0, None, None] + axis[:, None] + np.zeros(side)
+            x = atoms.yx[part, 1, None, None] + axis[None, :] + np.zeros((side, 1))
+            windows[part] = ndimage.map_coordinates(spline, [y, x], order=3, mode="mirror", prefilter=False)
+    return windows
+
+
+def neighbour_distance(atoms: Atoms) -> float:
+    """Median distance of the nearest neighbour within a frame, in pixels.
+
+    Raises
+    ------
+    InputError
+        Where no frame holds two atoms.
+    """
+    distances = [
+        cKDTree(places).query(places, 2)[0][:, 1]
+        for frame in np.unique(atoms.frame)
+        if len(places := atoms.yx[atoms.frame == frame]) > 1
+    ]
+    if not distances:
+        raise InputError(f"{len(atoms)} atoms came, at least two in one frame were expected; set the window size by hand.")
+    return float(np.median(np.concatenate(distances)))

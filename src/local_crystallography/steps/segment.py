@@ -1,0 +1,157 @@
+"""Image to probability map: which pixels belong to an atom."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from scipy import ndimage
+from scipy.spatial import cKDTree
+from skimage.feature import peak_local_max
+from skimage.measure import block_reduce
+from skimage.segmentation import watershed
+
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import Image
+from local_crystallography.steps.base import Step
+
+Array = npt.NDArray[np.float32]
+
+BLOB_SCALE = 0.22
+"""Standard deviation of the Laplacian of Gaussian over the distance between neighbours."""
+
+
+class Segment(Step):
+    """Mark the pixels that belong to an atom with a probability from 0 to 1."""
+
+    needs: ClassVar = ("image",)
+    makes: ClassVar = "probability"
+
+    method: Literal["blobs"] = Field(
+        "blobs", description="How atoms are recognised. blobs: a Laplacian of Gaussian of the scale of an atom."
+    )
+    contrast: Literal["bright", "dark"] = Field("bright", description="Whether atoms are brighter or darker than between.")
+    spacing: float | None = Field(
+        None, ge=2, le=400, description="Distance between neighbouring atoms, in pixels; automatic: found in the image."
+    )
+    significance: float = Field(
+        5.0, ge=0.5, le=50, description="Height above the noise, in standard deviations, at which an atom is as likely as not."
+    )
+    weakest: float = Field(
+        0.1, ge=0, le=1, description="Height, over the strongest atoms around, at which an atom is as likely as not."
+    )
+
+    def resolve(self, image: Image) -> Segment:
+        """The same step with the spacing found in the image.
+
+        Raises
+        ------
+        InputError
+            Where no regular blobs are found at any scale.
+        """
+        if self.spacing is not None:
+            return self
+        return self.model_copy(update={"spacing": find_spacing(self._signed(image)[0], name=image.name)})
+
+    def __call__(self, image: Image) -> Array:
+        """Probability map, (H, W) or (frames, H, W) float32, of the image's own shape."""
+        step = self.resolve(image)
+        assert step.spacing is not None
+        maps = [
+            blob_probability(
+                frame,
+                sigma=BLOB_SCALE * step.spacing,
+                significance=self.significance,
+                weakest=self.weakest,
+            )
+            for frame in self._signed(image)
+        ]
+        return np.stack(maps).reshape(image.data.shape)
+
+    def _signed(self, image: Image) -> Array:
+        return image.frames if self.contrast == "bright" else -image.frames
+
+
+def find_spacing(frame: Array, *, name: str) -> float:
+    """Median distance between neighbouring blobs, in pixels, at the finest scale where they are regular.
+
+    At too fine a scale the blobs are noise, irregular in distance; at too coarse a one neighbours merge. Scales are
+    tried from fine to coarse; the first is taken at which neighbours stand 3.5 to 5.5 standard deviations of the
+    filter apart and most distances agree.
+    """
+    best = (np.inf, 0.0)
+    for sigma in 1.1 * 1.25 ** np.arange(16):
+        if 16 * sigma > min(frame.shape):
+            break
+        binning = max(1, int(sigma / 2))  # coarse blobs are found as well, and faster, in a coarse image
+        coarse = block_reduce(frame, (binning, binning), np.mean)
+        places, height, level = find_blobs(coarse, sigma=sigma / binning, significance=5.0, weakest=0.1)
+        places = places[height > level]
+        if len(places) < 8:
+            continue
+        distance = cKDTree(places).query(places, 2)[0][:, 1] * binning
+        low, spacing, high = np.percentile(distance, (16, 50, 84))
+        spread = (high - low) / spacing
+        if spread < best[0]:
+            best = (float(spread), float(spacing))
+        if spread < 0.35 and 3.5 < spacing / sigma < 5.5:
+            return float(spacing)
+    if best[0] > 1:
+        raise InputError(
+            f"{name}: no regular pattern of blobs was found, an atomically resolved image was expected; "
+            "set the spacing by hand or check the contrast (bright or dark atoms)."
+        )
+    return best[1]
+
+
+def find_blobs(
+    frame: Array, *, sigma: float, significance: float, weakest: float
+) -> tuple[npt.NDArray[np.int64], Array, Array]:
+    """Local maxima of the blob response: (n, 2) places, their heights, and the level each has to reach."""
+    response = blob_response(frame, sigma=sigma)
+    noise = _noise(frame, smooth=6 * sigma) * _noise_gain(sigma)
+    strongest = ndimage.gaussian_filter(ndimage.maximum_filter(response, size=int(12 * sigma)), 6 * sigma)
+    level = np.maximum(significance * noise, weakest * strongest)
+    places = peak_local_max(response, min_distance=max(1, round(sigma)), exclude_border=False, threshold_abs=0)
+    rows, columns = places.T
+    return places, response[rows, columns], level[rows, columns]
+
+
+def blob_response(frame: Array, *, sigma: float) -> Array:
+    """Scale-normalised Laplacian of Gaussian, positive on bright blobs (Lindeberg 1998)."""
+    response: Array = (-(sigma**2) * ndimage.gaussian_laplace(frame, sigma)).astype(np.float32)
+    return response
+
+
+def blob_probability(frame: Array, *, sigma: float, significance: float, weakest: float) -> Array:
+    """Probability map of one frame: the blob response over its peak, times how sure the peak is.
+
+    A peak at its level (of noise, and of the strong atoms around) has probability 0.5, one far above it 1. Basins of
+    neighbouring peaks are kept apart by a line of zeros, so that every atom is one blob at any threshold.
+    """
+    places, height, level = find_blobs(frame, sigma=sigma, significance=significance, weakest=weakest)
+    keep = height > 0.2 * level
+    if not keep.any():
+        return np.zeros(frame.shape, np.float32)
+    (rows, columns), height, level = places[keep].T, height[keep], level[keep]
+    sure = np.where(height > level, 1 - 0.5 * level / height, 0.5 * height / level)
+    response = blob_response(frame, sigma=sigma)
+    seeds = np.zeros(frame.shape, np.int32)
+    seeds[rows, columns] = np.arange(1, len(rows) + 1)
+    basin = watershed(-response, seeds, mask=response > 0, watershed_line=True)
+    scale = np.concatenate([[0], sure / height]).astype(np.float32)
+    return np.clip(response * scale[basin], 0, 1)
+
+
+def _noise(frame: Array, *, smooth: float) -> Array:
+    """Local standard deviation of white noise, from second differences along both axes (Immerkaer 1996)."""
+    second = np.array([1, -2, 1], np.float32)
+    difference = ndimage.convolve1d(ndimage.convolve1d(frame, second, axis=0), second, axis=1) / 6
+    return np.sqrt(ndimage.gaussian_filter(difference**2, smooth))
+
+
+def _noise_gain(sigma: float) -> float:
+    """Standard deviation of the blob response to white noise of standard deviation 1: sqrt(2 / (4 pi)) / sigma."""
+    return float(np.sqrt(1 / (2 * np.pi)) / sigma)

@@ -1,0 +1,79 @@
+"""Microscope files become napari layers with scale, units and provenance."""
+
+import h5py
+import numpy as np
+import pytest
+from rsciio.hspy import file_writer
+
+from local_crystallography._napari.reader import get_reader
+
+PIXELS = np.arange(20 * 24, dtype=np.float32).reshape(20, 24)
+
+
+def _write(path, data=PIXELS, units="nm"):
+    axes = [
+        {"name": name, "size": size, "scale": 0.05, "offset": 0, "units": units, "navigate": name == "t"}
+        for name, size in zip("tyx"[-data.ndim :], data.shape, strict=True)
+    ]
+    signal = {
+        "data": data,
+        "axes": axes,
+        "metadata": {"General": {"title": ""}, "Signal": {"signal_type": ""}},
+        "original_metadata": {},
+        "learning_results": {},
+        "tmp_parameters": {},
+        "models": {},
+        "attributes": {"_lazy": False, "ragged": False},
+        "package_info": {"package": "", "package_version": ""},
+    }
+    file_writer(str(path), signal)
+
+
+CASES = [
+    (PIXELS, "nm", (0.05, 0.05), ("nm", "nm")),
+    (np.stack([PIXELS, PIXELS]), "nm", (1.0, 0.05, 0.05), ("pixel", "nm", "nm")),
+    (PIXELS, "<undefined>", None, None),
+]
+
+
+@pytest.mark.parametrize(("data", "units", "scale", "layer_units"), CASES)
+def test_a_layer_has_scale_and_units_where_known(tmp_path, data, units, scale, layer_units):
+    path = tmp_path / "sample.hspy"
+    _write(path, data, units)
+    read = get_reader(str(path))
+    [(pixels, arguments, kind)] = read(str(path))
+    np.testing.assert_array_equal(pixels, data)
+    assert (kind, arguments["name"]) == ("image", "sample")
+    assert arguments.get("scale") == (scale and pytest.approx(scale))
+    assert arguments.get("units") == layer_units
+    assert arguments["metadata"]["local_crystallography"]["source"] == "sample.hspy"
+
+
+@pytest.mark.parametrize("data", [PIXELS, np.stack([PIXELS, PIXELS])])
+def test_napari_takes_the_layer(tmp_path, data):
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+    _write(tmp_path / "sample.hspy", data)
+    [layer_data] = get_reader([str(tmp_path / "sample.hspy")])([str(tmp_path / "sample.hspy")])
+    layer = ViewerModel().add_layer(Layer.create(*layer_data))
+    assert [str(unit) for unit in layer.units[-2:]] == ["nanometer", "nanometer"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tif", "session"])
+def test_other_files_are_left_to_others(tmp_path, name):
+    assert get_reader(str(tmp_path / name)) is None
+
+
+def test_a_saved_session_is_not_an_image(tmp_path):
+    (tmp_path / "provenance.json").touch()
+    (tmp_path / "recipe.toml").touch()
+    assert get_reader(str(tmp_path)) is None
+
+
+def test_every_image_of_a_file_becomes_a_layer(tmp_path):
+    path = tmp_path / "two.hspy"
+    _write(path)
+    with h5py.File(path, "a") as file:
+        file.copy("Experiments/__unnamed__", "Experiments/second")
+    assert len(get_reader(str(path))(str(path))) == 2
