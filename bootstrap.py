@@ -115,9 +115,11 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return error.returncode
+    environment = dict(os.environ)
     if not has_display():
         command = ["xvfb-run", "-a", "-s", "-screen 0 1280x800x24", *command]
-    return subprocess.run(command, cwd=HERE, check=False).returncode
+        environment["LOCAL_CRYSTALLOGRAPHY_HEADLESS"] = "1"  # pictures are taken, nothing waits for a person
+    return subprocess.run(command, cwd=HERE, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

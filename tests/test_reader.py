@@ -6,6 +6,9 @@ import pytest
 from rsciio.hspy import file_writer
 
 from local_crystallography._napari.reader import get_reader
+from local_crystallography.analysis import Analysis
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.image import Image
 
 PIXELS = np.arange(20 * 24, dtype=np.float32).reshape(20, 24)
 
@@ -65,9 +68,26 @@ def test_other_files_are_left_to_others(tmp_path, name):
     assert get_reader(str(tmp_path / name)) is None
 
 
-def test_a_saved_session_is_not_an_image(tmp_path):
+def test_a_saved_session_gives_image_maps_and_atoms(tmp_path, monkeypatch):
+    analysis = Analysis(Image(PIXELS, 0.05, "sample"))
+    analysis.probability = PIXELS / PIXELS.max()
+    analysis.atoms = Atoms.at([[5, 6], [10, 11]], pixel_size=0.05, columns={"label": [0, 1]})
+    analysis.maps = {"z0": PIXELS, "label": PIXELS % 2}
     (tmp_path / "provenance.json").touch()
-    (tmp_path / "recipe.toml").touch()
+    monkeypatch.setattr(Analysis, "open", lambda folder: analysis)
+    read = get_reader(str(tmp_path))(str(tmp_path))
+    kinds = [(kind, arguments["name"]) for _, arguments, kind in read]
+    assert kinds == [
+        ("image", "sample"),
+        ("image", "probability"),
+        ("image", "z0"),
+        ("labels", "label"),
+        ("points", "atoms"),
+    ]
+    assert {arguments["scale"] for _, arguments, _ in read} == {(0.05, 0.05)}
+
+
+def test_a_folder_of_something_else_is_left_to_others(tmp_path):
     assert get_reader(str(tmp_path)) is None
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
 
 ORDER = tuple(Recipe.model_fields)
+MAKERS = {"probability": "segment", "atoms": "find_atoms", "sub_images": "extract_sub_images", "vae": "train_vae", "maps": "paint_map"}
+"""The step that first makes each result; assigning one by hand takes the place of that step."""
 MISSING = {
     "image": "Open an image first.",
     "probability": "Segment the image first: there is no probability map to find atoms in.",
@@ -70,7 +72,11 @@ class Analysis:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in type(self).results:
-            self._assign(name, value, {"image": "", "probability": "segment", "atoms": "find_atoms"}.get(name, name))
+            maker = MAKERS.get(name, "")
+            if not (name == "atoms" and value is not None and value.same_atoms(self._results["atoms"])):
+                for table in (self.used, self.asked, self.seconds):
+                    table.pop(maker, None)
+            self._assign(name, value, maker)
         else:
             super().__setattr__(name, value)
 
@@ -143,7 +149,7 @@ class Analysis:
 
     def _assign(self, name: str, value: Any, maker: str) -> None:
         """Keep a result and clear what came from the one before it."""
-        first = ORDER.index(maker) + 1 if maker in ORDER else ORDER.index("train_vae") if name == "sub_images" else 0
+        first = ORDER.index(maker) + 1 if maker in ORDER else 0
         old = self._results["atoms"]
         columns_only = name == "atoms" and value is not None and value.same_atoms(old)
         later = ORDER[first:]
@@ -169,6 +175,24 @@ class Analysis:
             elif name != assigned and self._results[name] is not None:
                 self._results[name] = None
                 self.changed.emit(name)
+
+    @property
+    def columns(self) -> dict[str, list[str]]:
+        """Names of the columns of the atoms, by the step that made them."""
+        return {step: list(names) for step, names in self._columns.items()}
+
+    def restore_results(
+        self,
+        results: dict[str, Any],
+        asked: dict[str, Step],
+        used: dict[str, Step],
+        columns: dict[str, list[str]],
+    ) -> None:
+        """Take over saved results that belong together, with the steps that made them, clearing nothing."""
+        self._results = dict.fromkeys(self.results) | results
+        self.asked, self.used, self._columns = dict(asked), dict(used), dict(columns)
+        for name in self.results:
+            self.changed.emit(name)
 
     def save(self, folder: str | Path) -> Path:
         """Write everything to one folder, which is the session; see `io.session`."""

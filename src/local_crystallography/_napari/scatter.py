@@ -21,7 +21,7 @@ from local_crystallography.explore.selection import How, Selection
 Floats = npt.NDArray[np.float64]
 
 FRAME_MS = 16
-PRESETS = {"x": ("z0", "x_px"), "y": ("z1", "y_px"), "colour": ("label", "angle", "z0")}
+PRESETS = {"x": ("z0", "x_px"), "y": ("z1", "y_px"), "colour": ("label", "angle_rad", "z0")}
 # window, base, text, axis: napari's own greys
 DARK = ("#262930", "#414851", "#f0f1f2", "#a5aab2")
 LIGHT = ("#ffffff", "#efebe9", "#3b3a39", "#6b6866")

@@ -61,9 +61,12 @@ class RotationalVae(nn.Module):
         waves = torch.zeros(*parts.shape[:2], int(self.orders.max()) + 1, device=c.device)
         return waves.index_add(2, self.orders, parts)
 
-    def log_angle(self, score: Tensor, noise: Tensor) -> Tensor:
-        """(n, ANGLES) log of the prior times the likelihood of every angle, up to what does not depend on it."""
-        return score.flatten(1) @ self.waves / noise**2 + self.log_prior
+    def log_angle(self, score: Tensor, weight: float = 1.0) -> Tensor:
+        """(n, ANGLES) log of the prior, at some weight, times the likelihood of every angle.
+
+        Left out is what does not depend on the angle.
+        """
+        return score.flatten(1) @ self.waves / self.noise**2 + F.log_softmax(weight * self.log_prior, dim=0)
 
     def turn(self, image: Tensor, angle: Tensor) -> Tensor:
         """Coefficients of the images turned counter-clockwise by angle (n,), radians."""
@@ -82,10 +85,10 @@ class RotationalVae(nn.Module):
         mean = torch.linalg.solve(precision, slope @ rest[..., None] / noise**2)
         return mean[..., 0], precision
 
-    def log_likelihood(self, c: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    def log_likelihood(self, c: Tensor, z: Tensor, prior_weight: float) -> tuple[Tensor, Tensor]:
         """(n,) log p(c | z) with angle and offset marginalised, and the squared residual at their best values."""
         image = self.decode(z)
-        log_angle = self.log_angle(self.score(c, image), self.noise)
+        log_angle = self.log_angle(self.score(c, image), prior_weight)
         turned = self.turn(image, self.angle[log_angle.argmax(1)])
         slope = self.moved(turned)
         offset, precision = self.offset(c - turned, slope, self.noise)
@@ -97,11 +100,14 @@ class RotationalVae(nn.Module):
         return torch.logsumexp(log_angle, 1) - square + gain - volume - constant, rest.square().sum(1)
 
     def loss(self, c: Tensor, kl_weight: float) -> tuple[Tensor, Tensor]:
-        """(n,) minus the evidence lower bound, and the squared residual, both per coefficient."""
+        """(n,) minus the evidence lower bound, and the squared residual, both per coefficient.
+
+        The weight is that of both divergences of Eq. 2 (for the angle, of the prior): from 0 to 1 as training warms up.
+        """
         mean, log_std = self.encoder(c)
         z = mean + log_std.exp() * torch.randn_like(mean)
         divergence = 0.5 * (mean.square() + (2 * log_std).exp() - 1).sum(1) - log_std.sum(1)
-        likelihood, square = self.log_likelihood(c, z)
+        likelihood, square = self.log_likelihood(c, z, kl_weight)
         return (kl_weight * divergence - likelihood) / self.dimensions, square / self.dimensions
 
 

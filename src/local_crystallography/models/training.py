@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 FEWEST = 20
 HELD_OUT = 0.1
 NOISE_RATE = 0.1
+WARM_UP = 0.3
 
 
 @contextmanager
@@ -67,7 +68,7 @@ def train(
         losses = []
         for number, rows in enumerate(torch.randperm(len(training)).chunk(per_epoch)):
             with one_thread():
-                losses.append(update(network, optimizer, training[rows], kl_weight=min(1.0, (epoch + 1) / (0.2 * epochs))))
+                losses.append(update(network, optimizer, training[rows], kl_weight=min(1.0, (epoch * per_epoch + number) / (WARM_UP * total))))
             schedule.step()
             stop = yield Progress((epoch * per_epoch + number + 1) / total, f"epoch {epoch + 1} of {epochs}", losses[-1])
             if stop:

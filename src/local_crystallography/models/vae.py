@@ -19,6 +19,8 @@ from local_crystallography.models.network import RotationalVae
 
 Array = npt.NDArray[np.float32]
 CHUNK = 4096
+ORDERS = (2, 3, 4, 6)
+ALIKE = 0.8
 
 
 class VaeSettings(BaseModel):
@@ -96,6 +98,18 @@ class Vae:
         parts = [self._encode(c) for c in self.coefficients(windows).split(CHUNK)]
         return pd.concat(parts, ignore_index=True)
 
+    def symmetry_order(self, z: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """(n,) highest of 1, 2, 3, 4, 6 whose turn leaves the canonical image of a latent point (n, d) alike.
+
+        Alike means a correlation of at least 0.8 between the image and its turned copy, its round part left out.
+        """
+        image = self.network.decode(torch.as_tensor(np.atleast_2d(np.asarray(z, np.float32))))
+        power = self.network.score(image, image)[:, 0]
+        power[:, 0] = 0
+        turns = torch.arange(power.shape[1])[:, None] * 2 * torch.pi / torch.tensor(ORDERS)
+        alike = power @ turns.cos() / power.sum(1, keepdim=True).clamp_min(1e-12)
+        return np.asarray((torch.tensor(ORDERS) * (alike > ALIKE)).amax(1).clamp_min(1))
+
     def _encode(self, c: Tensor) -> pd.DataFrame:
         network, noise = self.network, self.network.noise
         mean, log_std = network.encoder(c)
@@ -159,7 +173,7 @@ def align(network: RotationalVae, c: Tensor, image: Tensor) -> tuple[Tensor, Ten
     offset = torch.zeros(len(c), 2)
     for _ in range(3):
         score = network.score(target, image)
-        grid = network.log_angle(score, noise)
+        grid = network.log_angle(score)
         angle, curvature = newton(network, score / noise**2, network.angle[grid.argmax(1)])
         turned = network.turn(image, angle)
         slope = network.moved(turned)

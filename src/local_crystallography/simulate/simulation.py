@@ -13,6 +13,7 @@ import pandas as pd
 
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.io.write import write_tiff
 from local_crystallography.simulate.columns import FWHM_PER_SIGMA, place_columns
 from local_crystallography.simulate.distort import ScanPath
 from local_crystallography.simulate.render import render_background, render_columns, stamp_radius
@@ -99,22 +100,10 @@ def _rng(seed: int, stream: int) -> np.random.Generator:
 def write_simulation(simulation: Simulation, folder: Path) -> None:
     """Write `image.tif`, `truth.csv`, `truth.json` and `recipe.toml`.
 
-    The image is a 16-bit ImageJ TIFF, zlib compressed; XResolution and YResolution are pixels per nm and the
-    description says `unit=nm`, because the tag for the unit knows only inches and centimetres.
+    The image is a 16-bit ImageJ TIFF with its pixel size, as `write_tiff` tells.
     """
-    import tifffile
-
     folder.mkdir(parents=True, exist_ok=True)
-    per_nm = 1 / simulation.scene.pixel_size
-    tifffile.imwrite(
-        folder / "image.tif",
-        simulation.image.data,
-        imagej=True,
-        compression="zlib",
-        compressionargs={"level": 9},
-        resolution=(per_nm, per_nm),
-        metadata={"unit": "nm"},
-    )
+    write_tiff(folder / "image.tif", simulation.image.data, simulation.scene.pixel_size, compression=9)
     simulation.truth.round(DECIMALS).to_csv(folder / "truth.csv", index=False, lineterminator="\n")
     (folder / "truth.json").write_text(json.dumps(_summary(simulation), indent=1) + "\n", encoding="utf-8")
     write_recipe(folder / "recipe.toml", simulation.scene, simulation.seed)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
 
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.subimages import SubImages
@@ -18,6 +21,17 @@ class Encode(Step):
     needs: ClassVar = ("vae", "sub_images", "atoms")
     makes: ClassVar = "atoms"
 
+    angle: Literal["own symmetry", "full circle"] = Field(
+        "own symmetry",
+        description="Range of the angle. own symmetry: a motif with n equal turns gets the angle nearest to 0 of the n.",
+    )
+
     def __call__(self, vae: Vae, sub_images: SubImages, atoms: Atoms) -> Atoms:
-        """The atoms with the columns of `Vae.encode`; NaN for atoms without a sub-image."""
-        return atoms.join(sub_images.atoms.ids, vae.encode(sub_images.windows))
+        """The atoms with the columns of `Vae.encode` and `symmetry_order`; NaN for atoms without a sub-image."""
+        columns = vae.encode(sub_images.windows)
+        latents = [name for name in columns if name[0] == "z" and name[1:].isdigit()]
+        order = vae.symmetry_order(columns[latents])
+        if self.angle == "own symmetry":
+            sector = 2 * np.pi / order
+            columns["angle_rad"] -= sector * np.round(columns["angle_rad"] / sector)
+        return atoms.join(sub_images.atoms.ids, columns.assign(symmetry_order=order))

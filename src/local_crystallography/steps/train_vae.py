@@ -16,6 +16,9 @@ from local_crystallography.steps.base import Step
 if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
 
+STEPS = 1000
+"""Steps of the optimiser after which small and large sets alike were seen to have converged."""
+
 
 class TrainVae(Step):
     """Train the network that tells what a sub-image shows apart from how it is turned and shifted (Eq. 2)."""
@@ -25,12 +28,14 @@ class TrainVae(Step):
 
     kind: Literal["rvae"] = Field("rvae", description="Kind of network. rvae: rotationally invariant (Fig. 3b of the paper).")
     latents: int = Field(2, ge=1, le=10, description="Number of latent variables besides angle and offset.")
-    epochs: int = Field(40, ge=1, le=5000, description="Passes over all sub-images.")
+    epochs: int | None = Field(
+        None, ge=1, le=5000, description="Passes over all sub-images; automatic: about 1000 steps, in 20 to 200 passes."
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Start of the random numbers; the same seed gives the same network.")
     rotation_prior: float = Field(
-        0.5, ge=0.01, le=100, description="Standard deviation of the angle expected, s_gamma of Eq. 2, in radians."
+        0.3, ge=0.01, le=100, description="Standard deviation of the angle expected, s_gamma of Eq. 2, in radians."
     )
-    offset_prior: float = Field(1.0, ge=0.01, le=20, description="Standard deviation of the offset expected, in pixels.")
+    offset_prior: float = Field(0.2, ge=0.01, le=20, description="Standard deviation of the offset expected, in pixels.")
     detail: float | None = Field(
         None, ge=2, le=100, description="Finest wavelength kept, in pixels; automatic: all that stands above the noise."
     )
@@ -39,11 +44,15 @@ class TrainVae(Step):
     learning_rate: float = Field(0.003, ge=0.00001, le=1, description="Step size of the optimiser (Adam) at the start.")
 
     def resolve(self, sub_images: SubImages) -> TrainVae:
-        """The same step with the detail found in the sub-images."""
-        if self.detail is not None:
-            return self
-        wavelength = finest_wavelength(sub_images.windows, seed=self.seed)
-        return self.model_copy(update={"detail": round(max(2.0, wavelength), 2)})
+        """The same step with the detail found in the sub-images and the passes fitted to their number."""
+        step = self
+        if self.epochs is None:
+            passes = round(STEPS * self.batch_size / max(len(sub_images), self.batch_size))
+            step = step.model_copy(update={"epochs": int(np.clip(passes, 20, 200))})
+        if self.detail is None:
+            wavelength = finest_wavelength(sub_images.windows, seed=self.seed)
+            step = step.model_copy(update={"detail": round(max(2.0, wavelength), 2)})
+        return step
 
     def __call__(self, sub_images: SubImages) -> Job[Vae]:
         """A job that yields Progress and returns the best network so far.
@@ -63,7 +72,7 @@ class TrainVae(Step):
         if scale == 0:
             raise InputError("All sub-images are one constant, contrast was expected; check the image they were cut from.")
         step = self.resolve(sub_images)
-        assert step.detail is not None
+        assert step.detail is not None and step.epochs is not None
         settings = VaeSettings(
             window_size=sub_images.window_size,
             highest_frequency=2 * np.pi / step.detail,
@@ -78,7 +87,7 @@ class TrainVae(Step):
         return train(
             windows,
             settings,
-            epochs=self.epochs,
+            epochs=step.epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             seed=self.seed,

@@ -1,0 +1,77 @@
+"""Where the parts of the main dock lie, and what they say when pointed at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy import QtCore, QtWidgets
+
+if TYPE_CHECKING:
+    from local_crystallography._napari.dock import MainDock
+
+EXPLORER = "Latent explorer"
+SAVE, OPEN = "Save session …", "Open session …"
+TIPS = {
+    SAVE: "Write image, results, network and settings to one folder",
+    OPEN: "Bring a saved folder back, with its layers",
+    EXPLORER: "Show the atoms by their columns, to select with a lasso",
+}
+SOURCES = {
+    "probability": (
+        "find_atoms",
+        "Take the probability map from Segment, or from any image layer of the same shape",
+    ),
+    "atoms": ("extract_sub_images", "Take the atoms from Find atoms, or from any points layer"),
+}
+
+
+def arrange(dock: MainDock) -> None:
+    """Lay the parts out: image and Run all on top, panels that scroll, sessions at the bottom."""
+    _explain(dock)
+    dock.run_all.setMinimumHeight(34)
+    dock.progress.setFixedHeight(12)
+    top = QtWidgets.QFormLayout()
+    top.setFieldGrowthPolicy(top.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    top.addRow("Image", dock.image_box)
+    top.addRow("Colour atoms by", dock.colour_box)
+    layout = QtWidgets.QVBoxLayout(dock)
+    layout.setContentsMargins(6, 4, 6, 4)
+    layout.setSpacing(4)
+    layout.addLayout(top)
+    for widget in (dock.run_all, dock.progress, dock.message):
+        layout.addWidget(widget)
+    layout.addWidget(_panels(dock), stretch=1)
+    bottom = QtWidgets.QGridLayout()
+    for place, button in enumerate(dock.buttons.values()):
+        bottom.addWidget(button, place // 2, place % 2, 1, 1 + place // 2)
+    layout.addLayout(bottom)
+
+
+def _panels(dock: MainDock) -> QtWidgets.QScrollArea:
+    for name, (panel, _) in SOURCES.items():
+        dock.panels[panel].form.rows.insertRow(0, f"{name} from", dock.source_boxes[name])
+    for place, widget in enumerate((dock.stop_training, dock.loss_plot)):
+        # outside the part that folds, so that a training is seen whatever is unfolded
+        dock.panels["train_vae"].layout().insertWidget(2 + place, widget)
+    inner, scroll = QtWidgets.QWidget(), QtWidgets.QScrollArea(widgetResizable=True)
+    panels = QtWidgets.QVBoxLayout(inner)
+    panels.setContentsMargins(0, 0, 4, 0)
+    panels.setSpacing(6)
+    for panel in dock.panels.values():
+        panels.addWidget(panel)
+    panels.addStretch(1)
+    scroll.setWidget(inner)
+    scroll.setFrameShape(scroll.Shape.NoFrame)
+    scroll.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    return scroll
+
+
+def _explain(dock: MainDock) -> None:
+    dock.image_box.setToolTip("The image layer to analyse")
+    dock.colour_box.setToolTip("The column the atoms in the image are coloured by")
+    dock.run_all.setToolTip("Run every step that is not up to date, in order")
+    dock.stop_training.setToolTip("Go on with the best network so far")
+    for name, button in dock.buttons.items():
+        button.setToolTip(TIPS[name])
+    for name, (_, tip) in SOURCES.items():
+        dock.source_boxes[name].setToolTip(tip)

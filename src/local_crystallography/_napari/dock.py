@@ -1,0 +1,215 @@
+"""The main dock: the steps as panels in order, from an image to its maps."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from napari.layers import Image as ImageLayer
+from napari.layers import Points as PointsLayer
+from napari.utils.notifications import show_warning
+from napari.utils.theme import get_theme
+from qtpy import QtCore, QtWidgets
+
+from local_crystallography._napari.arrange import EXPLORER, OPEN, SAVE, TIPS, arrange
+from local_crystallography._napari.boxes import ColourBox, LayerBox
+from local_crystallography._napari.panel import StepPanel, standing
+from local_crystallography._napari.plots import LossPlot
+from local_crystallography._napari.scatter import ScatterView
+from local_crystallography._napari.session import ask_folder_to_open, ask_folder_to_save, default_colour
+from local_crystallography._napari.workbench import Work, Workbench
+from local_crystallography._napari.worker import Report
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.recipe import Recipe
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+EXPLORER_HEIGHT = 320
+
+
+class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
+    """Runs the steps on an image layer and shows their results as layers."""
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self.bench = Workbench(napari_viewer, self)
+        self.image_box = LayerBox(napari_viewer, ImageLayer)
+        self.source_boxes = {
+            "probability": LayerBox(napari_viewer, ImageLayer, first="result of Segment"),
+            "atoms": LayerBox(napari_viewer, PointsLayer, first="result of Find atoms"),
+        }
+        self.colour_box = ColourBox()
+        self.run_all = QtWidgets.QPushButton("Run all")
+        self.progress = QtWidgets.QProgressBar(textVisible=False)
+        self.message = QtWidgets.QLabel()
+        self.panels = {step.name(): StepPanel(step) for step in Recipe().steps}
+        self.loss_plot = LossPlot()
+        self.stop_training = QtWidgets.QPushButton("Stop training, keep the best")
+        self.buttons = {name: QtWidgets.QPushButton(name) for name in TIPS}
+        self.explorer: ScatterView | None = None
+        self._explored: Atoms | None = None
+        self._started = 0.0
+        arrange(self)
+        self._connect()
+        self._on_theme_changed()
+        self.bench.choose(self.image_box.layer)
+
+    @property
+    def work(self) -> Work | None:
+        """The image worked on, with its analysis."""
+        return self.bench.active
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe as the forms show it."""
+        return Recipe(**{name: panel.form.step() for name, panel in self.panels.items()})
+
+    def show_explorer(self) -> ScatterView:
+        """Open the scatter plot as a dock of its own, once."""
+        if self.explorer is not None and EXPLORER not in self.viewer.window.dock_widgets:
+            self.explorer.deleteLater()
+            self.explorer = None
+        if self.explorer is None:
+            self.explorer, self._explored = ScatterView(self.bench.selection), None
+            self.viewer.window.add_dock_widget(self.explorer, name=EXPLORER, area="bottom")
+            self._make_room(self.explorer.parent())
+            self._on_theme_changed()
+            self._fill_explorer()
+        return self.explorer
+
+    def _make_room(self, dock: Any) -> None:
+        """Put the explorer below the canvas alone, so that panels and layer list keep their height."""
+        window, corners, areas = self.window(), QtCore.Qt.Corner, QtCore.Qt.DockWidgetArea
+        if isinstance(window, QtWidgets.QMainWindow):
+            window.setCorner(corners.BottomLeftCorner, areas.LeftDockWidgetArea)
+            window.setCorner(corners.BottomRightCorner, areas.RightDockWidgetArea)
+            window.resizeDocks([dock], [EXPLORER_HEIGHT], QtCore.Qt.Orientation.Vertical)
+            # the canvas has its new size only after the layout
+            QtCore.QTimer.singleShot(100, self.viewer.reset_view)
+
+    def sizeHint(self) -> QtCore.QSize:
+        """Narrow, so that canvas and docks fit a screen of 1280 x 800."""
+        return QtCore.QSize(330, 700)
+
+    def _connect(self) -> None:
+        bench = self.bench
+        self.image_box.chosen.connect(bench.choose)
+        self.colour_box.chosen.connect(self._on_colour_chosen)
+        self.run_all.clicked.connect(self._on_run_all_clicked)
+        self.stop_training.clicked.connect(lambda: bench.stop(everything=False))
+        for name, box in self.source_boxes.items():
+            box.chosen.connect(partial(bench.choose_source, name))
+        for panel in self.panels.values():
+            panel.run.connect(partial(self._on_run_clicked, panel))
+            panel.changed.connect(self._refresh)
+        self.buttons[SAVE].clicked.connect(self._on_save_clicked)
+        self.buttons[OPEN].clicked.connect(self._on_open_clicked)
+        self.buttons[EXPLORER].clicked.connect(self.show_explorer)
+        bench.changed.connect(self._on_bench_changed)
+        bench.reported.connect(self._on_reported)
+        bench.opened.connect(self._on_opened)
+        bench.failed.connect(show_warning)
+        self.viewer.events.theme.connect(self._on_theme_changed)
+        runner = bench.runner
+        self.destroyed.connect(lambda: runner.halt())
+
+    def _on_run_all_clicked(self) -> None:
+        if self.bench.running:
+            self.bench.stop(everything=True)
+        else:
+            self._start(*self.recipe.steps)
+
+    def _on_run_clicked(self, panel: StepPanel) -> None:
+        self._start(panel.form.step(), again=True)
+
+    def _start(self, *steps: Any, again: bool = False) -> None:
+        if "train_vae" in {step.name() for step in steps}:
+            self.loss_plot.clear_losses()
+        self.bench.run(steps, again=again)
+
+    def _on_save_clicked(self) -> None:
+        if self.work is not None and (folder := ask_folder_to_save(self, self.work.layer.name)):
+            self.bench.save(folder)
+
+    def _on_open_clicked(self) -> None:
+        if folder := ask_folder_to_open(self):
+            self.bench.open(folder)
+
+    def _on_opened(self, work: Work) -> None:
+        self.image_box.choose(work.layer)
+        for name, step in work.analysis.asked.items():
+            self.panels[name].form.set(step)
+        work.results.show()
+        self.bench.choose(work.layer)
+
+    def _on_colour_chosen(self, column: str) -> None:
+        if self.work is not None:
+            self.work.results.set_colour(column)
+
+    def _on_reported(self, report: Report) -> None:
+        progress = report.progress
+        if progress.fraction == 0:
+            self._started = time.monotonic()
+        self.loss_plot.add(progress)
+        spent = time.monotonic() - self._started
+        left = (
+            f" · {_duration(spent / progress.fraction - spent)} left"
+            if progress.fraction > 0.02 and spent > 1
+            else ""
+        )
+        self.progress.setRange(0, 1000 if progress.fraction else 0)
+        self.progress.setValue(round(1000 * progress.fraction))
+        self.message.setText(progress.message + left)
+        if report.step in self.panels:
+            self.panels[report.step].set_status(progress.message)
+
+    def _on_bench_changed(self) -> None:
+        atoms = None if self.work is None else self.work.analysis.atoms
+        features = None if atoms is None else atoms.features
+        colour = self.colour_box.offer(features, "" if features is None else default_colour(features))
+        if self.work is not None and self.work.results.colour != colour:
+            self.work.results.set_colour(colour)
+        if features is not None and "z0" in features and self.explorer is None:
+            self.show_explorer()
+        self._fill_explorer()
+        self._refresh()
+
+    def _fill_explorer(self) -> None:
+        atoms = None if self.work is None else self.work.analysis.atoms
+        if self.explorer is not None and atoms is not self._explored:
+            self._explored = atoms
+            self.explorer.set_table(pd.DataFrame() if atoms is None else atoms.to_frame())
+
+    def _refresh(self) -> None:
+        running, work = self.bench.running, self.work
+        stopping = running and bool(self.bench.runner.stop.everything.is_set())
+        self.run_all.setText("Stopping …" if stopping else "Stop" if running else "Run all")
+        self.run_all.setEnabled(work is not None and not stopping)
+        self.progress.setVisible(running)
+        self.message.setVisible(running)
+        self.stop_training.setVisible(running and self.bench.step == "train_vae")
+        self.loss_plot.setVisible(bool(self.loss_plot.losses) or (running and self.bench.step == "train_vae"))
+        for name in (SAVE, OPEN):
+            self.buttons[name].setEnabled(not running and (name == OPEN or work is not None))
+        for name, panel in self.panels.items():
+            if not running or name != self.bench.step:
+                panel.set_status(standing(work, panel.form.step()))
+            used = None if work is None else work.analysis.used.get(name)
+            panel.form.show_used(used)
+            panel.button.setEnabled(
+                not running and work is not None and work.missing(panel.form.step()) is None
+            )
+
+    def _on_theme_changed(self, event: Any = None) -> None:
+        dark = get_theme(self.viewer.theme).type == "dark"
+        self.loss_plot.set_theme(dark)
+        if self.explorer is not None:
+            self.explorer.set_theme(dark)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,242 @@
+"""The border with napari: images, atoms and maps to layers and back. Nobody else knows napari's keywords."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pint
+from scipy.spatial import cKDTree
+
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import Image
+from local_crystallography.explore import raster
+
+LayerData = tuple[Any, dict[str, Any], str]
+Placement = Mapping[str, Any]
+
+KEY = "local_crystallography"
+"""Where the provenance is in `layer.metadata`."""
+PLAIN = "#2a95ff"
+RING = "#ffffff"
+CYCLIC = "twilight"
+POINT_SHARE = 0.35
+"""Diameter of a point over the distance between neighbours."""
+RESULT = ("features", "feature_defaults", "size", "face_color", "contrast_limits", "metadata")
+"""What a new result brings to its layer; everything else is the user's."""
+SAMPLE = 200_000
+"""Pixels of a map that are enough for its percentiles."""
+LUMINANCE = np.array([0.2125, 0.7154, 0.0721])
+
+
+def pixel_size_of(layer: Any) -> float | None:
+    """nm per pixel of an image layer, or None where its unit is not a length."""
+    sizes = [_in_nm(scale, unit) for scale, unit in zip(layer.scale[-2:], layer.units[-2:], strict=True)]
+    known = [size for size in sizes if size is not None]
+    return float(np.sqrt(np.prod(known))) if len(known) == len(sizes) else None
+
+
+def image_from(layer: Any) -> Image:
+    """The image in a layer; colours become grey.
+
+    Raises
+    ------
+    InputError
+        For what `Image` does not take.
+    """
+    data = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    if layer.rgb:
+        data = data[..., :3] @ LUMINANCE
+    return Image(data, pixel_size_of(layer), layer.name, dict(layer.metadata.get(KEY, {})))
+
+
+def placement_of(layer: Any) -> dict[str, Any]:
+    """Where a layer lies in the world, for layers that belong on it."""
+    return {
+        name: getattr(layer, name) for name in ("scale", "translate", "rotate", "shear", "affine", "units")
+    }
+
+
+def placement(image: Image) -> dict[str, Any]:
+    """Scale and units of an image that is not in the viewer yet; nothing for an unknown pixel size."""
+    if image.pixel_size is None:
+        return {}
+    frames = image.data.ndim - 2
+    return {
+        "scale": (1.0,) * frames + (image.pixel_size,) * 2,
+        "units": ("pixel",) * frames + ("nm", "nm"),
+    }
+
+
+def layer_of(image: Image) -> LayerData:
+    """The image as a layer."""
+    arguments = {"name": image.name, "metadata": {KEY: dict(image.metadata)}, **placement(image)}
+    return image.data, arguments, "image"
+
+
+def probability_layer(values: npt.NDArray[np.floating], place: Placement, note: Any) -> LayerData:
+    """A probability map, to be seen over its image."""
+    look = {"colormap": "inferno", "blending": "additive", "contrast_limits": (0, 1), "opacity": 0.7}
+    return values, {"name": "probability", "metadata": {KEY: note}, **look, **place}, "image"
+
+
+def map_layer(name: str, values: npt.NDArray[np.floating], place: Placement, note: Any) -> LayerData:
+    """A column painted on the image: classes as labels, angles in a cyclic colormap, NaN transparent."""
+    arguments = {"name": name, "metadata": {KEY: note}, "visible": name == "label", **place}
+    if name == "label":
+        return _classes(values, arguments)
+    some = values.ravel()[:: max(1, values.size // SAMPLE)].astype(float)
+    colormap, limits = scale_of(name, some)
+    return values, {"colormap": colormap, "contrast_limits": limits, **arguments}, "image"
+
+
+def scale_of(name: str, values: npt.NDArray[np.float64]) -> tuple[str, tuple[float, float]]:
+    """Colormap and limits of a column: cyclic where angles go all round, else 1st to 99th percentile."""
+    low, high = raster.limits_of(values)
+    known = values[np.isfinite(values)]
+    if name.endswith("_rad") and not name.endswith("_std_rad") and len(known):
+        first, last = np.percentile(known, (10, 90))
+        if last - first > np.pi / 2:
+            return CYCLIC, (-np.pi, np.pi)
+        low, high = 1.5 * first - 0.5 * last, 1.5 * last - 0.5 * first
+    return "viridis", (low, high if high > low else low + 1)
+
+
+def points_from(atoms: Atoms, place: Placement, note: Any, *, colour: str, stack: bool) -> LayerData:
+    """Atoms as points coloured by a column ("" for one colour); a stack puts the frame before y and x."""
+    arguments = {
+        "name": "atoms",
+        "features": atoms.features,
+        "feature_defaults": feature_defaults(atoms.features),
+        "size": point_size(atoms),
+        "face_color": face_colors(atoms, colour),
+        "border_width": 0.0,  # an edge would hide the colour where atoms are few pixels apart
+        "metadata": {KEY: note},
+    }
+    return coordinates(atoms, stack), {**arguments, **place}, "points"
+
+
+def selected_points(atoms: Atoms, place: Placement, *, size: float, stack: bool) -> LayerData:
+    """The selected atoms as bright rings around points of a size."""
+    look = {"face_color": "transparent", "border_color": RING, "border_width": 0.15}
+    arguments = {"name": "selected atoms", "size": 1.8 * size, **look, **place}
+    return coordinates(atoms, stack), {"features": atoms.features[["id"]], **arguments}, "points"
+
+
+def atoms_from(layer: Any, image_layer: Any) -> Atoms:
+    """The atoms in any points layer, in pixels of the image.
+
+    Points drawn by hand have no `id` yet, or the default -1: they get new numbers. Points of a layer whose
+    unit is no length are taken as pixels; others are brought from their place in the world.
+
+    Raises
+    ------
+    InputError
+        For a layer of another number of dimensions than (y, x) or (frame, y, x), or without points.
+    """
+    points = np.asarray(layer.data, float)
+    if points.shape[1] not in (2, 3) or not len(points):
+        raise InputError(
+            f"{layer.name}: {len(points)} points in {points.shape[1]} dimensions came, at least one point with "
+            "y, x or frame, y, x was expected; pick another points layer or add points to it."
+        )
+    features = pd.DataFrame(layer.features).reset_index(drop=True)
+    frame = points[:, 0].round().astype(int) if points.shape[1] == 3 else np.zeros(len(points), int)
+    rest = features.drop(columns=["id", "frame"], errors="ignore")
+    table = pd.concat([pd.DataFrame({"id": _ids(features, len(points)), "frame": frame}), rest], axis=1)
+    return Atoms(_in_pixels(points[:, -2:], layer, image_layer), table, pixel_size_of(image_layer))
+
+
+def face_colors(atoms: Atoms, column: str) -> Any:
+    """(N, 4) floats, or one colour for an unknown column."""
+    if column not in atoms.features:
+        return PLAIN
+    values = atoms.features[column].to_numpy(float)
+    if raster.is_categorical(column, values):
+        return raster.categorical_colors(values) / 255
+    from napari.utils.colormaps import ensure_colormap
+
+    colormap, limits = scale_of(column, values)
+    return raster.colors_of(values, ensure_colormap(colormap).map(np.linspace(0, 1, 64)), limits) / 255
+
+
+def feature_defaults(features: pd.DataFrame) -> pd.DataFrame:
+    """One row for points added by hand, which else copy the row before: -1 or NaN."""
+    kinds = {name: features[name].dtype.kind for name in features}
+    return pd.DataFrame(
+        {name: [-1 if kind in "iu" else np.nan if kind == "f" else None] for name, kind in kinds.items()}
+    )
+
+
+def point_size(atoms: Atoms) -> float:
+    """Diameter of a point in pixels."""
+    some = atoms.yx[atoms.frame == atoms.frame[0]] if len(atoms) else atoms.yx
+    if len(some) < 2:
+        return 5.0
+    return max(1.0, POINT_SHARE * float(np.median(cKDTree(some).query(some, 2)[0][:, 1])))
+
+
+def coordinates(atoms: Atoms, stack: bool) -> npt.NDArray[np.float64]:
+    """(N, 2), or (N, 3) with the frame first."""
+    return np.column_stack([atoms.frame, atoms.yx]) if stack else atoms.yx
+
+
+def update(layer: Any, new: LayerData) -> None:
+    """Put a new result into its layer; what the user chose there (visibility, opacity, colormap) stays."""
+    data, arguments, _ = new
+    if not (
+        layer.data.shape == data.shape and np.array_equal(layer.data, data, equal_nan=data.dtype.kind == "f")
+    ):
+        layer.data = data
+    for name in RESULT:
+        if name in arguments:
+            setattr(layer, name, arguments[name])
+
+
+def _classes(values: npt.NDArray[np.floating], arguments: dict[str, Any]) -> LayerData:
+    from napari.utils.colormaps import CyclicLabelColormap
+
+    data = np.where(np.isfinite(values), values + 1, 0).astype(np.uint8)
+    # cyclic as the palette is; a direct colormap costs a second of compiling
+    colormap = CyclicLabelColormap(colors=np.vstack([np.zeros(4), raster.PALETTE]), background_value=0)
+    return data, {"colormap": colormap, "opacity": 0.5, **arguments}, "labels"
+
+
+def _ids(features: pd.DataFrame, n: int) -> npt.NDArray[np.int64]:
+    """The stable numbers, with new ones where they are missing or there twice."""
+    if "id" not in features:
+        return np.arange(n).astype(np.int64)
+    known = pd.to_numeric(features["id"], errors="coerce").fillna(-1).astype(np.int64)
+    ids = known.to_numpy(copy=True)
+    new = (ids < 0) | known.duplicated().to_numpy()
+    ids[new] = ids.max(initial=-1) + 1 + np.arange(new.sum())
+    return ids
+
+
+def _in_nm(scale: float, unit: Any) -> float | None:
+    if str(unit) == "css_pixel":  # pint's px is a length, 1/96 inch
+        return None
+    try:
+        return float((scale * unit).to("nm").magnitude)
+    except pint.DimensionalityError:
+        return None
+
+
+def _in_pixels(yx: npt.NDArray[np.float64], layer: Any, image_layer: Any) -> npt.NDArray[np.float64]:
+    own, image = pixel_size_of(layer), pixel_size_of(image_layer)
+    same = np.allclose(layer.scale[-2:], image_layer.scale[-2:]) and np.allclose(
+        layer.translate[-2:], image_layer.translate[-2:]
+    )
+    if same or (own is None and image is not None):
+        return yx
+    factor = (
+        1.0
+        if own is None or image is None
+        else float(_in_nm(1, layer.units[-1]) or 1) / float(_in_nm(1, image_layer.units[-1]) or 1)
+    )
+    world = (yx * layer.scale[-2:] + layer.translate[-2:]) * factor
+    return np.asarray((world - image_layer.translate[-2:]) / image_layer.scale[-2:])

@@ -1,0 +1,104 @@
+"""One step of the recipe: its form, its Run button and how it stands."""
+
+from __future__ import annotations
+
+from qtpy import QtCore, QtWidgets
+from superqt import QCollapsible, QElidingLabel
+
+from local_crystallography._napari.form import StepForm
+from local_crystallography._napari.workbench import Work
+from local_crystallography.analysis import MISSING, Analysis, title
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.recipe import Recipe
+from local_crystallography.steps.base import Step
+
+
+class StepPanel(QCollapsible):  # type: ignore[misc]
+    """A step that can be unfolded to its parameters."""
+
+    run = QtCore.Signal()
+    changed = QtCore.Signal()
+
+    def __init__(self, step: Step, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(title(step), parent, expandedIcon="▾", collapsedIcon="▸")
+        self.name = step.name()
+        self.form = StepForm(step)
+        self.button = QtWidgets.QPushButton("Run")
+        self.status = QElidingLabel(wordWrap=True)
+        self.addWidget(self.form)
+        self._lay_out()
+        description = Recipe.model_fields[self.name].description or ""
+        self.toggleButton().setToolTip(description)
+        self.button.setToolTip(f"<qt>{description}</qt>")
+        self.button.clicked.connect(lambda: self.run.emit())
+        self.form.changed.connect(self.changed)
+
+    def set_status(self, text: str) -> None:
+        """Say how the step stands."""
+        self.status.setText(text)
+        self.status.setToolTip(f"<qt>{text}</qt>")
+
+    def unfold(self) -> None:
+        """Show the parameters at once."""
+        self.expand(animate=False)
+
+    def _lay_out(self) -> None:
+        layout, head = self.layout(), QtWidgets.QHBoxLayout()
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(1)
+        self.content().layout().setContentsMargins(14, 2, 0, 4)
+        self.content().layout().setSpacing(3)
+        self.button.setFixedWidth(52)
+        layout.removeWidget(self.toggleButton())
+        head.addWidget(self.toggleButton(), stretch=1)
+        head.addWidget(self.button)
+        layout.insertLayout(0, head)
+        self.status.setIndent(20)
+        layout.insertWidget(1, self.status)
+
+
+def standing(work: Work | None, step: Step) -> str:
+    """How a step stands with the settings of its form."""
+    if work is None:
+        return MISSING["image"]
+    name, analysis = step.name(), work.analysis
+    if name in work.errors:
+        return f"⚠ {work.errors[name]}"
+    if name == "find_atoms" and work.edited:
+        return f"✓ {summary(analysis, name)}, edited by hand"
+    if name in work.replaced and work.sources:
+        return "not needed: " + " and ".join(
+            f"{kind} from {layer.name}" for kind, layer in work.sources.items()
+        )
+    if name in analysis.asked:
+        return f"✓ {summary(analysis, name)}" if analysis.is_current(step) else "out of date: run again"
+    return work.missing(step) or "ready"
+
+
+def summary(analysis: Analysis, name: str) -> str:
+    """What a finished step gave, in a few words."""
+    atoms = analysis.atoms
+    text = _result(analysis, name, atoms)
+    seconds = analysis.seconds.get(name)
+    return text if seconds is None else f"{text} · {seconds:.1f} s"
+
+
+def _result(analysis: Analysis, name: str, atoms: Atoms | None) -> str:
+    if name == "segment":
+        spacing = getattr(analysis.used.get(name), "spacing", None)
+        return "done" if spacing is None else f"atoms {spacing:.3g} px apart"
+    if name == "extract_sub_images" and analysis.sub_images is not None:
+        return f"{len(analysis.sub_images):,} windows of {analysis.sub_images.window_size} px"
+    if name == "train_vae" and analysis.vae is not None:
+        return f"held-out loss {analysis.vae.settings.held_out_loss:.3f}"
+    if name == "paint_map" and analysis.maps is not None:
+        return f"{len(analysis.maps)} maps"
+    if atoms is None:
+        return "done"
+    if name == "find_atoms":
+        return f"{len(atoms):,} atoms"
+    if name == "encode" and "z0" in atoms.features:
+        return f"{int(atoms.features['z0'].notna().sum()):,} atoms encoded"
+    if name == "cluster" and "label" in atoms.features:
+        return f"{int(atoms.features['label'].max()) + 1} classes"
+    return "done"

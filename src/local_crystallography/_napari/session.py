@@ -1,0 +1,57 @@
+"""Saved sessions: as layers for a drop on the viewer, and the dialogs of the dock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from qtpy import QtWidgets
+
+from local_crystallography._napari import layers
+from local_crystallography._napari.layers import LayerData
+from local_crystallography.analysis import Analysis
+from local_crystallography.io.provenance import PROVENANCE
+
+
+def is_session(folder: Path) -> bool:
+    """Whether a folder was written by `Analysis.save`."""
+    return folder.is_dir() and (folder / PROVENANCE).is_file()
+
+
+def session_layers(folder: Path) -> list[LayerData]:
+    """Image, probability map, painted maps and atoms of a session, from the bottom to the top."""
+    analysis = Analysis.open(folder)
+    image = analysis.image
+    if image is None:
+        return []
+    place, note = layers.placement(image), {"session": str(folder), "image": image.name}
+    found = [layers.layer_of(image)]
+    if analysis.probability is not None:
+        data, arguments, kind = layers.probability_layer(analysis.probability, place, note)
+        found.append((data, {**arguments, "visible": False}, kind))
+    found += [layers.map_layer(name, values, place, note) for name, values in (analysis.maps or {}).items()]
+    if analysis.atoms is not None:
+        colour = default_colour(analysis.atoms.features)
+        stack = image.data.ndim == 3
+        found.append(layers.points_from(analysis.atoms, place, note, colour=colour, stack=stack))
+    return found
+
+
+def default_colour(features: pd.DataFrame) -> str:
+    """The column atoms are coloured by until somebody chooses one; "" for one colour."""
+    return next((name for name in ("label", "z0") if name in features), "")
+
+
+def ask_folder_to_save(parent: Any, name: str) -> Path | None:
+    """Where to write a session; None for cancelled."""
+    path, _ = QtWidgets.QFileDialog.getSaveFileName(
+        parent, "Save the session as a folder", name, options=QtWidgets.QFileDialog.Option.ShowDirsOnly
+    )
+    return Path(path) if path else None
+
+
+def ask_folder_to_open(parent: Any) -> Path | None:
+    """Which session to open; None for cancelled."""
+    path = QtWidgets.QFileDialog.getExistingDirectory(parent, "Open the folder of a session")
+    return Path(path) if path else None

@@ -1,0 +1,37 @@
+"""A viewer with a finished analysis in it, for the demo and for pictures of the documentation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import napari
+from qtpy import QtWidgets
+
+from local_crystallography.analysis import Analysis
+
+PLUGIN, DOCK = "napari-local-crystallography", "Local Crystallography"
+SIZE = (1280, 800)
+
+
+def open_viewer(analysis: Analysis | None = None) -> napari.Viewer:
+    """A viewer with the dock; given an analysis, with all its layers and the latent explorer."""
+    viewer = napari.Viewer(title="Local Crystallography", show_welcome_screen=False)
+    viewer.window.resize(*SIZE)
+    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, DOCK)
+    if analysis is not None:
+        dock.bench.adopt(analysis)
+        viewer.reset_view()
+    return viewer
+
+
+def screenshot(viewer: Any, path: str | Path) -> None:
+    """Write the whole window as it is drawn now, without waiting for the person at the screen."""
+    for _ in range(20):
+        QtWidgets.QApplication.processEvents()
+    viewer.window.screenshot(str(path), canvas_only=False, flash=False)
+
+
+def run() -> None:
+    """Show the windows until they are closed."""
+    napari.run()

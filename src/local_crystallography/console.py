@@ -1,0 +1,83 @@
+"""What a command needs of the terminal: a progress bar, Ctrl-C, messages, and whether there is a screen."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from local_crystallography.data.progress import Progress
+
+package_logger = logging.getLogger("local_crystallography")
+logger = logging.getLogger("local_crystallography.cli")
+
+HEADLESS = "LOCAL_CRYSTALLOGRAPHY_HEADLESS"
+"""Set to 1 where the screen is a virtual one: pictures are taken, and nothing waits for a person."""
+
+
+def has_display() -> bool:
+    """Whether windows can be shown, be it on a virtual screen; macOS and Windows always can."""
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[Progress], None]]:
+    """A bar on standard error with the words and the loss of a job; in a file, a line per step."""
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    shape = "{percentage:3.0f}% |{bar:24}| {elapsed} {desc}"
+    with (
+        tqdm(total=1.0, bar_format=shape, disable=None, leave=False) as bar,
+        logging_redirect_tqdm([package_logger]),
+    ):
+        last = ""
+
+        def report(progress: Progress) -> None:
+            nonlocal last
+            loss = "" if progress.loss is None else f", loss {progress.loss:.4f}"
+            bar.set_description_str(progress.message + loss, refresh=False)
+            bar.update(progress.fraction - bar.n)
+            step = progress.message.partition(":")[0]
+            if step != last and bar.disable:
+                logger.info(step)
+            elif step != last:
+                bar.refresh()  # a long step may say nothing more until it ends
+            last = step
+
+        yield report
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C asks to stop, as the function given tells; a second one stops at once."""
+    asked = False
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        logger.warning("Stopping after this step; press Ctrl-C again to stop at once and lose the results.")
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def logging_to_stderr() -> Iterator[None]:
+    """Warnings of the package and what the command itself says, one message a line."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    package_logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        package_logger.removeHandler(handler)

@@ -1,0 +1,171 @@
+"""What a session says about itself: which image, which settings, which versions, how long."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import Image
+from local_crystallography.io.write import native
+
+if TYPE_CHECKING:
+    from local_crystallography.analysis import Analysis
+    from local_crystallography.data.atoms import Atoms
+
+PROVENANCE = "provenance.json"
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-image",
+    "scikit-learn",
+    "torch",
+    "safetensors",
+    "pydantic",
+    "tifffile",
+)
+
+
+class ImageRecord(BaseModel):
+    """The image of a session; `sha256` is that of its pixels, row after row."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    pixel_size: float | None
+    sha256: str
+    metadata: dict[str, JsonValue]
+
+
+class Provenance(BaseModel):
+    """Where the results of a session come from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    session: Literal["local-crystallography 1"] = "local-crystallography 1"
+    date: str
+    image: ImageRecord
+    versions: dict[str, str]
+    asked: dict[str, dict[str, JsonValue]]
+    """Parameters as they were asked for, by step; null is automatic. `recipe.toml` holds those used."""
+    seeds: dict[str, int]
+    seconds: dict[str, float]
+    columns: dict[str, list[str]]
+    """Columns of the atoms, by the step that made them."""
+    types: dict[str, str]
+    """Types of the columns that hold numbers, which a table as text does not tell."""
+    maps: list[str]
+
+
+def provenance_of(analysis: Analysis, image: Image) -> Provenance:
+    """The record of the results as they are now."""
+    return Provenance(
+        date=datetime.now().astimezone().isoformat(timespec="seconds"),
+        image=ImageRecord(
+            name=image.name,
+            shape=image.data.shape,
+            dtype=str(image.data.dtype),
+            pixel_size=image.pixel_size,
+            sha256=pixels_sha256(image.data),
+            metadata=jsonable(image.metadata),
+        ),
+        versions=versions(),
+        asked={name: step.model_dump(mode="json") for name, step in analysis.asked.items()},
+        seeds={name: step.seed for name, step in analysis.used.items() if hasattr(step, "seed")},
+        seconds={name: round(seconds, 3) for name, seconds in analysis.seconds.items()},
+        columns=analysis.columns,
+        types={} if analysis.atoms is None else number_types(analysis.atoms),
+        maps=list(analysis.maps or {}),
+    )
+
+
+def read_provenance(folder: Path) -> Provenance:
+    """The record of a session folder.
+
+    Raises
+    ------
+    InputError
+        Where the folder is not a session, or its record is damaged.
+    """
+    path = folder / PROVENANCE
+    try:
+        return Provenance.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(
+            f"{folder} is not a saved session (no readable {PROVENANCE}), a folder written by saving was "
+            "expected; choose the folder that holds it."
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the whole file"
+        raise InputError(
+            f"{path} is not the record of a saved session ({place}: {first['msg']}), the file as saved was "
+            "expected; restore it or save anew."
+        ) from error
+
+
+def pixels_sha256(data: npt.NDArray[Any]) -> str:
+    """Digest of the values as they are written: little-endian, row after row."""
+    data = native(data)
+    return hashlib.sha256(data.astype(data.dtype.newbyteorder("<"), copy=False).tobytes()).hexdigest()
+
+
+def number_types(atoms: Atoms) -> dict[str, str]:
+    """NumPy's names for the types of the columns that hold numbers."""
+    kinds = atoms.features.dtypes.items()
+    return {
+        str(name): str(kind) for name, kind in kinds if isinstance(kind, np.dtype) and kind.kind in "biuf"
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, the system, this package and the packages that compute."""
+    from local_crystallography import __version__
+
+    known = {
+        "local-crystallography": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+    }
+    for name in PACKAGES:
+        try:
+            known[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return known
+
+
+def jsonable(table: dict[Any, Any]) -> dict[str, Any]:
+    """What of a table JSON can hold; numbers that are not finite become null, anything else is left out."""
+    plain = {str(key): _plain(value) for key, value in table.items()}
+    return {key: value for key, value in plain.items() if value is not NotImplemented}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, dict):
+        return jsonable(value)
+    if isinstance(value, list | tuple):
+        return [part for part in map(_plain, value) if part is not NotImplemented]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, str | int | float) else NotImplemented
+
+
+def to_json(provenance: Provenance) -> str:
+    """The text of the file."""
+    return json.dumps(provenance.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,266 @@
+"""One folder per analysis: plain files that any program reads, and that bring the analysis back."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import ValidationError
+
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import Image
+from local_crystallography.io.formats import reader_errors
+from local_crystallography.io.provenance import (
+    PROVENANCE,
+    Provenance,
+    pixels_sha256,
+    provenance_of,
+    read_provenance,
+    to_json,
+)
+from local_crystallography.io.write import write_tiff
+
+if TYPE_CHECKING:
+    from local_crystallography.analysis import Analysis
+    from local_crystallography.models.vae import Vae
+
+FILES = (
+    "image.tif",
+    "atoms.csv",
+    "probability.tif",
+    "labels.tif",
+    "model.safetensors",
+    "recipe.toml",
+    "report.html",
+    PROVENANCE,
+)
+
+
+EXACT: dict[str, Any] = (
+    {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
+)
+"""Before 3.1 pandas read numbers a last digit off unless told otherwise; since then it warns when told."""
+
+
+def save(analysis: Analysis, folder: Path) -> Path:
+    """Write all results to a folder; one that holds a session is brought up to date, other files in it stay.
+
+    Everything is written beside the folder first and then moved in, so that a failed save loses nothing.
+
+    Raises
+    ------
+    InputError
+        Without an image, or where the folder holds something else or cannot be written.
+    """
+    if analysis.image is None:
+        raise InputError("There is nothing to save yet, an image was expected; open an image first.")
+    target = folder.resolve()
+    earlier = earlier_files(target)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.mkdir(parents=True)
+        _write(analysis, analysis.image, part)
+        _move(part, target, earlier)
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be written ({error.strerror or error}), a folder with room and leave to write "
+            "was expected; choose another one."
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def restore(analysis: Analysis, folder: Path) -> Analysis:
+    """Fill an empty analysis from a folder; sub-images are cut again with the settings they were cut with.
+
+    Raises
+    ------
+    InputError
+        Where the folder is not a session or one of its files is missing, damaged or of something else.
+    """
+    provenance = read_provenance(folder)
+    recipe = type(analysis.recipe)
+    try:
+        asked = recipe.model_validate(provenance.asked)
+    except ValidationError as error:
+        raise _unusable(folder / PROVENANCE, "the steps of this version", error) from error
+    used = recipe.from_toml(folder / "recipe.toml")
+    results = _read(folder, provenance)
+    steps = {name: getattr(used, name) for name in provenance.asked}
+    if "extract_sub_images" in steps and results["atoms"] is not None:
+        later = [name for names in provenance.columns.values() for name in names]
+        inputs = (results["atoms"].without(later), results["image"], results["probability"])
+        results["sub_images"] = steps["extract_sub_images"](*inputs)
+    analysis.restore_results(
+        results, {name: getattr(asked, name) for name in steps}, steps, provenance.columns
+    )
+    analysis.seconds = dict(provenance.seconds)
+    return analysis
+
+
+def earlier_files(folder: Path) -> set[Path]:
+    """What an earlier save wrote to the folder, as paths inside it.
+
+    Raises
+    ------
+    InputError
+        Where the folder holds something else, so that nothing may be saved there.
+    """
+    if not folder.exists():
+        return set()
+    if not folder.is_dir():
+        raise InputError(f"{folder} is a file, a folder to save to was expected; choose another name.")
+    if not any(folder.iterdir()):
+        return set()
+    if not (folder / PROVENANCE).exists():
+        raise InputError(
+            f"{folder} holds files that are not a saved session, a new, an empty or a session's folder was "
+            "expected; choose another name."
+        )
+    return {Path(name) for name in FILES} | {map_file(name) for name in read_provenance(folder).maps}
+
+
+def map_file(name: str) -> Path:
+    """Where the map of a column is kept in the folder."""
+    return Path("maps") / f"{quote(name, safe=' ')}.tif"
+
+
+def _write(analysis: Analysis, image: Image, folder: Path) -> None:
+    from local_crystallography.io.report import render
+
+    provenance = provenance_of(analysis, image)
+    write_tiff(folder / "image.tif", image.data, image.pixel_size)
+    if analysis.probability is not None:
+        write_tiff(folder / "probability.tif", analysis.probability.astype(np.float32), image.pixel_size)
+    if analysis.atoms is not None:
+        analysis.atoms.to_frame().to_csv(folder / "atoms.csv", index=False, lineterminator="\n")
+    if analysis.vae is not None:
+        _write_vae(analysis.vae, folder / "model.safetensors")
+    for name, painted in (analysis.maps or {}).items():
+        (folder / "maps").mkdir(exist_ok=True)
+        write_tiff(folder / map_file(name), painted.astype(np.float32), image.pixel_size)
+    if analysis.maps and "label" in analysis.maps:
+        write_tiff(folder / "labels.tif", label_image(analysis.maps["label"]), image.pixel_size)
+    (folder / "recipe.toml").write_text(analysis.recipe.to_toml(), encoding="utf-8")
+    (folder / "report.html").write_text(render(analysis, image, provenance), encoding="utf-8")
+    (folder / PROVENANCE).write_text(to_json(provenance), encoding="utf-8")
+
+
+def label_image(painted: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8 | np.uint16]:
+    """Label + 1 as a whole number, 0 where there is none."""
+    numbers = np.nan_to_num(painted + 1, nan=0.0)
+    return numbers.astype(np.uint8 if numbers.max() < 256 else np.uint16)
+
+
+def _move(part: Path, folder: Path, earlier: set[Path]) -> None:
+    """Files written go to their place, the record last; files of an earlier save that were not written go."""
+    if not folder.exists():
+        part.rename(folder)
+        return
+    files = [path.relative_to(part) for path in part.rglob("*") if path.is_file()]
+    for file in sorted(files, key=lambda file: file.name == PROVENANCE):
+        (folder / file).parent.mkdir(exist_ok=True)
+        (part / file).replace(folder / file)
+    for file in earlier - set(files):
+        (folder / file).unlink(missing_ok=True)
+    with suppress(OSError):  # it is not there, or holds maps of somebody else
+        (folder / "maps").rmdir()
+
+
+def _read(folder: Path, provenance: Provenance) -> dict[str, Any]:
+    """The results by name; None for what was not there to be saved."""
+    image = _read_image(folder / "image.tif", provenance)
+    shape = image.data.shape
+    probability, atoms, model = (
+        folder / name for name in ("probability.tif", "atoms.csv", "model.safetensors")
+    )
+    return {
+        "image": image,
+        "probability": _read_array(probability, shape) if probability.exists() else None,
+        "atoms": _read_atoms(atoms, provenance) if atoms.exists() else None,
+        "sub_images": None,
+        "vae": _read_vae(model) if model.exists() else None,
+        "maps": {name: _read_array(folder / map_file(name), shape) for name in provenance.maps} or None,
+    }
+
+
+def _read_image(path: Path, provenance: Provenance) -> Image:
+    record = provenance.image
+    data = _read_array(path, record.shape)
+    if pixels_sha256(data) != record.sha256:
+        raise InputError(
+            f"{path} is not the image that was analysed (its pixels differ), that of {PROVENANCE} was "
+            "expected; put it back or analyse the new one."
+        )
+    return Image(data, record.pixel_size, record.name, dict(record.metadata))
+
+
+def _read_array(path: Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    import tifffile
+
+    try:
+        return np.asarray(tifffile.imread(path)).reshape(shape)
+    except reader_errors() as error:
+        raise _unusable(path, f"a TIFF of {' x '.join(map(str, shape))} pixels", error) from error
+
+
+def _read_atoms(path: Path, provenance: Provenance) -> Atoms:
+    try:
+        table = pd.read_csv(path, **EXACT)
+        ids = pd.to_numeric(table["id"]).to_numpy()
+        if not np.isfinite(table[["frame", "y_px", "x_px"]].to_numpy(float)).all():
+            raise ValueError("frame, y_px or x_px is empty in a row")
+        if ids.dtype.kind != "i" or len(np.unique(ids)) < len(ids):
+            raise ValueError("ids are not different whole numbers")
+        table = table.astype({name: kind for name, kind in provenance.types.items() if name in table})
+        return Atoms.from_frame(table, provenance.image.pixel_size if "y_nm" in table else None)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise _unusable(path, "a table with id, frame, y_px and x_px", error) from error
+
+
+def _write_vae(vae: Vae, path: Path) -> None:
+    from safetensors.torch import save as save_weights
+
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in vae.weights.items()}
+    path.write_bytes(save_weights(weights, metadata={"settings": json.dumps(vae.settings.model_dump())}))
+
+
+def _read_vae(path: Path) -> Vae:
+    from safetensors import SafetensorError, safe_open
+
+    from local_crystallography.models.vae import Vae, VaeSettings
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            settings = VaeSettings.model_validate_json((file.metadata() or {})["settings"])
+            vae = Vae(settings, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        if not all(bool(tensor.isfinite().all()) for tensor in vae.weights.values()):
+            raise ValueError("weights are not finite")
+        _ = vae.network  # builds it, and so finds weights that do not fit
+    except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
+        raise _unusable(path, "a network saved with its settings", error) from error
+    return vae
+
+
+def _unusable(path: Path, expected: str, error: Exception) -> InputError:
+    """One sentence on a file that cannot be used; of a long reason the first line."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    elif isinstance(error, KeyError):
+        reason = f"{error.args[0]} is missing"
+    else:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return InputError(
+        f"{path} cannot be used ({reason}), {expected} was expected; restore the file or save anew."
+    )

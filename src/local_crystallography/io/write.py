@@ -1,0 +1,49 @@
+"""Arrays to TIFF files that keep their type and their pixel size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+IMAGEJ_TYPES = ("uint8", "uint16", "float32")
+
+
+def write_tiff(
+    path: Path, data: npt.NDArray[Any], pixel_size: float | None = None, *, compression: int = 6
+) -> None:
+    """Write a (H, W) image or a (frames, H, W) stack, zlib compressed; the type of its values is kept.
+
+    XResolution and YResolution are pixels per nm and the description, as ImageJ's, says `unit=nm`, because
+    the tag for the unit knows only inches and centimetres. ImageJ itself opens uint8, uint16 and float32.
+
+    Parameters
+    ----------
+    pixel_size
+        nm per pixel; without one no scale is written.
+    compression
+        1 is fast, 9 small.
+    """
+    import tifffile
+
+    data = native(data)
+    options: dict[str, Any] = {"compression": "zlib", "compressionargs": {"level": compression}}
+    if pixel_size is not None:
+        options["resolution"] = (1 / pixel_size, 1 / pixel_size)
+    if data.dtype in IMAGEJ_TYPES:
+        axes = {"axes": "TYX"} if data.ndim == 3 else {}
+        unit = {"unit": "nm"} if pixel_size is not None else {}
+        tifffile.imwrite(path, data, imagej=True, metadata=unit | axes, **options)
+        return
+    if pixel_size is not None:  # tifffile refuses imagej=True for other types, readers of the scale do not
+        frames = 1 if data.ndim == 2 else len(data)
+        options["description"] = f"ImageJ=1.11a\nimages={frames}\nframes={frames}\nunit=nm\n"
+    tifffile.imwrite(path, data, metadata=None, photometric="minisblack", **options)
+
+
+def native(data: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same values in one piece and this machine's byte order, at most 64 bits each: TIFF has no more."""
+    kind = np.dtype(np.float64) if data.dtype.itemsize > 8 else data.dtype.newbyteorder("=")
+    return np.ascontiguousarray(data, dtype=kind)

@@ -1,0 +1,111 @@
+"""How well atoms and their classes agree with what a picture was made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.spatial import cKDTree
+
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
+
+REACH = 0.25
+"""How far from its true place an atom may be found, over the median distance of heavy neighbours."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Atoms found against the truth of a simulated image.
+
+    Parameters
+    ----------
+    heavy
+        True columns that should be found: those of at least 15 % of the brightest peak.
+    found
+        Of these, the ones with an atom within `REACH`, each atom counted for one column only.
+    atoms, false
+        Atoms given, and those of them that belong to no column of the truth, heavy or weak.
+    distance_px
+        Root mean square distance of the found ones from their true places, in pixels.
+    adjusted_rand_index
+        Agreement of class and true site (of its phase) over the found atoms that have a class: 1 the same
+        partition, 0 chance (Hubert and Arabie 1985). None without classes.
+    """
+
+    heavy: int
+    found: int
+    atoms: int
+    false: int
+    distance_px: float
+    adjusted_rand_index: float | None
+
+    @property
+    def recall(self) -> float:
+        """Share of the heavy columns that were found."""
+        return self.found / self.heavy
+
+    @property
+    def false_rate(self) -> float:
+        """Share of the atoms that are false."""
+        return self.false / self.atoms if self.atoms else 0.0
+
+
+def score(atoms: Atoms, truth: pd.DataFrame) -> Score:
+    """Compare atoms of one frame with the truth of its picture, as `Simulation` tells it.
+
+    Raises
+    ------
+    InputError
+        Where the truth has no two heavy columns to take a distance from.
+    """
+    heavy = truth[truth["heavy"].astype(bool)]
+    weak = truth[~truth["heavy"].astype(bool)]
+    if len(heavy) < 2:
+        raise InputError(
+            f"The truth holds {len(heavy)} heavy columns, at least 2 were expected; make a larger picture."
+        )
+    places = heavy[["y_px", "x_px"]].to_numpy(float)
+    reach = REACH * float(np.median(cKDTree(places).query(places, 2)[0][:, 1]))
+    rows, columns = match(atoms.yx, places, reach=reach)
+    rest = np.setdiff1d(np.arange(len(atoms)), rows)
+    also_true, _ = match(atoms.yx[rest], weak[["y_px", "x_px"]].to_numpy(float), reach=reach)
+    off = atoms.yx[rows] - places[columns]
+    return Score(
+        heavy=len(heavy),
+        found=len(rows),
+        atoms=len(atoms),
+        false=len(rest) - len(also_true),
+        distance_px=float(np.sqrt((off**2).sum(axis=1).mean())) if len(rows) else float("nan"),
+        adjusted_rand_index=_agreement(atoms[rows], heavy.iloc[columns]),
+    )
+
+
+def match(
+    found: npt.NDArray[np.float64], true: npt.NDArray[np.float64], *, reach: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows of (N, 2) and of (M, 2) that belong together, one to one; the nearest pairs are taken first."""
+    none = np.empty(0, np.int64)
+    if not len(found) or not len(true):
+        return none, none
+    near = cKDTree(found).sparse_distance_matrix(cKDTree(true), reach, output_type="ndarray")
+    taken_found, taken_true, pairs = np.zeros(len(found), bool), np.zeros(len(true), bool), []
+    for i, j in near[["i", "j"]][np.argsort(near["v"], kind="stable")].tolist():
+        if not (taken_found[i] or taken_true[j]):
+            taken_found[i] = taken_true[j] = True
+            pairs.append((i, j))
+    matched = np.array(pairs, np.int64).reshape(-1, 2)
+    return matched[:, 0], matched[:, 1]
+
+
+def _agreement(atoms: Atoms, truth: pd.DataFrame) -> float | None:
+    from sklearn.metrics import adjusted_rand_score
+
+    if "label" not in atoms.features:
+        return None
+    labels = atoms.features["label"].to_numpy(float)
+    site = (truth["phase"].astype(str) + " " + truth["site"].astype(str)).to_numpy()
+    has_class = labels >= 0
+    return float(adjusted_rand_score(site[has_class], labels[has_class])) if has_class.any() else None

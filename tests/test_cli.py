@@ -1,0 +1,248 @@
+"""Commands as people type them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import local_crystallography
+import local_crystallography._napari as napari_part
+from local_crystallography import console
+from local_crystallography.analysis import Analysis
+from local_crystallography.cli import Run, main, overridden
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.progress import Progress
+from local_crystallography.io.session import FILES
+from local_crystallography.recipe import Recipe
+from local_crystallography.simulate.samples import load_truth, sample_folder
+from local_crystallography.simulate.score import match, score
+from local_crystallography.steps.find_atoms import FindAtoms
+from local_crystallography.steps.train_vae import TrainVae
+
+IMAGE = str(sample_folder() / "quick" / "image.tif")
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose recipe file is overridden by one option."""
+    folder = tmp_path_factory.mktemp("cli")
+    recipe = Recipe(train_vae=TrainVae(epochs=50, seed=7), find_atoms=FindAtoms(threshold=0.6))
+    (folder / "my.toml").write_text(recipe.to_toml())
+    given = ["--recipe", str(folder / "my.toml"), "--train-vae.epochs", "3", "--out", str(folder / "out")]
+    assert main(["run", IMAGE, *given]) == 0
+    return folder / "out"
+
+
+def test_run_writes_every_file(outcome: Path) -> None:
+    assert {path.name for path in outcome.iterdir()} == {*FILES, "maps"}
+
+
+def test_options_beat_the_recipe_and_the_rest_of_it_stays(outcome: Path) -> None:
+    analysis = Analysis.open(outcome)
+    assert analysis.asked["train_vae"] == TrainVae(epochs=3, seed=7)
+    assert analysis.asked["find_atoms"] == FindAtoms(threshold=0.6)
+
+
+def test_an_option_equal_to_the_default_beats_the_recipe_too() -> None:
+    recipe = Recipe(train_vae=TrainVae(epochs=50, detail=5.0))
+    given = Run(image=Path("a"), out=Path("b"), train_vae=TrainVae(epochs=TrainVae().epochs, detail=None))
+    assert overridden(recipe, given) == Recipe()
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert local_crystallography.__version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom local_crystallography.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "sys.exit(' '.join({'torch', 'napari', 'qtpy', 'sklearn', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.stderr.strip() == ""
+    assert "usage" in done.stdout
+
+
+def test_help_has_every_parameter(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for step in Recipe().steps:
+        for name, field in type(step).model_fields.items():
+            assert f"--{step.name()}.{name}".replace("_", "-") in text
+            assert " ".join((field.description or "").split()[:3]) in text
+
+
+REFUSED = {
+    "option out of range": (
+        ["run", IMAGE, "--out", "o", "--find-atoms.threshold", "7"],
+        "--find-atoms.threshold 7",
+    ),
+    "option unknown": (["run", IMAGE, "--out", "o", "--find-atoms.treshold", "0.7"], "--find-atoms.treshold"),
+    "option no choice": (["run", IMAGE, "--out", "o", "--segment.contrast", "grey"], "'bright' or 'dark'"),
+    "no out": (["run", IMAGE], "--out"),
+    "no such image": (["run", "no.tif", "--out", "o"], "no.tif does not exist"),
+    "no such recipe": (["run", IMAGE, "--recipe", "no.toml", "--out", "o"], "no.toml"),
+    "no such sample": (["sample", "gold", "--out", "o"], "gold"),
+    "seed below zero": (["sample", "quick", "--seed", "-1", "--out", "o"], "--seed -1"),
+    "no such command": (["fly"], "fly"),
+    "folder of somebody else": (["run", IMAGE, "--out", "taken"], "not a saved session"),
+    "sample over a file": (["sample", "quick", "--out", "taken/file"], "cannot be written"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_is_one_line_and_exit_code_2(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "file").write_text("mine")
+    arguments, says = REFUSED[case]
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert says in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert not (tmp_path / "o").exists()
+
+
+def test_unknown_recipe_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "r.toml").write_text("[find_atoms]\ntreshold = 0.5\n")
+    assert main(["run", IMAGE, "--recipe", str(tmp_path / "r.toml"), "--out", str(tmp_path / "o")]) == 2
+    assert "find_atoms.treshold" in capsys.readouterr().err
+
+
+def test_variables_of_the_environment_are_not_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUN", '{"out": "x"}')
+    monkeypatch.setenv("DEMO", "1")
+    assert main(["run", "no.tif", "--out", "o"]) == 2
+
+
+def test_sample_has_image_and_truth(tmp_path: Path) -> None:
+    assert main(["sample", "quick", "--out", str(tmp_path / "s"), "--seed", "3"]) == 0
+    assert {"image.tif", "truth.csv", "truth.json"} <= {path.name for path in (tmp_path / "s").iterdir()}
+
+
+def test_ctrl_c_keeps_what_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupting(self: FindAtoms, *inputs: object) -> FindAtoms:
+        os.kill(os.getpid(), signal.SIGINT)
+        return self
+
+    monkeypatch.setattr(FindAtoms, "resolve", interrupting)
+    before = signal.getsignal(signal.SIGINT)
+    assert main(["run", IMAGE, "--out", str(tmp_path / "o")]) == 130
+    analysis = Analysis.open(tmp_path / "o")
+    assert set(analysis.asked) <= {"segment", "find_atoms", "extract_sub_images"}
+    assert len(analysis.atoms) > 100
+    assert "saved" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+@pytest.fixture
+def window(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Calls of the viewer, which is not opened, and a short training."""
+    calls: list[str] = []
+    fake = SimpleNamespace(
+        open_viewer=lambda analysis: calls.append("open"),
+        screenshot=lambda viewer, path: calls.append(f"picture {path.name}"),
+        run=lambda: calls.append("run"),
+    )
+    monkeypatch.setitem(sys.modules, "local_crystallography._napari.show", fake)
+    monkeypatch.setattr(napari_part, "show", fake, raising=False)
+    monkeypatch.setattr("local_crystallography.cli.Recipe", lambda: Recipe(train_vae=TrainVae(epochs=1)))
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("environment", "calls"),
+    [
+        ({"DISPLAY": ":1", console.HEADLESS: "1"}, ["open", "picture viewer.png"]),
+        ({"DISPLAY": ":1"}, ["open", "run"]),
+        ({}, []),
+    ],
+)
+def test_demo_shows_what_the_screen_allows(
+    environment: dict[str, str], calls: list[str], window: list[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", console.HEADLESS):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert main(["demo", "--sample", "quick", "--out", str(tmp_path / "demo")]) == 0
+    assert window == calls
+    assert (tmp_path / "demo" / "report.html").exists()
+    assert "heavy columns found" in capsys.readouterr().out
+
+
+def test_bar_shows_words_and_loss(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with console.progress_bar() as report:
+        report(Progress(0.0, "Train VAE: epoch 0"))
+        report(Progress(0.5, "Train VAE: epoch 1", loss=1.25))
+    shown = capsys.readouterr().err
+    assert "0%" in shown
+    assert "Train VAE" in shown
+
+
+def truth_of(*rows: tuple[float, float, str, bool]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["y_px", "x_px", "site", "heavy"]).assign(phase="p")
+
+
+TRUTH = truth_of((0, 0, "A", True), (0, 10, "B", True), (0, 20, "A", True), (5, 5, "O", False))
+
+
+@pytest.mark.parametrize(
+    ("places", "found", "false"),
+    [
+        ([(0, 0), (0, 10), (0, 20)], 3, 0),
+        ([(1, 0), (0, 12.4)], 2, 0),
+        ([(0, 2.6)], 0, 1),
+        ([(0, 0), (0, 1)], 1, 1),
+        ([(0, 0), (5, 5)], 1, 0),
+        ([(5, 5), (5, 5.5)], 0, 1),
+        ([], 0, 0),
+    ],
+)
+def test_score_counts(places: list[tuple[float, float]], found: int, false: int) -> None:
+    result = score(Atoms.at(np.reshape(places, (-1, 2))), TRUTH)
+    assert (result.found, result.false, result.heavy) == (found, false, 3)
+
+
+@pytest.mark.parametrize(("labels", "index"), [([0, 1, 0], 1.0), ([0, -1, 0], 1.0), ([0, 0, 1], -0.5)])
+def test_score_of_classes(labels: list[int], index: float) -> None:
+    atoms = Atoms.at([(0, 0), (0, 10), (0, 20)], columns={"label": labels})
+    assert score(atoms, TRUTH).adjusted_rand_index == pytest.approx(index)
+
+
+def test_the_truth_scores_perfectly() -> None:
+    truth = load_truth("quick")
+    atoms = Atoms.at(truth[["y_px", "x_px"]].to_numpy())
+    result = score(atoms, truth)
+    assert (result.recall, result.false_rate, result.distance_px) == (1.0, 0.0, 0.0)
+
+
+def test_the_nearest_pair_is_matched_first() -> None:
+    rows, columns = match(np.array([[0.0, 1.0], [0.0, 2.0]]), np.array([[0.0, 2.1], [0.0, 5.0]]), reach=2.0)
+    assert (rows.tolist(), columns.tolist()) == ([1], [0])

@@ -1,0 +1,275 @@
+"""The whole way through the dock, by its buttons, in a real viewer."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from local_crystallography._napari.dock import EXPLORER, MainDock
+from local_crystallography.recipe import Recipe
+
+PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
+STEPS = list(Recipe.model_fields)
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy):
+    return make_napari_viewer_proxy()
+
+
+@pytest.fixture
+def dock(viewer, qtbot):
+    viewer.open_sample(PLUGIN, "quick")
+    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
+    dock.panels["train_vae"].form.fields["epochs"].set(3)
+    dock.panels["cluster"].form.fields["classes"].set(3)
+    yield dock
+    dock.bench.runner.halt()
+
+
+@pytest.fixture
+def press(dock, qtbot):
+    """Click, and wait until the job has ended."""
+
+    def press(button):
+        assert button.isEnabled()
+        button.click()
+        assert dock.bench.running
+        qtbot.waitUntil(lambda: not dock.bench.running, timeout=120_000)
+
+    return press
+
+
+def names(viewer):
+    return [layer.name for layer in viewer.layers]
+
+
+def status(dock, name):
+    return dock.panels[name].status.text()
+
+
+def test_every_step_by_its_button(dock, viewer, press):
+    for name in STEPS:
+        assert not status(dock, name).startswith("✓")
+        press(dock.panels[name].button)
+        assert status(dock, name).startswith("✓")
+    assert names(viewer) == [
+        "quick",
+        "probability",
+        "angle_rad",
+        "offset_y_px",
+        "offset_x_px",
+        "z0",
+        "z1",
+        "label",
+        "atoms",
+    ]
+    visible = [layer.name for layer in viewer.layers if layer.visible]
+    assert visible == ["quick", "label", "atoms"]
+    assert dock.panels["segment"].form.fields["spacing"].box.text().startswith("auto: 15.")
+    assert EXPLORER in viewer.window.dock_widgets
+    assert dock.colour_box.currentText() == "label"
+    assert len(dock.loss_plot.losses) == 3
+
+
+def test_a_later_step_says_what_is_missing(dock):
+    assert not dock.panels["find_atoms"].button.isEnabled()
+    assert status(dock, "find_atoms").startswith("Segment the image first")
+    assert status(dock, "encode").startswith("Train a network first")
+    assert status(dock, "segment") == "ready"
+
+
+@pytest.fixture
+def done(dock, press):
+    press(dock.run_all)
+    return dock
+
+
+def test_run_all_then_lasso_edits_and_changed_settings(done, viewer, press, qtbot):
+    dock = done
+    assert all(status(dock, name).startswith("✓") for name in STEPS)
+    _lasso_lights_up_atoms(dock, viewer)
+    _selecting_points_selects_in_the_scatter(dock, viewer)
+    _colours(dock, viewer)
+    _changed_settings_are_out_of_date(dock, press)
+    _edits_by_hand_are_used(dock, viewer, press)
+
+
+def _lasso_lights_up_atoms(dock, viewer):
+    atoms, explorer = dock.work.analysis.atoms, dock.explorer
+    chosen = atoms.features["label"].to_numpy() == 0
+    z = atoms.features[["z0", "z1"]].to_numpy()
+    low, high = z[chosen].min(axis=0) - 1e-3, z[chosen].max(axis=0) + 1e-3
+    box = [low, (high[0], low[1]), high, (low[0], high[1])]
+    inside = ((z > low) & (z < high)).all(axis=1)
+    explorer.select_polygon(box)
+    np.testing.assert_array_equal(viewer.layers["selected atoms"].data, atoms.yx[inside])
+    explorer.buttons["Invert"].click()
+    np.testing.assert_array_equal(viewer.layers["selected atoms"].data, atoms.yx[~inside])
+    explorer.buttons["Undo"].click()
+    np.testing.assert_array_equal(viewer.layers["selected atoms"].data, atoms.yx[inside])
+    assert names(viewer).count("selected atoms") == 1
+
+
+def _selecting_points_selects_in_the_scatter(dock, viewer):
+    viewer.layers["atoms"].selected_data = {3, 7}
+    assert np.flatnonzero(dock.bench.selection.mask).tolist() == [3, 7]
+    assert len(viewer.layers["selected atoms"].data) == 2
+    viewer.layers["atoms"].selected_data = set()
+    assert dock.bench.selection.count == 0
+
+
+def _colours(dock, viewer):
+    before = viewer.layers["atoms"].face_color
+    dock.colour_box.setCurrentText("z0")
+    dock.colour_box.activated.emit(dock.colour_box.currentIndex())
+    assert not np.array_equal(viewer.layers["atoms"].face_color, before)
+
+
+def _changed_settings_are_out_of_date(dock, press):
+    dock.panels["cluster"].form.fields["classes"].set(2)
+    assert status(dock, "cluster").startswith("out of date")
+    press(dock.run_all)
+    assert status(dock, "cluster").startswith("✓ 2 classes")
+    assert set(dock.work.analysis.atoms.features["label"]) == {-1, 0, 1}
+    assert dock.colour_box.currentText() == "z0"
+
+
+def _edits_by_hand_are_used(dock, viewer, press):
+    layer, n = viewer.layers["atoms"], len(dock.work.analysis.atoms)
+    layer.selected_data = {0, 1}
+    layer.remove_selected()
+    press(dock.panels["extract_sub_images"].button)
+    assert len(dock.work.analysis.atoms) == n - 2
+    assert status(dock, "find_atoms").endswith("edited by hand")
+    press(dock.run_all)
+    assert len(dock.work.analysis.atoms) == n - 2
+    press(dock.panels["find_atoms"].button)
+    assert len(dock.work.analysis.atoms) == n
+    assert len(viewer.layers["atoms edited by hand"].data) == n - 2
+    assert len(viewer.layers["atoms"].data) == n
+
+
+def test_a_stopped_training_keeps_its_network(dock, qtbot):
+    dock.panels["train_vae"].form.fields["epochs"].set(5000)
+    dock.run_all.click()
+    qtbot.waitUntil(lambda: len(dock.loss_plot.losses) > 2, timeout=60_000)
+    assert dock.run_all.text() == "Stop"
+    assert not dock.panels["segment"].button.isEnabled()
+    dock.stop_training.click()
+    qtbot.waitUntil(lambda: not dock.bench.running, timeout=60_000)
+    assert dock.work.analysis.vae is not None
+    assert "z0" in dock.work.analysis.atoms.features
+
+
+def test_stop_ends_everything_and_keeps_what_there_is(dock, qtbot):
+    dock.panels["train_vae"].form.fields["epochs"].set(5000)
+    dock.run_all.click()
+    qtbot.waitUntil(lambda: len(dock.loss_plot.losses) > 2, timeout=60_000)
+    dock.run_all.click()
+    assert dock.run_all.text() == "Stopping …"
+    assert not dock.run_all.isEnabled()
+    qtbot.waitUntil(lambda: not dock.bench.running, timeout=60_000)
+    assert dock.work.analysis.vae is not None
+    assert "z0" not in dock.work.analysis.atoms.features
+
+
+def test_a_mistake_is_a_sentence_and_loses_nothing(dock, viewer, press):
+    for name in STEPS[:2]:
+        press(dock.panels[name].button)
+    before = dock.work.analysis.atoms
+    dock.panels["extract_sub_images"].form.fields["window_size"].set(512)
+    press(dock.panels["extract_sub_images"].button)
+    assert "so no window of 512 pixels fits around one; use a smaller window" in status(
+        dock, "extract_sub_images"
+    )
+    assert dock.work.analysis.atoms is before
+
+
+def test_layers_of_the_user_can_be_the_source(dock, viewer, press):
+    yx = np.stack(np.meshgrid(np.arange(60, 440, 12), np.arange(60, 440, 12)), axis=-1).reshape(-1, 2)
+    mine = viewer.add_points(
+        yx, name="mine", scale=viewer.layers["quick"].scale, units=viewer.layers["quick"].units
+    )
+    dock.source_boxes["atoms"].choose(mine)
+    press(dock.panels["extract_sub_images"].button)
+    np.testing.assert_array_equal(dock.work.analysis.atoms.yx, yx)
+
+
+def test_another_layer_as_probability_has_to_fit(dock, viewer, press):
+    dock.source_boxes["probability"].choose(viewer.add_image(np.eye(30), name="small"))
+    press(dock.panels["find_atoms"].button)
+    assert "of shape (30, 30) came" in status(dock, "find_atoms")
+
+
+def test_removing_the_image_stops_the_job_and_nothing_lands(dock, viewer, qtbot):
+    dock.panels["train_vae"].form.fields["epochs"].set(5000)
+    dock.run_all.click()
+    qtbot.waitUntil(lambda: bool(dock.loss_plot.losses), timeout=60_000)
+    viewer.layers.clear()
+    qtbot.waitUntil(lambda: not dock.bench.running, timeout=60_000)
+    assert names(viewer) == []
+    assert dock.work is None
+
+
+def test_each_image_has_its_own_analysis(dock, viewer, press):
+    press(dock.panels["segment"].button)
+    other = viewer.add_image(np.random.default_rng(0).normal(size=(64, 64)), name="other")
+    dock.image_box.choose(other)
+    assert status(dock, "segment") == "ready"
+    press(dock.panels["segment"].button)
+    assert "other: no regular pattern" in status(dock, "segment") or status(dock, "segment").startswith("✓")
+    dock.image_box.choose(viewer.layers["quick"])
+    assert status(dock, "segment").startswith("✓")
+
+
+def test_closing_the_viewer_while_training_does_not_hang(dock, viewer, qtbot):
+    dock.panels["train_vae"].form.fields["epochs"].set(5000)
+    dock.run_all.click()
+    qtbot.waitUntil(lambda: bool(dock.loss_plot.losses), timeout=60_000)
+    start = time.monotonic()
+    viewer.close()
+    assert time.monotonic() - start < 15
+
+
+def test_a_session_comes_back_with_its_layers(done, viewer, qtbot, tmp_path):
+    dock = done
+    dock.bench.save(tmp_path / "session")
+    qtbot.waitUntil(lambda: not dock.bench.running, timeout=60_000)
+    before = dock.work.analysis
+    viewer.layers.clear()
+    dock.bench.open(tmp_path / "session")
+    qtbot.waitUntil(lambda: not dock.bench.running, timeout=60_000)
+    assert names(viewer)[-2:] == ["label", "atoms"]
+    np.testing.assert_allclose(dock.work.analysis.atoms.yx, before.atoms.yx, atol=1e-3)
+    assert all(status(dock, name).startswith("✓") for name in STEPS)
+
+
+def test_everything_says_what_it_does(dock):
+    widgets = [*dock.buttons.values(), dock.run_all, dock.image_box, dock.colour_box, dock.stop_training]
+    widgets += [panel.button for panel in dock.panels.values()] + list(dock.source_boxes.values())
+    assert all(widget.toolTip() for widget in widgets)
+
+
+def test_it_fits_beside_the_canvas(dock):
+    assert dock.minimumSizeHint().width() <= 340
+    assert dock.minimumSizeHint().height() <= 600
+
+
+def test_opening_the_dock_loads_neither_torch_nor_pymc():
+    code = (
+        "import sys; from napari.components import ViewerModel; from qtpy.QtWidgets import QApplication; "
+        "app = QApplication([]); from local_crystallography._napari.dock import MainDock; "
+        "dock = MainDock(ViewerModel()); print(sorted({'torch', 'pymc', 'sklearn'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert found.stdout.strip() == "[]", found.stderr
+
+
+def test_without_an_image_nothing_can_be_run(viewer):
+    dock = MainDock(viewer)
+    assert not dock.run_all.isEnabled()
+    assert not any(panel.button.isEnabled() for panel in dock.panels.values())
+    dock.deleteLater()

@@ -1,0 +1,233 @@
+"""Images, atoms and maps survive the way into napari and back."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from napari.components import ViewerModel
+from napari.layers import Image as ImageLayer
+from napari.layers import Layer, Points
+
+from local_crystallography._napari import layers
+from local_crystallography._napari.results import ResultLayers
+from local_crystallography.analysis import Analysis
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import Image
+from local_crystallography.explore.raster import PALETTE
+
+PIXELS = np.arange(40 * 60, dtype=np.float32).reshape(40, 60)
+
+
+def atoms(n=12, **columns):
+    yx = np.column_stack([np.arange(n) % 4, np.arange(n) // 4]) * 10.0 + 4
+    return Atoms.at(yx, pixel_size=0.02, columns=columns)
+
+
+def image_layer(data=PIXELS, pixel_size=0.02):
+    return Layer.create(*layers.layer_of(Image(data, pixel_size, "sample", {"source": "a.dm4"})))
+
+
+def points_layer(atoms, colour="", stack=False):
+    place = layers.placement(Image(np.stack([PIXELS] * 2) if stack else PIXELS, 0.02))
+    return Layer.create(*layers.points_from(atoms, place, {}, colour=colour, stack=stack))
+
+
+@pytest.mark.parametrize("pixel_size", [0.02, None])
+@pytest.mark.parametrize("data", [PIXELS, np.stack([PIXELS, PIXELS])])
+def test_an_image_comes_back(data, pixel_size):
+    image = layers.image_from(image_layer(data, pixel_size))
+    np.testing.assert_array_equal(image.data, data)
+    assert (image.pixel_size, image.name, image.metadata) == (
+        pytest.approx(pixel_size),
+        "sample",
+        {"source": "a.dm4"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("scale", "units", "pixel_size"),
+    [
+        (0.2, "angstrom", 0.02),
+        (20, "pm", 0.02),
+        (2e-5, "um", 0.02),
+        (1, "pixel", None),
+        (0.5, "px", None),
+        (0.3, "1/nm", None),
+    ],
+)
+def test_any_unit_of_length_becomes_nm(scale, units, pixel_size):
+    layer = ImageLayer(PIXELS, scale=(scale, scale), units=(units, units))
+    assert layers.pixel_size_of(layer) == pytest.approx(pixel_size)
+
+
+def test_colours_become_grey():
+    layer = ImageLayer(np.dstack([PIXELS / PIXELS.max()] * 3), rgb=True)
+    np.testing.assert_allclose(layers.image_from(layer).data, PIXELS / PIXELS.max())
+
+
+@pytest.mark.parametrize("stack", [False, True])
+def test_atoms_come_back(stack):
+    before = Atoms.at(
+        atoms().yx, frame=np.arange(12) % 2 * stack, pixel_size=0.02, columns={"z0": np.linspace(0, 1, 12)}
+    )
+    image = image_layer(np.stack([PIXELS, PIXELS]) if stack else PIXELS)
+    after = layers.atoms_from(points_layer(before, stack=stack), image)
+    assert after.same_atoms(before)
+    pd.testing.assert_frame_equal(after.features, before.features)
+
+
+def test_a_point_drawn_by_hand_gets_a_number_of_its_own_and_copies_nothing():
+    layer = points_layer(atoms(z0=np.ones(12), label=np.ones(12, int)))
+    layer.add([30, 30])
+    after = layers.atoms_from(layer, image_layer())
+    assert after.ids.tolist() == list(range(13))
+    assert np.isnan(after.features["z0"].iloc[-1])
+    assert after.features["label"].iloc[-1] == -1
+
+
+def test_deleting_a_point_keeps_the_numbers_of_the_others():
+    layer = points_layer(atoms())
+    layer.selected_data = {0, 5}
+    layer.remove_selected()
+    assert layers.atoms_from(layer, image_layer()).ids.tolist() == [1, 2, 3, 4, 6, 7, 8, 9, 10, 11]
+
+
+@pytest.mark.parametrize(
+    ("scale", "units"), [((0.02, 0.02), ("nm", "nm")), ((0.2, 0.2), ("angstrom", "angstrom")), (None, None)]
+)
+def test_points_of_the_user_are_brought_to_pixels(scale, units):
+    layer = Points([[10.0, 20.0]], scale=scale, units=units)
+    np.testing.assert_allclose(layers.atoms_from(layer, image_layer()).yx, [[10, 20]])
+
+
+def test_points_in_nm_are_brought_to_pixels():
+    layer = Points([[0.2, 0.4]], units=("nm", "nm"))
+    np.testing.assert_allclose(layers.atoms_from(layer, image_layer()).yx, [[10, 20]])
+
+
+def test_a_layer_without_points_is_refused():
+    with pytest.raises(InputError, match="at least one point"):
+        layers.atoms_from(Points(ndim=2), image_layer())
+
+
+def test_classes_have_the_colours_of_the_scatter_plot():
+    labels = np.arange(12) % 3 - 1
+    layer = points_layer(atoms(label=labels), "label")
+    np.testing.assert_allclose(layer.face_color[labels == 1], np.tile(PALETTE[1], (4, 1)), atol=0.003)
+    np.testing.assert_allclose(layer.face_color[labels == -1][:, :3], 0.5, atol=0.01)
+
+
+def test_a_label_map_has_the_same_colours_and_nothing_where_nothing_is():
+    values = np.where(PIXELS < 100, np.nan, PIXELS % 3)
+    layer = Layer.create(*layers.map_layer("label", values, {}, {}))
+    assert set(np.unique(layer.data)) == {0, 1, 2, 3}
+    np.testing.assert_allclose(layer.colormap.map([1, 2, 3, 10, 11]), PALETTE[[0, 1, 2, 9, 0]], atol=0.003)
+    assert layer.colormap.map(0)[3] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "cyclic"),
+    [
+        ("angle_rad", np.linspace(-3, 3, 100), True),
+        ("angle_rad", np.linspace(0.1, 0.4, 100), False),
+        ("angle_std_rad", np.linspace(-3, 3, 100), False),
+        ("z0", np.linspace(-3, 3, 100), False),
+    ],
+)
+def test_angles_all_round_are_cyclic(name, values, cyclic):
+    colormap, limits = layers.scale_of(name, values)
+    assert (colormap == layers.CYCLIC) == cyclic
+    assert (limits == (-np.pi, np.pi)) == cyclic
+
+
+@pytest.mark.parametrize("values", [np.full((20, 20), np.nan), np.ones((20, 20))])
+def test_a_map_without_contrast_can_be_shown(values):
+    layer = Layer.create(*layers.map_layer("z0", values.astype(np.float32), {}, {}))
+    assert layer.contrast_limits[0] < layer.contrast_limits[1]
+
+
+@pytest.fixture
+def shown():
+    viewer = ViewerModel()
+    layer = viewer.add_layer(image_layer())
+    analysis = Analysis(layers.image_from(layer))
+    results = ResultLayers(viewer, layer, analysis)
+    analysis.probability = PIXELS / PIXELS.max()
+    analysis.atoms = atoms(z0=np.linspace(0, 1, 12))
+    analysis.maps = {"z0": PIXELS, "label": PIXELS % 3}
+    results.show()
+    return results
+
+
+def names(results):
+    return [layer.name for layer in results.viewer.layers]
+
+
+def test_results_lie_on_their_image_in_order(shown):
+    assert names(shown) == ["sample", "probability", "z0", "label", "atoms"]
+    for layer in shown.viewer.layers:
+        np.testing.assert_array_equal(layer.scale, [0.02, 0.02])
+        assert [str(unit) for unit in layer.units] == ["nanometer", "nanometer"]
+        assert layers.KEY in layer.metadata
+
+
+def test_a_result_replaces_its_own_layer_and_keeps_what_the_user_chose(shown):
+    before = list(shown.viewer.layers)
+    shown.get("z0").colormap = "magma"
+    shown.get("atoms").visible = False
+    shown.analysis.maps = {"z0": PIXELS * 2, "label": PIXELS % 4}
+    shown.analysis.atoms = atoms(8)
+    shown.analysis.maps = {"z0": PIXELS * 2, "label": PIXELS % 4}
+    shown.show()
+    assert list(shown.viewer.layers) == before
+    assert len(shown.get("atoms").data) == 8
+    assert shown.get("z0").data.max() == 2 * PIXELS.max()
+    assert shown.get("z0").colormap.name == "magma"
+    assert not shown.get("atoms").visible
+
+
+def test_a_layer_that_was_removed_comes_back_only_with_a_new_result(shown):
+    shown.viewer.layers.remove("z0")
+    shown.show()
+    assert "z0" not in names(shown)
+    shown.analysis.maps = {"z0": PIXELS + 1, "label": PIXELS % 3}
+    shown.show()
+    assert "z0" in names(shown)
+
+
+def test_what_is_no_result_any_more_goes(shown):
+    shown.analysis.probability = PIXELS / PIXELS.max()
+    shown.prune()
+    assert names(shown) == ["sample", "probability"]
+
+
+def test_the_selection_is_one_layer_and_leaves_the_active_layer_alone(shown):
+    shown.viewer.layers.selection.active = shown.get("atoms")
+    everything = shown.analysis.atoms
+    for part in (everything[:3], everything[:7], everything[:0], everything[2:4]):
+        shown.show_selected(part)
+        np.testing.assert_array_equal(shown.get("selected atoms").data, part.yx)
+    assert names(shown)[-2:] == ["atoms", "selected atoms"]
+    assert shown.viewer.layers.selection.active is shown.get("atoms")
+
+
+def test_an_untouched_layer_holds_no_edits(shown):
+    assert shown.edited_atoms() is None
+
+
+def test_a_moved_atom_loses_what_was_computed_for_its_old_place(shown):
+    shown.get("atoms").data = shown.get("atoms").data + 1
+    edited = shown.edited_atoms()
+    np.testing.assert_array_equal(edited.yx, atoms().yx + 1)
+    assert "z0" not in edited.features
+
+
+def test_many_atoms_are_quick():
+    many = Atoms.at(
+        np.random.default_rng(0).uniform(0, 4000, (100_000, 2)), columns={"label": np.arange(100_000) % 5}
+    )
+    start = time.perf_counter()
+    Layer.create(*layers.points_from(many, {}, {}, colour="label", stack=False))
+    assert time.perf_counter() - start < 3

@@ -1,0 +1,151 @@
+"""The report needs nothing else, shows what exists and stays small."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from local_crystallography.analysis import Analysis
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.image import Image
+from local_crystallography.io.figures import MOST_PIXELS, disc_only, map_figure, mosaic, round_length, shown
+from local_crystallography.io.provenance import provenance_of
+from local_crystallography.io.report import render
+
+
+def page(analysis: Analysis) -> str:
+    return render(analysis, analysis.image, provenance_of(analysis, analysis.image))
+
+
+def headings(html: str) -> list[str]:
+    return re.findall(r"<h2>(.*?)</h2>", html)
+
+
+class Balanced(HTMLParser):
+    """Fails where a tag is closed that is not open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def html(quick_session: Path) -> str:
+    return (quick_session / "report.html").read_text(encoding="utf-8")
+
+
+def test_nothing_from_elsewhere(html: str) -> None:
+    assert len(html) < 5_000_000
+    assert not re.search(r'(src|href)="(?!data:)|<script|@import|url\(', html)
+
+
+def test_tags_are_closed(html: str) -> None:
+    parser = Balanced()
+    parser.feed(html)
+    parser.close()
+    assert parser.open == []
+
+
+def test_all_parts_are_there(html: str) -> None:
+    assert headings(html) == [
+        "Image and atoms", "Maps", "Classes", "Latents", "Distributions", "Parameters", "Provenance",
+    ]  # fmt: skip
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
+    assert all(Picture.open(io.BytesIO(base64.b64decode(one))).size for one in pictures)
+
+
+def test_facts(html: str, quick_analysis: Analysis) -> None:
+    assert "<dd>512 × 512 px</dd>" in html
+    assert "<dd>0.0168 nm</dd>" in html
+    assert "<dd>8.6 × 8.6 nm</dd>" in html
+    assert f"<dd>{len(quick_analysis.atoms):,}</dd>" in html
+
+
+def test_automatic_parameters_are_marked(html: str, quick_analysis: Analysis) -> None:
+    rows = re.findall(r"<td>(\w+)</td><td class=\"value\"><span class=\"auto\">automatic", html)
+    chosen = {
+        field
+        for name, used in quick_analysis.used.items()
+        for field in type(used).model_fields
+        if getattr(used, field) != getattr(quick_analysis.asked[name], field)
+    }
+    assert set(rows) == chosen
+    assert "window_size" in chosen
+
+
+def test_an_image_alone_and_hostile_names() -> None:
+    data = np.random.default_rng(0).random((40, 30))
+    html = page(Analysis(Image(data, None, "<script>alert(1)</script>", {"source": "<b>.tif"})))
+    assert headings(html) == ["Image and atoms", "Provenance"]
+    assert "<script>" not in html
+    assert "<b>.tif" not in html
+
+
+def test_stack_with_unlabelled_atoms() -> None:
+    analysis = Analysis(Image(np.random.default_rng(0).random((3, 40, 30)), 0.1, "stack"))
+    analysis.atoms = Atoms.at([[5, 5], [20, 10]], frame=[0, 1], pixel_size=0.1)
+    html = page(analysis)
+    assert "<dt>Frames</dt><dd>3</dd>" in html
+    assert headings(html) == ["Image and atoms", "Provenance"]
+
+
+def test_large_images_are_shown_coarser() -> None:
+    data = np.random.default_rng(0).random((3000, 3000)).astype(np.float32)
+    assert len(page(Analysis(Image(data, 0.01)))) < 2_500_000
+    assert MOST_PIXELS < 3000
+
+
+def test_maps_are_not_turned_and_nan_is_transparent() -> None:
+    image = Image(np.random.default_rng(0).random((100, 100)), None)
+    painted = np.full((100, 100), np.nan, np.float32)
+    painted[:30, :30] = 1.0  # at the upper left
+    url = map_figure(image, painted, shown("z0", painted))
+    picture = np.asarray(Picture.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGBA"))
+    height, width = picture.shape[0], round(picture.shape[1] * 0.75)
+    corners = [picture[int(height * y), int(width * x), 3] for y in (0.15, 0.75) for x in (0.2, 0.75)]
+    assert corners[0] == 255
+    assert corners[1:] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "orders", "limits"),
+    [
+        ("angle_rad", [-0.1, 0.2], None, (-180, 180)),
+        ("angle_rad", [-0.1, 0.2], [4.0, 6.0], (-45, 45)),
+        ("angle_rad", [-0.1, np.pi / 2], [4.0, np.nan], (-90, 90)),
+        ("offset_y_px", [-2.0, 1.0, 2.0], None, (-2, 2)),
+        ("z0", [1.0, 1.0], None, (0.5, 1.5)),
+        ("z0", [np.nan], None, (0, 1)),
+    ],
+)
+def test_limits_of_columns(
+    name: str, values: list[float], orders: list[float] | None, limits: tuple[float, float]
+) -> None:
+    how = shown(name, np.array(values), orders=None if orders is None else np.array(orders))
+    assert how.limits == pytest.approx(limits, abs=0.02)
+
+
+@pytest.mark.parametrize(("about", "length"), [(1.72, 1.0), (2.0, 2.0), (0.61, 0.5), (9.9, 5.0), (10, 10.0)])
+def test_scale_bars_are_round(about: float, length: float) -> None:
+    assert round_length(about) == pytest.approx(length)
+
+
+def test_mosaic_keeps_rows_and_columns() -> None:
+    pictures = np.arange(6).reshape(2, 3, 1, 1) * np.ones((4, 4))
+    tiled = mosaic(pictures)
+    np.testing.assert_array_equal(tiled[::4, ::4], [[0, 1, 2], [3, 4, 5]])
+    assert np.isnan(disc_only(pictures)[0, 0, 0, 0])

@@ -1,0 +1,262 @@
+"""A saved analysis comes back as it was; a damaged one says which file and why."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from local_crystallography.analysis import Analysis
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import Image
+from local_crystallography.io.read import read_image
+from local_crystallography.io.session import FILES, label_image
+from local_crystallography.steps.cluster import Cluster
+
+
+@pytest.fixture(scope="module")
+def restored(quick_session: Path) -> Analysis:
+    return Analysis.open(quick_session)
+
+
+@pytest.fixture
+def copy(quick_session: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(quick_session, tmp_path / "copy"))
+
+
+def test_every_file_is_there(quick_session: Path, quick_analysis: Analysis) -> None:
+    assert {path.name for path in quick_session.iterdir()} == {*FILES, "maps"}
+    assert {path.stem for path in (quick_session / "maps").iterdir()} == set(quick_analysis.maps)
+
+
+def test_table_comes_back(restored: Analysis, quick_analysis: Analysis) -> None:
+    pd.testing.assert_frame_equal(
+        restored.atoms.to_frame(), quick_analysis.atoms.to_frame(), check_exact=True
+    )
+    assert restored.columns == quick_analysis.columns
+
+
+def test_arrays_come_back(restored: Analysis, quick_analysis: Analysis) -> None:
+    np.testing.assert_array_equal(restored.image.data, quick_analysis.image.data)
+    np.testing.assert_array_equal(restored.probability, quick_analysis.probability)
+    assert list(restored.maps) == list(quick_analysis.maps)
+    for name, painted in quick_analysis.maps.items():
+        np.testing.assert_array_equal(restored.maps[name], painted)
+
+
+def test_sub_images_are_cut_again(restored: Analysis, quick_analysis: Analysis) -> None:
+    np.testing.assert_array_equal(restored.sub_images.windows, quick_analysis.sub_images.windows)
+    pd.testing.assert_frame_equal(
+        restored.sub_images.atoms.to_frame(), quick_analysis.sub_images.atoms.to_frame()
+    )
+
+
+def test_network_encodes_the_same(restored: Analysis, quick_analysis: Analysis) -> None:
+    windows = quick_analysis.sub_images.windows[:50]
+    pd.testing.assert_frame_equal(
+        restored.vae.encode(windows), quick_analysis.vae.encode(windows), check_exact=True
+    )
+    assert restored.vae.settings == quick_analysis.vae.settings
+
+
+def test_steps_come_back(restored: Analysis, quick_analysis: Analysis) -> None:
+    assert restored.asked == quick_analysis.asked
+    assert restored.used == quick_analysis.used
+    assert all(restored.is_current(step) for step in quick_analysis.asked.values())
+
+
+def test_work_goes_on_after_opening(quick_session: Path) -> None:
+    analysis = Analysis.open(quick_session)
+    list(analysis.apply(Cluster(classes=2)))
+    assert set(analysis.atoms.features["label"]) == {-1, 0, 1}
+    assert analysis.maps is None
+
+
+def test_a_fresh_process_opens_it(quick_session: Path, quick_analysis: Analysis) -> None:
+    code = (
+        "import sys; from local_crystallography import Analysis; print(len(Analysis.open(sys.argv[1]).atoms))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, quick_session], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) == len(quick_analysis.atoms)
+
+
+@pytest.mark.parametrize("name", ["image.tif", "probability.tif", "labels.tif"])
+def test_files_hold_the_scale(quick_session: Path, quick_analysis: Analysis, name: str) -> None:
+    assert read_image(quick_session / name).pixel_size == pytest.approx(quick_analysis.image.pixel_size)
+
+
+def test_maps_hold_the_scale(quick_session: Path) -> None:
+    with tifffile.TiffFile(quick_session / "maps" / "z0.tif") as file:
+        per_nm, whole = file.pages[0].tags["XResolution"].value
+    assert whole / per_nm == pytest.approx(0.0168)
+
+
+def test_label_image_counts_from_one() -> None:
+    painted = np.array([[np.nan, 0, 1, 254]], np.float32)
+    np.testing.assert_array_equal(label_image(painted), [[0, 1, 2, 255]])
+    assert label_image(painted).dtype == np.uint8
+    assert label_image(painted + 1).dtype == np.uint16
+
+
+@pytest.mark.parametrize("shape", [(40, 44), (1, 40, 44), (3, 40, 44)])
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "float64"])
+def test_an_image_alone_comes_back(tmp_path: Path, shape: tuple[int, ...], dtype: str) -> None:
+    data = np.random.default_rng(0).integers(0, 100, shape).astype(dtype)
+    metadata = {
+        "source": "a.dm4",
+        "gain": np.float32(2),
+        "array": data,
+        "nan": np.nan,
+        "deep": {"list": [1, None]},
+    }
+    Analysis(Image(data, None, "ä/<b>", metadata)).save(tmp_path / "new" / "folder")
+    image = Analysis.open(tmp_path / "new" / "folder").image
+    assert (image.data.dtype, image.pixel_size, image.name) == (data.dtype, None, "ä/<b>")
+    np.testing.assert_array_equal(image.data, data)
+    assert image.metadata == {"source": "a.dm4", "gain": 2.0, "nan": None, "deep": {"list": [1, None]}}
+
+
+def test_saving_again_removes_what_is_gone_and_nothing_else(copy: Path) -> None:
+    (copy / "notes.txt").write_text("mine")
+    (copy / "maps" / "mine.tif").write_bytes(b"mine")
+    analysis = Analysis.open(copy)
+    analysis.vae = None
+    analysis.save(copy)
+    assert analysis.maps is None
+    assert {path.name for path in copy.iterdir()} == {*FILES, "maps", "notes.txt"} - {
+        "labels.tif",
+        "model.safetensors",
+    }
+    assert [path.name for path in (copy / "maps").iterdir()] == ["mine.tif"]
+    assert "z0" not in Analysis.open(copy).atoms.features
+
+
+def test_names_of_columns_may_be_odd(tmp_path: Path, quick_analysis: Analysis) -> None:
+    analysis = Analysis(quick_analysis.image)
+    analysis.maps = {"../a/b %": np.ones(analysis.image.shape, np.float32)}
+    analysis.save(tmp_path / "s")
+    assert list(Analysis.open(tmp_path / "s").maps) == ["../a/b %"]
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+def test_a_failed_save_loses_nothing(
+    copy: Path, quick_analysis: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    monkeypatch.setattr("local_crystallography.io.session.to_json", full)
+    with pytest.raises(InputError, match="No space left"):
+        quick_analysis.save(copy)
+    assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
+    assert [path.name for path in copy.parent.iterdir()] == ["copy"]
+
+
+def test_other_folders_are_not_written_to(tmp_path: Path, quick_analysis: Analysis) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(InputError, match="not a saved session"):
+        quick_analysis.save(tmp_path)
+    with pytest.raises(InputError, match="is a file"):
+        quick_analysis.save(tmp_path / "thesis.tex")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_nothing_to_save() -> None:
+    with pytest.raises(InputError, match="open an image first"):
+        Analysis().save("nowhere")
+
+
+def edit(name: str, change: Callable[[dict], object]) -> Callable[[Path], object]:
+    def run(folder: Path) -> None:
+        table = json.loads((folder / name).read_text())
+        change(table)
+        (folder / name).write_text(json.dumps(table))
+
+    return run
+
+
+def overwrite(name: str, content: bytes) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes(content)
+
+
+def cut_short(name: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:-2000])
+
+
+def other_network(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    save_file(load_file(folder / "model.safetensors"), folder / "model.safetensors")
+
+
+def network_of_other_settings(folder: Path) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    with safe_open(folder / "model.safetensors", framework="pt") as file:
+        settings = json.loads(file.metadata()["settings"])
+    weights = load_file(folder / "model.safetensors")
+    metadata = {"settings": json.dumps(settings | {"hidden": 2 * settings["hidden"]})}
+    save_file(weights, folder / "model.safetensors", metadata=metadata)
+
+
+def other_image(folder: Path) -> None:
+    data = tifffile.imread(folder / "image.tif")
+    data[5, 5] += 1
+    tifffile.imwrite(folder / "image.tif", data)
+
+
+DAMAGE = {
+    "no record": (lambda folder: (folder / "provenance.json").unlink(), "not a saved session"),
+    "record no JSON": (overwrite("provenance.json", b"{"), "provenance.json"),
+    "record of another program": (overwrite("provenance.json", b'{"a": 1}'), "provenance.json"),
+    "unknown step": (edit("provenance.json", lambda t: t["asked"].update(refine={})), "refine"),
+    "unknown parameter": (
+        edit("provenance.json", lambda t: t["asked"]["find_atoms"].update(treshold=1)),
+        "find_atoms.treshold",
+    ),
+    "unknown key in the recipe": (
+        overwrite("recipe.toml", b"[find_atoms]\ntreshold = 0.5"),
+        "find_atoms.treshold",
+    ),
+    "no recipe": (lambda folder: (folder / "recipe.toml").unlink(), "recipe.toml"),
+    "image cut": (cut_short("image.tif"), "image.tif"),
+    "no image": (lambda folder: (folder / "image.tif").unlink(), "image.tif"),
+    "image changed": (other_image, "image.tif .* pixels differ"),
+    "map missing": (lambda folder: (folder / "maps" / "z0.tif").unlink(), "z0.tif"),
+    "map of another size": (
+        lambda f: tifffile.imwrite(f / "maps" / "z0.tif", np.eye(20)),
+        "z0.tif .* 512 x 512",
+    ),
+    "probability no TIFF": (overwrite("probability.tif", b"hello"), "probability.tif"),
+    "table empty": (overwrite("atoms.csv", b""), "atoms.csv"),
+    "table of something else": (overwrite("atoms.csv", b"a,b\n1,2\n"), "atoms.csv .*id"),
+    "places no numbers": (overwrite("atoms.csv", b"id,frame,y_px,x_px\n0,0,a,2\n"), "atoms.csv"),
+    "places missing": (overwrite("atoms.csv", b"id,frame,y_px,x_px\n0,0,,2\n"), "atoms.csv"),
+    "ids twice": (overwrite("atoms.csv", b"id,frame,y_px,x_px\n0,0,1,2\n0,0,1,2\n"), "atoms.csv"),
+    "network no safetensors": (overwrite("model.safetensors", b"\x80\x04pickle"), "model.safetensors"),
+    "network cut": (cut_short("model.safetensors"), "model.safetensors"),
+    "network without settings": (other_network, "model.safetensors .*settings"),
+    "network of other settings": (network_of_other_settings, "model.safetensors"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_damage_is_one_sentence(copy: Path, case: str) -> None:
+    damage, says = DAMAGE[case]
+    damage(copy)
+    with pytest.raises(InputError, match=says) as error:
+        Analysis.open(copy)
+    assert "\n" not in str(error.value)
+    assert "expected" in str(error.value) or "correct this line" in str(error.value)

@@ -1,0 +1,173 @@
+"""The rotational network on sub-images whose angle, offset, class and noise are known."""
+
+import json
+
+import numpy as np
+import pytest
+from crystals import blobs, motif
+from sklearn.metrics import adjusted_rand_score
+
+from local_crystallography import Atoms, Cluster, Encode, SubImages, TrainVae
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import finish
+
+NOISE = 0.1
+SIDE = 32
+N = 600
+
+
+def square(angle, shift):
+    """A centre with four equal neighbours."""
+    c = (SIDE - 1) / 2 + np.asarray(shift)
+    turns = angle + np.pi / 2 * np.arange(4)
+    places = [c, *(c + 9 * np.stack([-np.sin(turns), np.cos(turns)], axis=1))]
+    return blobs(places, shape=(SIDE, SIDE), sigma=2.6, height=[1, 0.6, 0.6, 0.6, 0.6])
+
+
+@pytest.fixture(scope="module")
+def truth():
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 2, N)
+    angle = rng.uniform(-np.pi, np.pi, N)
+    shift = rng.normal(0, 0.2, (N, 2))
+    pictures = [motif(a, s, side=SIDE) if k else square(a, s) for k, a, s in zip(kind, angle, shift, strict=True)]
+    windows = np.array(pictures) + NOISE * rng.standard_normal((N, SIDE, SIDE))
+    return SubImages(windows.astype(np.float32), Atoms.at(np.zeros((N, 2)))), kind, angle, shift
+
+
+@pytest.fixture(scope="module")
+def vae(truth):
+    return finish(TrainVae(rotation_prior=3.0)(truth[0]))
+
+
+@pytest.fixture(scope="module")
+def columns(vae, truth):
+    return vae.encode(truth[0].windows)
+
+
+def concentration(angle, reference, fold):
+    return abs(np.exp(1j * fold * (angle - reference)).mean())
+
+
+def test_the_classes_are_told_apart_however_they_are_turned(truth, columns):
+    atoms = Cluster(classes=2)(truth[0].atoms.with_features(**columns))
+    assert adjusted_rand_score(truth[1], atoms.features["label"]) > 0.99
+
+
+@pytest.mark.parametrize(("kind", "fold"), [(1, 1), (0, 4)])
+def test_the_angle_is_right_up_to_the_symmetry_of_the_motif(truth, columns, kind, fold):
+    rows = truth[1] == kind
+    assert concentration(columns["angle_rad"][rows], truth[2][rows], fold) > 0.99
+
+
+def test_the_symmetry_of_each_motif_is_seen(vae, truth, columns):
+    order = vae.symmetry_order(columns[["z0", "z1"]])
+    assert [np.median(order[truth[1] == kind]) for kind in (1, 0)] == [1, 4]
+
+
+def test_angles_stay_in_the_sector_of_the_motif(vae, truth):
+    features = Encode()(vae, truth[0], truth[0].atoms).features
+    square_ones = features[features["symmetry_order"] == 4]
+    assert square_ones["angle_rad"].abs().max() <= np.pi / 4 + 1e-9
+
+
+def test_latents_do_not_change_when_the_sub_image_turns(vae, columns):
+    spread = columns[["z0", "z1"]].std().to_numpy()
+    turned = vae.encode(np.array([motif(a, side=SIDE) for a in np.linspace(0, 6, 25)], np.float32))
+    assert (turned[["z0", "z1"]].std().to_numpy() < 0.05 * spread).all()
+
+
+def test_the_angle_goes_all_the_way_round_without_a_seam(vae):
+    angle = np.linspace(-np.pi, np.pi, 60, endpoint=False)
+    found = vae.encode(np.array([motif(a, side=SIDE) for a in angle], np.float32))["angle_rad"]
+    error = np.angle(np.exp(1j * (found - angle)) / np.exp(1j * (found - angle)).mean())
+    assert np.abs(error).max() < np.radians(1)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_offsets_are_in_pixels_along_the_axes_of_the_image(vae, axis):
+    shifts = np.linspace(-0.6, 0.6, 7)
+    moves = np.zeros((7, 2))
+    moves[:, axis] = shifts
+    found = vae.encode(np.array([motif(0.7, m, side=SIDE) for m in moves], np.float32))
+    names = ["offset_y_px", "offset_x_px"]
+    along, across = found[names[axis]], found[names[1 - axis]]
+    assert np.polyfit(shifts, along, 1)[0] == pytest.approx(1, abs=0.15)
+    assert np.ptp(across) < 0.15
+
+
+def test_the_noise_is_measured(vae):
+    assert vae.noise == pytest.approx(NOISE, rel=0.15)
+
+
+def test_the_angle_is_as_uncertain_as_it_says(truth, columns):
+    rows = truth[1] == 1
+    error = np.angle(np.exp(1j * (columns["angle_rad"][rows] - truth[2][rows])))
+    error -= np.median(error)
+    ratio = np.sqrt(np.mean(np.clip(error / columns["angle_std_rad"][rows], -10, 10) ** 2))
+    assert 0.5 < ratio < 2
+
+
+def test_nothing_collapses(columns):
+    assert (columns[["z0", "z1"]].std() > 3 * columns[["z0_std", "z1_std"]].mean().to_numpy()).any()
+
+
+def test_reconstructions_are_in_the_atoms_own_pose(vae, truth):
+    windows = truth[0].windows[:50]
+    rest = (vae.reconstruct(windows) - windows)[:, vae.harmonics.disc]
+    assert rest.std() < 1.3 * NOISE
+
+
+def test_the_same_seed_gives_the_same_network(truth):
+    one, same, other = (finish(TrainVae(epochs=2, seed=s)(truth[0])) for s in (3, 3, 4))
+    first = one.encode(truth[0].windows[:20])
+    assert first.equals(same.encode(truth[0].windows[:20]))
+    assert not first.equals(other.encode(truth[0].windows[:20]))
+
+
+def test_a_stopped_training_keeps_the_best_so_far(truth):
+    reports = []
+
+    def stop_half_way(progress):
+        reports.append(progress)
+        return progress.fraction > 0.5
+
+    vae = finish(TrainVae(epochs=20)(truth[0]), stop_half_way)
+    best = min(p.held_out_loss for p in reports if p.held_out_loss is not None)
+    assert reports[-1].fraction < 0.6
+    assert vae.settings.held_out_loss == pytest.approx(best)
+
+
+def test_progress_grows_to_one(truth):
+    fractions = []
+    finish(TrainVae(epochs=2)(truth[0]), lambda p: fractions.append(p.fraction))
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1
+
+
+def test_the_manifold_is_a_square_of_windows(vae):
+    assert vae.manifold(5).shape == (5, 5, SIDE, SIDE)
+
+
+def test_settings_are_plain_values(vae):
+    settings = vae.settings
+    assert type(settings).model_validate(json.loads(settings.model_dump_json())) == settings
+
+
+@pytest.mark.parametrize(
+    ("windows", "words"),
+    [
+        (np.random.default_rng(0).random((5, 16, 16)), "5 sub-images came"),
+        (np.ones((50, 16, 16)), "one constant"),
+        (np.full((50, 16, 16), np.nan), "NaN or infinite"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_said(windows, words):
+    sub_images = SubImages(windows.astype(np.float32), Atoms.at(np.zeros((len(windows), 2))))
+    with pytest.raises(InputError, match=words):
+        finish(TrainVae()(sub_images))
+
+
+def test_a_window_of_another_size_is_said(vae):
+    with pytest.raises(InputError, match="32 x 32 were expected"):
+        vae.encode(np.zeros((1, 16, 16), np.float32))

@@ -1,0 +1,70 @@
+"""What is written to a TIFF comes back: values, type and scale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from local_crystallography.io.read import read_image
+from local_crystallography.io.write import write_tiff
+
+TYPES = (
+    "bool",
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "float16",
+    "float32",
+    "float64",
+)
+
+
+def checkered(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    return (np.indices(shape).sum(axis=0) % 2).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("shape", [(20, 24), (3, 20, 24)])
+def test_values_type_and_scale_come_back(tmp_path: Path, dtype: str, shape: tuple[int, ...]) -> None:
+    data = checkered(shape, dtype)
+    write_tiff(tmp_path / "a.tif", data, 0.0168)
+    image = read_image(tmp_path / "a.tif")
+    assert image.data.dtype == data.dtype
+    np.testing.assert_array_equal(image.data, data)
+    assert image.pixel_size == pytest.approx(0.0168, rel=1e-6)
+
+
+@pytest.mark.parametrize("pixel_size", [0.0005, 0.0168, 0.1, 3.3333])
+@pytest.mark.parametrize("dtype", ["uint16", "float64"])
+def test_any_scale_comes_back(tmp_path: Path, pixel_size: float, dtype: str) -> None:
+    write_tiff(tmp_path / "a.tif", checkered((20, 24), dtype), pixel_size)
+    assert read_image(tmp_path / "a.tif").pixel_size == pytest.approx(pixel_size, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16"])
+def test_no_scale_stays_no_scale(tmp_path: Path, dtype: str) -> None:
+    write_tiff(tmp_path / "a.tif", checkered((20, 24), dtype))
+    assert read_image(tmp_path / "a.tif").pixel_size is None
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_imagej_opens_its_own_types(tmp_path: Path, dtype: str) -> None:
+    write_tiff(tmp_path / "a.tif", checkered((20, 24), dtype), 0.02)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert file.is_imagej
+        assert file.imagej_metadata is not None
+        assert file.imagej_metadata["unit"] == "nm"
+
+
+def test_nan_and_byte_order_survive(tmp_path: Path) -> None:
+    data = checkered((20, 24), "float32").astype(">f4")
+    data[3, 4] = np.nan
+    write_tiff(tmp_path / "a.tif", data, 0.02)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), data)
