@@ -17,9 +17,7 @@ import venv
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-USAGE = (
-    "Say what to run: `python3 bootstrap.py demo` or `python3 bootstrap.py test`, then any further options."
-)
+USAGE = "Say what to run: `python3 bootstrap.py demo` or `python3 bootstrap.py test`, then any further options."
 
 # What Qt and OpenGL need on a Debian without a desktop.
 PACKAGES = """
@@ -39,9 +37,7 @@ def missing_packages() -> list[str]:
     if shutil.which("dpkg-query") is None:
         return PACKAGES
     query = ["dpkg-query", "--show", "--showformat", "${db:Status-Status} ${Package}\n", *PACKAGES]
-    known = subprocess.run(
-        query, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
-    ).stdout
+    known = subprocess.run(query, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
     return [name for name in PACKAGES if f"installed {name}" not in known.splitlines()]
 
 
@@ -51,15 +47,11 @@ def install_virtual_display() -> None:
     if missing and shutil.which("apt-get") and os.geteuid() == 0:
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         subprocess.run(["apt-get", "update", "-q"], env=quiet, check=True)
-        subprocess.run(
-            ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing], env=quiet, check=True
-        )
+        subprocess.run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing], env=quiet, check=True)
     elif missing:
         print("There is no screen. A virtual one needs these packages (Debian names): " + " ".join(missing))
     if shutil.which("xvfb-run") is None:
-        sys.exit(
-            "xvfb-run is missing: install xvfb and xauth (as root), or run this where there is a screen."
-        )
+        sys.exit("xvfb-run is missing: install xvfb and xauth (as root), or run this where there is a screen.")
 
 
 def venv_python(folder: Path) -> Path:
@@ -104,9 +96,7 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] not in modules:
         sys.exit(USAGE)
     if sys.version_info < (3, 11):  # noqa: UP036
-        sys.exit(
-            f"Python {sys.version.split()[0]} came, 3.11 or newer is needed: run this with a newer python3."
-        )
+        sys.exit(f"Python {sys.version.split()[0]} came, 3.11 or newer is needed: run this with a newer python3.")
     try:
         command = [str(prepare()), "-m", *modules[arguments[0]], *arguments[1:]]
     except subprocess.CalledProcessError as error:

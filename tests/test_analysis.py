@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from crystals import blobs, square_lattice
 
-from local_crystallography import Analysis, Atoms, Cluster, Encode, FindAtoms, Image, Recipe, Segment, TrainVae
+from local_crystallography import (
+    Analysis,
+    Atoms,
+    Cluster,
+    Encode,
+    FindAtoms,
+    Image,
+    Recipe,
+    Segment,
+    TrainVae,
+)
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 
@@ -96,7 +106,12 @@ def test_changes_are_announced(analysis):
 
 
 @pytest.mark.parametrize(
-    ("step", "words"), [(FindAtoms(), "Segment the image first"), (Encode(), "Train a network first"), (Cluster(), "Find atoms")]
+    ("step", "words"),
+    [
+        (FindAtoms(), "Segment the image first"),
+        (Encode(), "Train a network first"),
+        (Cluster(), "Find atoms"),
+    ],
 )
 def test_what_is_missing_is_said(step, words):
     fresh = Analysis(Image(blobs(square_lattice())))
@@ -117,3 +132,4 @@ def test_a_stopped_run_keeps_what_is_done():
     finish(analysis.run(RECIPE), lambda progress: progress.loss is not None)
     assert analysis.vae is not None
     assert analysis.maps is None
+    assert not analysis.is_current(RECIPE.train_vae)

@@ -70,9 +70,7 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
         "try:\n    main(sys.argv[1:])\nexcept SystemExit as end:\n    assert end.code == 0\n"
         "sys.exit(' '.join({'torch', 'napari', 'qtpy', 'sklearn', 'matplotlib'} & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""
     assert "usage" in done.stdout
 
@@ -194,9 +192,7 @@ def test_demo_shows_what_the_screen_allows(
     assert "heavy columns found" in capsys.readouterr().out
 
 
-def test_bar_shows_words_and_loss(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bar_shows_words_and_loss(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     with console.progress_bar() as report:
         report(Progress(0.0, "Train VAE: epoch 0"))

@@ -60,9 +60,7 @@ def test_no_points_give_an_empty_mask():
 def test_simplify_keeps_the_corners_of_a_square_walked_in_small_steps():
     steps = np.linspace(0, 1, 50, endpoint=False)[:, None]
     corners = np.array(SQUARE, float)
-    walk = np.vstack(
-        [a + steps * (b - a) for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)]
-    )
+    walk = np.vstack([a + steps * (b - a) for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)])
     assert len(simplify(walk, 0.05)) == 5
     points = np.random.default_rng(0).uniform(-1, 3, (500, 2))
     np.testing.assert_array_equal(inside(points, simplify(walk, 0.001)), inside(points, walk))

@@ -96,9 +96,7 @@ def _ser(path, data=PIXELS, step=3e-11):
     head = head[:22] + struct.pack("<I", start) + head[26:]
     element = struct.pack("<ddIddIHII", 0.0, step, 0, 0.0, step, 0, 1, w, h)
     offsets = struct.pack("<2I", start + 8, start + 8 + len(element) + data.size)
-    path.write_bytes(
-        head + dimension + offsets + element + data[::-1].tobytes() + struct.pack("<HHI", 0x4152, 0, 0)
-    )
+    path.write_bytes(head + dimension + offsets + element + data[::-1].tobytes() + struct.pack("<HHI", 0x4152, 0, 0))
 
 
 def _blo(path):
@@ -111,9 +109,7 @@ def _blo(path):
 
 
 def _imagej(path, unit, per_pixel, data=PIXELS):
-    tifffile.imwrite(
-        path, data, imagej=True, resolution=(1 / per_pixel, 1 / per_pixel), metadata={"unit": unit}
-    )
+    tifffile.imwrite(path, data, imagej=True, resolution=(1 / per_pixel, 1 / per_pixel), metadata={"unit": unit})
 
 
 def _ome(path, size, unit):
@@ -203,9 +199,7 @@ COLOURS = {
     "tif": ("a.tif", lambda path, data: tifffile.imwrite(path, data, photometric="rgb")),
     "planar tif": (
         "a.tif",
-        lambda path, data: tifffile.imwrite(
-            path, np.moveaxis(data, -1, 0), photometric="rgb", planarconfig="separate"
-        ),
+        lambda path, data: tifffile.imwrite(path, np.moveaxis(data, -1, 0), photometric="rgb", planarconfig="separate"),
     ),
     "npy": ("a.npy", lambda path, data: np.save(path, data)),
 }
@@ -339,9 +333,7 @@ UNITS = {
     "angstrom": 0.1,
     "Angstrom": 0.1,
     "pm": 1e-3,
-    **dict.fromkeys(
-        ("1/nm", "1 / nm", "nm^-1", "<undefined>", "", "px", "pixel", "pixels", "eV", "s", "???")
-    ),
+    **dict.fromkeys(("1/nm", "1 / nm", "nm^-1", "<undefined>", "", "px", "pixel", "pixels", "eV", "s", "???")),
 }
 
 

@@ -24,7 +24,12 @@ def test_every_parameter_has_one_sentence_of_help_and_bounds(step):
     for name, field in type(step).model_fields.items():
         assert field.description and field.description.endswith("."), name
         if any(kind in str(field.annotation) for kind in ("int", "float")) and "tuple" not in str(field.annotation):
-            bounds = {attribute for item in field.metadata for attribute in ("ge", "gt", "le", "lt") if hasattr(item, attribute)}
+            bounds = {
+                attribute
+                for item in field.metadata
+                for attribute in ("ge", "gt", "le", "lt")
+                if hasattr(item, attribute)
+            }
             assert len(bounds) == 2, name
 
 

@@ -39,7 +39,9 @@ def test_dark_atoms_are_found_when_asked_for():
 
 def test_weak_atoms_beside_strong_ones_are_found():
     truth = square_lattice()
-    image = Image(blobs(truth, height=np.where(np.arange(len(truth)) % 2, 1.0, 0.3)) + 0.02 * RNG.standard_normal((128, 128)))
+    image = Image(
+        blobs(truth, height=np.where(np.arange(len(truth)) % 2, 1.0, 0.3)) + 0.02 * RNG.standard_normal((128, 128))
+    )
     assert missed_and_false(find(image), truth, 13) == (0, 0)
 
 

@@ -38,9 +38,7 @@ def test_every_file_is_there(quick_session: Path, quick_analysis: Analysis) -> N
 
 
 def test_table_comes_back(restored: Analysis, quick_analysis: Analysis) -> None:
-    pd.testing.assert_frame_equal(
-        restored.atoms.to_frame(), quick_analysis.atoms.to_frame(), check_exact=True
-    )
+    pd.testing.assert_frame_equal(restored.atoms.to_frame(), quick_analysis.atoms.to_frame(), check_exact=True)
     assert restored.columns == quick_analysis.columns
 
 
@@ -54,16 +52,12 @@ def test_arrays_come_back(restored: Analysis, quick_analysis: Analysis) -> None:
 
 def test_sub_images_are_cut_again(restored: Analysis, quick_analysis: Analysis) -> None:
     np.testing.assert_array_equal(restored.sub_images.windows, quick_analysis.sub_images.windows)
-    pd.testing.assert_frame_equal(
-        restored.sub_images.atoms.to_frame(), quick_analysis.sub_images.atoms.to_frame()
-    )
+    pd.testing.assert_frame_equal(restored.sub_images.atoms.to_frame(), quick_analysis.sub_images.atoms.to_frame())
 
 
 def test_network_encodes_the_same(restored: Analysis, quick_analysis: Analysis) -> None:
     windows = quick_analysis.sub_images.windows[:50]
-    pd.testing.assert_frame_equal(
-        restored.vae.encode(windows), quick_analysis.vae.encode(windows), check_exact=True
-    )
+    pd.testing.assert_frame_equal(restored.vae.encode(windows), quick_analysis.vae.encode(windows), check_exact=True)
     assert restored.vae.settings == quick_analysis.vae.settings
 
 
@@ -81,12 +75,8 @@ def test_work_goes_on_after_opening(quick_session: Path) -> None:
 
 
 def test_a_fresh_process_opens_it(quick_session: Path, quick_analysis: Analysis) -> None:
-    code = (
-        "import sys; from local_crystallography import Analysis; print(len(Analysis.open(sys.argv[1]).atoms))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, quick_session], capture_output=True, text=True, check=True
-    )
+    code = "import sys; from local_crystallography import Analysis; print(len(Analysis.open(sys.argv[1]).atoms))"
+    done = subprocess.run([sys.executable, "-c", code, quick_session], capture_output=True, text=True, check=True)
     assert int(done.stdout) == len(quick_analysis.atoms)
 
 
@@ -149,9 +139,7 @@ def test_names_of_columns_may_be_odd(tmp_path: Path, quick_analysis: Analysis) -
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
 
 
-def test_a_failed_save_loses_nothing(
-    copy: Path, quick_analysis: Analysis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_save_loses_nothing(copy: Path, quick_analysis: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 

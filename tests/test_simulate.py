@@ -174,11 +174,7 @@ def test_noise_free_column_has_its_centre_of_mass_at_the_truth():
 def test_rendered_peak_is_the_strength():
     counts, truth = expected_counts(scene(grain={"origin": (0.01, 0.01)}, probe_fwhm=0.08), 0)
     brightest = truth[(truth["site"] == "A") & ((truth["y_px"] - 128).abs() < 0.01)]
-    peaks = [
-        counts[round(y), round(x)]
-        for y, x in brightest[["y_px", "x_px"]].to_numpy()
-        if abs(x - round(x)) < 0.01
-    ]
+    peaks = [counts[round(y), round(x)] for y, x in brightest[["y_px", "x_px"]].to_numpy() if abs(x - round(x)) < 0.01]
     np.testing.assert_allclose(peaks, 200, rtol=1e-3)
     assert peaks
 

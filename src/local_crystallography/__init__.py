@@ -48,7 +48,7 @@ _HOME = {
     "simulate_sample": "simulate.samples",
 }
 
-__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from inspect import isgenerator
+from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +22,15 @@ from local_crystallography.steps.base import Step
 if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
 
+T = TypeVar("T")
 ORDER = tuple(Recipe.model_fields)
-MAKERS = {"probability": "segment", "atoms": "find_atoms", "sub_images": "extract_sub_images", "vae": "train_vae", "maps": "paint_map"}
+MAKERS = {
+    "probability": "segment",
+    "atoms": "find_atoms",
+    "sub_images": "extract_sub_images",
+    "vae": "train_vae",
+    "maps": "paint_map",
+}
 """The step that first makes each result; assigning one by hand takes the place of that step."""
 MISSING = {
     "image": "Open an image first.",
@@ -118,10 +124,13 @@ class Analysis:
         yield Progress(0.0, f"{title(step)} …")
         resolved = step.resolve(*inputs)
         result = resolved(*inputs)
-        if isgenerator(result):
-            result = yield from result
+        stopped = False
+        if isinstance(result, Generator):
+            result, stopped = yield from watched(result)
         self._assign(step.makes, result, step.name())
-        self.asked[step.name()], self.used[step.name()] = step, resolved
+        self.used[step.name()] = resolved
+        if not stopped:  # a job stopped early is kept, but is not what was asked for
+            self.asked[step.name()] = step
         self.seconds[step.name()] = time.perf_counter() - started
 
     def run(self, recipe: Recipe, only: Iterable[str] = ORDER) -> Job[None]:
@@ -157,7 +166,9 @@ class Analysis:
             later = ("paint_map",)
         if name == "atoms" and maker in ("encode", "cluster"):
             value = value.without([c for step in later for c in self._columns.get(step, [])])
-            self._columns[maker] = [c for c in value.features if c not in old.features or c in self._columns.get(maker, [])]
+            self._columns[maker] = [
+                c for c in value.features if c not in old.features or c in self._columns.get(maker, [])
+            ]
         self._results[name] = value
         self._clear(later, name)
         self.changed.emit(name)
@@ -206,6 +217,18 @@ class Analysis:
         from local_crystallography.io.session import restore
 
         return restore(cls(), Path(folder))
+
+
+def watched(job: Job[T]) -> Job[tuple[T, bool]]:
+    """The same job, which also tells whether it was stopped."""
+    stop, stopped = None, False
+    while True:
+        try:
+            progress = job.send(stop)
+        except StopIteration as end:
+            return end.value, stopped
+        stop = yield progress
+        stopped = stopped or bool(stop)
 
 
 def title(step: Step) -> str:

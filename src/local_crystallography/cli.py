@@ -67,9 +67,7 @@ class MakeSample(BaseModel):
 class Run(Recipe):
     """Find, learn and map the atoms of one image; options override the recipe file."""
 
-    image: CliPositionalArg[Path] = Field(
-        description="Image file: a microscope format, TIFF, PNG, JPEG or NumPy."
-    )
+    image: CliPositionalArg[Path] = Field(description="Image file: a microscope format, TIFF, PNG, JPEG or NumPy.")
     recipe: Path | None = Field(None, description="Recipe in TOML, such as recipe.toml of an earlier result.")
     out: Path = Field(description="Folder for the results; one with earlier results is brought up to date.")
 
@@ -207,9 +205,7 @@ def on_virtual_screen(command: Demo) -> int:
         "--out",
         str(command.out),
     ]
-    before = signal.signal(
-        signal.SIGINT, lambda *_: None
-    )  # Ctrl-C reaches the other process too; wait for it to save
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches the other process too; wait for it to save
     try:
         screen = ["xvfb-run", "-a", "-s", "-screen 0 1280x800x24"]
         return subprocess.run([*screen, *this], env={**os.environ, HEADLESS: "1"}, check=False).returncode
@@ -220,9 +216,7 @@ def on_virtual_screen(command: Demo) -> int:
 def show(analysis: Analysis, out: Path) -> None:
     """The finished result in napari: until it is closed, or as a picture where nobody can look."""
     if not has_display():
-        logger.warning(
-            "There is no screen, so no picture of the viewer was taken; install xvfb and run this again."
-        )
+        logger.warning("There is no screen, so no picture of the viewer was taken; install xvfb and run this again.")
         return
     try:
         from local_crystallography._napari import show as window
@@ -246,10 +240,12 @@ def analyse(image: Image, recipe: Recipe, out: Path) -> tuple[Analysis, int]:
 
     earlier_files(out.resolve())  # a folder that cannot be used is better refused before the work than after
     analysis = Analysis(image)
-    with progress_bar() as report, stop_on_interrupt() as stopped:
-        finish(analysis.run(recipe), lambda progress: report(progress) or stopped())
-        code = STOPPED if stopped() else 0
-    analysis.save(out)
+    try:
+        with progress_bar() as report, stop_on_interrupt() as stopped:
+            finish(analysis.run(recipe), lambda progress: report(progress) or stopped())
+            code = STOPPED if stopped() else 0
+    finally:  # a step that cannot go on loses nothing that the ones before it found
+        analysis.save(out)
     if code == STOPPED:
         logger.warning("Stopped; what was done by then is saved.")
     summarise(analysis, out)

@@ -59,7 +59,9 @@ class Recipe(BaseModel):
         try:
             return cls.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise InputError(f"{path}: {error}; a recipe in TOML was expected, as `recipe.toml` of a result is.") from error
+            raise InputError(
+                f"{path}: {error}; a recipe in TOML was expected, as `recipe.toml` of a result is."
+            ) from error
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))

@@ -141,8 +141,8 @@ def atoms_from(layer: Any, image_layer: Any) -> Atoms:
     points = np.asarray(layer.data, float)
     if points.shape[1] not in (2, 3) or not len(points):
         raise InputError(
-            f"{layer.name}: {len(points)} points in {points.shape[1]} dimensions came, at least one point with "
-            "y, x or frame, y, x was expected; pick another points layer or add points to it."
+            f"{layer.name}: {len(points)} points in {points.shape[1]} dimensions came, at least one point "
+            "with y, x or frame, y, x was expected; pick another points layer or add points to it."
         )
     features = pd.DataFrame(layer.features).reset_index(drop=True)
     frame = points[:, 0].round().astype(int) if points.shape[1] == 3 else np.zeros(len(points), int)
@@ -209,9 +209,9 @@ def _classes(values: npt.NDArray[np.floating], arguments: dict[str, Any]) -> Lay
 def _ids(features: pd.DataFrame, n: int) -> npt.NDArray[np.int64]:
     """The stable numbers, with new ones where they are missing or there twice."""
     if "id" not in features:
-        return np.arange(n).astype(np.int64)
+        return np.arange(n, dtype=np.int64)
     known = pd.to_numeric(features["id"], errors="coerce").fillna(-1).astype(np.int64)
-    ids = known.to_numpy(copy=True)
+    ids: npt.NDArray[np.int64] = np.array(known, np.int64)
     new = (ids < 0) | known.duplicated().to_numpy()
     ids[new] = ids.max(initial=-1) + 1 + np.arange(new.sum())
     return ids

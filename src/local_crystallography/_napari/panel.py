@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy import QtCore, QtWidgets
-from superqt import QCollapsible, QElidingLabel
+from superqt import QCollapsible
 
 from local_crystallography._napari.form import StepForm
 from local_crystallography._napari.workbench import Work
@@ -24,7 +24,7 @@ class StepPanel(QCollapsible):  # type: ignore[misc]
         self.name = step.name()
         self.form = StepForm(step)
         self.button = QtWidgets.QPushButton("Run")
-        self.status = QElidingLabel(wordWrap=True)
+        self.status = QtWidgets.QLabel(wordWrap=True)
         self.addWidget(self.form)
         self._lay_out()
         description = Recipe.model_fields[self.name].description or ""

@@ -33,7 +33,9 @@ class Atoms:
     def __post_init__(self) -> None:
         yx = np.asarray(self.yx, dtype=np.float64).reshape(-1, 2)
         if len(yx) != len(self.features):
-            raise InputError(f"{len(yx)} positions came with {len(self.features)} rows of features; equal numbers were expected.")
+            raise InputError(
+                f"{len(yx)} positions came with {len(self.features)} rows of features; equal numbers were expected."
+            )
         object.__setattr__(self, "yx", yx)
         object.__setattr__(self, "features", self.features.reset_index(drop=True))
 

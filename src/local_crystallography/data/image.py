@@ -72,7 +72,8 @@ class Image:
     def frames(self) -> npt.NDArray[np.float32]:
         """(frames, H, W) float32, each frame scaled by the whole stack to mean 0 and standard deviation 1."""
         data = self.data.astype(np.float64)
-        return ((data - data.mean()) / data.std()).astype(np.float32).reshape(-1, *self.shape)
+        frames: npt.NDArray[np.float32] = ((data - data.mean()) / data.std()).astype(np.float32)
+        return frames.reshape(-1, *self.shape)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -91,11 +91,7 @@ def colors_of(values: npt.ArrayLike, colormap_table: npt.ArrayLike, limits: tupl
     table = _bytes([*np.asarray(colormap_table, np.float64), GREY])
     last = len(table) - 2
     low, high = limits
-    part = (
-        np.clip((values - low) / (high - low), 0, 1)
-        if high > low
-        else np.where(np.isnan(values), np.nan, 0.5)
-    )
+    part = np.clip((values - low) / (high - low), 0, 1) if high > low else np.where(np.isnan(values), np.nan, 0.5)
     index = np.where(np.isnan(part), last + 1, np.rint(part * last))
     return table[index.astype(np.intp)]
 

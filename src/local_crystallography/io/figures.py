@@ -76,9 +76,7 @@ def shown(name: str, values: Array, *, orders: Array | None = None) -> Shown:
     if name.startswith("offset_"):
         reach = float(np.percentile(np.abs(known), 99)) if len(known) else 1.0
         return Shown(title, "px", 1.0, "RdBu_r", (-(reach or 1.0), reach or 1.0))
-    factor, unit = (
-        (180 / np.pi, "degrees") if name.endswith("_rad") else (1.0, "px" if name.endswith("_px") else "")
-    )
+    factor, unit = (180 / np.pi, "degrees") if name.endswith("_rad") else (1.0, "px" if name.endswith("_px") else "")
     low, high = limits_of(known * factor)
     return Shown(title, unit, factor, "viridis", (low, high) if high > low else (low - 0.5, low + 0.5))
 
@@ -96,9 +94,7 @@ def image_figure(image: Image, atoms: Atoms | None = None) -> str:
     with rc_context(STYLE):
         figure, axes = _square(image.shape, width=5.6)
         low, high = np.percentile(frame, (0.5, 99.5))
-        _show(
-            axes, _mean_binned(frame), image.shape, cmap="gray", norm=Normalize(low, max(high, low + 1e-12))
-        )
+        _show(axes, _mean_binned(frame), image.shape, cmap="gray", norm=Normalize(low, max(high, low + 1e-12)))
         if atoms is not None:
             first = atoms[atoms.frame == 0]
             labels = first.features["label"] if "label" in first.features else np.zeros(len(first))
@@ -196,9 +192,7 @@ def _square(shape: tuple[int, int], *, width: float, beside: float = 0.0) -> tup
     return figure, axes
 
 
-def _show(
-    axes: Axes, picture: Array, shape: tuple[int, int], *, cmap: str | Colormap, norm: Normalize
-) -> Any:
+def _show(axes: Axes, picture: Array, shape: tuple[int, int], *, cmap: str | Colormap, norm: Normalize) -> Any:
     """Row 0 on top; however coarse the picture, the axes count the pixels of the image."""
     extent = (-0.5, shape[1] - 0.5, shape[0] - 0.5, -0.5)
     return axes.imshow(picture, cmap=cmap, norm=norm, extent=extent, origin="upper", interpolation="nearest")

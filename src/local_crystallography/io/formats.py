@@ -76,9 +76,7 @@ def load(path: Path) -> list[Found]:
         return [Found(imageio.imread(path, plugin="pillow"))]
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(array, np.ndarray):
-        raise InputError(
-            f"{path.name} is an archive of arrays, one array was expected; save it with numpy.save."
-        )
+        raise InputError(f"{path.name} is an archive of arrays, one array was expected; save it with numpy.save.")
     return [Found(array)]
 
 
@@ -155,8 +153,7 @@ def _ome_scales(xml: str) -> tuple[tuple[float, str], ...]:
     said = pixels.attrib if pixels is not None else {}
     # The OME schema makes µm the unit where none is given.
     return tuple(
-        (float(said.get(f"PhysicalSize{axis}", 0)), said.get(f"PhysicalSize{axis}Unit", "µm"))
-        for axis in "YX"
+        (float(said.get(f"PhysicalSize{axis}", 0)), said.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "YX"
     )
 
 

@@ -126,9 +126,7 @@ def pixels_sha256(data: npt.NDArray[Any]) -> str:
 def number_types(atoms: Atoms) -> dict[str, str]:
     """NumPy's names for the types of the columns that hold numbers."""
     kinds = atoms.features.dtypes.items()
-    return {
-        str(name): str(kind) for name, kind in kinds if isinstance(kind, np.dtype) and kind.kind in "biuf"
-    }
+    return {str(name): str(kind) for name, kind in kinds if isinstance(kind, np.dtype) and kind.kind in "biuf"}
 
 
 def versions() -> dict[str, str]:

@@ -125,9 +125,7 @@ def _grey(data: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], list[str]]:
     colour = data[..., :3] if data.shape[-1] > 2 else data[..., :1]
     if (colour == colour[..., :1]).all():
         return colour[..., 0], []
-    return (colour @ _LUMINANCE).astype(np.float32), [
-        "The image is in colour; its luminance was taken as grey."
-    ]
+    return (colour @ _LUMINANCE).astype(np.float32), ["The image is in colour; its luminance was taken as grey."]
 
 
 def _pixel_size(yx: tuple[tuple[float, str], ...]) -> tuple[float | None, list[str]]:
@@ -141,9 +139,7 @@ def _pixel_size(yx: tuple[tuple[float, str], ...]) -> tuple[float | None, list[s
     mean = math.sqrt(y * x)
     if max(y, x) <= 1.01 * min(y, x):
         return mean, []
-    return mean, [
-        f"Pixels are {y:.4g} nm high and {x:.4g} nm wide; their geometric mean, {mean:.4g} nm, is used."
-    ]
+    return mean, [f"Pixels are {y:.4g} nm high and {x:.4g} nm wide; their geometric mean, {mean:.4g} nm, is used."]
 
 
 @contextmanager
@@ -159,6 +155,4 @@ def _one_sentence(path: Path) -> Iterator[None]:
         todo = "check that it was copied whole and opens in the program that wrote it"
         if "imagecodecs" in said:
             todo = "save it without compression, or install the package imagecodecs"
-        raise InputError(
-            f"{path.name} cannot be read ({said}), a whole {kind} file was expected; {todo}."
-        ) from error
+        raise InputError(f"{path.name} cannot be read ({said}), a whole {kind} file was expected; {todo}.") from error

@@ -82,9 +82,7 @@ def _header(analysis: Analysis, image: Image, provenance: Provenance) -> str:
         if (labels := _labels(analysis.atoms)) is not None:
             facts["Classes"] = str(len(np.unique(labels[labels >= 0])))
     facts["Saved"] = provenance.date[:16].replace("T", " ")
-    items = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items()
-    )
+    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
     title = f"<p>Local Crystallography</p><h1>{escape(image.name)}</h1>"
     return f'<header>{title}<dl class="facts">{items}</dl></header>'
 
@@ -110,9 +108,7 @@ def _atoms(analysis: Analysis, image: Image) -> str:
         labels = _labels(analysis.atoms)
         legend = "" if labels is None else " &ensp;".join(_swatch(k) for k in np.unique(labels[labels >= 0]))
         colour = "" if labels is None else f", coloured by class: {legend} (grey: too near an edge)"
-        figures.append(
-            _figure(image_figure(image, analysis.atoms), f"Atoms found{colour}.", "Image with atoms")
-        )
+        figures.append(_figure(image_figure(image, analysis.atoms), f"Atoms found{colour}.", "Image with atoms"))
     return _grid("two", figures)
 
 
@@ -161,9 +157,7 @@ def _scatter(analysis: Analysis) -> list[str]:
         return []
     x, y = (atoms.features[name].to_numpy(float) for name in latents[:2])
     source = scatter_figure(x, y, _labels(atoms), (latents[0], latents[1]))
-    return [
-        _figure(source, "Every atom by its first two latents, coloured by class.", "Scatter plot of latents")
-    ]
+    return [_figure(source, "Every atom by its first two latents, coloured by class.", "Scatter plot of latents")]
 
 
 def _manifold(analysis: Analysis) -> list[str]:
@@ -175,9 +169,7 @@ def _manifold(analysis: Analysis) -> list[str]:
     plane = analysis.vae.settings.latents > 1
     source = tile_figure(mosaic(pictures if plane else pictures[:1]), _limits(pictures), width=5.2)
     upwards = ", z1 upwards" if plane else ""
-    caption = (
-        f"Manifold: decoded over the 5 % to 95 % quantiles of the prior; z0 grows to the right{upwards}."
-    )
+    caption = f"Manifold: decoded over the 5 % to 95 % quantiles of the prior; z0 grows to the right{upwards}."
     return [_figure(source, caption, "Manifold of decoded images")]
 
 
@@ -200,9 +192,7 @@ def _histograms(analysis: Analysis) -> list[str]:
     for name in [name for name in wanted if name in atoms.features]:
         values = atoms.features[name].to_numpy(float)
         how = shown(name, values, orders=orders)
-        figures.append(
-            _figure(histogram_figure(values * how.factor, how.label, labels), "", f"Histogram of {name}")
-        )
+        figures.append(_figure(histogram_figure(values * how.factor, how.label, labels), "", f"Histogram of {name}"))
     return figures
 
 
@@ -214,14 +204,10 @@ def _parameters(analysis: Analysis) -> str:
             before, after = getattr(asked, key), getattr(used, key)
             changed = "" if before == field.default else ' class="set"'
             how = (
-                '<span class="auto">automatic</span>'
-                if before != after
-                else f"<span{changed}>{_value(before)}</span>"
+                '<span class="auto">automatic</span>' if before != after else f"<span{changed}>{_value(before)}</span>"
             )
             step = f'<td class="step">{escape(name)}</td>' if number == 0 else "<td></td>"
-            cells = (
-                f'<td>{escape(key)}</td><td class="value">{how}</td><td class="value">{_value(after)}</td>'
-            )
+            cells = f'<td>{escape(key)}</td><td class="value">{how}</td><td class="value">{_value(after)}</td>'
             rows.append(f'<tr>{step}{cells}<td class="help">{escape(field.description or "")}</td></tr>')
     if not rows:
         return ""
@@ -238,8 +224,7 @@ def _provenance(provenance: Provenance) -> str:
         "SHA-256 of the pixels": record.sha256,
         "Saved": provenance.date,
         "Seeds": ", ".join(f"{step}: {seed}" for step, seed in provenance.seeds.items()) or "none used",
-        "Seconds": ", ".join(f"{step}: {seconds:.1f}" for step, seconds in provenance.seconds.items())
-        or "nothing run",
+        "Seconds": ", ".join(f"{step}: {seconds:.1f}" for step, seconds in provenance.seconds.items()) or "nothing run",
         "Versions": ", ".join(f"{name} {number}" for name, number in provenance.versions.items()),
     }
     cells = (f"<tr><th>{name}</th><td><code>{escape(value)}</code></td></tr>" for name, value in rows.items())

@@ -101,9 +101,7 @@ def restore(analysis: Analysis, folder: Path) -> Analysis:
         later = [name for names in provenance.columns.values() for name in names]
         inputs = (results["atoms"].without(later), results["image"], results["probability"])
         results["sub_images"] = steps["extract_sub_images"](*inputs)
-    analysis.restore_results(
-        results, {name: getattr(asked, name) for name in steps}, steps, provenance.columns
-    )
+    analysis.restore_results(results, {name: getattr(asked, name) for name in steps}, steps, provenance.columns)
     analysis.seconds = dict(provenance.seconds)
     return analysis
 
@@ -181,9 +179,7 @@ def _read(folder: Path, provenance: Provenance) -> dict[str, Any]:
     """The results by name; None for what was not there to be saved."""
     image = _read_image(folder / "image.tif", provenance)
     shape = image.data.shape
-    probability, atoms, model = (
-        folder / name for name in ("probability.tif", "atoms.csv", "model.safetensors")
-    )
+    probability, atoms, model = (folder / name for name in ("probability.tif", "atoms.csv", "model.safetensors"))
     return {
         "image": image,
         "probability": _read_array(probability, shape) if probability.exists() else None,
@@ -261,6 +257,4 @@ def _unusable(path: Path, expected: str, error: Exception) -> InputError:
         reason = f"{error.args[0]} is missing"
     else:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    return InputError(
-        f"{path} cannot be used ({reason}), {expected} was expected; restore the file or save anew."
-    )
+    return InputError(f"{path} cannot be used ({reason}), {expected} was expected; restore the file or save anew.")

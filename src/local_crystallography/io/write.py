@@ -11,9 +11,7 @@ import numpy.typing as npt
 IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 
 
-def write_tiff(
-    path: Path, data: npt.NDArray[Any], pixel_size: float | None = None, *, compression: int = 6
-) -> None:
+def write_tiff(path: Path, data: npt.NDArray[Any], pixel_size: float | None = None, *, compression: int = 6) -> None:
     """Write a (H, W) image or a (frames, H, W) stack, zlib compressed; the type of its values is kept.
 
     XResolution and YResolution are pixels per nm and the description, as ImageJ's, says `unit=nm`, because

@@ -68,7 +68,8 @@ class Harmonics:
     @cached_property
     def analysis(self) -> Array:
         """(2 P, w * w) pixels to the least-squares coefficients."""
-        return np.linalg.pinv(self.synthesis, rcond=1e-6)
+        inverse: Array = np.linalg.pinv(self.synthesis, rcond=1e-6)
+        return inverse
 
     @cached_property
     def gradients(self) -> Array:

@@ -30,11 +30,18 @@ ANGLES = 256
 class RotationalVae(nn.Module):
     """Encoder, decoder and the marginal likelihood; coefficients are (n, 2 P), see `Harmonics`."""
 
+    noise: Tensor
+    angle: Tensor
+    log_prior: Tensor
+    waves: Tensor
+    orders: Tensor
+    gradients: Tensor
+
     def __init__(self, harmonics: Harmonics, *, latents: int, hidden: int, s_gamma: float, s_offset: float) -> None:
         super().__init__()
         orders = torch.as_tensor(harmonics.orders)
         top = int(orders.max())
-        self.size, self.latents, self.s_offset = len(orders), latents, s_offset
+        self.s_offset = s_offset
         self.dimensions = 2 * len(orders) - int((orders == 0).sum())
         self.encoder = InvariantEncoder(orders, hidden=hidden, latents=latents)
         self.decoder = Decoder(2 * len(orders), hidden=hidden, latents=latents)
@@ -56,7 +63,7 @@ class RotationalVae(nn.Module):
 
     def score(self, c: Tensor, image: Tensor) -> Tensor:
         """(n, 2, M + 1): cosine and sine coefficients of the inner product of c with the image turned by any angle."""
-        (a, b), (d, e) = c.split(self.size, 1), image.split(self.size, 1)
+        (a, b), (d, e) = c.chunk(2, 1), image.chunk(2, 1)
         parts = torch.stack([a * d + b * e, b * d - a * e], dim=1)
         waves = torch.zeros(*parts.shape[:2], int(self.orders.max()) + 1, device=c.device)
         return waves.index_add(2, self.orders, parts)
@@ -70,7 +77,7 @@ class RotationalVae(nn.Module):
 
     def turn(self, image: Tensor, angle: Tensor) -> Tensor:
         """Coefficients of the images turned counter-clockwise by angle (n,), radians."""
-        a, b = image.split(self.size, 1)
+        a, b = image.chunk(2, 1)
         cosine, sine = (angle[:, None] * self.orders).cos(), (angle[:, None] * self.orders).sin()
         return torch.cat([a * cosine - b * sine, b * cosine + a * sine], dim=1)
 
@@ -119,6 +126,8 @@ class InvariantEncoder(nn.Module):
     """
 
     directions = 32
+    places: Tensor
+    waves: Tensor
 
     def __init__(self, orders: Tensor, *, hidden: int, latents: int) -> None:
         super().__init__()
@@ -137,7 +146,7 @@ class InvariantEncoder(nn.Module):
     def forward(self, c: Tensor) -> tuple[Tensor, Tensor]:
         n = len(c)
         padded = torch.zeros(n, 2, self.shape[0] * self.shape[1], device=c.device)
-        padded = padded.index_copy(2, self.places, c.unflatten(1, (2, -1))).unflatten(2, self.shape)
+        padded = padded.index_copy(2, self.places, c.view(n, 2, -1)).view(n, 2, *self.shape)
         a, b = padded.permute(1, 2, 0, 3)
         real, imaginary = self.filters.unbind(2)
         cosine, sine = a @ real + b @ imaginary, b @ real - a @ imaginary
@@ -155,10 +164,9 @@ class Decoder(nn.Module):
         super().__init__()
         self.mean = nn.Parameter(torch.zeros(size))
         self.linear = nn.Linear(latents, size, bias=False)
-        self.network = nn.Sequential(
-            nn.Linear(latents, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, size)
-        )
+        self.hidden = nn.Sequential(nn.Linear(latents, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU())
+        self.last = nn.Linear(hidden, size)
 
     def forward(self, z: Tensor) -> Tensor:
-        image: Tensor = self.mean + self.linear(z) + self.network(z)
+        image: Tensor = self.mean + self.linear(z) + self.last(self.hidden(z))
         return image

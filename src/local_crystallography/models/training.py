@@ -37,7 +37,13 @@ def one_thread() -> Iterator[None]:
 
 
 def train(
-    windows: npt.NDArray[np.float32], settings: VaeSettings, *, epochs: int, batch_size: int, learning_rate: float, seed: int
+    windows: npt.NDArray[np.float32],
+    settings: VaeSettings,
+    *,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
 ) -> Job[Vae]:
     """Fit the network to sub-images (n, w, w); yields Progress after every batch, returns the best so far.
 
@@ -54,9 +60,17 @@ def train(
             f"{len(windows)} sub-images came, at least {FEWEST} were expected; find more atoms or use a smaller window."
         )
     torch.manual_seed(seed)
-    data = project(windows, Harmonics(settings.window_size, settings.highest_frequency), center=settings.center, scale=settings.scale)
+    data = project(
+        windows,
+        Harmonics(settings.window_size, settings.highest_frequency),
+        center=settings.center,
+        scale=settings.scale,
+    )
     order = torch.randperm(len(data))
-    held_out, training = data[order[: max(4, int(HELD_OUT * len(data)))]], data[order[max(4, int(HELD_OUT * len(data))) :]]
+    held_out, training = (
+        data[order[: max(4, int(HELD_OUT * len(data)))]],
+        data[order[max(4, int(HELD_OUT * len(data))) :]],
+    )
     network = settings.network()
     start(network, training)
     best = snapshot(network, settings, held_out_loss(network, held_out))
@@ -68,9 +82,18 @@ def train(
         losses = []
         for number, rows in enumerate(torch.randperm(len(training)).chunk(per_epoch)):
             with one_thread():
-                losses.append(update(network, optimizer, training[rows], kl_weight=min(1.0, (epoch * per_epoch + number) / (WARM_UP * total))))
+                losses.append(
+                    update(
+                        network,
+                        optimizer,
+                        training[rows],
+                        kl_weight=min(1.0, (epoch * per_epoch + number) / (WARM_UP * total)),
+                    )
+                )
             schedule.step()
-            stop = yield Progress((epoch * per_epoch + number + 1) / total, f"epoch {epoch + 1} of {epochs}", losses[-1])
+            stop = yield Progress(
+                (epoch * per_epoch + number + 1) / total, f"epoch {epoch + 1} of {epochs}", losses[-1]
+            )
             if stop:
                 return best
         with one_thread():
@@ -107,7 +130,7 @@ def held_out_loss(network: RotationalVae, data: Tensor) -> float:
     """Minus the evidence lower bound per coefficient, with the same draws of the latents at every call."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return float(torch.cat([network.loss(part, 1.0)[0] for part in data.split(2048)]).mean())
+        return float(torch.cat([network.loss(part, 1.0)[0] for part in torch.split(data, 2048)]).mean())
 
 
 def snapshot(network: RotationalVae, settings: VaeSettings, loss: float) -> Vae:
@@ -132,6 +155,6 @@ def start(network: RotationalVae, data: Tensor) -> None:
     aligned = network.turn(some, -angle)
     network.decoder.mean.copy_(template)
     network.noise.copy_(((aligned - template).square().sum(1).mean() / network.dimensions).clamp_min(1e-6).sqrt())
-    for layer in (network.decoder.linear, network.decoder.network[-1]):
-        layer.weight.mul_(0.1)
-    network.decoder.network[-1].bias.zero_()
+    network.decoder.linear.weight.mul_(0.1)
+    network.decoder.last.weight.mul_(0.1)
+    network.decoder.last.bias.zero_()

@@ -95,7 +95,7 @@ class Vae:
         the motif from the centre of the window, in the axes of the image), z0, z1, …, z0_std, …, and
         reconstruction_error (residual variance over the variance of the noise, 1 where the model fits).
         """
-        parts = [self._encode(c) for c in self.coefficients(windows).split(CHUNK)]
+        parts = [self._encode(c) for c in torch.split(self.coefficients(windows), CHUNK)]
         return pd.concat(parts, ignore_index=True)
 
     def symmetry_order(self, z: npt.ArrayLike) -> npt.NDArray[np.int64]:
@@ -116,7 +116,12 @@ class Vae:
         image = network.decode(mean)
         angle, angle_std, offset, fitted = align(network, c, image)
         error = (c - fitted).square().sum(1) / (network.dimensions * noise**2)
-        columns = {"angle_rad": angle, "angle_std_rad": angle_std, "offset_y_px": offset[:, 0], "offset_x_px": offset[:, 1]}
+        columns = {
+            "angle_rad": angle,
+            "angle_std_rad": angle_std,
+            "offset_y_px": offset[:, 0],
+            "offset_x_px": offset[:, 1],
+        }
         columns |= {f"z{i}": mean[:, i] for i in range(mean.shape[1])}
         columns |= {f"z{i}_std": log_std[:, i].exp() for i in range(mean.shape[1])}
         columns["reconstruction_error"] = error
@@ -130,7 +135,8 @@ class Vae:
     def reconstruct(self, windows: npt.NDArray[np.floating]) -> Array:
         """(n, w, w) the model's picture of every sub-image, in its own pose."""
         c = self.coefficients(windows)
-        fitted = [align(self.network, part, self.network.decode(self.network.encoder(part)[0]))[3] for part in c.split(CHUNK)]
+        parts = torch.split(c, CHUNK)
+        fitted = [align(self.network, part, self.network.decode(self.network.encoder(part)[0]))[3] for part in parts]
         return self.images(torch.cat(fitted))
 
     def manifold(self, n: int = 9) -> Array:

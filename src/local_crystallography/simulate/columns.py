@@ -30,9 +30,7 @@ def place_columns(scene: Scene, *, margin: float, rng: np.random.Generator) -> p
         `strength` (peak counts), `sigma_px` (standard deviation along one axis, without mistilt) and `heavy`.
     """
     half = np.array(scene.shape) * scene.pixel_size / 2 + margin
-    columns = pd.concat(
-        [_lattice(scene, index, half) for index in range(len(scene.grains))], ignore_index=True
-    )
+    columns = pd.concat([_lattice(scene, index, half) for index in range(len(scene.grains))], ignore_index=True)
     owner = owners(tuple(grain.region for grain in scene.grains), columns[["y", "x"]].to_numpy())
     columns = _apart(scene, columns[owner == columns["grain"]].reset_index(drop=True))
     columns = columns[rng.random(len(columns)) >= columns["vacancy"]].reset_index(drop=True)
@@ -108,9 +106,7 @@ def _shift(grain: Grain, label: str) -> Array:
 
 def _variance(scene: Scene, crystal: Projection) -> Array:
     """(S,) variance of a column's Gaussian along one axis in nm squared: the probe and thermal motion."""
-    thermal = (
-        crystal.variance if scene.thermal_rms is None else np.full(len(crystal.labels), scene.thermal_rms**2)
-    )
+    thermal = crystal.variance if scene.thermal_rms is None else np.full(len(crystal.labels), scene.thermal_rms**2)
     return np.asarray((scene.probe_fwhm / FWHM_PER_SIGMA) ** 2 + thermal)
 
 

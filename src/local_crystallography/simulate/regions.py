@@ -32,9 +32,7 @@ class HalfPlane(Region):
     """All that lies beyond a straight line."""
 
     kind: Literal["half_plane"] = Field("half_plane", description="All that lies beyond a straight line.")
-    through: Point = Field(
-        (0.0, 0.0), description="A point (y, x) of the line, nm from the image centre, y down."
-    )
+    through: Point = Field((0.0, 0.0), description="A point (y, x) of the line, nm from the image centre, y down.")
     angle: float = Field(
         0.0,
         ge=-np.pi,
@@ -80,9 +78,7 @@ class Polygon(Region):
 class Voronoi(Region):
     """All that is nearer to this centre than to the centre of any other Voronoi region of the scene."""
 
-    kind: Literal["voronoi"] = Field(
-        "voronoi", description="All that is nearer to its centre than to any other."
-    )
+    kind: Literal["voronoi"] = Field("voronoi", description="All that is nearer to its centre than to any other.")
     centre: Point = Field((0.0, 0.0), description="Centre (y, x), nm from the image centre, y down.")
 
 

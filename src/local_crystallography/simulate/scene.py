@@ -28,9 +28,7 @@ class Strain(Part):
 
     xx: float = Field(0.0, ge=-0.2, le=0.2, description="Relative stretch along the rows of the image.")
     yy: float = Field(0.0, ge=-0.2, le=0.2, description="Relative stretch along the columns of the image.")
-    xy: float = Field(
-        0.0, ge=-0.2, le=0.2, description="Pure shear, relative, with x to the right and y down."
-    )
+    xy: float = Field(0.0, ge=-0.2, le=0.2, description="Pure shear, relative, with x to the right and y down.")
 
 
 class SiteShift(Part):
@@ -56,23 +54,17 @@ class Grain(Part):
     origin: tuple[float, float] = Field(
         (0.0, 0.0), description="Place (y, x) of a cell corner, nm from the image centre, y down."
     )
-    region: AnyRegion = Field(
-        Whole(), description="Part of the picture the grain fills; later grains lie on top."
-    )
+    region: AnyRegion = Field(Whole(), description="Part of the picture the grain fills; later grains lie on top.")
     strain: Strain = Field(Strain(), description="Homogeneous strain of the grain.")
     shifts: tuple[SiteShift, ...] = Field((), description="Common shifts of site classes.")
-    vacancies: dict[str, Fraction] = Field(
-        {}, description="Fraction (0 to 1) of missing columns for each site class."
-    )
+    vacancies: dict[str, Fraction] = Field({}, description="Fraction (0 to 1) of missing columns for each site class.")
 
     @model_validator(mode="after")
     def _knows_its_sites(self) -> Grain:
         known = {site.label for site in CRYSTALS[self.structure].sites}
         unknown = {shift.site for shift in self.shifts} | set(self.vacancies)
         if unknown - known:
-            raise InputError(
-                f"{self.structure}: sites {sorted(unknown - known)} came; choose among {sorted(known)}."
-            )
+            raise InputError(f"{self.structure}: sites {sorted(unknown - known)} came; choose among {sorted(known)}.")
         return self
 
 
@@ -100,12 +92,8 @@ class Background(Part):
         le=np.pi,
         description="Direction of the gradient, radians, counter-clockwise as displayed.",
     )
-    random: float = Field(
-        0.0, ge=0, le=2, description="Root mean square of a smooth random part, same share."
-    )
-    random_length: float = Field(
-        3.0, gt=0, le=1000, description="Correlation length of the random part in nm."
-    )
+    random: float = Field(0.0, ge=0, le=2, description="Root mean square of a smooth random part, same share.")
+    random_length: float = Field(3.0, gt=0, le=1000, description="Correlation length of the random part in nm.")
 
 
 class Mistilt(Part):
@@ -117,24 +105,16 @@ class Mistilt(Part):
         le=np.pi,
         description="Direction of the tilt, radians, counter-clockwise as displayed.",
     )
-    shift: float = Field(
-        0.0, ge=0, le=0.05, description="Shift of the weakest against the strongest columns in nm."
-    )
-    smear: float = Field(
-        0.0, ge=0, le=0.1, description="Root-mean-square elongation along the direction in nm."
-    )
+    shift: float = Field(0.0, ge=0, le=0.05, description="Shift of the weakest against the strongest columns in nm.")
+    smear: float = Field(0.0, ge=0, le=0.1, description="Root-mean-square elongation along the direction in nm.")
 
 
 class Scan(Part):
     """What the scan does wrong, as a function of acquisition time; every row is one step of time."""
 
-    line_jitter: float = Field(
-        0.0, ge=0, le=10, description="Root-mean-square shift of single rows along x in px."
-    )
+    line_jitter: float = Field(0.0, ge=0, le=10, description="Root-mean-square shift of single rows along x in px.")
     flyback: float = Field(0.0, ge=0, le=100, description="Shift along x at the start of every row in px.")
-    flyback_decay: float = Field(
-        50.0, ge=1, le=5000, description="Columns after which that shift fell to 1/e, px."
-    )
+    flyback_decay: float = Field(50.0, ge=1, le=5000, description="Columns after which that shift fell to 1/e, px.")
     drift: tuple[float, float] = Field(
         (0.0, 0.0), description="Path (y, x) of the specimen in the image during one frame in px, y down."
     )
@@ -149,21 +129,15 @@ class Scene(Part):
     probe_fwhm: float = Field(
         0.1, gt=0, le=1, description="Full width at half maximum of the probe with its source size in nm."
     )
-    z_exponent: float = Field(
-        1.7, ge=1.6, le=1.8, description="Power of the atomic number the contrast follows."
-    )
+    z_exponent: float = Field(1.7, ge=1.6, le=1.8, description="Power of the atomic number the contrast follows.")
     thermal_rms: float | None = Field(
         None,
         ge=0,
         le=0.1,
         description="Thermal displacement along one axis in nm; None takes that of each site.",
     )
-    static_rms: float = Field(
-        0.0, ge=0, le=0.1, description="Random static displacement along one axis in nm."
-    )
-    strength_scatter: float = Field(
-        0.0, ge=0, le=0.5, description="Relative scatter of the column strengths."
-    )
+    static_rms: float = Field(0.0, ge=0, le=0.1, description="Random static displacement along one axis in nm.")
+    strength_scatter: float = Field(0.0, ge=0, le=0.5, description="Relative scatter of the column strengths.")
     thickness: Thickness = Field(Thickness(), description="Relative thickness over the image.")
     background: Background = Field(Background(), description="Intensity between the columns.")
     mistilt: Mistilt = Field(Mistilt(), description="Crystal tilt away from the beam.")
@@ -186,9 +160,7 @@ class Scene(Part):
                 "use a smaller shape or pixel_size."
             )
         if any(abs(path) > side / 10 for path, side in zip(self.scan.drift, self.shape, strict=True)):
-            raise InputError(
-                f"A drift of {self.scan.drift} px came; at most a tenth of {self.shape} can be followed."
-            )
+            raise InputError(f"A drift of {self.scan.drift} px came; at most a tenth of {self.shape} can be followed.")
         return self
 
 
@@ -231,9 +203,7 @@ def write_recipe(path: Path, scene: Scene, seed: int) -> None:
     path.write_text(tomli_w.dumps({"seed": seed, "scene": values}), encoding="utf-8")
 
 
-def voronoi_grains(
-    *, structure: StructureName, count: int, field: tuple[float, float], seed: int
-) -> tuple[Grain, ...]:
+def voronoi_grains(*, structure: StructureName, count: int, field: tuple[float, float], seed: int) -> tuple[Grain, ...]:
     """Grains of one structure at random angles, around random centres in a field of (height, width) nm."""
     rng = np.random.Generator(np.random.PCG64(seed))
     centres = (rng.random((count, 2)) - 0.5) * np.array(field)

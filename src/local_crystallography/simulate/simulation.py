@@ -85,9 +85,7 @@ def simulate_scene(scene: Scene, seed: int, name: str = "simulated") -> Simulati
             f"The brightest pixel would have {counts.max():.0f} counts, 60,000 can be held; lower the dose."
         )
     if truth.empty:
-        raise InputError(
-            "No column lies in this scene; move its grains into the picture or make a larger image."
-        )
+        raise InputError("No column lies in this scene; move its grains into the picture or make a larger image.")
     noisy = _rng(seed, 3).poisson(counts).astype(np.uint16)
     return Simulation(Image(noisy, scene.pixel_size, name), truth, scene, seed)
 

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 StructureName = Literal["La0.7Sr0.3MnO3", "NiO", "Sr3Fe2O7", "SrTiO3", "graphene", "MoS2"]
 
-MERGE_DISTANCE = (
-    0.02  # nm; a probe never parts columns nearer than this (O sits 0.012 nm beside Fe in Sr3Fe2O7)
-)
+MERGE_DISTANCE = 0.02  # nm; a probe never parts columns nearer than this (O sits 0.012 nm beside Fe in Sr3Fe2O7)
 
 
 @dataclass(frozen=True)
@@ -170,9 +168,7 @@ CRYSTALS: dict[StructureName, Crystal] = {
 def projection(name: StructureName, exponent: float) -> Projection:
     """The named structure along its beam direction; contrast goes with Z to the exponent."""
     if name not in CRYSTALS:
-        raise InputError(
-            f"A structure named {name!r} came; choose one of {', '.join(get_args(StructureName))}."
-        )
+        raise InputError(f"A structure named {name!r} came; choose one of {', '.join(get_args(StructureName))}.")
     return project(CRYSTALS[name], exponent=exponent)
 
 
@@ -236,9 +232,7 @@ def _merge(cell: Array, places: Array, labels: list[str], strength: Array, varia
         return np.asarray(np.average(values[group], axis=0, weights=strength[group]))
 
     nearest = [places[g] - np.round(places[g] - places[g[0]]) for g in groups]
-    centres = [
-        np.average(near, axis=0, weights=strength[g]) % 1.0 for near, g in zip(nearest, groups, strict=True)
-    ]
+    centres = [np.average(near, axis=0, weights=strength[g]) % 1.0 for near, g in zip(nearest, groups, strict=True)]
     return Projection(
         cell=cell,
         places=np.array(centres),

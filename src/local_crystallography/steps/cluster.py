@@ -29,10 +29,14 @@ class Cluster(Step):
     makes: ClassVar = "atoms"
 
     columns: tuple[str, ...] = Field(
-        (), description="Columns to sort by; none: all latents. An angle (a name ending in _rad) enters as cosine and sine."
+        (),
+        description="Columns to sort by; none: all latents. An angle (a name ending in _rad) enters as cosine and sine.",
     )
     classes: int | None = Field(
-        None, ge=1, le=30, description="Number of classes; automatic: 1 to 8, by the integrated completed likelihood."
+        None,
+        ge=1,
+        le=30,
+        description="Number of classes; automatic: 1 to 8, by the integrated completed likelihood.",
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Start of the random numbers.")
 
@@ -57,7 +61,9 @@ class Cluster(Step):
         assert step.classes is not None
         points, rows = step._points(atoms)
         if len(points) < step.classes:
-            raise InputError(f"{len(points)} atoms came for {step.classes} classes; ask for at most {len(points)} classes.")
+            raise InputError(
+                f"{len(points)} atoms came for {step.classes} classes; ask for at most {len(points)} classes."
+            )
         shares = fit(points, classes=step.classes, seed=self.seed).predict_proba(points)
         first = np.argsort(-np.bincount(shares.argmax(axis=1), minlength=step.classes), kind="stable")
         shares = shares[:, first]
@@ -71,13 +77,15 @@ class Cluster(Step):
         """(n, d) standardised features of the atoms that have them all, and the rows of those atoms."""
         missing = [name for name in self.columns if name not in atoms.features]
         if missing:
-            raise InputError(f"There is no column {', '.join(missing)}; pick from {', '.join(atoms.features)}.")
+            raise InputError(
+                f"There is no column {', '.join(missing)}; pick from {', '.join(map(str, atoms.features))}."
+            )
         table = atoms.features[list(self.columns)].astype(float)
         rows = np.flatnonzero(np.isfinite(table).all(axis=1))
         if not len(rows):
             raise InputError(f"No atom has a number in every one of {', '.join(self.columns)}; encode the atoms first.")
         table = table.iloc[rows]
-        for name in [name for name in table if name.endswith("_rad") and not name.endswith("_std_rad")]:
+        for name in [name for name in self.columns if name.endswith("_rad") and not name.endswith("_std_rad")]:
             table = table.assign(**{f"{name} cosine": np.cos(table[name]), f"{name} sine": np.sin(table[name])}).drop(
                 columns=name
             )

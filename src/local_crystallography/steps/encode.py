@@ -29,7 +29,7 @@ class Encode(Step):
     def __call__(self, vae: Vae, sub_images: SubImages, atoms: Atoms) -> Atoms:
         """The atoms with the columns of `Vae.encode` and `symmetry_order`; NaN for atoms without a sub-image."""
         columns = vae.encode(sub_images.windows)
-        latents = [name for name in columns if name[0] == "z" and name[1:].isdigit()]
+        latents = [f"z{i}" for i in range(vae.settings.latents)]
         order = vae.symmetry_order(columns[latents])
         if self.angle == "own symmetry":
             sector = 2 * np.pi / order

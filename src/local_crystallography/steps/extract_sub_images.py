@@ -30,16 +30,24 @@ class ExtractSubImages(Step):
     makes: ClassVar = "sub_images"
 
     source: Literal["image", "smoothed", "probability"] = Field(
-        "image", description="What is cut: the image, the image smoothed, or the probability map of the segmentation."
+        "image",
+        description="What is cut: the image, the image smoothed, or the probability map of the segmentation.",
     )
     window_size: int | None = Field(
-        None, ge=8, le=512, description="Side of the window, in pixels; automatic: 2.3 times the distance between neighbours."
+        None,
+        ge=8,
+        le=512,
+        description="Side of the window, in pixels; automatic: 2.3 times the distance between neighbours.",
     )
     smoothing: float = Field(
-        2.0, ge=0.1, le=50, description="Standard deviation of the Gaussian for the smoothed image, in pixels."
+        2.0,
+        ge=0.1,
+        le=50,
+        description="Standard deviation of the Gaussian for the smoothed image, in pixels.",
     )
     normalise: Literal["image", "sub-image"] = Field(
-        "image", description="Bring the whole image, or every window by itself, to mean 0 and standard deviation 1."
+        "image",
+        description="Bring the whole image, or every window by itself, to mean 0 and standard deviation 1.",
     )
 
     def resolve(self, atoms: Atoms, image: Image, probability: Array | None = None) -> ExtractSubImages:
@@ -85,7 +93,9 @@ class ExtractSubImages(Step):
         if self.source == "smoothed":
             return np.stack([ndimage.gaussian_filter(frame, self.smoothing) for frame in image.frames])
         if probability is None:
-            raise InputError("There is no probability map to cut sub-images from; segment the image first or cut the image.")
+            raise InputError(
+                "There is no probability map to cut sub-images from; segment the image first or cut the image."
+            )
         return Image(probability, name="probability").frames
 
 
@@ -117,5 +127,7 @@ def neighbour_distance(atoms: Atoms) -> float:
         if len(places := atoms.yx[atoms.frame == frame]) > 1
     ]
     if not distances:
-        raise InputError(f"{len(atoms)} atoms came, at least two in one frame were expected; set the window size by hand.")
+        raise InputError(
+            f"{len(atoms)} atoms came, at least two in one frame were expected; set the window size by hand."
+        )
     return float(np.median(np.concatenate(distances)))

@@ -40,7 +40,9 @@ class FindAtoms(Step):
         maps = maps.reshape(-1, *maps.shape[-2:])
         pixels = None if image is None else image.data.reshape(maps.shape)
         tables = [
-            find_in_frame(frame, None if pixels is None else pixels[i], threshold=self.threshold, smallest=self.smallest)
+            find_in_frame(
+                frame, None if pixels is None else pixels[i], threshold=self.threshold, smallest=self.smallest
+            )
             for i, frame in enumerate(maps)
         ]
         table = pd.concat([t.assign(frame=i) for i, t in enumerate(tables)], ignore_index=True)
@@ -58,7 +60,11 @@ class FindAtoms(Step):
 
 
 def find_in_frame(
-    probability: npt.NDArray[np.float32], pixels: npt.NDArray[np.generic] | None, *, threshold: float, smallest: int
+    probability: npt.NDArray[np.float32],
+    pixels: npt.NDArray[np.generic] | None,
+    *,
+    threshold: float,
+    smallest: int,
 ) -> pd.DataFrame:
     """Atoms of one frame: y_px, x_px, probability and, given the pixels of the image, intensity.
 
@@ -73,7 +79,7 @@ def find_in_frame(
     peak = ndimage.maximum(probability, blobs, np.arange(count + 1))
     weight = np.clip(probability - 0.5 * peak[basin], 0, None) * (basin > 0)
     total = _sums(basin, weight, count)[index]
-    y, x = np.indices(probability.shape, sparse=True)
+    y, x = np.ogrid[: probability.shape[0], : probability.shape[1]]
     table = pd.DataFrame(
         {
             "y_px": _sums(basin, weight * y, count)[index] / total,
@@ -88,4 +94,4 @@ def find_in_frame(
 
 
 def _sums(basin: npt.NDArray[np.integer], values: npt.NDArray[np.floating], count: int) -> npt.NDArray[np.float64]:
-    return np.bincount(basin.ravel(), values.ravel(), minlength=count + 1)
+    return np.bincount(basin.ravel(), values.ravel(), minlength=count + 1).astype(np.float64)

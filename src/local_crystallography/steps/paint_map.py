@@ -26,7 +26,10 @@ class PaintMap(Step):
 
     columns: tuple[str, ...] = Field((), description="Columns to paint; none: angle, offsets, latents and labels.")
     reach: float | None = Field(
-        None, ge=0.5, le=1000, description="Farthest a pixel takes its value from, in pixels; automatic: the distance between neighbours."
+        None,
+        ge=0.5,
+        le=1000,
+        description="Farthest a pixel takes its value from, in pixels; automatic: the distance between neighbours.",
     )
 
     def resolve(self, atoms: Atoms, image: Image) -> PaintMap:
@@ -52,7 +55,9 @@ class PaintMap(Step):
         assert step.reach is not None
         missing = [name for name in step.columns if name not in atoms.features]
         if missing:
-            raise InputError(f"There is no column {', '.join(missing)}; pick from {', '.join(atoms.features)}.")
+            raise InputError(
+                f"There is no column {', '.join(missing)}; pick from {', '.join(map(str, atoms.features))}."
+            )
         frames = 1 if image.data.ndim == 2 else len(image.data)
         rows = [nearest(atoms, frame, shape=image.shape, reach=step.reach) for frame in range(frames)]
         index = np.stack(rows).reshape(image.data.shape)
@@ -80,7 +85,8 @@ def nearest(atoms: Atoms, frame: int, *, shape: tuple[int, int], reach: float) -
         return np.full(shape, -1)
     pixels = np.indices(shape).reshape(2, -1).T
     _, found = cKDTree(atoms.yx[rows]).query(pixels, distance_upper_bound=reach, workers=-1)
-    return np.append(rows, -1)[found].reshape(shape)
+    index: npt.NDArray[np.int64] = np.append(rows, -1)[found].reshape(shape)
+    return index
 
 
 def paint(values: npt.NDArray[np.float64], index: npt.NDArray[np.int64]) -> Array:

@@ -30,17 +30,29 @@ class Segment(Step):
     makes: ClassVar = "probability"
 
     method: Literal["blobs"] = Field(
-        "blobs", description="How atoms are recognised. blobs: a Laplacian of Gaussian of the scale of an atom."
+        "blobs",
+        description="How atoms are recognised. blobs: a Laplacian of Gaussian of the scale of an atom.",
     )
-    contrast: Literal["bright", "dark"] = Field("bright", description="Whether atoms are brighter or darker than between.")
+    contrast: Literal["bright", "dark"] = Field(
+        "bright", description="Whether atoms are brighter or darker than between."
+    )
     spacing: float | None = Field(
-        None, ge=2, le=400, description="Distance between neighbouring atoms, in pixels; automatic: found in the image."
+        None,
+        ge=2,
+        le=400,
+        description="Distance between neighbouring atoms, in pixels; automatic: found in the image.",
     )
     significance: float = Field(
-        5.0, ge=0.5, le=50, description="Height above the noise, in standard deviations, at which an atom is as likely as not."
+        5.0,
+        ge=0.5,
+        le=50,
+        description="Height above the noise, in standard deviations, at which an atom is as likely as not.",
     )
     weakest: float = Field(
-        0.1, ge=0, le=1, description="Height, over the strongest atoms around, at which an atom is as likely as not."
+        0.1,
+        ge=0,
+        le=1,
+        description="Height, over the strongest atoms around, at which an atom is as likely as not.",
     )
 
     def resolve(self, image: Image) -> Segment:
@@ -88,10 +100,11 @@ def find_spacing(frame: Array, *, name: str) -> float:
             break
         binning = max(1, int(sigma / 2))  # coarse blobs are found as well, and faster, in a coarse image
         coarse = block_reduce(frame, (binning, binning), np.mean)
-        places, height, level = find_blobs(coarse, sigma=sigma / binning, significance=5.0, weakest=0.1)
+        response = blob_response(coarse, sigma=sigma / binning)
+        places, height, level = find_blobs(coarse, response, sigma=sigma / binning, significance=5.0, weakest=0.1)
         if (height > level).sum() < 16:
             continue
-        tops = vertices(blob_response(coarse, sigma=sigma / binning), places[height > level])
+        tops = vertices(response, places[height > level])
         spacing, spread = regularity(tops * binning)
         if spread < 0.1 and 3.5 < spacing / sigma < 5.5:
             return spacing
@@ -120,15 +133,17 @@ def busiest_part(frame: Array, side: int = 768) -> Array:
     reach = min(side // 16, *blocks.shape)
     local = ndimage.uniform_filter(blocks, reach, mode="constant")
     y, x = (int(i) * 16 for i in np.unravel_index(local.argmax(), local.shape))
-    top, left = max(0, min(y - side // 2, frame.shape[0] - side)), max(0, min(x - side // 2, frame.shape[1] - side))
+    top, left = (
+        max(0, min(y - side // 2, frame.shape[0] - side)),
+        max(0, min(x - side // 2, frame.shape[1] - side)),
+    )
     return frame[top : top + side, left : left + side]
 
 
 def find_blobs(
-    frame: Array, *, sigma: float, significance: float, weakest: float
+    frame: Array, response: Array, *, sigma: float, significance: float, weakest: float
 ) -> tuple[npt.NDArray[np.int64], Array, Array]:
     """Local maxima of the blob response: (n, 2) places, their heights, and the level each has to reach."""
-    response = blob_response(frame, sigma=sigma)
     noise = _noise(frame, smooth=6 * sigma) * _noise_gain(sigma)
     strongest = ndimage.gaussian_filter(ndimage.maximum_filter(response, size=int(12 * sigma)), 6 * sigma)
     level = np.maximum(significance * noise, weakest * strongest)
@@ -146,7 +161,8 @@ def vertices(response: Array, places: npt.NDArray[np.int64]) -> npt.NDArray[np.f
     for before, after in ((around[y - 1, x], around[y + 1, x]), (around[y, x - 1], around[y, x + 1])):
         bend = np.maximum(2 * top - before - after, 1e-12)
         shifts.append(np.clip((after - before) / (2 * bend), -0.5, 0.5))
-    return places + np.stack(shifts, axis=1)
+    tops: npt.NDArray[np.float64] = places + np.stack(shifts, axis=1)
+    return tops
 
 
 def blob_response(frame: Array, *, sigma: float) -> Array:
@@ -161,25 +177,27 @@ def blob_probability(frame: Array, *, sigma: float, significance: float, weakest
     A peak at its level (of noise, and of the strong atoms around) has probability 0.5, one far above it 1. Basins of
     neighbouring peaks are kept apart by a line of zeros, so that every atom is one blob at any threshold.
     """
-    places, height, level = find_blobs(frame, sigma=sigma, significance=significance, weakest=weakest)
+    response = blob_response(frame, sigma=sigma)
+    places, height, level = find_blobs(frame, response, sigma=sigma, significance=significance, weakest=weakest)
     keep = height > 0.2 * level
     if not keep.any():
         return np.zeros(frame.shape, np.float32)
     (rows, columns), height, level = places[keep].T, height[keep], level[keep]
     sure = np.where(height > level, 1 - 0.5 * level / height, 0.5 * height / level)
-    response = blob_response(frame, sigma=sigma)
     seeds = np.zeros(frame.shape, np.int32)
     seeds[rows, columns] = np.arange(1, len(rows) + 1)
     basin = watershed(-response, seeds, mask=response > 0, watershed_line=True)
     scale = np.concatenate([[0], sure / height]).astype(np.float32)
-    return np.clip(response * scale[basin], 0, 1)
+    probability: Array = np.clip(response * scale[basin], 0, 1)
+    return probability
 
 
 def _noise(frame: Array, *, smooth: float) -> Array:
     """Local standard deviation of white noise, from second differences along both axes (Immerkaer 1996)."""
     second = np.array([1, -2, 1], np.float32)
     difference = ndimage.convolve1d(ndimage.convolve1d(frame, second, axis=0), second, axis=1) / 6
-    return np.sqrt(ndimage.gaussian_filter(difference**2, smooth))
+    noise: Array = np.sqrt(ndimage.gaussian_filter(difference**2, smooth))
+    return noise
 
 
 def _noise_gain(sigma: float) -> float:

@@ -26,18 +26,36 @@ class TrainVae(Step):
     needs: ClassVar = ("sub_images",)
     makes: ClassVar = "vae"
 
-    kind: Literal["rvae"] = Field("rvae", description="Kind of network. rvae: rotationally invariant (Fig. 3b of the paper).")
+    kind: Literal["rvae"] = Field(
+        "rvae", description="Kind of network. rvae: rotationally invariant (Fig. 3b of the paper)."
+    )
     latents: int = Field(2, ge=1, le=10, description="Number of latent variables besides angle and offset.")
     epochs: int | None = Field(
-        None, ge=1, le=5000, description="Passes over all sub-images; automatic: about 1000 steps, in 20 to 200 passes."
+        None,
+        ge=1,
+        le=5000,
+        description="Passes over all sub-images; automatic: about 1000 steps, in 20 to 200 passes.",
     )
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="Start of the random numbers; the same seed gives the same network.")
+    seed: int = Field(
+        0,
+        ge=0,
+        le=2**31 - 1,
+        description="Start of the random numbers; the same seed gives the same network.",
+    )
     rotation_prior: float = Field(
-        0.3, ge=0.01, le=100, description="Standard deviation of the angle expected, s_gamma of Eq. 2, in radians."
+        0.3,
+        ge=0.01,
+        le=100,
+        description="Standard deviation of the angle expected, s_gamma of Eq. 2, in radians.",
     )
-    offset_prior: float = Field(0.2, ge=0.01, le=20, description="Standard deviation of the offset expected, in pixels.")
+    offset_prior: float = Field(
+        0.2, ge=0.01, le=20, description="Standard deviation of the offset expected, in pixels."
+    )
     detail: float | None = Field(
-        None, ge=2, le=100, description="Finest wavelength kept, in pixels; automatic: all that stands above the noise."
+        None,
+        ge=2,
+        le=100,
+        description="Finest wavelength kept, in pixels; automatic: all that stands above the noise.",
     )
     hidden: int = Field(64, ge=4, le=1024, description="Width of the hidden layers.")
     batch_size: int = Field(256, ge=2, le=65536, description="Sub-images in one step of the training.")
@@ -70,7 +88,9 @@ class TrainVae(Step):
             raise InputError("Some sub-images hold NaN or infinite pixels, numbers were expected; cut them again.")
         center, scale = float(windows.mean()), float(windows.std())
         if scale == 0:
-            raise InputError("All sub-images are one constant, contrast was expected; check the image they were cut from.")
+            raise InputError(
+                "All sub-images are one constant, contrast was expected; check the image they were cut from."
+            )
         step = self.resolve(sub_images)
         assert step.detail is not None and step.epochs is not None
         settings = VaeSettings(
@@ -111,5 +131,5 @@ def finest_wavelength(windows: npt.NDArray[np.float32], *, seed: int) -> float:
     per_part = np.where(basis.orders == 0, 1, 2)
     floor = np.median((power / per_part)[order][-len(order) // 5 :])
     signal = (power - floor * per_part + average)[order]
-    share = np.cumsum(signal) / signal.sum()
-    return float(2 * np.pi / basis.frequencies[order][min(np.searchsorted(share, 0.995), len(order) - 1)])
+    last = min(int(np.searchsorted(np.cumsum(signal) / signal.sum(), 0.995)), len(order) - 1)
+    return float(2 * np.pi / basis.frequencies[order][last])
