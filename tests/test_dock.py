@@ -162,6 +162,7 @@ def test_a_stopped_training_keeps_its_network(dock, qtbot):
     qtbot.waitUntil(lambda: not dock.bench.running, timeout=60_000)
     assert dock.work.analysis.vae is not None
     assert "z0" in dock.work.analysis.atoms.features
+    assert status(dock, "train_vae").startswith("stopped early: held-out loss")
 
 
 def test_stop_ends_everything_and_keeps_what_there_is(dock, qtbot):

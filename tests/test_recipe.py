@@ -22,7 +22,7 @@ def test_a_recipe_survives_its_file(tmp_path, recipe):
 @pytest.mark.parametrize("step", Recipe().steps, ids=lambda s: s.name())
 def test_every_parameter_has_one_sentence_of_help_and_bounds(step):
     for name, field in type(step).model_fields.items():
-        assert field.description and field.description.endswith("."), name
+        assert (field.description or "").endswith("."), name
         if any(kind in str(field.annotation) for kind in ("int", "float")) and "tuple" not in str(field.annotation):
             bounds = {
                 attribute

@@ -129,6 +129,7 @@ class Analysis:
             result, stopped = yield from watched(result)
         self._assign(step.makes, result, step.name())
         self.used[step.name()] = resolved
+        self.asked.pop(step.name(), None)
         if not stopped:  # a job stopped early is kept, but is not what was asked for
             self.asked[step.name()] = step
         self.seconds[step.name()] = time.perf_counter() - started

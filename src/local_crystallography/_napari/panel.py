@@ -72,6 +72,8 @@ def standing(work: Work | None, step: Step) -> str:
         )
     if name in analysis.asked:
         return f"✓ {summary(analysis, name)}" if analysis.is_current(step) else "out of date: run again"
+    if name in analysis.used:
+        return f"stopped early: {summary(analysis, name)}"
     return work.missing(step) or "ready"
 
 

@@ -29,7 +29,8 @@ class SubImages:
     def __post_init__(self) -> None:
         if self.windows.ndim != 3 or len(self.windows) != len(self.atoms):
             raise InputError(
-                f"Windows of shape {self.windows.shape} came with {len(self.atoms)} atoms; (N, w, w) with N atoms was expected."
+                f"Windows of shape {self.windows.shape} came with {len(self.atoms)} atoms; "
+                "(N, w, w) with N atoms was expected."
             )
 
     def __len__(self) -> int:

@@ -68,8 +68,7 @@ class Harmonics:
     @cached_property
     def analysis(self) -> Array:
         """(2 P, w * w) pixels to the least-squares coefficients."""
-        inverse: Array = np.linalg.pinv(self.synthesis, rcond=1e-6)
-        return inverse
+        return np.asarray(np.linalg.pinv(self.synthesis, rcond=1e-6), np.float64)
 
     @cached_property
     def gradients(self) -> Array:

@@ -30,7 +30,7 @@ class Cluster(Step):
 
     columns: tuple[str, ...] = Field(
         (),
-        description="Columns to sort by; none: all latents. An angle (a name ending in _rad) enters as cosine and sine.",
+        description="Columns to sort by; none: all latents. An angle (ending in _rad) enters as cosine and sine.",
     )
     classes: int | None = Field(
         None,
@@ -113,8 +113,8 @@ def latent_columns(atoms: Atoms) -> tuple[str, ...]:
 def fit(points: Array, *, classes: int, seed: int) -> GaussianMixture:
     """The best of many full-covariance mixtures.
 
-    Thirty starts from random points on a sample find long ribbons side by side, which k-means would cut across; the best
-    goes on with all points.
+    Thirty starts from random points on a sample find long ribbons side by side, which k-means would cut across; the
+    best goes on with all points.
     """
     from sklearn.mixture import GaussianMixture
     from threadpoolctl import threadpool_limits

@@ -23,7 +23,7 @@ class Encode(Step):
 
     angle: Literal["own symmetry", "full circle"] = Field(
         "own symmetry",
-        description="Range of the angle. own symmetry: a motif with n equal turns gets the angle nearest to 0 of the n.",
+        description="Range of the angle. own symmetry: a motif with n equal turns gets the one nearest to 0.",
     )
 
     def __call__(self, vae: Vae, sub_images: SubImages, atoms: Atoms) -> Atoms:

@@ -77,8 +77,8 @@ class ExtractSubImages(Step):
         inside = ((atoms.yx >= margin) & (atoms.yx <= np.array([height, width]) - 1 - margin)).all(axis=1)
         if not inside.any():
             raise InputError(
-                f"None of the {len(atoms)} atoms is {margin:g} pixels away from every edge, so no window of {side} pixels "
-                "fits around one; use a smaller window."
+                f"None of the {len(atoms)} atoms is {margin:g} pixels away from every edge, so no window of {side} "
+                "pixels fits around one; use a smaller window."
             )
         kept = atoms[inside]
         windows = cut(self._frames(image, probability), kept, side=side)

@@ -92,7 +92,8 @@ class TrainVae(Step):
                 "All sub-images are one constant, contrast was expected; check the image they were cut from."
             )
         step = self.resolve(sub_images)
-        assert step.detail is not None and step.epochs is not None
+        assert step.detail is not None
+        assert step.epochs is not None
         settings = VaeSettings(
             window_size=sub_images.window_size,
             highest_frequency=2 * np.pi / step.detail,
