@@ -36,6 +36,16 @@ def test_long_ribbons_are_told_apart():
     assert adjusted_rand_score(kind, Cluster(classes=3)(atoms).features["label"]) > 0.99
 
 
+def test_a_bent_ribbon_is_one_class():
+    t = RNG.uniform(0, np.pi, 800)
+    arc = np.stack([np.cos(t), np.sin(t)], axis=1) * 5 + RNG.normal(0, 0.4, (800, 2))
+    blob = RNG.normal(0, 0.3, (200, 2))
+    z = np.concatenate([arc, blob])
+    atoms = Atoms.at(np.zeros((1000, 2))).with_features(z0=z[:, 0], z1=z[:, 1])
+    assert Cluster().resolve(atoms).components > 2
+    assert adjusted_rand_score(np.repeat([0, 1], [800, 200]), Cluster()(atoms).features["label"]) == 1
+
+
 def test_labels_go_by_falling_size():
     label = Cluster(classes=3)(three_groups()[0]).features["label"]
     assert np.all(np.diff(np.bincount(label)) < 0)
@@ -71,7 +81,8 @@ def test_the_same_seed_gives_the_same_labels():
         (Cluster(columns=("z7",)), {"z0": np.arange(10.0)}, "no column z7"),
         (Cluster(), {"z0": np.ones(10)}, "same for every atom"),
         (Cluster(), {"z0": np.full(10, np.nan)}, "encode the atoms first"),
-        (Cluster(classes=20), {"z0": np.arange(10.0)}, "at most 10 classes"),
+        (Cluster(components=20), {"z0": np.arange(10.0)}, "at most 10"),
+        (Cluster(components=2, classes=3), {"z0": np.arange(10.0)}, "cannot be made of 2 components"),
     ],
 )
 def test_what_cannot_be_sorted_is_said(step, columns, words):

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from pydantic import Field
 
 from local_crystallography.data.atoms import Atoms
@@ -36,18 +35,32 @@ class Cluster(Step):
         None,
         ge=1,
         le=30,
-        description="Number of classes; automatic: 1 to 8, by the integrated completed likelihood.",
+        description="Number of classes; automatic: components merge until no two are mistaken for each other.",
+    )
+    components: int | None = Field(
+        None,
+        ge=1,
+        le=50,
+        description="Gaussians of the mixture, of which classes are made; automatic: 1 to 10, by the lowest BIC.",
+    )
+    mistaken: float = Field(
+        0.025,
+        ge=0,
+        le=1,
+        description="Automatic classes merge where more than this share of one would be taken for another.",
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Start of the random numbers.")
 
     def resolve(self, atoms: Atoms) -> Cluster:
-        """The same step with the columns named and the number of classes chosen."""
-        names = self.columns or latent_columns(atoms)
-        step = self.model_copy(update={"columns": names})
-        if self.classes is not None:
-            return step
+        """The same step with columns, components and classes as they are for these atoms."""
+        step = self.model_copy(update={"columns": self.columns or latent_columns(atoms)})
         points, _ = step._points(atoms)
-        return step.model_copy(update={"classes": choose_classes(points, seed=self.seed)})
+        if step.components is None:
+            count = max(choose_components(points, seed=self.seed), min(self.classes or 1, len(points)))
+            step = step.model_copy(update={"components": count})
+        if step.classes is None:
+            step = step.model_copy(update={"classes": step._shares(points).shape[1]})
+        return step
 
     def __call__(self, atoms: Atoms) -> Atoms:
         """The atoms with `label` (0, 1, … by falling size; -1 where a column is NaN) and `label_probability`.
@@ -55,23 +68,30 @@ class Cluster(Step):
         Raises
         ------
         InputError
-            Where a column is missing or constant, or there are fewer atoms than classes.
+            Where a column is missing or constant, or there are fewer atoms than components or components than classes.
         """
         step = self.resolve(atoms)
-        assert step.classes is not None
         points, rows = step._points(atoms)
-        if len(points) < step.classes:
-            raise InputError(
-                f"{len(points)} atoms came for {step.classes} classes; ask for at most {len(points)} classes."
-            )
-        shares = fit(points, classes=step.classes, seed=self.seed).predict_proba(points)
-        first = np.argsort(-np.bincount(shares.argmax(axis=1), minlength=step.classes), kind="stable")
+        shares = step._shares(points)
+        first = np.argsort(-np.bincount(shares.argmax(axis=1), minlength=shares.shape[1]), kind="stable")
         shares = shares[:, first]
         label = np.full(len(atoms), -1)
         label[rows] = shares.argmax(axis=1)
         probability = np.full(len(atoms), np.nan)
         probability[rows] = shares.max(axis=1)
         return atoms.with_features(label=label, label_probability=probability)
+
+    def _shares(self, points: Array) -> Array:
+        """(n, classes) probability of every class for every point."""
+        components = self.components or 1
+        if self.classes is not None and components < self.classes:
+            raise InputError(
+                f"{self.classes} classes cannot be made of {components} components; ask for more components."
+            )
+        if len(points) < components:
+            raise InputError(f"{len(points)} atoms came for {components} components; ask for at most {len(points)}.")
+        shares = fit(points, components=components, seed=self.seed).predict_proba(points)
+        return merge(shares, classes=self.classes, mistaken=self.mistaken)
 
     def _points(self, atoms: Atoms) -> tuple[Array, npt.NDArray[np.int64]]:
         """(n, d) standardised features of the atoms that have them all, and the rows of those atoms."""
@@ -110,7 +130,7 @@ def latent_columns(atoms: Atoms) -> tuple[str, ...]:
     return names
 
 
-def fit(points: Array, *, classes: int, seed: int) -> GaussianMixture:
+def fit(points: Array, *, components: int, seed: int) -> GaussianMixture:
     """The best of many full-covariance mixtures.
 
     Thirty starts from random points on a sample find long ribbons side by side, which k-means would cut across; the
@@ -121,12 +141,12 @@ def fit(points: Array, *, classes: int, seed: int) -> GaussianMixture:
 
     sample = points[np.random.default_rng(seed).permutation(len(points))[:SAMPLE]]
     first = GaussianMixture(
-        classes, n_init=30, init_params="random_from_data", random_state=seed, reg_covar=1e-4, max_iter=200
+        components, n_init=30, init_params="random_from_data", random_state=seed, reg_covar=1e-4, max_iter=200
     )
     with threadpool_limits(1):  # matrices of a few columns: threads would only wait for each other
         first.fit(sample)
     best = GaussianMixture(
-        classes,
+        components,
         weights_init=first.weights_,
         means_init=first.means_,
         precisions_init=first.precisions_,
@@ -137,25 +157,29 @@ def fit(points: Array, *, classes: int, seed: int) -> GaussianMixture:
         return best.fit(points)
 
 
-def choose_classes(points: Array, *, seed: int, most: int = 8, sample: int = 5000) -> int:
-    """Fewest classes that come near the lowest integrated completed likelihood (Biernacki, Celeux, Govaert 2000).
-
-    Latents of real atoms lie on bent ribbons, not in ellipsoids: on 10,000 of them the criterion falls as long as one
-    adds classes, steeply at first. Near is within a tenth of the whole fall, or 0.2 per atom.
-    """
+def choose_components(points: Array, *, seed: int, most: int = 10, sample: int = 5000) -> int:
+    """Number of Gaussians with the lowest Bayesian information criterion."""
     rows = np.random.default_rng(seed).permutation(len(points))[:sample]
-    curve = information_curve(points[rows], most=min(most, len(rows) // 5 or 1), seed=seed)["icl"]
-    near = max(0.1 * (curve.iloc[0] - curve.min()), 0.2 * len(rows))
-    return int(curve.index[curve <= curve.min() + near][0])
+    part = points[rows]
+    counts = range(1, min(most, len(part) // 5 or 1) + 1)
+    return min(counts, key=lambda count: float(fit(part, components=count, seed=seed).bic(part)))
 
 
-def information_curve(points: Array, *, most: int, seed: int) -> pd.DataFrame:
-    """BIC and ICL (BIC plus twice the entropy of the labels) for 1 to `most` classes; lower is better."""
-    rows = {}
-    for classes in range(1, most + 1):
-        mixture = fit(points, classes=classes, seed=seed)
-        shares = mixture.predict_proba(points)
-        entropy = -(shares * np.log(np.maximum(shares, 1e-300))).sum()
-        bic = mixture.bic(points)
-        rows[classes] = {"bic": bic, "icl": bic + 2 * entropy}
-    return pd.DataFrame.from_dict(rows, orient="index")
+def merge(shares: Array, *, classes: int | None, mistaken: float) -> Array:
+    """(n, k) probabilities of components to those of classes (Hennig 2010, "directly estimated misclassification").
+
+    Atoms of one kind lie on bent ribbons, which take several Gaussians. The two of which one is most often taken for
+    the other merge, again and again, until the wanted number is left or none is mistaken more often than allowed.
+    """
+    while shares.shape[1] > (classes or 1):
+        winner = shares.argmax(axis=1)
+        taken = np.stack([shares[winner == i].sum(axis=0) for i in range(shares.shape[1])])
+        taken /= np.maximum(shares.sum(axis=0), 1e-12)
+        np.fill_diagonal(taken, -1)
+        into, gone = np.unravel_index(taken.argmax(), taken.shape)
+        if classes is None and taken[into, gone] < mistaken:
+            break
+        shares = shares.copy()
+        shares[:, into] += shares[:, gone]
+        shares = np.delete(shares, gone, axis=1)
+    return shares
