@@ -85,6 +85,9 @@ def test_a_saved_session_gives_image_maps_and_atoms(tmp_path, monkeypatch):
         ("points", "atoms"),
     ]
     assert {arguments["scale"] for _, arguments, _ in read} == {(0.05, 0.05)}
+    notes = [arguments["metadata"]["local_crystallography"] for _, arguments, _ in read]
+    assert [note["result"] for note in notes] == ["image", "probability", "z0", "label", "atoms"]
+    assert {note["session"] for note in notes} == {str(tmp_path)}
 
 
 def test_a_folder_of_something_else_is_left_to_others(tmp_path):

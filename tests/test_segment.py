@@ -112,3 +112,9 @@ def test_intensity_is_in_the_units_of_the_image():
 def test_atoms_of_real_images(name, fewest, most):
     image = read_image(Path(os.environ["LOCAL_CRYSTALLOGRAPHY_REAL_DATA"]) / name)
     assert fewest <= len(find(image)) <= most
+
+
+def test_an_atom_outside_the_image_is_not_found_at_its_edge():
+    places = np.vstack([square_lattice(), [[-1.5, 40.0], [80.0, 129.2]]])
+    atoms = find(Image(blobs(places) + 0.02 * RNG.standard_normal((128, 128))))
+    assert len(atoms) == len(places) - 2

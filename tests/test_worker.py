@@ -77,7 +77,7 @@ class Slow:
 
 
 def work_on(slow, steps=2):
-    return lambda stop: run_steps(slow, (Segment(),) * steps, stop, prepare=lambda: None, again=True)
+    return lambda stop: run_steps(slow, (Segment(),) * steps, stop, before=int, after=int, again=True)
 
 
 @pytest.mark.parametrize(("everything", "ran"), [(True, 1), (False, 2)])

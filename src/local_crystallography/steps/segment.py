@@ -147,7 +147,8 @@ def find_blobs(
     noise = _noise(frame, smooth=6 * sigma) * _noise_gain(sigma)
     strongest = ndimage.gaussian_filter(ndimage.maximum_filter(response, size=int(12 * sigma)), 6 * sigma)
     level = np.maximum(significance * noise, weakest * strongest)
-    places = peak_local_max(response, min_distance=max(2, round(sigma)), exclude_border=False, threshold_abs=0)
+    # a blob that is highest on the outermost pixel has its atom outside
+    places = peak_local_max(response, min_distance=max(2, round(sigma)), exclude_border=1, threshold_abs=0)
     rows, columns = places.T
     return places, response[rows, columns], level[rows, columns]
 
