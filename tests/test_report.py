@@ -122,20 +122,17 @@ def test_maps_are_not_turned_and_nan_is_transparent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "values", "orders", "limits"),
+    ("name", "values", "limits"),
     [
-        ("angle_rad", [-0.1, 0.2], None, (-180, 180)),
-        ("angle_rad", [-0.1, 0.2], [4.0, 6.0], (-45, 45)),
-        ("angle_rad", [-0.1, np.pi / 2], [4.0, np.nan], (-90, 90)),
-        ("offset_y_px", [-2.0, 1.0, 2.0], None, (-2, 2)),
-        ("z0", [1.0, 1.0], None, (0.5, 1.5)),
-        ("z0", [np.nan], None, (0, 1)),
+        ("angle_rad", np.radians([-10.0, *[0.0] * 20, *[10.0] * 20, 170.0]).tolist(), (-5, 15)),
+        ("angle_rad", np.radians([-170.0, 0.0, 170.0]).tolist(), (-180, 180)),
+        ("offset_y_px", [-2.0, 1.0, 2.0], (-2, 2)),
+        ("z0", [1.0, 1.0], (0.5, 1.5)),
+        ("z0", [np.nan], (0, 1)),
     ],
 )
-def test_limits_of_columns(
-    name: str, values: list[float], orders: list[float] | None, limits: tuple[float, float]
-) -> None:
-    how = shown(name, np.array(values), orders=None if orders is None else np.array(orders))
+def test_limits_of_columns(name: str, values: list[float], limits: tuple[float, float]) -> None:
+    how = shown(name, np.array(values))
     assert how.limits == pytest.approx(limits, abs=0.02)
 
 

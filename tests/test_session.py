@@ -17,9 +17,13 @@ import tifffile
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.data.progress import finish
 from local_crystallography.io.read import read_image
 from local_crystallography.io.session import FILES, label_image
+from local_crystallography.recipe import Recipe
 from local_crystallography.steps.cluster import Cluster
+from local_crystallography.steps.find_atoms import FindAtoms
+from local_crystallography.steps.train_vae import TrainVae
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +57,16 @@ def test_arrays_come_back(restored: Analysis, quick_analysis: Analysis) -> None:
 def test_sub_images_are_cut_again(restored: Analysis, quick_analysis: Analysis) -> None:
     np.testing.assert_array_equal(restored.sub_images.windows, quick_analysis.sub_images.windows)
     pd.testing.assert_frame_equal(restored.sub_images.atoms.to_frame(), quick_analysis.sub_images.atoms.to_frame())
+
+
+def test_a_stopped_training_comes_back_as_stopped(quick_analysis: Analysis, tmp_path: Path) -> None:
+    analysis = Analysis(quick_analysis.image)
+    finish(analysis.run(Recipe()), lambda progress: progress.loss is not None)
+    back = Analysis.open(analysis.save(tmp_path / "stopped"))
+    assert back.vae is not None
+    assert back.used["train_vae"] == analysis.used["train_vae"]
+    assert not back.is_current(TrainVae())
+    assert back.is_current(FindAtoms())
 
 
 def test_network_encodes_the_same(restored: Analysis, quick_analysis: Analysis) -> None:

@@ -121,6 +121,20 @@ def limits_of(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def angle_limits(values: npt.NDArray[np.float64]) -> tuple[bool, tuple[float, float]]:
+    """Whether angles, in radians, go round, and the limits that show them.
+
+    Where most of them differ by less than a quarter turn the colours are for these, and a few outliers share the ends;
+    otherwise they go once round the circle.
+    """
+    known = values[np.isfinite(values)]
+    first, last = np.percentile(known, (10, 90)) if len(known) else (0.0, 0.0)
+    if last - first > np.pi / 2:
+        return True, (-np.pi, np.pi)
+    margin = max(0.5 * (last - first), np.radians(0.5))
+    return False, (float(first - margin), float(last + margin))
+
+
 def radius_for(n: int) -> int:
     """A radius in pixels that suits n points: smaller where there are more."""
     return 4 if n < 500 else 3 if n < 5_000 else 2

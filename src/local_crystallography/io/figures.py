@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from local_crystallography.explore.raster import PALETTE, categorical_colors, limits_of
+from local_crystallography.explore.raster import PALETTE, angle_limits, categorical_colors, limits_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,21 +58,15 @@ class Shown:
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
 
-def shown(name: str, values: Array, *, orders: Array | None = None) -> Shown:
-    """How to show a column of these values, which may hold NaN.
-
-    Parameters
-    ----------
-    orders
-        Rotational symmetry of the motifs (2: half a turn, …): angles then repeat within less than a turn.
-    """
+def shown(name: str, values: Array) -> Shown:
+    """How to show a column of these values, which may hold NaN."""
     known = values[np.isfinite(values)]
     title = name.removesuffix("_rad").removesuffix("_px").replace("_", " ")
     title = title if title[:1] == "z" and title[1:].isdigit() else title.capitalize()
     if name == "angle_rad":
-        lowest = np.nanmin(orders) if orders is not None and np.isfinite(orders).any() else 1
-        half = min(180.0, max(180.0 / max(lowest, 1), float(np.abs(np.rad2deg(known)).max(initial=0))))
-        return Shown(title, "degrees", 180 / np.pi, "twilight", (-half, half))
+        cyclic, (low, high) = angle_limits(known)
+        limits = (float(np.degrees(low)), float(np.degrees(high)))
+        return Shown(title, "degrees", 180 / np.pi, "twilight" if cyclic else "viridis", limits)
     if name.startswith("offset_"):
         reach = float(np.percentile(np.abs(known), 99)) if len(known) else 1.0
         return Shown(title, "px", 1.0, "RdBu_r", (-(reach or 1.0), reach or 1.0))

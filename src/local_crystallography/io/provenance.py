@@ -59,6 +59,8 @@ class Provenance(BaseModel):
     date: str
     image: ImageRecord
     versions: dict[str, str]
+    steps: list[str]
+    """Steps that were run, one stopped early among them."""
     asked: dict[str, dict[str, JsonValue]]
     """Parameters as they were asked for, by step; null is automatic. `recipe.toml` holds those used."""
     seeds: dict[str, int]
@@ -83,6 +85,7 @@ def provenance_of(analysis: Analysis, image: Image) -> Provenance:
             metadata=jsonable(image.metadata),
         ),
         versions=versions(),
+        steps=list(analysis.used),
         asked={name: step.model_dump(mode="json") for name, step in analysis.asked.items()},
         seeds={name: step.seed for name, step in analysis.used.items() if hasattr(step, "seed")},
         seconds={name: round(seconds, 3) for name, seconds in analysis.seconds.items()},

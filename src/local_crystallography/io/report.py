@@ -115,10 +115,9 @@ def _atoms(analysis: Analysis, image: Image) -> str:
 def _maps(analysis: Analysis, image: Image) -> str:
     from local_crystallography.io.figures import map_figure, shown
 
-    orders = _numbers(analysis.atoms, "symmetry_order")
     figures = []
     for name, painted in (analysis.maps or {}).items():
-        how = None if name == "label" else shown(name, painted, orders=orders)
+        how = None if name == "label" else shown(name, painted)
         title = "Class" if how is None else how.label
         figures.append(_figure(map_figure(image, painted, how), f"<b>{escape(title)}</b>", f"Map of {name}"))
     return _grid("three", figures)
@@ -179,7 +178,7 @@ def _histograms(analysis: Analysis) -> list[str]:
     atoms = analysis.atoms
     if atoms is None:
         return []
-    labels, orders = _labels(atoms), _numbers(atoms, "symmetry_order")
+    labels = _labels(atoms)
     wanted = (
         "angle_rad",
         "offset_y_px",
@@ -191,7 +190,7 @@ def _histograms(analysis: Analysis) -> list[str]:
     figures = []
     for name in [name for name in wanted if name in atoms.features]:
         values = atoms.features[name].to_numpy(float)
-        how = shown(name, values, orders=orders)
+        how = shown(name, values)
         figures.append(_figure(histogram_figure(values * how.factor, how.label, labels), "", f"Histogram of {name}"))
     return figures
 
@@ -199,7 +198,7 @@ def _histograms(analysis: Analysis) -> list[str]:
 def _parameters(analysis: Analysis) -> str:
     rows = []
     for name, used in analysis.used.items():
-        asked = analysis.asked[name]
+        asked = analysis.asked.get(name, used)  # a job stopped early is not what was asked for
         for number, (key, field) in enumerate(type(used).model_fields.items()):
             before, after = getattr(asked, key), getattr(used, key)
             changed = "" if before == field.default else ' class="set"'

@@ -96,12 +96,13 @@ def restore(analysis: Analysis, folder: Path) -> Analysis:
         raise _unusable(folder / PROVENANCE, "the steps of this version", error) from error
     used = recipe.from_toml(folder / "recipe.toml")
     results = _read(folder, provenance)
-    steps = {name: getattr(used, name) for name in provenance.asked}
+    steps = {name: getattr(used, name) for name in recipe.model_fields if name in provenance.steps}
     if "extract_sub_images" in steps and results["atoms"] is not None:
         later = [name for names in provenance.columns.values() for name in names]
         inputs = (results["atoms"].without(later), results["image"], results["probability"])
         results["sub_images"] = steps["extract_sub_images"](*inputs)
-    analysis.restore_results(results, {name: getattr(asked, name) for name in steps}, steps, provenance.columns)
+    asked_for = {name: getattr(asked, name) for name in provenance.asked}
+    analysis.restore_results(results, asked_for, steps, provenance.columns)
     analysis.seconds = dict(provenance.seconds)
     return analysis
 
