@@ -2,10 +2,10 @@
 
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
+from mouse import drag
 
 from local_crystallography._napari.dock import EXPLORER, MainDock
 from local_crystallography.recipe import Recipe
@@ -92,6 +92,7 @@ def test_run_all_then_lasso_edits_and_changed_settings(done, viewer, press, qtbo
     assert all(status(dock, name).startswith("✓") for name in STEPS)
     _lasso_lights_up_atoms(dock, viewer)
     _selecting_points_selects_in_the_scatter(dock, viewer)
+    _lasso_by_the_mouse(dock, viewer, qtbot)
     _colours(dock, viewer)
     _changed_settings_are_out_of_date(dock, press)
     _edits_by_hand_are_used(dock, viewer, press)
@@ -111,6 +112,26 @@ def _lasso_lights_up_atoms(dock, viewer):
     explorer.buttons["Undo"].click()
     np.testing.assert_array_equal(viewer.layers["selected atoms"].data, atoms.yx[inside])
     assert names(viewer).count("selected atoms") == 1
+
+
+def _lasso_by_the_mouse(dock, viewer, qtbot):
+    explorer, z = dock.explorer, dock.work.analysis.atoms.features[["z0", "z1"]].to_numpy()
+    known = z[np.isfinite(z).all(axis=1)]
+    centre, reach = np.median(known, axis=0), np.ptp(known, axis=0) / 4
+    corners = centre + reach * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)])
+    steps = np.arange(0, 4.01, 0.25)
+    with qtbot.waitExposed(explorer):
+        explorer.window().show()
+    explorer.buttons["Lasso"].click()
+    drag(explorer, np.stack([np.interp(steps, range(5), axis) for axis in corners.T], axis=1), qtbot)
+    inside = (np.abs(z - centre) < 0.95 * reach).all(axis=1)
+    outside = ~(np.abs(z - centre) < 1.05 * reach).all(axis=1)
+    mask = dock.bench.selection.mask
+    assert mask[inside].all()
+    assert inside.any()
+    assert not mask[outside].any()
+    np.testing.assert_array_equal(viewer.layers["selected atoms"].data, dock.work.analysis.atoms.yx[mask])
+    explorer.buttons["Clear"].click()
 
 
 def _selecting_points_selects_in_the_scatter(dock, viewer):
@@ -177,23 +198,30 @@ def test_stop_ends_everything_and_keeps_what_there_is(dock, qtbot):
     assert "z0" not in dock.work.analysis.atoms.features
 
 
+def test_a_window_larger_than_the_image_is_a_sentence(dock, viewer, press):
+    grid = np.stack(np.meshgrid(np.arange(8, 60, 12), np.arange(8, 60, 12)), axis=-1).reshape(-1, 2)
+    small = viewer.add_image(np.random.default_rng(0).normal(size=(64, 64)), name="small")
+    dock.image_box.choose(small)
+    dock.source_boxes["atoms"].choose(viewer.add_points(grid, name="by hand"))
+    dock.panels["extract_sub_images"].form.fields["window_size"].set(512)
+    press(dock.panels["extract_sub_images"].button)
+    assert status(dock, "extract_sub_images").startswith("⚠ A window of 512 pixels came with an image of 64 x 64")
+    assert dock.work.analysis.sub_images is None
+
+
 def test_a_mistake_is_a_sentence_and_loses_nothing(dock, viewer, press):
     for name in STEPS[:2]:
         press(dock.panels[name].button)
     before = dock.work.analysis.atoms
     dock.panels["extract_sub_images"].form.fields["window_size"].set(512)
     press(dock.panels["extract_sub_images"].button)
-    assert "so no window of 512 pixels fits around one; use a smaller window" in status(
-        dock, "extract_sub_images"
-    )
+    assert "so no window of 512 pixels fits around one; use a smaller window" in status(dock, "extract_sub_images")
     assert dock.work.analysis.atoms is before
 
 
 def test_layers_of_the_user_can_be_the_source(dock, viewer, press):
     yx = np.stack(np.meshgrid(np.arange(60, 440, 12), np.arange(60, 440, 12)), axis=-1).reshape(-1, 2)
-    mine = viewer.add_points(
-        yx, name="mine", scale=viewer.layers["quick"].scale, units=viewer.layers["quick"].units
-    )
+    mine = viewer.add_points(yx, name="mine", scale=viewer.layers["quick"].scale, units=viewer.layers["quick"].units)
     dock.source_boxes["atoms"].choose(mine)
     press(dock.panels["extract_sub_images"].button)
     np.testing.assert_array_equal(dock.work.analysis.atoms.yx, yx)
@@ -226,28 +254,6 @@ def test_each_image_has_its_own_analysis(dock, viewer, press):
     assert status(dock, "segment").startswith("✓")
 
 
-def test_closing_the_viewer_while_training_does_not_hang(dock, viewer, qtbot):
-    dock.panels["train_vae"].form.fields["epochs"].set(5000)
-    dock.run_all.click()
-    qtbot.waitUntil(lambda: bool(dock.loss_plot.losses), timeout=60_000)
-    start = time.monotonic()
-    viewer.close()
-    assert time.monotonic() - start < 15
-
-
-def test_a_session_comes_back_with_its_layers(done, viewer, qtbot, tmp_path):
-    dock = done
-    dock.bench.save(tmp_path / "session")
-    qtbot.waitUntil(lambda: not dock.bench.running, timeout=60_000)
-    before = dock.work.analysis
-    viewer.layers.clear()
-    dock.bench.open(tmp_path / "session")
-    qtbot.waitUntil(lambda: not dock.bench.running, timeout=60_000)
-    assert names(viewer)[-2:] == ["label", "atoms"]
-    np.testing.assert_allclose(dock.work.analysis.atoms.yx, before.atoms.yx, atol=1e-3)
-    assert all(status(dock, name).startswith("✓") for name in STEPS)
-
-
 def test_everything_says_what_it_does(dock):
     widgets = [*dock.buttons.values(), dock.run_all, dock.image_box, dock.colour_box, dock.stop_training]
     widgets += [panel.button for panel in dock.panels.values()] + list(dock.source_boxes.values())
@@ -273,4 +279,7 @@ def test_without_an_image_nothing_can_be_run(viewer):
     dock = MainDock(viewer)
     assert not dock.run_all.isEnabled()
     assert not any(panel.button.isEnabled() for panel in dock.panels.values())
+    assert not dock.hint.isHidden()
+    viewer.open_sample(PLUGIN, "quick")
+    assert dock.hint.isHidden()
     dock.deleteLater()

@@ -34,6 +34,22 @@ def test_the_gradient_moves_the_picture(axis):
     assert np.linalg.norm(0.3 * BASIS.gradients[axis] @ c - change) < 0.15 * np.linalg.norm(change)
 
 
+@pytest.mark.parametrize("kind", [0, 1])
+def test_shearing_coefficients_shears_the_picture(kind):
+    amount = 0.06
+    inverse = np.linalg.inv(np.array([[[1 - amount, 0], [0, 1 + amount]], [[1, amount], [amount, 1]]])[kind])
+    pixels = np.indices((32, 32)) - 15.5
+    pictures = []
+    for y, x in (pixels, np.tensordot(inverse, pixels, axes=1)):
+        pictures.append(sum(np.exp(-((y - py) ** 2 + (x - px) ** 2) / 14) for py, px in ((0, 0), (-6, 4), (3, 8))))
+    before, after = pictures
+    shear = np.eye(2)[kind] * amount
+    moved = coefficients(after) - coefficients(before)
+    assert np.linalg.norm(BASIS.sheared(shear) @ coefficients(before) - coefficients(after)) < 0.5 * np.linalg.norm(
+        moved
+    )
+
+
 def test_the_picture_comes_back():
     picture = motif()
     back = (BASIS.synthesis @ coefficients(picture)).reshape(32, 32)

@@ -227,9 +227,7 @@ def test_a_moved_atom_loses_what_was_computed_for_its_old_place(shown):
 
 
 def test_many_atoms_are_quick():
-    many = Atoms.at(
-        np.random.default_rng(0).uniform(0, 4000, (100_000, 2)), columns={"label": np.arange(100_000) % 5}
-    )
+    many = Atoms.at(np.random.default_rng(0).uniform(0, 4000, (100_000, 2)), columns={"label": np.arange(100_000) % 5})
     start = time.perf_counter()
     Layer.create(*layers.points_from(many, {}, {}, colour="label", stack=False))
     assert time.perf_counter() - start < 3

@@ -1,17 +1,17 @@
 """The scatter plot selects what was drawn around, follows the selection, and stays still where it may."""
 
+import mouse
 import numpy as np
 import pandas as pd
 import pytest
-from qtpy import QtCore, QtGui, QtWidgets
+from qtpy import QtCore
 
 from local_crystallography._napari.scatter import FRAME_MS, ScatterView
 from local_crystallography.explore.selection import Selection
 
 CENTRES = np.array([(-2, -2), (2, -2), (-2, 2), (2, 2)], float)
-LEFT, SHIFT = QtCore.Qt.MouseButton.LeftButton, QtCore.Qt.KeyboardModifier.ShiftModifier
-ALT, PLAIN = QtCore.Qt.KeyboardModifier.AltModifier, QtCore.Qt.KeyboardModifier.NoModifier
-NO_BUTTON = QtCore.Qt.MouseButton.NoButton
+KEYS = QtCore.Qt.KeyboardModifier
+SHIFT, ALT, PLAIN = KEYS.ShiftModifier, KEYS.AltModifier, KEYS.NoModifier
 
 
 def clusters(n=400):
@@ -49,22 +49,7 @@ def label(view):
 def drag(view, qtbot):
     """Drag the left button along data coordinates, as a hand would."""
 
-    def mouse(kind, place, button, buttons, modifiers):
-        port = view.plot.viewport()
-        spot = QtCore.QPointF(view.plot.mapFromScene(view.box.mapViewToScene(QtCore.QPointF(*place))))
-        event = QtGui.QMouseEvent(kind, spot, port.mapToGlobal(spot), button, buttons, modifiers)
-        QtWidgets.QApplication.sendEvent(port, event)
-
-    def drag(path, modifiers=PLAIN, release=True):
-        types = QtCore.QEvent.Type
-        mouse(types.MouseButtonPress, path[0], LEFT, LEFT, modifiers)
-        for place in path[1:]:
-            qtbot.wait(15)  # pyqtgraph takes at most 100 moves per second
-            mouse(types.MouseMove, place, NO_BUTTON, LEFT, modifiers)
-        if release:
-            mouse(types.MouseButtonRelease, path[-1], LEFT, NO_BUTTON, modifiers)
-
-    return drag
+    return lambda path, modifiers=PLAIN, release=True: mouse.drag(view, path, qtbot, modifiers, release=release)
 
 
 def picture(view, qtbot):

@@ -112,6 +112,23 @@ def test_nothing_collapses(columns):
     assert (columns[["z0", "z1"]].std() > 3 * columns[["z0_std", "z1_std"]].mean().to_numpy()).any()
 
 
+@pytest.mark.parametrize(("turns", "found"), [((0.0, 0.5), True), ((0.0, 0.0), False)])
+def test_the_shear_of_a_scan_is_found_where_two_grains_tell_it(turns, found):
+    """As drift makes it: every grain is sheared along the axes of the image, however its crystal is turned."""
+    rng = np.random.default_rng(1)
+    shear = np.array([[1.0, 0.04], [0.04, 1.0]])
+    neighbours = 9 * np.stack([-np.sin(np.pi / 3 * np.arange(6)), np.cos(np.pi / 3 * np.arange(6))], axis=1)
+    windows = []
+    for angle in rng.choice(turns, 400):
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        places = np.vstack([[0, 0], neighbours]) @ turn.T @ shear.T + (SIDE - 1) / 2
+        windows.append(blobs(places, shape=(SIDE, SIDE), sigma=2.6) + 0.05 * rng.standard_normal((SIDE, SIDE)))
+    sub_images = SubImages(np.array(windows, np.float32), Atoms.at(np.zeros((400, 2))))
+    along, diagonal = finish(TrainVae(epochs=2)(sub_images)).settings.shear
+    assert along == pytest.approx(0, abs=0.008)
+    assert diagonal == pytest.approx(0.04 if found else 0, abs=0.008)
+
+
 def test_reconstructions_are_in_the_atoms_own_pose(vae, truth):
     windows = truth[0].windows[:50]
     rest = (vae.reconstruct(windows) - windows)[:, vae.harmonics.disc]

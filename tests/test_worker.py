@@ -1,10 +1,11 @@
 """Jobs end, whatever happens in them: with a result, a sentence, or the best so far."""
 
+import gc
 import time
 
 import pytest
 
-from local_crystallography._napari.worker import Outcome, Report, Runner, run_once, run_steps
+from local_crystallography._napari.worker import PUT_OFF, Outcome, Report, Runner, run_once, run_steps
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
 from local_crystallography.steps.segment import Segment
@@ -46,6 +47,22 @@ def test_an_error_nobody_thought_of_ends_the_job_too(qtbot, runner):
     assert run(qtbot, runner, broken(KeyError("z7"))).error == "'z7'"
 
 
+@pytest.mark.parametrize("error", [None, KeyError("z7")])
+def test_full_garbage_collections_wait_for_the_end_of_the_job(qtbot, runner, error):
+    before, during = (700, 10, 10), []
+    gc.set_threshold(*before)
+
+    def work(stop):
+        yield Report("", Progress(0.0))
+        during.append(gc.get_threshold())
+        if error:
+            raise error
+
+    run(qtbot, runner, work)
+    assert during == [(700, 10, PUT_OFF)]
+    assert gc.get_threshold() == before
+
+
 def test_a_result_comes_back(qtbot, runner):
     assert run(qtbot, runner, lambda stop: run_once("Adding", lambda: 1 + 1)) == Outcome(2)
 
@@ -54,9 +71,7 @@ def test_bad_input_is_a_sentence(qtbot, runner):
     def bad():
         raise InputError("Seven came, eight was expected; add one.")
 
-    assert (
-        run(qtbot, runner, lambda stop: run_once("", bad)).error == "Seven came, eight was expected; add one."
-    )
+    assert run(qtbot, runner, lambda stop: run_once("", bad)).error == "Seven came, eight was expected; add one."
 
 
 class Slow:

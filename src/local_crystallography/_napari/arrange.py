@@ -38,7 +38,7 @@ def arrange(dock: MainDock) -> None:
     layout.setContentsMargins(6, 4, 6, 4)
     layout.setSpacing(4)
     layout.addLayout(top)
-    for widget in (dock.run_all, dock.progress, dock.message):
+    for widget in (dock.hint, dock.run_all, dock.progress, dock.message):
         layout.addWidget(widget)
     layout.addWidget(_panels(dock), stretch=1)
     bottom = QtWidgets.QGridLayout()

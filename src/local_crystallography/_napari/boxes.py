@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.layers import KEY
+from local_crystallography._napari.layers import is_result
 
 ONE_COLOUR = "one colour"
 
@@ -31,9 +31,10 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
         self.setSizeAdjustPolicy(self.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(8)
         events = viewer.layers.events
-        for event in (events.inserted, events.removed, events.renamed, events.reordered):
+        self._events = (events.inserted, events.removed, events.renamed, events.reordered)
+        for event in self._events:
             event.connect(self._on_layers_changed)
-        self._on_layers_changed()
+        self.refresh()
         self.currentIndexChanged.connect(lambda: self.chosen.emit(self.layer))
 
     @property
@@ -43,13 +44,20 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
 
     def choose(self, layer: Any) -> None:
         """Choose a layer."""
+        self.refresh()
         self.setCurrentIndex(self.findData(str(layer.unique_id)))
 
     def _offered(self) -> list[Any]:
         kinds: list[Any] = [layer for layer in self.viewer.layers if isinstance(layer, self.kind)]
-        return [layer for layer in kinds if "steps" not in layer.metadata.get(KEY, {})]
+        return [layer for layer in kinds if not is_result(layer)]
 
-    def _on_layers_changed(self, event: Any = None) -> None:
+    def leave(self) -> None:
+        """Follow the viewer no more."""
+        for event in self._events:
+            event.disconnect(self._on_layers_changed)
+
+    def refresh(self) -> None:
+        """Offer the layers there are; the one chosen stays where it is still there."""
         before = self.currentData()
         with QtCore.QSignalBlocker(self):
             self.clear()
@@ -61,6 +69,9 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
         if self.currentData() != before:
             self.chosen.emit(self.layer)
 
+    def _on_layers_changed(self, event: Any = None) -> None:
+        self.refresh()
+
 
 class ColourBox(QtWidgets.QComboBox):  # type: ignore[misc]
     """A choice among the columns of numbers; until one is chosen by hand it is the most telling one."""
@@ -69,7 +80,7 @@ class ColourBox(QtWidgets.QComboBox):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self._by_hand = ""
+        self._by_hand: str | None = None
         self.addItem(ONE_COLOUR, "")
         self.activated.connect(self._on_activated)
 
@@ -82,10 +93,11 @@ class ColourBox(QtWidgets.QComboBox):  # type: ignore[misc]
             self.addItem(ONE_COLOUR, "")
             for name in names:
                 self.addItem(name, name)
-            wanted = self._by_hand if self._by_hand in names else default
+            known = self._by_hand is not None and self._by_hand in ("", *names)
+            wanted = self._by_hand if known else default
             self.setCurrentIndex(max(0, self.findData(wanted)))
         return str(self.currentData())
 
     def _on_activated(self) -> None:
         self._by_hand = str(self.currentData())
-        self.chosen.emit(self._by_hand)
+        self.chosen.emit(self.currentData())

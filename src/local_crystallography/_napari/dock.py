@@ -15,11 +15,13 @@ from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.arrange import EXPLORER, OPEN, SAVE, TIPS, arrange
 from local_crystallography._napari.boxes import ColourBox, LayerBox
+from local_crystallography._napari.layers import default_colour
 from local_crystallography._napari.panel import StepPanel, standing
 from local_crystallography._napari.plots import LossPlot
 from local_crystallography._napari.scatter import ScatterView
-from local_crystallography._napari.session import ask_folder_to_open, ask_folder_to_save, default_colour
-from local_crystallography._napari.workbench import Work, Workbench
+from local_crystallography._napari.session import ask_folder_to_open, ask_folder_to_save
+from local_crystallography._napari.work import Work
+from local_crystallography._napari.workbench import Workbench
 from local_crystallography._napari.worker import Report
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.recipe import Recipe
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
 EXPLORER_HEIGHT = 320
+HINT = "Open an image or File > Open Sample > Local Crystallography, then press Run all."
 
 
 class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
@@ -42,6 +45,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             "probability": LayerBox(napari_viewer, ImageLayer, first="result of Segment"),
             "atoms": LayerBox(napari_viewer, PointsLayer, first="result of Find atoms"),
         }
+        self.hint = QtWidgets.QLabel(HINT, wordWrap=True)
         self.colour_box = ColourBox()
         self.run_all = QtWidgets.QPushButton("Run all")
         self.progress = QtWidgets.QProgressBar(textVisible=False)
@@ -53,6 +57,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.explorer: ScatterView | None = None
         self._explored: Atoms | None = None
         self._started = 0.0
+        self._docked = False
         arrange(self)
         self._connect()
         self._on_theme_changed()
@@ -78,7 +83,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             self.viewer.window.add_dock_widget(self.explorer, name=EXPLORER, area="bottom")
             self._make_room(self.explorer.parent())
             self._on_theme_changed()
-            self._fill_explorer()
+            self.bench.turns.add(self._fill_explorer)
         return self.explorer
 
     def _make_room(self, dock: Any) -> None:
@@ -140,11 +145,11 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             self.bench.open(folder)
 
     def _on_opened(self, work: Work) -> None:
+        for box in self.source_boxes.values():
+            box.refresh()
         self.image_box.choose(work.layer)
         for name, step in work.analysis.asked.items():
             self.panels[name].form.set(step)
-        work.results.show()
-        self.bench.choose(work.layer)
 
     def _on_colour_chosen(self, column: str) -> None:
         if self.work is not None:
@@ -157,9 +162,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.loss_plot.add(progress)
         spent = time.monotonic() - self._started
         left = (
-            f" · {_duration(spent / progress.fraction - spent)} left"
-            if progress.fraction > 0.02 and spent > 1
-            else ""
+            f" · {_duration(spent / progress.fraction - spent)} left" if progress.fraction > 0.02 and spent > 1 else ""
         )
         self.progress.setRange(0, 1000 if progress.fraction else 0)
         self.progress.setValue(round(1000 * progress.fraction))
@@ -171,10 +174,10 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         atoms = None if self.work is None else self.work.analysis.atoms
         features = None if atoms is None else atoms.features
         colour = self.colour_box.offer(features, "" if features is None else default_colour(features))
-        if self.work is not None and self.work.results.colour != colour:
+        if self.work is not None:
             self.work.results.set_colour(colour)
         if features is not None and "z0" in features and self.explorer is None:
-            self.show_explorer()
+            self.bench.turns.add(self.show_explorer)
         self._fill_explorer()
         self._refresh()
 
@@ -191,6 +194,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.run_all.setEnabled(work is not None and not stopping)
         self.progress.setVisible(running)
         self.message.setVisible(running)
+        self.hint.setVisible(work is None)
         self.stop_training.setVisible(running and self.bench.step == "train_vae")
         self.loss_plot.setVisible(bool(self.loss_plot.losses) or (running and self.bench.step == "train_vae"))
         for name in (SAVE, OPEN):
@@ -200,9 +204,32 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
                 panel.set_status(standing(work, panel.form.step()))
             used = None if work is None else work.analysis.used.get(name)
             panel.form.show_used(used)
-            panel.button.setEnabled(
-                not running and work is not None and work.missing(panel.form.step()) is None
-            )
+            panel.button.setEnabled(not running and work is not None and work.missing(panel.form.step()) is None)
+
+    def event(self, event: Any) -> bool:
+        """Notice that the dock was closed: napari takes the widget out of it, but does not destroy it."""
+        if event.type() == QtCore.QEvent.Type.ParentChange:
+            was_docked, self._docked = self._docked, self.parent() is not None
+            if was_docked and not self._docked:
+                self._leave()
+        return bool(super().event(event))
+
+    def _leave(self) -> None:
+        """Stop, show what there is, and go."""
+        self.viewer.events.theme.disconnect(self._on_theme_changed)
+        for box in (self.image_box, *self.source_boxes.values()):
+            box.leave()
+        if self.explorer is not None and EXPLORER in self.viewer.window.dock_widgets:
+            self.viewer.window.remove_dock_widget(self.explorer)
+            self.explorer.deleteLater()
+        self.bench.leave()
+        # the job that ends brings its results first; the closure keeps this widget until then
+        self.bench.turns.done.connect(lambda: self._go())
+        self.bench.turns.add(self._go)
+
+    def _go(self) -> None:
+        if not self.bench.runner.running and not self.bench.turns.busy:
+            self.deleteLater()
 
     def _on_theme_changed(self, event: Any = None) -> None:
         dark = get_theme(self.viewer.theme).type == "dark"

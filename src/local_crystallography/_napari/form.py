@@ -47,9 +47,7 @@ class WholeBox(QtWidgets.QSpinBox):  # type: ignore[misc]
     def __init__(self, low: int, high: int) -> None:
         super().__init__()
         self.setRange(low, high)
-        self.setStepType(
-            self.StepType.AdaptiveDecimalStepType if high > 1000 else self.StepType.DefaultStepType
-        )
+        self.setStepType(self.StepType.AdaptiveDecimalStepType if high > 1000 else self.StepType.DefaultStepType)
 
     def set(self, value: int) -> None:
         """Show a number."""

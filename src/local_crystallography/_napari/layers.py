@@ -20,7 +20,10 @@ LayerData = tuple[Any, dict[str, Any], str]
 Placement = Mapping[str, Any]
 
 KEY = "local_crystallography"
-"""Where the provenance is in `layer.metadata`."""
+"""Where the provenance is in `layer.metadata`: for a result also `result`, its name, and the image it is `of`; from a
+saved session `session`, the folder; for an image that was worked on `analysis`."""
+OWN = ("session", "result", "analysis")
+"""What the notes of an image layer say that is not about the image."""
 PLAIN = "#2a95ff"
 RING = "#ffffff"
 CYCLIC = "twilight"
@@ -51,14 +54,44 @@ def image_from(layer: Any) -> Image:
     data = np.asarray(layer.data[0] if layer.multiscale else layer.data)
     if layer.rgb:
         data = data[..., :3] @ LUMINANCE
-    return Image(data, pixel_size_of(layer), layer.name, dict(layer.metadata.get(KEY, {})))
+    metadata = {name: value for name, value in note_of(layer).items() if name not in OWN}
+    return Image(data, pixel_size_of(layer), layer.name, metadata)
+
+
+def note_of(layer: Any) -> dict[str, Any]:
+    """What a layer says of where it came from."""
+    note: dict[str, Any] = layer.metadata.get(KEY, {})
+    return note
+
+
+def is_result(layer: Any) -> bool:
+    """Whether a layer shows a result of this plugin."""
+    return bool(note_of(layer).get("result", "image") != "image")
+
+
+def belongs(layer: Any, image_layer: Any) -> bool:
+    """Whether a layer shows a result of the image, made here or read from the same session."""
+    note, session = note_of(layer), note_of(image_layer).get("session")
+    same_session = session is not None and note.get("session") == session
+    return is_result(layer) and (same_session or note.get("of") == str(image_layer.unique_id))
+
+
+def forget_session(viewer_layers: Any, session: str) -> None:
+    """Let the layers of a session that cannot be opened be the user's own."""
+    for layer in viewer_layers:
+        if note_of(layer).get("session") == session:
+            for name in OWN[:2]:
+                note_of(layer).pop(name, None)
+
+
+def default_colour(features: pd.DataFrame) -> str:
+    """The column atoms are coloured by until somebody chooses one; "" for one colour."""
+    return next((name for name in ("label", "z0") if name in features), "")
 
 
 def placement_of(layer: Any) -> dict[str, Any]:
     """Where a layer lies in the world, for layers that belong on it."""
-    return {
-        name: getattr(layer, name) for name in ("scale", "translate", "rotate", "shear", "affine", "units")
-    }
+    return {name: getattr(layer, name) for name in ("scale", "translate", "rotate", "shear", "affine", "units")}
 
 
 def placement(image: Image) -> dict[str, Any]:
@@ -120,10 +153,10 @@ def points_from(atoms: Atoms, place: Placement, note: Any, *, colour: str, stack
     return coordinates(atoms, stack), {**arguments, **place}, "points"
 
 
-def selected_points(atoms: Atoms, place: Placement, *, size: float, stack: bool) -> LayerData:
+def selected_points(atoms: Atoms, place: Placement, note: Any, *, size: float, stack: bool) -> LayerData:
     """The selected atoms as bright rings around points of a size."""
     look = {"face_color": "transparent", "border_color": RING, "border_width": 0.15}
-    arguments = {"name": "selected atoms", "size": 1.8 * size, **look, **place}
+    arguments = {"name": "selected atoms", "size": 1.8 * size, "metadata": {KEY: note}, **look, **place}
     return coordinates(atoms, stack), {"features": atoms.features[["id"]], **arguments}, "points"
 
 
@@ -188,13 +221,21 @@ def coordinates(atoms: Atoms, stack: bool) -> npt.NDArray[np.float64]:
 def update(layer: Any, new: LayerData) -> None:
     """Put a new result into its layer; what the user chose there (visibility, opacity, colormap) stays."""
     data, arguments, _ = new
-    if not (
-        layer.data.shape == data.shape and np.array_equal(layer.data, data, equal_nan=data.dtype.kind == "f")
-    ):
+    if not _same(layer.data, data):
         layer.data = data
     for name in RESULT:
-        if name in arguments:
+        # each of these draws the layer anew
+        if name in arguments and not (name in ("size", "face_color") and _same(getattr(layer, name), arguments[name])):
             setattr(layer, name, arguments[name])
+
+
+def _same(shown: Any, new: Any) -> bool:
+    if isinstance(new, str):
+        return False
+    new = np.asarray(new)
+    if new.ndim == 0:
+        return bool((np.asarray(shown) == new).all())
+    return shown.shape == new.shape and np.array_equal(shown, new, equal_nan=new.dtype.kind == "f")
 
 
 def _classes(values: npt.NDArray[np.floating], arguments: dict[str, Any]) -> LayerData:

@@ -21,11 +21,7 @@ class SelectionLink:
 
     def follow(self, results: ResultLayers | None) -> None:
         """Work with the layers of another image, or with new ones."""
-        if (
-            results is not self.results
-            and self.results is not None
-            and self.results.analysis.atoms is not None
-        ):
+        if results is not self.results and self.results is not None and self.results.analysis.atoms is not None:
             self.results.show_selected(self.results.analysis.atoms[:0])
         self.results = results
         layer = None if results is None else results.get("atoms")
@@ -47,12 +43,7 @@ class SelectionLink:
 
     def _on_points_selected(self, *changes: object) -> None:
         layer = self._heard
-        if (
-            self.results is None
-            or self.results.updating
-            or layer is None
-            or len(layer.data) != len(self.selection)
-        ):
+        if self.results is None or self.results.updating or layer is None or len(layer.data) != len(self.selection):
             return
         mask = np.zeros(len(self.selection), bool)
         mask[list(layer.selected_data)] = True

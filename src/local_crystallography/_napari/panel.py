@@ -6,7 +6,7 @@ from qtpy import QtCore, QtWidgets
 from superqt import QCollapsible
 
 from local_crystallography._napari.form import StepForm
-from local_crystallography._napari.workbench import Work
+from local_crystallography._napari.work import Work
 from local_crystallography.analysis import MISSING, Analysis, title
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.recipe import Recipe
@@ -67,9 +67,7 @@ def standing(work: Work | None, step: Step) -> str:
     if name == "find_atoms" and work.edited:
         return f"✓ {summary(analysis, name)}, edited by hand"
     if name in work.replaced and work.sources:
-        return "not needed: " + " and ".join(
-            f"{kind} from {layer.name}" for kind, layer in work.sources.items()
-        )
+        return "not needed: " + " and ".join(f"{kind} from {layer.name}" for kind, layer in work.sources.items())
     if name in analysis.asked:
         return f"✓ {summary(analysis, name)}" if analysis.is_current(step) else "out of date: run again"
     if name in analysis.used:

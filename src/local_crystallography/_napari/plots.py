@@ -20,13 +20,12 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setFixedHeight(120)
-        self.setToolTip(
-            "Minus the evidence lower bound: blue on the training part, orange on the held-out part"
-        )
+        self.setFixedHeight(140)
+        self.setToolTip("Minus the evidence lower bound: blue on the training part, orange on the held-out part")
         self.setMouseEnabled(x=False, y=False)
         self.setMenuEnabled(False)
         self.hideButtons()
+        self.getPlotItem().setContentsMargins(0, 6, 6, 2)  # or the outermost numbers are cut off
         self._curves = [self.plot(pen=pg.mkPen(ink, width=2)) for ink in (TRAINING, HELD_OUT)]
         self.losses: list[tuple[float, float]] = []
         self._timer = QtCore.QTimer(self, singleShot=True, interval=REDRAW_MS)

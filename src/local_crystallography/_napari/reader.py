@@ -15,9 +15,7 @@ def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerD
 
     if all(is_session(Path(one)) for one in _paths(path)):
         return read_sessions
-    mine = all(
-        Path(one).suffix.lower() in MICROSCOPE_FORMATS and not Path(one).is_dir() for one in _paths(path)
-    )
+    mine = all(Path(one).suffix.lower() in MICROSCOPE_FORMATS and not Path(one).is_dir() for one in _paths(path))
     return read_layers if mine else None
 
 

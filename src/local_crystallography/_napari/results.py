@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,11 @@ class ResultLayers:
         self.viewer = viewer
         self.image_layer = image_layer
         self.analysis = analysis
-        self.colour = ""
+        self.wanted: str | None = None
         self.updating = False
         self._layers: dict[str, Any] = {}
         self._shown: dict[str, Any] = {}
+        self._ready: dict[str, tuple[Any, LayerData | Layer]] = {}
 
     @property
     def stack(self) -> bool:
@@ -37,69 +39,88 @@ class ResultLayers:
         image = self.analysis.image
         return image is not None and image.data.ndim == 3
 
+    @property
+    def keys(self) -> set[str]:
+        """What tells the layers apart from others."""
+        return {str(layer.unique_id) for layer in self._layers.values()}
+
     def get(self, name: str) -> Any:
         """The layer of a result, or None where there is none in the viewer."""
         layer = self._layers.get(name)
         return layer if layer is not None and layer in self.viewer.layers else None
 
+    def pending(self) -> list[str]:
+        """The results that are not shown yet, from the bottom to the top."""
+        return [name for name, value in self._results().items() if self._shown.get(name) is not value]
+
+    def prepare(self) -> None:
+        """Compute what the layers will show, new layers included, so that showing is quick; in any thread."""
+        results = self._results()
+        for name in self.pending():
+            new = self._layer_data(name, results[name])
+            self._ready[name] = (results[name], new if self.get(name) is not None else Layer.create(*new))
+
     def show(self) -> None:
         """Bring new results into the viewer."""
+        for name in self.pending():
+            self.show_one(name)
+
+    def show_one(self, name: str) -> None:
+        """Bring one result into the viewer, where it is new."""
+        value = self._results().get(name)
+        if value is None or self._shown.get(name) is value:
+            return
+        made_of, new = self._ready.pop(name, (None, None))
         self.updating = True
-        place, analysis = layers.placement_of(self.image_layer), self.analysis
-        if analysis.probability is not None:
-            self._put(
-                "probability",
-                analysis.probability,
-                lambda v: layers.probability_layer(v, place, self._note("segment")),
-            )
-        for name, values in (analysis.maps or {}).items():
-            self._put(
-                name, values, lambda v, name=name: layers.map_layer(name, v, place, self._note("paint_map"))
-            )
-        if analysis.atoms is not None:
-            self._put("atoms", analysis.atoms, self._points)
+        if name == "atoms" and self.get("atoms") is None and (probability := self.get("probability")) is not None:
+            probability.visible = False
+        self._put(name, self._layer_data(name, value) if new is None or made_of is not value else new)
+        self._shown[name] = value
         self.updating = False
+
+    def take(self, found: Iterable[Any]) -> None:
+        """Take over layers that show the results already; of two for one result the first."""
+        results = self._results()
+        for layer in found:
+            name = layers.note_of(layer).get("result", "")
+            if name not in self._layers and (name in results or name == "selected atoms"):
+                self._layers[name] = layer
+                if name in results:
+                    self._shown[name] = results[name]
 
     def prune(self) -> None:
         """Remove the layers of what is no result any more, atoms edited by hand excepted."""
-        names = {*(self.analysis.maps or {})}
-        names |= {name for name in ("probability", "atoms") if getattr(self.analysis, name) is not None}
-        for name in set(self._layers) - names - {"selected atoms"}:
+        for name in set(self._layers) - set(self._results()) - {"selected atoms"}:
             if (layer := self.get(name)) is not None:
                 self.viewer.layers.remove(layer)
             self.forget(name)
 
     def forget(self, name: str) -> None:
         """Leave a layer to the user; the next result gets a new one."""
-        self._layers.pop(name, None)
+        if (layer := self._layers.pop(name, None)) is not None:
+            layers.note_of(layer).pop("result", None)
         self._shown.pop(name, None)
 
     def set_colour(self, column: str) -> None:
         """Colour the atoms by a column; "" for one colour."""
-        self.colour = column
+        before = self._colour(self.analysis.atoms)
+        self.wanted = column
         layer, atoms = self.get("atoms"), self._shown.get("atoms")
-        if layer is not None and atoms is not None and len(layer.data) == len(atoms):
+        if column != before and layer is not None and atoms is not None and len(layer.data) == len(atoms):
             layer.face_color = layers.face_colors(atoms, column)
 
     def show_selected(self, atoms: Atoms) -> None:
         """Ring these atoms."""
-        if not len(atoms) and self.get("selected atoms") is None:
-            return
+        layer = self.get("selected atoms")
         if len(atoms):
-            self._put("selected atoms", atoms, self._rings)
-        else:
-            layer = self.get("selected atoms")
+            self._put("selected atoms", self._rings(atoms))
+        elif layer is not None and len(layer.data):
             layer.data = np.empty((0, layer.ndim))
-            self._shown.pop("selected atoms", None)
 
     def edited_atoms(self) -> Atoms | None:
         """The atoms as they were changed by hand; None where nobody did."""
         layer, atoms = self.get("atoms"), self._shown.get("atoms")
-        if (
-            layer is None
-            or atoms is None
-            or np.array_equal(layer.data, layers.coordinates(atoms, self.stack))
-        ):
+        if layer is None or atoms is None or np.array_equal(layer.data, layers.coordinates(atoms, self.stack)):
             return None
         edited = layers.atoms_from(layer, self.image_layer)
         # what was computed for the old places is not true of the new ones
@@ -110,49 +131,63 @@ class ResultLayers:
         if (layer := self.get("atoms")) is not None:
             layer.editable = editable
 
-    def _points(self, atoms: Atoms) -> LayerData:
+    def _results(self) -> dict[str, Any]:
+        """What there is to show, from the bottom to the top."""
+        named = {"probability": self.analysis.probability, **(self.analysis.maps or {}), "atoms": self.analysis.atoms}
+        return {name: value for name, value in named.items() if value is not None}
+
+    def _layer_data(self, name: str, value: Any) -> LayerData:
         place = layers.placement_of(self.image_layer)
-        if (probability := self.get("probability")) is not None and self.get("atoms") is None:
-            probability.visible = False
-        return layers.points_from(atoms, place, self._note("cluster"), colour=self.colour, stack=self.stack)
+        if name == "probability":
+            return layers.probability_layer(value, place, self._note(name, "segment"))
+        if name == "atoms":
+            note = self._note(name, "cluster")
+            return layers.points_from(value, place, note, colour=self._colour(value), stack=self.stack)
+        return layers.map_layer(name, value, place, self._note(name, "paint_map"))
+
+    def _colour(self, atoms: Atoms | None) -> str:
+        if atoms is None:
+            return ""
+        known = self.wanted == "" or self.wanted in atoms.features
+        return self.wanted if self.wanted is not None and known else layers.default_colour(atoms.features)
 
     def _rings(self, atoms: Atoms) -> LayerData:
         layer, place = self.get("atoms"), layers.placement_of(self.image_layer)
         size = layers.point_size(atoms) if layer is None else float(np.median(layer.size))
-        return layers.selected_points(atoms, place, size=size, stack=self.stack)
+        note = self._note("selected atoms", "cluster")
+        return layers.selected_points(atoms, place, note, size=size, stack=self.stack)
 
-    def _put(self, name: str, value: Any, layer_data: Any) -> None:
-        if self._shown.get(name) is value:
-            return
-        new = layer_data(value)
+    def _put(self, name: str, new: LayerData | Layer) -> None:
         layer = self.get(name)
         if layer is None:
-            self._layers[name] = self._insert(name, Layer.create(*new))
+            self._layers[name] = self._insert(name, new if isinstance(new, Layer) else Layer.create(*new))
         else:
-            layers.update(layer, new)
-        self._shown[name] = value
+            layers.update(layer, new.as_layer_data_tuple() if isinstance(new, Layer) else new)
 
     def _insert(self, name: str, layer: Any) -> Any:
         """Add a layer above those that belong below it; the selected layer stays selected."""
         below = [
-            self._layers[other]
-            for other in self._layers
-            if _rank(other) <= _rank(name) and self.get(other) is not None
+            self._layers[other] for other in self._layers if _rank(other) <= _rank(name) and self.get(other) is not None
         ]
         below += [self.image_layer] if self.image_layer in self.viewer.layers else []
         place = max((self.viewer.layers.index(other) for other in below), default=-1) + 1
-        selected = set(self.viewer.layers.selection)
-        self.viewer.layers.insert(place, layer)
-        self.viewer.layers.selection = selected
+        selection = self.viewer.layers.selection
+        selected = set(selection)
+        # in the end nothing has changed, and to select each new layer for a moment takes long
+        with selection.events.blocker_all():
+            self.viewer.layers.insert(place, layer)
+            self.viewer.layers.selection = selected
         return layer
 
-    def _note(self, last: str) -> dict[str, Any]:
+    def _note(self, name: str, last: str) -> dict[str, Any]:
         """Provenance: the steps that led to a result."""
-        names = list(type(self.analysis.recipe).model_fields)
-        used = names[: names.index(last) + 1]
-        steps = {name: step.model_dump() for name, step in self.analysis.used.items() if name in used}
+        order = list(type(self.analysis.recipe).model_fields)
+        used = order[: order.index(last) + 1]
+        steps = {step_name: step.model_dump() for step_name, step in self.analysis.used.items() if step_name in used}
         image = self.analysis.image
         return {
+            "result": name,
+            "of": str(self.image_layer.unique_id),
             "image": image.name if image else "",
             "steps": steps,
             "metadata": image.metadata if image else {},

@@ -102,7 +102,6 @@ class ScatterView(QtWidgets.QWidget):  # type: ignore[misc]
         self.status = QtWidgets.QLabel()
         self.box = LassoBox()
         self.plot = pg.PlotWidget(viewBox=self.box)
-        self.plot.hideButtons()
         self._image = pg.ImageItem(axisOrder="row-major")
         self._chosen: dict[str, str] = {}
         self._points: Floats = np.empty((0, 2))
@@ -155,6 +154,7 @@ class ScatterView(QtWidgets.QWidget):  # type: ignore[misc]
         for side in ("left", "bottom"):
             self.plot.getAxis(side).setPen(line)
             self.plot.getAxis(side).setTextPen(text)
+            self.plot.getAxis(side).enableAutoSIPrefix(False)  # the columns are in their units already
         self.box.set_color(text)
 
     def showEvent(self, event: Any) -> None:
@@ -175,6 +175,8 @@ class ScatterView(QtWidgets.QWidget):  # type: ignore[misc]
         self.buttons["Lasso"].setCheckable(True)
         bottom.addWidget(self.status, stretch=1, alignment=QtCore.Qt.AlignmentFlag.AlignRight)
         self.plot.addItem(self._image, ignoreBounds=True)
+        self.plot.hideButtons()
+        self.plot.getPlotItem().setContentsMargins(0, 6, 6, 0)  # or the outermost numbers are cut off
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addLayout(columns)
@@ -257,9 +259,7 @@ class ScatterView(QtWidgets.QWidget):  # type: ignore[misc]
         if len(mask) != len(self._points):  # the new table has not come yet
             mask = np.zeros(len(self._points), bool)
         ink, radius = raster.dim(self._colors, mask), round(raster.radius_for(len(mask)) * ratio)
-        picture = raster.rasterise(
-            self._points, ink, view=(x0, x1, y0, y1), size=size, radius=radius, on_top=mask
-        )
+        picture = raster.rasterise(self._points, ink, view=(x0, x1, y0, y1), size=size, radius=radius, on_top=mask)
         self._image.setImage(picture, autoLevels=False, rect=(x0, y0, x1 - x0, y1 - y0))
 
 
@@ -287,9 +287,8 @@ def _xy(point: Any) -> tuple[float, float]:
 
 def _path(trail: list[tuple[float, float]]) -> Any:
     """The closed outline; Qt fills it by the even-odd rule, as the hit test does."""
-    path = QtGui.QPainterPath(QtCore.QPointF(*trail[0]))
-    for vertex in trail[1:]:
-        path.lineTo(*vertex)
+    path = QtGui.QPainterPath()
+    path.addPolygon(QtGui.QPolygonF([QtCore.QPointF(*vertex) for vertex in trail]))
     path.closeSubpath()
     return path
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from qtpy import QtWidgets
 
 from local_crystallography._napari import layers
@@ -25,22 +24,22 @@ def session_layers(folder: Path) -> list[LayerData]:
     image = analysis.image
     if image is None:
         return []
-    place, note = layers.placement(image), {"session": str(folder), "image": image.name}
-    found = [layers.layer_of(image)]
+    place = layers.placement(image)
+
+    def note(result: str) -> dict[str, str]:
+        return {"session": str(folder.resolve()), "result": result, "image": image.name}
+
+    data, arguments, kind = layers.layer_of(image)
+    own = {layers.KEY: {**arguments["metadata"][layers.KEY], **note("image")}}
+    found = [(data, {**arguments, "metadata": own}, kind)]
     if analysis.probability is not None:
-        data, arguments, kind = layers.probability_layer(analysis.probability, place, note)
+        data, arguments, kind = layers.probability_layer(analysis.probability, place, note("probability"))
         found.append((data, {**arguments, "visible": False}, kind))
-    found += [layers.map_layer(name, values, place, note) for name, values in (analysis.maps or {}).items()]
+    found += [layers.map_layer(name, values, place, note(name)) for name, values in (analysis.maps or {}).items()]
     if analysis.atoms is not None:
-        colour = default_colour(analysis.atoms.features)
-        stack = image.data.ndim == 3
-        found.append(layers.points_from(analysis.atoms, place, note, colour=colour, stack=stack))
+        colour, stack = layers.default_colour(analysis.atoms.features), image.data.ndim == 3
+        found.append(layers.points_from(analysis.atoms, place, note("atoms"), colour=colour, stack=stack))
     return found
-
-
-def default_colour(features: pd.DataFrame) -> str:
-    """The column atoms are coloured by until somebody chooses one; "" for one colour."""
-    return next((name for name in ("label", "z0") if name in features), "")
 
 
 def ask_folder_to_save(parent: Any, name: str) -> Path | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,10 @@ from local_crystallography.steps.base import Step
 
 FRAME = 0.03
 """Least time between two reports in seconds: more would only keep the window busy."""
+
+
+PUT_OFF = 1_000_000
+"""Collections of young garbage before a full one, while a job runs."""
 
 
 class JobFailed(Exception):
@@ -56,17 +62,27 @@ Work = Callable[[Stop], Generator[Report, None, Any]]
 
 
 def run_steps(
-    analysis: Analysis, steps: tuple[Step, ...], stop: Stop, *, prepare: Callable[[], None], again: bool
+    analysis: Analysis,
+    steps: tuple[Step, ...],
+    stop: Stop,
+    *,
+    before: Callable[[], object],
+    after: Callable[[], object],
+    again: bool,
 ) -> Generator[Report, None, Outcome]:
-    """Run steps in order, those up to date only with `again`; a sentence for what the user can mend."""
+    """Run steps in order, those up to date only with `again`; a sentence for what the user can mend.
+
+    `before` is called once, `after` with every new result, both in the thread of the job.
+    """
     name = steps[0].name() if steps else ""
     try:
         yield Report(name, Progress(0.0, "Preparing …"))
-        prepare()
+        before()
         for step in steps:
             name = step.name()
             if again or not analysis.is_current(step):
                 yield from _run_step(analysis, step, stop)
+                after()
             stop.step.clear()
             if stop.everything.is_set():
                 break
@@ -97,6 +113,20 @@ def run_once(message: str, function: Callable[[], Any]) -> Generator[Report, Non
         return Outcome(error=str(error))
 
 
+@contextmanager
+def young_garbage_only() -> Iterator[None]:
+    """Put off full garbage collections: each stops the window, too, for 0.2 to 0.4 s while torch is being loaded."""
+    thresholds = gc.get_threshold()
+    if thresholds[2] == PUT_OFF:  # another job sees to it
+        yield
+        return
+    gc.set_threshold(*thresholds[:2], PUT_OFF)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+
+
 def guarded(work: Work, stop: Stop) -> Generator[Report, None, Any]:
     """The work with errors that the worker can carry.
 
@@ -106,7 +136,8 @@ def guarded(work: Work, stop: Stop) -> Generator[Report, None, Any]:
         For a RuntimeError (torch raises one when memory is out) and a MemoryError.
     """
     try:
-        return (yield from work(stop))
+        with young_garbage_only():
+            return (yield from work(stop))
     except (RuntimeError, MemoryError) as error:
         said = str(error).strip().split("\n")[0] or type(error).__name__
         if isinstance(error, MemoryError) or "memory" in said.lower():

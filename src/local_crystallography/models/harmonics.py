@@ -12,9 +12,11 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import expm
 from scipy.special import jnp_zeros, jv
 
 Array = npt.NDArray[np.float64]
+NOTHING = np.zeros(2)
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,12 @@ class Harmonics:
     @cached_property
     def disc(self) -> npt.NDArray[np.bool_]:
         """(w, w) the pixels of the inscribed disc."""
-        return self._polar(0, 0)[0] <= self.window_size / 2
+        return self._polar()[0] <= self.window_size / 2
 
     @cached_property
     def synthesis(self) -> Array:
         """(w * w, 2 P) coefficients to pixels, zero outside the disc."""
-        return self._images(0, 0) / self._norm
+        return self._images() / self._norm
 
     @cached_property
     def analysis(self) -> Array:
@@ -72,26 +74,42 @@ class Harmonics:
 
     @cached_property
     def gradients(self) -> Array:
-        """(2, 2 P, 2 P) change of the coefficients as the image moves by one pixel, along y and along x."""
-        half = 0.25
-        moves = [((half, 0), (-half, 0)), ((0, half), (0, -half))]
-        slopes = [(self._images(*ahead) - self._images(*back)) / (2 * half * self._norm) for ahead, back in moves]
-        return np.stack([self.analysis @ slope for slope in slopes])
+        """(2, 2 P, 2 P) change of the coefficients per pixel as the image moves along y, along x."""
+        return np.stack([self._slope(0.25, shift=axis) for axis in np.eye(2)])
+
+    @cached_property
+    def strains(self) -> Array:
+        """(2, 2 P, 2 P) change of the coefficients as the image is sheared, per unit of shear.
+
+        First stretched along x and pressed along y, then stretched along the diagonal on which y and x grow together.
+        """
+        return np.stack([self._slope(0.01, strain=axis) for axis in np.eye(2)])
+
+    def sheared(self, shear: npt.ArrayLike) -> Array:
+        """(2 P, 2 P) coefficients to those of the image sheared by (2,) amounts of `strains`."""
+        return np.asarray(expm(np.tensordot(np.asarray(shear, np.float64), self.strains, axes=1)), np.float64)
 
     @cached_property
     def _norm(self) -> Array:
-        norm = np.sqrt((self._images(0, 0) ** 2).sum(axis=0))
+        norm = np.sqrt((self._images() ** 2).sum(axis=0))
         return np.where(norm > 0, norm, 1.0)
 
-    def _images(self, y: float, x: float) -> Array:
-        """(w * w, 2 P) basis images centred y, x pixels from the middle, before normalisation."""
-        radius, angle = (part[self.disc] for part in self._polar(y, x))
+    def _slope(self, step: float, *, shift: Array = NOTHING, strain: Array = NOTHING) -> Array:
+        """(2 P, 2 P) derivative of the coefficients by a small motion, from images moved ahead and back."""
+        ahead, back = (self._images(sign * step * shift, sign * step * strain) for sign in (1, -1))
+        return np.asarray(self.analysis @ ((ahead - back) / (2 * step * self._norm)), np.float64)
+
+    def _images(self, shift: Array = NOTHING, strain: Array = NOTHING) -> Array:
+        """(w * w, 2 P) basis images, moved and sheared, before normalisation."""
+        radius, angle = (part[self.disc] for part in self._polar(shift, strain))
         values = jv(self.orders, radius[:, None] * self.frequencies) * np.exp(1j * angle[:, None] * self.orders)
         images = np.zeros((self.window_size**2, 2 * len(self.orders)))
         images[self.disc.ravel()] = np.concatenate([values.real, values.imag], axis=1)
         return images
 
-    def _polar(self, y: float, x: float) -> tuple[Array, Array]:
+    def _polar(self, shift: Array = NOTHING, strain: Array = NOTHING) -> tuple[Array, Array]:
+        """Radius and angle of the place that every pixel shows, when the image is moved and sheared."""
         axis = np.arange(self.window_size) - (self.window_size - 1) / 2
-        dy, dx = axis[:, None] - y, axis[None, :] - x
+        y, x = axis[:, None] - shift[0], axis[None, :] - shift[1]
+        dy, dx = y * (1 + strain[0]) - x * strain[1], x * (1 - strain[0]) - y * strain[1]
         return np.hypot(dy, dx), np.arctan2(-dy, dx)

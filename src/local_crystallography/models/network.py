@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from local_crystallography.models.harmonics import Harmonics
 
+OFFSET_STEPS = 2
 ANGLES = 256
 """Angles at which the posterior of the angle is scored; a power of two, far above twice the highest order."""
 
@@ -85,26 +86,35 @@ class RotationalVae(nn.Module):
         """(n, 2, 2 P) change of the coefficients per pixel of motion along y and along x."""
         return torch.einsum("apq,nq->nap", self.gradients, image)
 
-    def offset(self, rest: Tensor, slope: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Posterior mean (n, 2) and precision (n, 2, 2) of the offset, given what is left to explain, in pixels."""
-        identity = torch.eye(2, device=rest.device)
-        precision = slope @ slope.mT / noise**2 + identity / self.s_offset**2
-        mean = torch.linalg.solve(precision, slope @ rest[..., None] / noise**2)
-        return mean[..., 0], precision
+    def shift(self, c: Tensor, image: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Most probable offset (n, 2) in pixels, its precision (n, 2, 2), and the image moved by it (n, 2 P).
+
+        Gauss-Newton steps on the image moved to second order; the prior is N(0, s_offset^2).
+        """
+        slope, offset, moved = self.moved(image), c.new_zeros(len(c), 2), image
+        jacobian = slope
+        prior = torch.eye(2, device=c.device) / self.s_offset**2
+        for _ in range(steps):
+            precision = jacobian @ jacobian.mT / self.noise**2 + prior
+            rest = c - moved + torch.einsum("na,nap->np", offset, jacobian)
+            offset = torch.linalg.solve(precision, jacobian @ rest[..., None] / self.noise**2)[..., 0]
+            first = torch.einsum("na,nap->np", offset, slope)
+            bent = self.moved(first)
+            jacobian, moved = slope + bent, image + first + 0.5 * torch.einsum("na,nap->np", offset, bent)
+        return offset, precision, moved
 
     def log_likelihood(self, c: Tensor, z: Tensor, prior_weight: float) -> tuple[Tensor, Tensor]:
         """(n,) log p(c | z) with angle and offset marginalised, and the squared residual at their best values."""
         image = self.decode(z)
         log_angle = self.log_angle(self.score(c, image), prior_weight)
         turned = self.turn(image, self.angle[log_angle.argmax(1)])
-        slope = self.moved(turned)
-        offset, precision = self.offset(c - turned, slope, self.noise)
+        offset, precision, moved = self.shift(c, turned, steps=OFFSET_STEPS)
+        rest, still = (c - moved).square().sum(1), (c - turned).square().sum(1)
         square = (c.square().sum(1) + image.square().sum(1)) / (2 * self.noise**2)
-        gain = 0.5 * torch.einsum("na,nab,nb->n", offset, precision, offset)
-        volume = 0.5 * torch.logdet(precision) + 2 * math.log(self.s_offset)
+        gain = (still - rest) / (2 * self.noise**2) - offset.square().sum(1) / (2 * self.s_offset**2)
+        volume = 0.5 * torch.logdet(precision) + 2 * math.log(self.s_offset)  # Laplace's method
         constant = self.dimensions * (self.noise.log() + 0.5 * math.log(2 * math.pi))
-        rest = c - turned - torch.einsum("na,nap->np", offset, slope)
-        return torch.logsumexp(log_angle, 1) - square + gain - volume - constant, rest.square().sum(1)
+        return torch.logsumexp(log_angle, 1) - square + gain - volume - constant, rest
 
     def loss(self, c: Tensor, kl_weight: float) -> tuple[Tensor, Tensor]:
         """(n,) minus the evidence lower bound, and the squared residual, both per coefficient.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,12 +16,13 @@ from local_crystallography.models.harmonics import Harmonics
 from local_crystallography.models.network import RotationalVae
 from local_crystallography.models.vae import Vae, VaeSettings, align, project
 
-logger = logging.getLogger(__name__)
-
 FEWEST = 20
 HELD_OUT = 0.1
 NOISE_RATE = 0.1
 WARM_UP = 0.3
+START_SAMPLE, START_ROUNDS = 1000, 20
+SHEAR_PRIOR = 0.05
+"""Standard deviation of the shear expected of a scan."""
 
 
 @contextmanager
@@ -60,49 +60,34 @@ def train(
             f"{len(windows)} sub-images came, at least {FEWEST} were expected; find more atoms or use a smaller window."
         )
     torch.manual_seed(seed)
-    data = project(
-        windows,
-        Harmonics(settings.window_size, settings.highest_frequency),
-        center=settings.center,
-        scale=settings.scale,
-    )
-    order = torch.randperm(len(data))
-    held_out, training = (
-        data[order[: max(4, int(HELD_OUT * len(data)))]],
-        data[order[max(4, int(HELD_OUT * len(data))) :]],
-    )
     network = settings.network()
-    start(network, training)
-    best = snapshot(network, settings, held_out_loss(network, held_out))
+    harmonics = Harmonics(settings.window_size, settings.highest_frequency)
+    yield Progress(0.0, "finding a start")
+    with one_thread():
+        shear = start(network, harmonics, project(windows, harmonics, settings))
+        settings = settings.model_copy(update={"shear": shear})
+        data = project(windows, harmonics, settings)
+        order = torch.randperm(len(data))
+        count = max(4, int(HELD_OUT * len(data)))
+        held_out, training = data[order[:count]], data[order[count:]]
+        best = snapshot(network, settings, held_out_loss(network, held_out))
     per_epoch = max(1, len(training) // batch_size)
-    total = epochs * per_epoch
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * per_epoch)
     for epoch in range(epochs):
-        losses = []
+        message, losses = f"epoch {epoch + 1} of {epochs}", []
         for number, rows in enumerate(torch.randperm(len(training)).chunk(per_epoch)):
+            done = (epoch + number / per_epoch) / epochs
             with one_thread():
-                losses.append(
-                    update(
-                        network,
-                        optimizer,
-                        training[rows],
-                        kl_weight=min(1.0, (epoch * per_epoch + number) / (WARM_UP * total)),
-                    )
-                )
+                losses.append(update(network, optimizer, training[rows], kl_weight=min(1.0, done / WARM_UP)))
             schedule.step()
-            stop = yield Progress(
-                (epoch * per_epoch + number + 1) / total, f"epoch {epoch + 1} of {epochs}", losses[-1]
-            )
-            if stop:
+            if (yield Progress(done, message, losses[-1])):
                 return best
         with one_thread():
             now = held_out_loss(network, held_out)
         if now < best.settings.held_out_loss:
             best = snapshot(network, settings, now)
-        logger.info("epoch %d loss %.4f held out %.4f", epoch + 1, np.mean(losses), now)
-        stop = yield Progress((epoch + 1) / epochs, f"epoch {epoch + 1} of {epochs}", float(np.mean(losses)), now)
-        if stop:
+        if (yield Progress((epoch + 1) / epochs, message, float(np.mean(losses)), now)):
             return best
     return best
 
@@ -140,21 +125,32 @@ def snapshot(network: RotationalVae, settings: VaeSettings, loss: float) -> Vae:
 
 
 @torch.no_grad()
-def start(network: RotationalVae, data: Tensor) -> None:
-    """Give the decoder a mean image to turn: the aligned average of the data, grown from one sub-image.
+def start(network: RotationalVae, harmonics: Harmonics, data: Tensor) -> tuple[float, float]:
+    """Give the decoder a mean image to turn, and find the shear of the whole image.
 
-    A round mean image would score all angles alike, and no gradient would ever break that.
+    The mean image is the aligned average of the data, grown from one sub-image: a round one would score all angles
+    alike, and no gradient would ever break that. Drift of the scan shears the image. Two grains of one crystal, turned
+    against each other, are then no longer the same motif turned; the shear that makes them so is found by Gauss-Newton
+    steps beside the average. Where only one orientation is there, nothing can be known and the prior keeps it at zero.
     """
-    some = data[torch.randperm(len(data))[:1000]]
+    some = data[torch.randperm(len(data))[:START_SAMPLE]]
     template = some[(some - some.mean(0)).square().sum(1).argsort()[len(some) // 2]]
-    for _ in range(8):
+    strains = torch.as_tensor(harmonics.strains, dtype=torch.float32)
+    shear = torch.zeros(2)
+    for _ in range(START_ROUNDS):
+        unsheared = some @ torch.as_tensor(harmonics.sheared(-shear.numpy()), dtype=torch.float32).T
         image = template.expand(len(some), -1)
-        network.noise.copy_((some - template).square().mean().clamp_min(1e-6).sqrt())
-        angle, _, _, _ = align(network, some, image)
-        template = network.turn(some, -angle).mean(0)
-    aligned = network.turn(some, -angle)
+        network.noise.copy_((unsheared - template).square().mean().clamp_min(1e-6).sqrt())
+        angle, _, _, fitted = align(network, unsheared, image)
+        template = network.turn(unsheared, -angle).mean(0)
+        slope = torch.einsum("spq,nq->nsp", strains, fitted)
+        normal = torch.einsum("nsp,ntp->st", slope, slope) / network.noise**2 + torch.eye(2) / SHEAR_PRIOR**2
+        right = torch.einsum("nsp,np->s", slope, unsheared - fitted) / network.noise**2 - shear / SHEAR_PRIOR**2
+        shear += torch.linalg.solve(normal, right)
+    rest = (unsheared - fitted).square().sum(1).mean() / network.dimensions
+    network.noise.copy_(rest.clamp_min(1e-6).sqrt())
     network.decoder.mean.copy_(template)
-    network.noise.copy_(((aligned - template).square().sum(1).mean() / network.dimensions).clamp_min(1e-6).sqrt())
     network.decoder.linear.weight.mul_(0.1)
     network.decoder.last.weight.mul_(0.1)
     network.decoder.last.bias.zero_()
+    return float(shear[0]), float(shear[1])

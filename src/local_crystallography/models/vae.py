@@ -36,6 +36,10 @@ class VaeSettings(BaseModel):
     s_offset: float = Field(gt=0, le=100, description="Standard deviation of the offset prior, pixels.")
     center: float = Field(description="Mean of the training sub-images, subtracted from every one.")
     scale: float = Field(gt=0, description="Standard deviation of the training sub-images, divided by.")
+    shear: tuple[float, float] = Field(
+        (0.0, 0.0),
+        description="Shear of the whole image, undone first: stretch along x, stretch along the diagonal.",
+    )
     held_out_loss: float = Field(description="Minus the evidence lower bound per coefficient on the held-out part.")
 
     def network(self) -> RotationalVae:
@@ -86,7 +90,7 @@ class Vae:
                 f"Sub-images of {windows.shape[1:]} pixels came, {self.settings.window_size} x "
                 f"{self.settings.window_size} were expected; cut them with the window size of the training."
             )
-        return project(windows, self.harmonics, center=self.settings.center, scale=self.settings.scale)
+        return project(windows, self.harmonics, self.settings)
 
     def encode(self, windows: npt.NDArray[np.floating]) -> pd.DataFrame:
         """Posterior mean and standard deviation of angle, offset and latents of every sub-image.
@@ -116,6 +120,7 @@ class Vae:
         image = network.decode(mean)
         angle, angle_std, offset, fitted = align(network, c, image)
         error = (c - fitted).square().sum(1) / (network.dimensions * noise**2)
+        offset = offset @ shear_matrix(self.settings.shear).T
         columns = {
             "angle_rad": angle,
             "angle_std_rad": angle_std,
@@ -137,7 +142,8 @@ class Vae:
         c = self.coefficients(windows)
         parts = torch.split(c, CHUNK)
         fitted = [align(self.network, part, self.network.decode(self.network.encoder(part)[0]))[3] for part in parts]
-        return self.images(torch.cat(fitted))
+        sheared = torch.as_tensor(self.harmonics.sheared(self.settings.shear), dtype=torch.float32)
+        return self.images(torch.cat(fitted) @ sheared.T)
 
     def manifold(self, n: int = 9) -> Array:
         """(n, n, w, w) canonical images over the quantiles 5 % to 95 % of the first two latents (Fig. 4b).
@@ -158,9 +164,17 @@ class Vae:
         return np.where(disc, pixels * self.settings.scale + self.settings.center, 0).astype(np.float32)
 
 
-def project(windows: npt.NDArray[np.floating], harmonics: Harmonics, *, center: float, scale: float) -> Tensor:
-    """(n, 2 P) coefficients of (windows - center) / scale, a part at a time to stay small in memory."""
-    analysis = (harmonics.analysis / scale).astype(np.float32).T
+def shear_matrix(shear: tuple[float, float]) -> Tensor:
+    """(2, 2) what a shear does to a small vector (y, x)."""
+    along, diagonal = shear
+    matrix: Tensor = torch.linalg.matrix_exp(torch.tensor([[-along, diagonal], [diagonal, along]]))
+    return matrix
+
+
+def project(windows: npt.NDArray[np.floating], harmonics: Harmonics, settings: VaeSettings) -> Tensor:
+    """(n, 2 P) coefficients of normalised, unsheared sub-images, a part at a time to stay small in memory."""
+    unsheared = harmonics.sheared([-amount for amount in settings.shear]) @ harmonics.analysis
+    analysis, center = (unsheared / settings.scale).astype(np.float32).T, settings.center
     rows = [
         (windows[i : i + CHUNK].reshape(-1, analysis.shape[0]).astype(np.float32) - np.float32(center)) @ analysis
         for i in range(0, len(windows), CHUNK)
@@ -174,37 +188,24 @@ def align(network: RotationalVae, c: Tensor, image: Tensor) -> tuple[Tensor, Ten
     The angle starts at the highest posterior on the grid and is refined by Newton steps on the exact trigonometric
     polynomial; the offset by Gauss-Newton steps to second order; two rounds, since each sees the other.
     """
-    noise = network.noise
-    target = c
-    offset = torch.zeros(len(c), 2)
+    target, angle_step = c, 2 * torch.pi / len(network.angle)
     for _ in range(3):
         score = network.score(target, image)
-        grid = network.log_angle(score)
-        angle, curvature = newton(network, score / noise**2, network.angle[grid.argmax(1)])
+        first = network.angle[network.log_angle(score).argmax(1)]
+        angle, curvature = newton(score / network.noise**2, first, largest=angle_step)
         turned = network.turn(image, angle)
-        slope = network.moved(turned)
-        moved = turned
-        for _ in range(2):
-            first = torch.einsum("na,nap->np", offset, slope)
-            bent = network.moved(first)
-            moved = turned + first + 0.5 * torch.einsum("na,nap->np", offset, bent)
-            jacobian = slope + bent
-            rest = c - moved + torch.einsum("na,nap->np", offset, jacobian)
-            offset, _ = network.offset(rest, jacobian, noise)
-        first = torch.einsum("na,nap->np", offset, slope)
-        moved = turned + first + 0.5 * torch.einsum("na,nap->np", offset, network.moved(first))
+        offset, _, moved = network.shift(c, turned, steps=3)
         target = c - (moved - turned)
     wrapped = (angle + torch.pi) % (2 * torch.pi) - torch.pi
     return wrapped, curvature.clamp_min(1e-6).rsqrt(), offset, moved
 
 
-def newton(network: RotationalVae, score: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+def newton(score: Tensor, angle: Tensor, *, largest: float) -> tuple[Tensor, Tensor]:
     """Refined angle (n,) and minus the second derivative there (n,) of the log likelihood of the angle."""
     order = torch.arange(score.shape[2], dtype=score.dtype)
-    step = 2 * torch.pi / len(network.angle)
     for _ in range(3):
         cosine, sine = (angle[:, None] * order).cos(), (angle[:, None] * order).sin()
         slope = (order * (score[:, 1] * cosine - score[:, 0] * sine)).sum(1)
         curvature = (order**2 * (score[:, 0] * cosine + score[:, 1] * sine)).sum(1)
-        angle = angle + (slope / curvature.clamp_min(1e-6)).clamp(-step, step)
+        angle = angle + (slope / curvature.clamp_min(1e-6)).clamp(-largest, largest)
     return angle, curvature
