@@ -129,13 +129,10 @@ def map_layer(name: str, values: npt.NDArray[np.floating], place: Placement, not
 
 def scale_of(name: str, values: npt.NDArray[np.float64]) -> tuple[str, tuple[float, float]]:
     """Colormap and limits of a column: cyclic where angles go all round, else 1st to 99th percentile."""
+    if name.endswith("_rad") and not name.endswith("_std_rad"):
+        cyclic, limits = raster.angle_limits(values)
+        return CYCLIC if cyclic else "viridis", limits
     low, high = raster.limits_of(values)
-    known = values[np.isfinite(values)]
-    if name.endswith("_rad") and not name.endswith("_std_rad") and len(known):
-        first, last = np.percentile(known, (10, 90))
-        if last - first > np.pi / 2:
-            return CYCLIC, (-np.pi, np.pi)
-        low, high = 1.5 * first - 0.5 * last, 1.5 * last - 0.5 * first
     return "viridis", (low, high if high > low else low + 1)
 
 

@@ -58,8 +58,16 @@ class RotationalVae(nn.Module):
         self.register_buffer("gradients", gradients, persistent=False)
 
     def decode(self, z: Tensor) -> Tensor:
-        """(n, 2 P) coefficients of the canonical image of every latent point."""
-        image: Tensor = self.decoder(z)
+        """(n, 2 P) coefficients of the canonical image of every latent point.
+
+        Moving and turning are left to offset and angle: what the latents change has no part along the motions of the
+        mean image. So the same picture cannot be told in two ways, and all canonical images stand alike.
+        """
+        mean, change = self.decoder.mean, self.decoder(z)
+        a, b = mean.detach().chunk(2)
+        turning = torch.cat([-self.orders * b, self.orders * a])
+        motions, _ = torch.linalg.qr(torch.stack([*(self.gradients @ mean.detach()), turning], dim=1))
+        image: Tensor = mean + change - (change @ motions) @ motions.mT
         return image
 
     def score(self, c: Tensor, image: Tensor) -> Tensor:
@@ -168,7 +176,7 @@ class InvariantEncoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latents to the coefficients of a canonical image: a mean image, a linear part and a network."""
+    """Latents to what they change of the coefficients of a mean image: a linear part and a network."""
 
     def __init__(self, size: int, *, hidden: int, latents: int) -> None:
         super().__init__()
@@ -178,5 +186,5 @@ class Decoder(nn.Module):
         self.last = nn.Linear(hidden, size)
 
     def forward(self, z: Tensor) -> Tensor:
-        image: Tensor = self.mean + self.linear(z) + self.last(self.hidden(z))
-        return image
+        change: Tensor = self.linear(z) + self.last(self.hidden(z))
+        return change
