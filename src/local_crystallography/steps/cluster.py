@@ -44,10 +44,10 @@ class Cluster(Step):
         description="Gaussians of the mixture, of which classes are made; automatic: 1 to 10, by the lowest BIC.",
     )
     mistaken: float = Field(
-        0.025,
+        0.005,
         ge=0,
         le=1,
-        description="Automatic classes merge where more than this share of one would be taken for another.",
+        description="Automatic classes merge where they are taken for each other more often than this share.",
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Start of the random numbers.")
 
@@ -166,18 +166,20 @@ def choose_components(points: Array, *, seed: int, most: int = 10, sample: int =
 
 
 def merge(shares: Array, *, classes: int | None, mistaken: float) -> Array:
-    """(n, k) probabilities of components to those of classes (Hennig 2010, "directly estimated misclassification").
+    """(n, k) probabilities of components to those of classes, after Hennig 2010 ("misclassification probabilities").
 
-    Atoms of one kind lie on bent ribbons, which take several Gaussians. The two of which one is most often taken for
-    the other merge, again and again, until the wanted number is left or none is mistaken more often than allowed.
+    Atoms of one kind lie on bent ribbons, which take several Gaussians. The two most often taken for each other
+    merge, again and again, until the wanted number is left or none are mistaken more often than allowed. Counted is the
+    geometric mean of both ways: a wide component that takes a little of everything is no reason to merge.
     """
     while shares.shape[1] > (classes or 1):
         winner = shares.argmax(axis=1)
         taken = np.stack([shares[winner == i].sum(axis=0) for i in range(shares.shape[1])])
         taken /= np.maximum(shares.sum(axis=0), 1e-12)
-        np.fill_diagonal(taken, -1)
-        into, gone = np.unravel_index(taken.argmax(), taken.shape)
-        if classes is None and taken[into, gone] < mistaken:
+        mutual = np.sqrt(taken * taken.T)
+        np.fill_diagonal(mutual, -1)
+        into, gone = np.unravel_index(mutual.argmax(), mutual.shape)
+        if classes is None and mutual[into, gone] < mistaken:
             break
         shares = shares.copy()
         shares[:, into] += shares[:, gone]
