@@ -1,6 +1,6 @@
 """The whole workflow on the smallest sample, compared with its truth.
 
-    python examples/quick_start.py
+python examples/quick_start.py
 """
 
 import logging

@@ -8,9 +8,9 @@ Generative model (Fig. 3b and Eq. 2 of the paper), on the coefficients c of `har
     c = shift_t turn_g decode(z) + N(0, noise^2)
 
 Only q(z | c) is amortised. Given z, every angle is scored at once (turning is a phase factor, so the score of all
-angles is one Fourier sum) and the angle is marginalised over the circle; the offset, to first order a linear Gaussian
-variable, is marginalised in closed form. The encoder sees the image at every angle and takes the mean, so that z cannot
-depend on how the image is turned.
+angles is one Fourier sum) and the angle is marginalised over the circle; the offset, nearly a linear Gaussian variable,
+is marginalised by Laplace's method. The encoder sees the image at every angle and takes moments over the angles, so
+that z cannot depend on how the image is turned.
 """
 
 from __future__ import annotations

@@ -66,10 +66,7 @@ def train(
     with one_thread():
         shear = start(network, harmonics, project(windows, harmonics, settings))
         settings = settings.model_copy(update={"shear": shear})
-        data = project(windows, harmonics, settings)
-        order = torch.randperm(len(data))
-        count = max(4, int(HELD_OUT * len(data)))
-        held_out, training = data[order[:count]], data[order[count:]]
+        held_out, training = split(project(windows, harmonics, settings))
         best = snapshot(network, settings, held_out_loss(network, held_out))
     per_epoch = max(1, len(training) // batch_size)
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
@@ -90,6 +87,13 @@ def train(
         if (yield Progress((epoch + 1) / epochs, message, float(np.mean(losses)), now)):
             return best
     return best
+
+
+def split(data: Tensor) -> tuple[Tensor, Tensor]:
+    """A tenth to judge by, at least four, and the rest to train on; which is which is random."""
+    order = torch.randperm(len(data))
+    count = max(4, int(HELD_OUT * len(data)))
+    return data[order[:count]], data[order[count:]]
 
 
 def update(network: RotationalVae, optimizer: torch.optim.Optimizer, batch: Tensor, *, kl_weight: float) -> float:
