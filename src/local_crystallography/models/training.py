@@ -142,7 +142,7 @@ def start(network: RotationalVae, harmonics: Harmonics, data: Tensor) -> tuple[f
     strains = torch.as_tensor(harmonics.strains, dtype=torch.float32)
     shear = torch.zeros(2)
     for _ in range(START_ROUNDS):
-        unsheared = some @ torch.as_tensor(harmonics.sheared(-shear.numpy()), dtype=torch.float32).T
+        unsheared = some @ torch.linalg.matrix_exp(-torch.tensordot(shear, strains, dims=1)).T
         image = template.expand(len(some), -1)
         network.noise.copy_((unsheared - template).square().mean().clamp_min(1e-6).sqrt())
         angle, _, _, fitted = align(network, unsheared, image)
