@@ -242,3 +242,33 @@ def test_the_truth_scores_perfectly() -> None:
 def test_the_nearest_pair_is_matched_first() -> None:
     rows, columns = match(np.array([[0.0, 1.0], [0.0, 2.0]]), np.array([[0.0, 2.1], [0.0, 5.0]]), reach=2.0)
     assert (rows.tolist(), columns.tolist()) == ([1], [0])
+
+
+def test_a_run_that_fails_leaves_earlier_results(quick_session: Path, tmp_path: Path, capsys) -> None:
+    folder = shutil.copytree(quick_session, tmp_path / "earlier")
+    before = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    image = str(folder / "image.tif")
+    assert main(["run", image, "--out", str(folder), "--extract-sub-images.window-size", "512"]) == 2
+    assert "smaller window" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()} == before
+
+
+def test_another_images_results_are_not_overwritten(quick_session: Path, tmp_path: Path, capsys) -> None:
+    folder = shutil.copytree(quick_session, tmp_path / "earlier")
+    np.save(tmp_path / "other.npy", np.random.default_rng(0).random((64, 64)))
+    assert main(["run", str(tmp_path / "other.npy"), "--out", str(folder)]) == 2
+    assert "holds the session of another image (quick)" in capsys.readouterr().err
+
+
+def test_a_sample_is_not_written_among_other_files(quick_session: Path, tmp_path: Path, capsys) -> None:
+    folder = shutil.copytree(quick_session, tmp_path / "earlier")
+    assert main(["sample", "quick", "--out", str(folder)]) == 2
+    assert "holds other files" in capsys.readouterr().err
+
+
+def test_a_photograph_ends_in_a_sentence(tmp_path: Path, capsys) -> None:
+    y, x = np.mgrid[:96, :96]
+    np.save(tmp_path / "smooth.npy", np.sin(y / 30.0) + np.cos(x / 25.0))
+    assert main(["run", str(tmp_path / "smooth.npy"), "--out", str(tmp_path / "out")]) == 2
+    assert "Traceback" not in (said := capsys.readouterr().err)
+    assert "--" not in said.splitlines()[-1]

@@ -60,5 +60,5 @@ def test_a_bad_file_is_said_with_its_line(tmp_path, text, words):
 
 
 def test_a_missing_file_is_said(tmp_path):
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="cannot be read"):
         Recipe.from_toml(tmp_path / "none.toml")

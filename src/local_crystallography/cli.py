@@ -110,16 +110,22 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"{PROGRAM} {local_crystallography.__version__}")
         return 0
     try:
+        command = get_subcommand(CommandLine(_cli_parse_args=arguments or ["--help"]))
+    except ValidationError as error:
+        return refuse(option_sentence(error))
+    except SettingsError as error:
+        return refuse(str(error).replace("error parsing CLI: ", "", 1) + "; see --help.")
+    try:
         with logging_to_stderr():
-            return dispatch(get_subcommand(CommandLine(_cli_parse_args=arguments or ["--help"])))
+            return dispatch(command)
     except KeyboardInterrupt:
         return STOPPED
-    except ValidationError as error:
-        problem = option_sentence(error)
-    except SettingsError as error:
-        problem = str(error).replace("error parsing CLI: ", "", 1) + "; see --help."
     except InputError as error:
-        problem = str(error)
+        return refuse(str(error))
+
+
+def refuse(problem: str) -> int:
+    """Say what cannot be used; the exit code."""
     sys.stderr.write(f"{PROGRAM}: {problem}\n")
     return 2
 
@@ -161,6 +167,10 @@ def make_sample(command: MakeSample) -> int:
     from local_crystallography.simulate.samples import simulate_sample
     from local_crystallography.simulate.simulation import write_simulation
 
+    if command.out.is_dir() and any(command.out.iterdir()) and not (command.out / "truth.json").exists():
+        raise InputError(
+            f"{command.out} holds other files, a new folder or one with a sample was expected; choose another."
+        )
     simulation = simulate_sample(command.name, command.seed)
     try:
         write_simulation(simulation, command.out)
@@ -234,21 +244,27 @@ def show(analysis: Analysis, out: Path) -> None:
 
 
 def analyse(image: Image, recipe: Recipe, out: Path) -> tuple[Analysis, int]:
-    """Run the recipe and save what there is, also after Ctrl-C; the analysis and the exit code."""
+    """Run the recipe and save what there is; the analysis and the exit code.
+
+    After Ctrl-C or a step that cannot go on, what was done is saved to a new folder, but never over earlier results.
+    """
     from local_crystallography.analysis import Analysis
     from local_crystallography.io.session import earlier_files
 
-    earlier_files(out.resolve())  # a folder that cannot be used is better refused before the work than after
-    analysis = Analysis(image)
+    earlier = earlier_files(out.resolve(), image)  # a folder that cannot be used is better refused before the work
+    analysis, code = Analysis(image), 2
     try:
         with progress_bar() as report, stop_on_interrupt() as stopped:
             finish(analysis.run(recipe), lambda progress: report(progress) or stopped())
             code = STOPPED if stopped() else 0
-    finally:  # a step that cannot go on loses nothing that the ones before it found
-        analysis.save(out)
+    finally:
+        if code == 0 or not earlier:
+            analysis.save(out)
     if code == STOPPED:
-        logger.warning("Stopped; what was done by then is saved.")
-    summarise(analysis, out)
+        kept = f"the earlier results in {out} stay" if earlier else "what was done by then is saved"
+        logger.warning("Stopped; %s.", kept)
+    if code == 0 or not earlier:
+        summarise(analysis, out)
     return analysis, code
 
 
@@ -266,7 +282,8 @@ def summarise(analysis: Analysis, out: Path) -> None:
 def option_sentence(error: ValidationError) -> str:
     """The first option that is wrong, as it is spelled, with what came and what was expected."""
     first = error.errors()[0]
-    option = "--" + ".".join(str(part).replace("_", "-") for part in first["loc"][1:])
+    places = [str(part).replace("_", "-") for part in first["loc"][1:]]
+    option = places[0].upper() if places in (["name"], ["image"]) else "--" + ".".join(places)
     return f"{option} {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}; see --help."
 
 

@@ -58,9 +58,11 @@ class Recipe(BaseModel):
         """
         try:
             return cls.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}); a recipe in TOML was expected.") from error
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise InputError(
-                f"{path}: {error}; a recipe in TOML was expected, as `recipe.toml` of a result is."
+                f"{path}: {error}; a recipe in TOML was expected, as recipe.toml of a result is."
             ) from error
         except ValidationError as error:
             first = error.errors()[0]

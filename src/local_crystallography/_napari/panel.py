@@ -38,10 +38,6 @@ class StepPanel(QCollapsible):  # type: ignore[misc]
         self.status.setText(text)
         self.status.setToolTip(f"<qt>{text}</qt>")
 
-    def unfold(self) -> None:
-        """Show the parameters at once."""
-        self.expand(animate=False)
-
     def _lay_out(self) -> None:
         layout, head = self.layout(), QtWidgets.QHBoxLayout()
         layout.setContentsMargins(0, 0, 0, 0)

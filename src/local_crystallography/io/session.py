@@ -64,7 +64,7 @@ def save(analysis: Analysis, folder: Path) -> Path:
     if analysis.image is None:
         raise InputError("There is nothing to save yet, an image was expected; open an image first.")
     target = folder.resolve()
-    earlier = earlier_files(target)
+    earlier = earlier_files(target, analysis.image)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         part.mkdir(parents=True)
@@ -107,15 +107,19 @@ def restore(analysis: Analysis, folder: Path) -> Analysis:
     return analysis
 
 
-def earlier_files(folder: Path) -> set[Path]:
-    """What an earlier save wrote to the folder, as paths inside it.
+def earlier_files(folder: Path, image: Image) -> set[Path]:
+    """What an earlier save of the same image wrote to the folder, as paths inside it; nothing for a new folder.
 
     Raises
     ------
     InputError
-        Where the folder holds something else, so that nothing may be saved there.
+        Where the folder holds something else, or another image's session, so that nothing may be saved there, and where
+        nothing can be written.
     """
     if not folder.exists():
+        place = next(parent for parent in folder.parents if parent.exists())
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise InputError(f"{folder} cannot be made: {place} may not be written to; choose another folder.")
         return set()
     if not folder.is_dir():
         raise InputError(f"{folder} is a file, a folder to save to was expected; choose another name.")
@@ -126,7 +130,13 @@ def earlier_files(folder: Path) -> set[Path]:
             f"{folder} holds files that are not a saved session, a new, an empty or a session's folder was "
             "expected; choose another name."
         )
-    return {Path(name) for name in FILES} | {map_file(name) for name in read_provenance(folder).maps}
+    provenance = read_provenance(folder)
+    if provenance.image.sha256 != pixels_sha256(image.data):
+        raise InputError(
+            f"{folder} holds the session of another image ({provenance.image.name}), that of {image.name} was "
+            "expected; choose another folder."
+        )
+    return {Path(name) for name in FILES} | {map_file(name) for name in provenance.maps}
 
 
 def map_file(name: str) -> Path:

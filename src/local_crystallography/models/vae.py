@@ -95,7 +95,7 @@ class Vae:
     def encode(self, windows: npt.NDArray[np.floating]) -> pd.DataFrame:
         """Posterior mean and standard deviation of angle, offset and latents of every sub-image.
 
-        Columns: angle_rad (counter-clockwise as displayed, in (-pi, pi]), angle_std_rad, offset_y_px, offset_x_px (of
+        Columns: angle_rad (counter-clockwise as displayed, in [-pi, pi)), angle_std_rad, offset_y_px, offset_x_px (of
         the motif from the centre of the window, in the axes of the image), z0, z1, …, z0_std, …, and
         reconstruction_error (residual variance over the variance of the noise, 1 where the model fits).
         """

@@ -71,7 +71,7 @@ def find_in_frame(
     The centre of mass is taken over the part above half the blob's own peak, weighted by the height above that half:
     weights that vanish at the rim do not jump as pixels come and go, which a plain mask's centre does (by 0.25 px).
     """
-    blobs, count = ndimage.label(probability > threshold, structure=np.ones((3, 3)))
+    blobs, count = ndimage.label((probability >= threshold) & (probability > 0), structure=np.ones((3, 3)))
     if count == 0:
         return pd.DataFrame({"y_px": [], "x_px": [], "probability": []})
     index = np.flatnonzero(np.bincount(blobs.ravel())[1:] >= smallest) + 1

@@ -69,7 +69,7 @@ class TrainVae(Step):
             step = step.model_copy(update={"epochs": int(np.clip(passes, 20, 200))})
         if self.detail is None:
             wavelength = finest_wavelength(sub_images.windows, seed=self.seed)
-            step = step.model_copy(update={"detail": round(max(2.0, wavelength), 2)})
+            step = step.model_copy(update={"detail": round(float(np.clip(wavelength, 2, 100)), 2)})
         return step
 
     def __call__(self, sub_images: SubImages) -> Job[Vae]:
@@ -132,5 +132,5 @@ def finest_wavelength(windows: npt.NDArray[np.float32], *, seed: int) -> float:
     per_part = np.where(basis.orders == 0, 1, 2)
     floor = np.median((power / per_part)[order][-len(order) // 5 :])
     signal = (power - floor * per_part + average)[order]
-    last = min(int(np.searchsorted(np.cumsum(signal) / signal.sum(), 0.995)), len(order) - 1)
+    last = int(np.clip(np.searchsorted(np.cumsum(signal) / signal.sum(), 0.995), 1, len(order) - 1))
     return float(2 * np.pi / basis.frequencies[order][last])
