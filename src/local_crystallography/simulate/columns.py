@@ -26,15 +26,27 @@ def place_columns(scene: Scene, *, margin: float, rng: np.random.Generator) -> p
     -------
     DataFrame
         `y_ideal_px, x_ideal_px` (place before scan distortion, with mistilt), `displacement_y_px,
-        displacement_x_px` (from the perfect lattice, without mistilt), `site, phase, grain, grain_angle_rad`,
-        `strength` (peak counts), `sigma_px` (standard deviation along one axis, without mistilt) and `heavy`.
+        displacement_x_px` (from the turned and strained lattice of the grain, without mistilt), `site, phase,
+        grain, grain_angle_rad`, `strength` (peak counts), `sigma_px` (standard deviation along one axis, without
+        mistilt) and `heavy`.
     """
+    _check_waves(scene)
     half = np.array(scene.shape) * scene.pixel_size / 2 + margin
     columns = pd.concat([_lattice(scene, index, half) for index in range(len(scene.grains))], ignore_index=True)
     owner = owners(tuple(grain.region for grain in scene.grains), columns[["y", "x"]].to_numpy())
     columns = _apart(scene, columns[owner == columns["grain"]].reset_index(drop=True))
     columns = columns[rng.random(len(columns)) >= columns["vacancy"]].reset_index(drop=True)
     return _finished(scene, columns, rng)
+
+
+def _check_waves(scene: Scene) -> None:
+    seen = {label for grain in scene.grains for label in projection(grain.structure, scene.z_exponent).labels}
+    unseen = {site for wave in scene.waves for site in wave.sites} - seen
+    if unseen:
+        raise InputError(
+            f"Waves on sites {sorted(unseen)} came, but along the beam only columns {sorted(seen)} are seen; "
+            "choose among these."
+        )
 
 
 def _lattice(scene: Scene, index: int, half: Array) -> pd.DataFrame:
@@ -104,6 +116,18 @@ def _shift(grain: Grain, label: str) -> Array:
     return total
 
 
+def _wave_displacement(scene: Scene, columns: pd.DataFrame) -> Array:
+    """(N, 2) displacement in nm by all waves, taken at the place of the column in its lattice."""
+    total = np.zeros((len(columns), 2))
+    y, x = columns["y"].to_numpy(), columns["x"].to_numpy()
+    for wave in scene.waves:
+        along = np.cos(wave.angle) * x - np.sin(wave.angle) * y
+        field = np.sin(2 * np.pi * along / wave.wavelength + wave.phase)
+        displaced = columns["site"].isin(wave.sites or columns["site"]).to_numpy()
+        total += np.outer(np.where(displaced, field, 0.0), wave.amplitude)
+    return total
+
+
 def _variance(scene: Scene, crystal: Projection) -> Array:
     """(S,) variance of a column's Gaussian along one axis in nm squared: the probe and thermal motion."""
     thermal = crystal.variance if scene.thermal_rms is None else np.full(len(crystal.labels), scene.thermal_rms**2)
@@ -133,6 +157,7 @@ def _finished(scene: Scene, columns: pd.DataFrame, rng: np.random.Generator) -> 
     """Displacements, mistilt and counts added, all in pixels."""
     share, strength = _strength(scene, columns, rng)
     moved = columns[["shift_y", "shift_x"]].to_numpy() + rng.normal(0.0, scene.static_rms, (len(columns), 2))
+    moved += _wave_displacement(scene, columns)
     tilt = np.array([-np.sin(scene.mistilt.angle), np.cos(scene.mistilt.angle)])
     seen = columns[["y", "x"]].to_numpy() + moved + scene.mistilt.shift * (1 - share)[:, None] * tilt
     centre = (np.array(scene.shape) - 1) / 2

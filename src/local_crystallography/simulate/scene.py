@@ -14,7 +14,9 @@ from local_crystallography.simulate.regions import AnyRegion, Voronoi, Whole
 from local_crystallography.simulate.structures import CRYSTALS, StructureName
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Nanometres = Annotated[float, Field(ge=-1, le=1)]
 LARGEST_FIELD = 40_000.0  # nm2, about a million columns
+STEEPEST_WAVE = 0.5  # displacement per length; from 1 on columns would change places
 
 
 class Part(BaseModel):
@@ -24,7 +26,10 @@ class Part(BaseModel):
 
 
 class Strain(Part):
-    """Strain along the image axes: dx' = (1 + xx) dx + xy dy and dy' = xy dx + (1 + yy) dy, y down."""
+    """Strain along the image axes: dx' = (1 + xx) dx + xy dy and dy' = xy dx + (1 + yy) dy, y down.
+
+    It makes another lattice; the displacements of the truth are measured from that strained lattice.
+    """
 
     xx: float = Field(0.0, ge=-0.2, le=0.2, description="Relative stretch along the rows of the image.")
     yy: float = Field(0.0, ge=-0.2, le=0.2, description="Relative stretch along the columns of the image.")
@@ -55,7 +60,10 @@ class Grain(Part):
         (0.0, 0.0), description="Place (y, x) of a cell corner, nm from the image centre, y down."
     )
     region: AnyRegion = Field(Whole(), description="Part of the picture the grain fills; later grains lie on top.")
-    strain: Strain = Field(Strain(), description="Homogeneous strain of the grain.")
+    strain: Strain = Field(
+        Strain(),
+        description="Homogeneous strain of the grain; displacements in the truth count from the strained lattice.",
+    )
     shifts: tuple[SiteShift, ...] = Field((), description="Common shifts of site classes.")
     vacancies: dict[str, Fraction] = Field({}, description="Fraction (0 to 1) of missing columns for each site class.")
 
@@ -120,6 +128,43 @@ class Scan(Part):
     )
 
 
+class Wave(Part):
+    """A displacement field, amplitude * sin(2 pi s / wavelength + phase), at places s nm from the image centre.
+
+    Every column is displaced by the field at its place in the lattice of its grain. The gradient of the field is a
+    strain field, up to 2 pi amplitude / wavelength; a wave on one site class displaces that sublattice against the
+    others.
+    """
+
+    amplitude: tuple[Nanometres, Nanometres] = Field(
+        (0.0, 0.02), description="Greatest displacement (y, x) in nm, -1 to 1, y down."
+    )
+    wavelength: float = Field(10.0, ge=0.1, le=10_000, description="Length of one period in nm.")
+    angle: float = Field(
+        0.0,
+        ge=-np.pi,
+        le=np.pi,
+        description="Direction along which the field varies, radians, counter-clockwise as displayed.",
+    )
+    phase: float = Field(0.0, ge=-2 * np.pi, le=2 * np.pi, description="Phase at the image centre, radians.")
+    sites: tuple[str, ...] = Field((), description="Site classes that are displaced; empty displaces all.")
+
+    @property
+    def reach(self) -> float:
+        """Greatest length of the displacement in nm."""
+        return float(np.hypot(*self.amplitude))
+
+    @model_validator(mode="after")
+    def _is_not_too_steep(self) -> Wave:
+        steepness = 2 * np.pi * self.reach / self.wavelength
+        if steepness > STEEPEST_WAVE:
+            raise InputError(
+                f"A wave of {self.reach:.3g} nm over a wavelength of {self.wavelength:.3g} nm came, which strains by "
+                f"{steepness:.2g}, at most {STEEPEST_WAVE} can be made; use a smaller amplitude or a longer wavelength."
+            )
+        return self
+
+
 class Scene(Part):
     """Everything about a simulated picture but the seed of its chance."""
 
@@ -137,6 +182,9 @@ class Scene(Part):
         description="Thermal displacement along one axis in nm; None takes that of each site.",
     )
     static_rms: float = Field(0.0, ge=0, le=0.1, description="Random static displacement along one axis in nm.")
+    waves: tuple[Wave, ...] = Field(
+        (), description="Displacement fields, which add up; their gradient is a strain field."
+    )
     strength_scatter: float = Field(0.0, ge=0, le=0.5, description="Relative scatter of the column strengths.")
     thickness: Thickness = Field(Thickness(), description="Relative thickness over the image.")
     background: Background = Field(Background(), description="Intensity between the columns.")

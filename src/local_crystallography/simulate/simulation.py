@@ -18,6 +18,7 @@ from local_crystallography.simulate.columns import FWHM_PER_SIGMA, place_columns
 from local_crystallography.simulate.distort import ScanPath
 from local_crystallography.simulate.render import render_background, render_columns, stamp_radius
 from local_crystallography.simulate.scene import Scene, write_recipe
+from local_crystallography.simulate.structures import CRYSTALS
 
 DECIMALS = 4
 BROADEST_THERMAL = 0.012  # nm, standard deviation of the loosest site of any structure
@@ -36,7 +37,8 @@ class Simulation:
 
         - `id`; `y_px, x_px` where it appears; `y_ideal_px, x_ideal_px` where it would without scan distortion
         - `site` class, `phase` (structure), `grain` number, `grain_angle_rad` counter-clockwise as displayed
-        - `displacement_y_px, displacement_x_px` from the perfect lattice, without mistilt and scan
+        - `displacement_y_px, displacement_x_px` from the lattice of its grain, turned and strained, by site shifts,
+          waves and static displacements, without mistilt and scan
         - `strength` peak counts, `sigma_px` standard deviation of its Gaussian along one axis
         - `heavy`, whether its site has at least 15 % of the peak of the brightest site at equal thickness
     scene, seed
@@ -56,6 +58,7 @@ def expected_counts(scene: Scene, seed: int) -> tuple[npt.NDArray[np.float64], p
     thermal = BROADEST_THERMAL if scene.thermal_rms is None else scene.thermal_rms
     sigma = float(np.hypot(scene.probe_fwhm / FWHM_PER_SIGMA, thermal)) / scene.pixel_size
     margin = (path.reach + stamp_radius(scene, sigma)) * scene.pixel_size + scene.mistilt.shift
+    margin += sum(wave.reach for wave in scene.waves)
     columns = place_columns(scene, margin=margin, rng=place)
     drawn_out = scene.mistilt.smear / scene.pixel_size * np.sin(scene.mistilt.angle)
     height = np.hypot(columns["sigma_px"].to_numpy(), drawn_out)
@@ -111,6 +114,7 @@ def _summary(simulation: Simulation) -> dict[str, Any]:
     from local_crystallography import __version__
 
     truth = simulation.truth
+    phases = dict.fromkeys(grain.structure for grain in simulation.scene.grains)
     sites = (truth["phase"] + " " + truth["site"]).value_counts(sort=False)
     return {
         "name": simulation.image.name,
@@ -119,5 +123,6 @@ def _summary(simulation: Simulation) -> dict[str, Any]:
         "columns": len(truth),
         "heavy_columns": int(truth["heavy"].sum()),
         "columns_per_site": {str(site): int(count) for site, count in sites.items()},
+        "elements": {phase: CRYSTALS[phase].elements() for phase in phases},
         "scene": simulation.scene.model_dump(mode="json"),
     }

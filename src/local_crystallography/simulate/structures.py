@@ -78,6 +78,20 @@ class Crystal:
             cellpar=[10 * a, 10 * b, 10 * c, *angles],
         )
 
+    def elements(self) -> dict[str, dict[str, float]]:
+        """Site class to element to occupancy, the mean over the atoms of a class with several sites."""
+        counts = np.bincount(self.atoms().arrays["spacegroup_kinds"])
+        mean: dict[str, dict[str, float]] = {}
+        for label in dict.fromkeys(site.label for site in self.sites):
+            members = [(site, n) for site, n in zip(self.sites, counts, strict=True) if site.label == label]
+            total = sum(n for _, n in members)
+            symbols = dict.fromkeys(symbol for site, _ in members for symbol in site.elements)
+            mean[label] = {
+                symbol: round(float(sum(n * site.elements.get(symbol, 0.0) for site, n in members) / total), 4)
+                for symbol in symbols
+            }
+        return mean
+
 
 @dataclass(frozen=True)
 class Projection:
