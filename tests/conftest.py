@@ -10,6 +10,9 @@ from local_crystallography.analysis import Analysis
 from local_crystallography.data.progress import finish
 from local_crystallography.recipe import Recipe
 from local_crystallography.simulate.samples import load_sample
+from local_crystallography.steps.encode_cvae import EncodeCvae
+from local_crystallography.steps.paint_map import PaintMap
+from local_crystallography.steps.train_cvae import TrainCvae
 from local_crystallography.steps.train_vae import TrainVae
 
 
@@ -18,6 +21,16 @@ def quick_analysis() -> Analysis:
     """The sample `quick`, analysed with a short training; not to be changed."""
     analysis = Analysis(load_sample("quick"))
     finish(analysis.run(Recipe(train_vae=TrainVae(epochs=4))))
+    return analysis
+
+
+@pytest.fixture(scope="session")
+def quick_within(quick_analysis: Analysis) -> Analysis:
+    """`quick_analysis` with a conditional network, its latents and their maps; not to be changed."""
+    analysis, done = Analysis(), quick_analysis
+    analysis.restore_results({name: getattr(done, name) for name in done.results}, done.asked, done.used, done.columns)
+    for step in (TrainCvae(epochs=4), EncodeCvae(), PaintMap()):
+        finish(analysis.apply(step))
     return analysis
 
 

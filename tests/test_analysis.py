@@ -8,21 +8,28 @@ from local_crystallography import (
     Analysis,
     Atoms,
     Cluster,
+    Describe,
     Encode,
+    EncodeCvae,
+    ExtractSubImages,
     FindAtoms,
     Image,
+    PaintMap,
     Recipe,
     Segment,
+    TrainCvae,
     TrainVae,
 )
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 
-RECIPE = Recipe(train_vae=TrainVae(epochs=2), cluster=Cluster(classes=2))
+RECIPE = Recipe(train_vae=TrainVae(epochs=2), cluster=Cluster(classes=2), train_cvae=TrainCvae(epochs=2))
+WITHIN = ("train_cvae", "encode_cvae")
+COLUMNS = {"c0", "c1", "c0_std", "c1_std", "cvae_error"}
 
 
-@pytest.fixture
-def analysis():
+@pytest.fixture(scope="module")
+def finished():
     rng = np.random.default_rng(0)
     picture = blobs(square_lattice(9.0)) + 0.05 * rng.standard_normal((128, 128))
     done = Analysis(Image(picture, 0.02, "crystal"))
@@ -30,10 +37,40 @@ def analysis():
     return done
 
 
+@pytest.fixture(scope="module")
+def finished_and_described(finished):
+    done = copy_of(finished)
+    finish(done.run(RECIPE, also=("describe",)))
+    return done
+
+
+@pytest.fixture(scope="module")
+def finished_within(finished):
+    done = copy_of(finished)
+    finish(done.run(RECIPE, also=WITHIN))
+    return done
+
+
+def copy_of(done):
+    copy = Analysis()
+    copy.restore_results({name: getattr(done, name) for name in done.results}, done.asked, done.used, done.columns)
+    return copy
+
+
+@pytest.fixture
+def analysis(finished):
+    return copy_of(finished)
+
+
+@pytest.fixture
+def described(finished_and_described):
+    return copy_of(finished_and_described)
+
+
 def test_a_run_makes_every_result(analysis):
-    assert all(getattr(analysis, name) is not None for name in Analysis.results)
+    assert all(getattr(analysis, step.makes) is not None for step in Recipe().steps if not step.optional)
     assert {"angle_rad", "z0", "label"} <= set(analysis.atoms.features)
-    assert list(analysis.used) == list(Recipe.model_fields)
+    assert list(analysis.used) == [step.name() for step in Recipe().steps if not step.optional]
 
 
 def test_what_was_chosen_is_on_record(analysis):
@@ -79,6 +116,107 @@ def test_encoding_anew_drops_the_old_labels(analysis):
     assert "label" not in analysis.atoms.features
 
 
+@pytest.mark.parametrize(
+    ("step", "gone", "kept"),
+    [
+        (Describe(order=4), {"label"}, {"z0", "fold_4", "intensity"}),
+        (Encode(angle="full circle"), {"label"}, {"z0", "fold_4", "zernike0"}),
+        (Cluster(classes=2, columns=("fold_4",)), set(), {"z0", "fold_4", "label"}),
+        (TrainVae(epochs=1), {"z0", "label"}, {"fold_4", "zernike0", "intensity"}),
+        (PaintMap(columns=("fold_4",)), set(), {"z0", "fold_4", "label"}),
+        (ExtractSubImages(window_size=16), {"z0", "fold_4", "label"}, {"intensity"}),
+        (FindAtoms(), {"z0", "fold_4", "label"}, {"intensity"}),
+    ],
+    ids=lambda part: part.name() if hasattr(part, "name") else "",
+)
+def test_columns_go_when_what_they_were_made_of_is_replaced(described, step, gone, kept):
+    results = {name: getattr(described, name) for name in ("sub_images", "vae")}
+    finish(described.apply(step))
+    columns = set(described.atoms.features)
+    assert not gone & columns
+    assert kept <= columns
+    assert set(described.columns) == {name for name in ("encode", "describe", "cluster") if name in described.used}
+    if step.adds_columns():
+        assert all(getattr(described, name) is result for name, result in results.items())
+    assert (described.maps is None) == (step.name() != "paint_map")
+
+
+def test_the_latents_within_classes_are_columns_and_maps(finished_within, finished):
+    analysis = finished_within
+    assert set(analysis.atoms.features) >= COLUMNS
+    assert {"c0", "c1", "label"} <= set(analysis.maps)
+    assert "c0" not in finished.maps
+    assert analysis.recipe.also == WITHIN
+    assert analysis.cvae.settings.classes == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("step", "gone", "cvae"),
+    [
+        (TrainVae(epochs=1), {"label", *COLUMNS}, False),
+        (Encode(angle="full circle"), {"label", *COLUMNS}, False),
+        (Describe(order=2), {"label", *COLUMNS}, False),
+        (Cluster(classes=3), COLUMNS, False),
+        (TrainCvae(epochs=1), COLUMNS, True),
+        (EncodeCvae(), set(), True),
+        (PaintMap(columns=("z0",)), set(), True),
+    ],
+    ids=lambda part: part.name() if hasattr(part, "name") else "",
+)
+def test_a_conditional_network_goes_with_its_classes(finished_within, step, gone, cvae):
+    analysis = copy_of(finished_within)
+    vae = analysis.vae
+    finish(analysis.apply(step))
+    assert {"label", *COLUMNS} - set(analysis.atoms.features) == gone
+    assert (analysis.cvae is not None) == cvae
+    assert (analysis.vae is vae) == (step.name() != "train_vae")
+
+
+def test_running_again_leaves_no_column_of_the_run_before(described):
+    finish(described.apply(Describe(order=3, components=1)))
+    left = {name for name in described.atoms.features if "zernike" in name or "fold" in name}
+    assert left == {"zernike_0_0", "zernike_1_1", "zernike_2_0", "zernike_2_2", "zernike_3_1", "zernike_3_3"} | {
+        "fold_2",
+        "fold_3",
+        "zernike0",
+    }
+
+
+def test_an_optional_step_is_run_only_when_asked_for(analysis):
+    assert "describe" not in analysis.used
+    assert analysis.recipe.also == ()
+    with pytest.raises(InputError, match="There is no step describes"):
+        finish(analysis.run(RECIPE, also=("describes",)))
+    vae = analysis.vae
+    finish(analysis.run(RECIPE, also=("describe",)))
+    assert analysis.vae is vae
+    assert {"zernike0", "fold_6", "label"} <= set(analysis.atoms.features)
+    assert analysis.recipe.also == ("describe",)
+
+
+def test_labels_changed_by_hand_clear_the_maps_and_stay(described):
+    described.atoms = described.atoms.with_features(label=7)
+    assert described.maps is None
+    assert (described.atoms.features["label"] == 7).all()
+    assert "label" in described.columns["cluster"]
+
+
+def test_finding_the_same_atoms_again_leaves_nothing_old(analysis):
+    finish(analysis.apply(FindAtoms()))
+    assert set(analysis.used) == {"segment", "find_atoms"}
+    assert analysis.sub_images is None
+
+
+def test_windows_are_cut_where_atoms_were_found(analysis):
+    """Encoding may move the atoms; what it did is undone with its columns, and not cut at."""
+    cut_at = analysis.sub_images.atoms.yx
+    finish(analysis.apply(Encode(correct_positions=True)))
+    assert not np.array_equal(analysis.atoms.yx, cut_at)
+    finish(analysis.apply(ExtractSubImages(window_size=analysis.sub_images.window_size)))
+    np.testing.assert_array_equal(analysis.sub_images.atoms.yx, cut_at)
+    assert set(cut_at[:, 0]) <= set(analysis.atoms.yx[:, 0])
+
+
 def test_atoms_of_ones_own_replace_the_found_ones(analysis):
     analysis.atoms = Atoms.at(square_lattice(9.0)[:50])
     assert analysis.vae is None
@@ -90,6 +228,7 @@ def test_a_column_of_ones_own_clears_nothing_but_maps(analysis):
     analysis.atoms = analysis.atoms.with_features(mine=1.0)
     assert analysis.vae is vae
     assert {"mine", "z0", "label"} <= set(analysis.atoms.features)
+    assert analysis.maps is None
 
 
 def test_a_new_image_clears_everything(analysis):
@@ -111,6 +250,8 @@ def test_changes_are_announced(analysis):
         (FindAtoms(), "Segment the image first"),
         (Encode(), "Train a network first"),
         (Cluster(), "Find atoms"),
+        (TrainCvae(), "Extract sub-images first"),
+        (EncodeCvae(), "Train a conditional network first"),
     ],
 )
 def test_what_is_missing_is_said(step, words):

@@ -21,6 +21,7 @@ LEVELS = {
     "recipe": 3,
     "analysis": 3,
     "console": 4,
+    "headless": 4,
     "cli": 4,
     "_napari": 4,
 }

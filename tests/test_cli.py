@@ -25,7 +25,9 @@ from local_crystallography.io.session import FILES
 from local_crystallography.recipe import Recipe
 from local_crystallography.simulate.samples import load_truth, sample_folder
 from local_crystallography.simulate.score import match, score
+from local_crystallography.steps.describe import Describe
 from local_crystallography.steps.find_atoms import FindAtoms
+from local_crystallography.steps.train_cvae import TrainCvae
 from local_crystallography.steps.train_vae import TrainVae
 
 IMAGE = str(sample_folder() / "quick" / "image.tif")
@@ -43,7 +45,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_run_writes_every_file(outcome: Path) -> None:
-    assert {path.name for path in outcome.iterdir()} == {*FILES, "maps"}
+    assert {path.name for path in outcome.iterdir()} == {*FILES, "maps"} - {"cvae.safetensors"}
 
 
 def test_options_beat_the_recipe_and_the_rest_of_it_stays(outcome: Path) -> None:
@@ -56,6 +58,68 @@ def test_an_option_equal_to_the_default_beats_the_recipe_too() -> None:
     recipe = Recipe(train_vae=TrainVae(epochs=50, detail=5.0))
     given = Run(image=Path("a"), out=Path("b"), train_vae=TrainVae(epochs=TrainVae().epochs, detail=None))
     assert overridden(recipe, given) == Recipe()
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with an optional step."""
+    out = tmp_path_factory.mktemp("also") / "out"
+    given = ["--train-vae.epochs", "1", "--also", "describe", "--describe.order", "6", "--cluster.classes", "2"]
+    assert main(["run", IMAGE, *given, "--out", str(out)]) == 0
+    return out
+
+
+def test_an_optional_step_is_run_when_asked_for(described: Path, outcome: Path) -> None:
+    assert Analysis.open(described).asked["describe"] == Describe(order=6)
+    assert {"zernike_6_6", "fold_6", "zernike0"} <= set(pd.read_csv(described / "atoms.csv").columns)
+    assert "zernike0" not in pd.read_csv(outcome / "atoms.csv").columns
+
+
+def test_the_recipe_of_a_result_repeats_its_optional_steps(described: Path, tmp_path: Path) -> None:
+    assert main(["run", IMAGE, "--recipe", str(described / "recipe.toml"), "--out", str(tmp_path / "o")]) == 0
+    columns = [name for name in pd.read_csv(described / "atoms.csv") if "zernike" in name or "fold" in name]
+    first, second = (pd.read_csv(folder / "atoms.csv")[columns] for folder in (described, tmp_path / "o"))
+    pd.testing.assert_frame_equal(first, second)
+
+
+@pytest.mark.parametrize(("recipe", "given"), [(("describe",), ()), ((), ("describe",)), (("describe",),) * 2])
+def test_optional_steps_of_recipe_and_options_are_both_run(recipe: tuple[str, ...], given: tuple[str, ...]) -> None:
+    command = Run(image=Path("a"), out=Path("b"), also=given, describe=Describe(order=5))
+    assert overridden(Recipe(also=recipe), command) == Recipe(also=("describe",), describe=Describe(order=5))
+
+
+def test_the_latents_within_classes_are_asked_for_and_repeated(tmp_path: Path) -> None:
+    given = ["--train-vae.epochs", "1", "--cluster.classes", "2"]
+    given += ["--also", "train_cvae", "--also", "encode_cvae", "--train-cvae.epochs", "2", "--train-cvae.kind", "crvae"]
+    assert main(["run", IMAGE, *given, "--out", str(tmp_path / "a")]) == 0
+    assert main(["run", IMAGE, "--recipe", str(tmp_path / "a" / "recipe.toml"), "--out", str(tmp_path / "b")]) == 0
+    first, second = (Analysis.open(tmp_path / name) for name in "ab")
+    assert first.asked["train_cvae"] == TrainCvae(epochs=2, kind="crvae")
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {*FILES, "maps"}
+    pd.testing.assert_frame_equal(first.atoms.to_frame(), second.atoms.to_frame())
+    assert first.recipe == second.recipe
+
+
+def test_a_relative_checkpoint_lies_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = ["--train-vae.epochs", "2", "--cluster.classes", "2", "--train-vae.checkpoint", "net.safetensors"]
+    assert main(["run", IMAGE, *given, "--out", "results/a"]) == 0
+    assert (tmp_path / "net.safetensors").exists()
+    written = (tmp_path / "net.safetensors").read_bytes()
+    assert main(["run", IMAGE, "--recipe", "results/a/recipe.toml", "--out", "b"]) == 0
+    assert (tmp_path / "net.safetensors").read_bytes() == written
+    assert Analysis.open(tmp_path / "b").recipe.train_vae.checkpoint == Path("net.safetensors")
+    assert main(["run", IMAGE, *given, "--train-vae.checkpoint", "auto", "--out", "c"]) == 0
+    assert Analysis.open(tmp_path / "c").recipe.train_vae.checkpoint is None
+
+
+def test_what_to_know_about_a_training_is_said_after_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("local_crystallography.models.vae.Vae.remarks", ["z1 holds nothing."])
+    given = ["--train-vae.epochs", "1", "--cluster.classes", "1"]
+    assert main(["run", IMAGE, *given, "--out", str(tmp_path / "o")]) == 0
+    assert "Train VAE: z1 holds nothing.\n" in capsys.readouterr().err
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,6 +156,22 @@ REFUSED = {
     ),
     "option unknown": (["run", IMAGE, "--out", "o", "--find-atoms.treshold", "0.7"], "--find-atoms.treshold"),
     "option no choice": (["run", IMAGE, "--out", "o", "--segment.contrast", "grey"], "'bright' or 'dark'"),
+    "no such optional step": (
+        ["run", IMAGE, "--out", "o", "--also", "fly"],
+        "--also fly: no such optional step, one of describe",
+    ),
+    "option of a step that is not run": (
+        ["run", IMAGE, "--out", "o", "--describe.order", "6"],
+        "--describe.order came, but describe is optional and would not be run; add --also describe",
+    ),
+    "options that do not fit together": (
+        ["run", IMAGE, "--out", "o", "--train-vae.kind", "vae", "--train-vae.decoder", "harmonic"],
+        "--train-vae: the harmonic decoder turns images; use canonical or coordinates for this kind; see --help",
+    ),
+    "option that does not fit the recipe": (
+        ["run", IMAGE, "--out", "o", "--recipe", "taken/r.toml", "--train-vae.kind", "vae"],
+        "train_vae of recipe and options together: the harmonic decoder turns images",
+    ),
     "no out": (["run", IMAGE], "--out"),
     "no such image": (["run", "no.tif", "--out", "o"], "no.tif does not exist"),
     "no such recipe": (["run", IMAGE, "--recipe", "no.toml", "--out", "o"], "no.toml"),
@@ -110,6 +190,7 @@ def test_bad_input_is_one_line_and_exit_code_2(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").write_text("mine")
+    (tmp_path / "taken" / "r.toml").write_text('[train_vae]\ndecoder = "harmonic"')
     arguments, says = REFUSED[case]
     assert main(arguments) == 2
     captured = capsys.readouterr()

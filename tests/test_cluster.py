@@ -75,9 +75,21 @@ def test_the_same_seed_gives_the_same_labels():
 
 
 @pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        (("z0", "z1", "zernike0", "zernike_2_0"), ("z0", "z1")),
+        (("zernike0", "zernike1", "zernike_2_0", "fold_2"), ("zernike0", "zernike1")),
+    ],
+)
+def test_latents_come_before_components(there, taken):
+    atoms = Atoms.at(np.zeros((100, 2))).with_features(**{name: RNG.normal(size=100) for name in there})
+    assert Cluster(classes=1, components=1).resolve(atoms).columns == taken
+
+
+@pytest.mark.parametrize(
     ("step", "columns", "words"),
     [
-        (Cluster(), {}, "no latents yet"),
+        (Cluster(), {}, r"no latents yet, columns z0, z1, … \(or zernike0, zernike1, …\)"),
         (Cluster(columns=("z7",)), {"z0": np.arange(10.0)}, "no column z7"),
         (Cluster(), {"z0": np.ones(10)}, "same for every atom"),
         (Cluster(), {"z0": np.full(10, np.nan)}, "encode the atoms first"),

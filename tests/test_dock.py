@@ -9,9 +9,13 @@ from mouse import drag
 
 from local_crystallography._napari.dock import EXPLORER, MainDock
 from local_crystallography.recipe import Recipe
+from local_crystallography.steps.training import Training
 
 PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
-STEPS = list(Recipe.model_fields)
+STEPS = [step.name() for step in Recipe().steps]
+ALWAYS = [step.name() for step in Recipe().steps if not step.optional]
+TRAININGS = [step.name() for step in Recipe().steps if isinstance(step, Training)]
+OPTIONAL = [name for name in STEPS if name not in ALWAYS]
 
 
 @pytest.fixture
@@ -23,7 +27,8 @@ def viewer(make_napari_viewer_proxy):
 def dock(viewer, qtbot):
     viewer.open_sample(PLUGIN, "quick")
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
-    dock.panels["train_vae"].form.fields["epochs"].set(3)
+    for name in TRAININGS:
+        dock.panels[name].form.fields["epochs"].set(3)
     dock.panels["cluster"].form.fields["classes"].set(3)
     yield dock
     dock.bench.runner.halt()
@@ -63,15 +68,31 @@ def test_every_step_by_its_button(dock, viewer, press):
         "offset_x_px",
         "z0",
         "z1",
+        "c0",
+        "c1",
         "label",
         "atoms",
     ]
     visible = [layer.name for layer in viewer.layers if layer.visible]
     assert visible == ["quick", "label", "atoms"]
-    assert dock.panels["segment"].form.fields["spacing"].box.text().startswith("auto: 15.")
+    assert dock.panels["segment"].form.fields["spacing"].box.text().startswith("15.")
     assert EXPLORER in viewer.window.dock_widgets
     assert dock.colour_box.currentText() == "label"
-    assert len(dock.loss_plot.losses) == 3
+    assert [len(watch.plot.losses) for watch in dock.watches.values()] == [3, 3]
+    assert "held-out loss" in status(dock, "train_cvae")
+    assert "atoms encoded" in status(dock, "encode_cvae")
+
+
+def test_an_optional_step_is_run_by_its_own_button(dock, press):
+    assert status(dock, "describe").startswith("optional, not part of Run all · Extract sub-images first")
+    for name in STEPS[:3]:
+        press(dock.panels[name].button)
+    press(dock.panels["describe"].button)
+    assert status(dock, "describe").startswith("✓")
+    assert "atoms described" in status(dock, "describe")
+    assert "zernike0" in dock.work.analysis.atoms.features
+    dock.panels["describe"].form.fields["order"].set(4)
+    assert status(dock, "describe").startswith("out of date")
 
 
 def test_a_later_step_says_what_is_missing(dock):
@@ -89,7 +110,9 @@ def done(dock, press):
 
 def test_run_all_then_lasso_edits_and_changed_settings(done, viewer, press, qtbot):
     dock = done
-    assert all(status(dock, name).startswith("✓") for name in STEPS)
+    assert all(status(dock, name).startswith("✓") for name in ALWAYS)
+    assert status(dock, "describe") == "optional, not part of Run all · ready"
+    assert status(dock, "encode_cvae").startswith("optional, not part of Run all · Train a conditional network first")
     _lasso_lights_up_atoms(dock, viewer)
     _selecting_points_selects_in_the_scatter(dock, viewer)
     _lasso_by_the_mouse(dock, viewer, qtbot)
@@ -176,10 +199,10 @@ def _edits_by_hand_are_used(dock, viewer, press):
 def test_a_stopped_training_keeps_its_network(dock, qtbot):
     dock.panels["train_vae"].form.fields["epochs"].set(5000)
     dock.run_all.click()
-    qtbot.waitUntil(lambda: len(dock.loss_plot.losses) > 2, timeout=60_000)
+    qtbot.waitUntil(lambda: len(dock.watches["train_vae"].plot.losses) > 2, timeout=60_000)
     assert dock.run_all.text() == "Stop"
     assert not dock.panels["segment"].button.isEnabled()
-    dock.stop_training.click()
+    dock.watches["train_vae"].stop.click()
     qtbot.waitUntil(lambda: not dock.bench.running, timeout=60_000)
     assert dock.work.analysis.vae is not None
     assert "z0" in dock.work.analysis.atoms.features
@@ -189,7 +212,7 @@ def test_a_stopped_training_keeps_its_network(dock, qtbot):
 def test_stop_ends_everything_and_keeps_what_there_is(dock, qtbot):
     dock.panels["train_vae"].form.fields["epochs"].set(5000)
     dock.run_all.click()
-    qtbot.waitUntil(lambda: len(dock.loss_plot.losses) > 2, timeout=60_000)
+    qtbot.waitUntil(lambda: len(dock.watches["train_vae"].plot.losses) > 2, timeout=60_000)
     dock.run_all.click()
     assert dock.run_all.text() == "Stopping …"
     assert not dock.run_all.isEnabled()
@@ -227,6 +250,47 @@ def test_layers_of_the_user_can_be_the_source(dock, viewer, press):
     np.testing.assert_array_equal(dock.work.analysis.atoms.yx, yx)
 
 
+def test_atoms_given_are_not_given_anew_when_encoding_has_moved_them(dock, viewer, press):
+    for name in STEPS[:2]:
+        press(dock.panels[name].button)
+    quick = viewer.layers["quick"]
+    mine = viewer.add_points(dock.work.analysis.atoms.yx + 0.3, name="mine", scale=quick.scale, units=quick.units)
+    dock.source_boxes["atoms"].choose(mine)
+    dock.panels["encode"].form.fields["correct_positions"].set(True)
+    press(dock.run_all)
+    moved = dock.work.analysis.atoms
+    assert not np.array_equal(moved.yx, mine.data)
+    press(dock.run_all)
+    assert dock.work.analysis.atoms is moved
+    press(dock.panels["cluster"].button)
+    assert status(dock, "train_vae").startswith("✓")
+    mine.data = mine.data[:-5]
+    press(dock.panels["extract_sub_images"].button)
+    assert len(dock.work.analysis.atoms) == len(moved) - 5
+
+
+def test_what_to_know_about_a_training_stands_in_its_panel(dock, press, monkeypatch):
+    monkeypatch.setattr("local_crystallography.models.vae.Vae.remarks", ["z1 holds nothing."])
+    for name in STEPS[:4]:
+        press(dock.panels[name].button)
+    shown = status(dock, "train_vae").splitlines()
+    assert shown[0].startswith("✓ held-out loss")
+    assert shown[1:] == ["⚠ z1 holds nothing."]
+    assert "⚠" not in status(dock, "extract_sub_images")
+
+
+def test_settings_that_do_not_fit_together_are_said_and_not_run(dock):
+    fields = dock.panels["train_vae"].form.fields
+    fields["decoder"].set("harmonic")
+    fields["kind"].set("vae")
+    assert status(dock, "train_vae").startswith("⚠ the harmonic decoder turns images; use canonical")
+    assert not dock.panels["train_vae"].button.isEnabled()
+    assert not dock.run_all.isEnabled()
+    fields["decoder"].set(None)
+    assert "⚠" not in status(dock, "train_vae")
+    assert dock.run_all.isEnabled()
+
+
 def test_another_layer_as_probability_has_to_fit(dock, viewer, press):
     dock.source_boxes["probability"].choose(viewer.add_image(np.eye(30), name="small"))
     press(dock.panels["find_atoms"].button)
@@ -236,7 +300,7 @@ def test_another_layer_as_probability_has_to_fit(dock, viewer, press):
 def test_removing_the_image_stops_the_job_and_nothing_lands(dock, viewer, qtbot):
     dock.panels["train_vae"].form.fields["epochs"].set(5000)
     dock.run_all.click()
-    qtbot.waitUntil(lambda: bool(dock.loss_plot.losses), timeout=60_000)
+    qtbot.waitUntil(lambda: bool(dock.watches["train_vae"].plot.losses), timeout=60_000)
     viewer.layers.clear()
     qtbot.waitUntil(lambda: not dock.bench.running, timeout=60_000)
     assert names(viewer) == []
@@ -255,7 +319,8 @@ def test_each_image_has_its_own_analysis(dock, viewer, press):
 
 
 def test_everything_says_what_it_does(dock):
-    widgets = [*dock.buttons.values(), dock.run_all, dock.image_box, dock.colour_box, dock.stop_training]
+    widgets = [*dock.buttons.values(), dock.run_all, dock.image_box, dock.colour_box]
+    widgets += [watch.stop for watch in dock.watches.values()]
     widgets += [panel.button for panel in dock.panels.values()] + list(dock.source_boxes.values())
     assert all(widget.toolTip() for widget in widgets)
 

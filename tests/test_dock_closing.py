@@ -33,7 +33,7 @@ def status(dock, name):
 def test_closing_the_viewer_while_training_does_not_hang(dock, viewer, qtbot):
     dock.panels["train_vae"].form.fields["epochs"].set(5000)
     dock.run_all.click()
-    qtbot.waitUntil(lambda: bool(dock.loss_plot.losses), timeout=60_000)
+    qtbot.waitUntil(lambda: bool(dock.watches["train_vae"].plot.losses), timeout=60_000)
     start = time.monotonic()
     viewer.close()
     assert time.monotonic() - start < 15
@@ -42,7 +42,7 @@ def test_closing_the_viewer_while_training_does_not_hang(dock, viewer, qtbot):
 def test_closing_the_dock_stops_the_job_and_keeps_the_best(dock, viewer, qtbot):
     dock.panels["train_vae"].form.fields["epochs"].set(5000)
     dock.run_all.click()
-    qtbot.waitUntil(lambda: len(dock.loss_plot.losses) > 2, timeout=60_000)
+    qtbot.waitUntil(lambda: len(dock.watches["train_vae"].plot.losses) > 2, timeout=60_000)
     runner = dock.bench.runner
     start = time.monotonic()
     with qtbot.waitSignal(dock.destroyed, timeout=15_000):

@@ -42,6 +42,8 @@ def test_frames_are_painted_with_their_own_atoms():
 
 def test_what_exists_is_painted_by_default():
     assert set(PaintMap()(ATOMS, IMAGE)) == {"z0", "label"}
+    more = ATOMS.with_features(c0=1.0, c1=2.0, c0_std=0.1, cvae_error=1.0)
+    assert list(PaintMap()(more, IMAGE)) == ["z0", "c0", "c1", "label"]
 
 
 def test_a_missing_column_is_said():

@@ -1,16 +1,22 @@
 """The recipe: parameters are written once, survive their file, and bad ones are said."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from local_crystallography import Recipe, Segment, TrainVae
+from local_crystallography import Describe, Recipe, Segment, TrainCvae, TrainVae
 from local_crystallography.data.errors import InputError
+from local_crystallography.recipe import stale_after
+from local_crystallography.steps.base import OWN, words
 
 
 @pytest.mark.parametrize(
     "recipe",
     [
         Recipe(),
+        Recipe(also=("describe",), describe=Describe(order=4)),
+        Recipe(also=("train_cvae",), train_cvae=TrainCvae(kind="crvae", checkpoint=Path("my runs/größe.safetensors"))),
         Recipe(segment=Segment(spacing=12.25, contrast="dark"), train_vae=TrainVae(learning_rate=1e-5, epochs=7)),
     ],
 )
@@ -38,6 +44,20 @@ def test_the_name_of_a_step_is_its_field(step):
     assert getattr(Recipe(), step.name()) == step
 
 
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("kl_weight", "KL weight"),
+        ("train_vae", "train VAE"),
+        ("encode_cvae", "encode cVAE"),
+        ("extract_sub_images", "extract sub-images"),
+        ("find_atoms", "find atoms"),
+    ],
+)
+def test_names_are_read_as_people_write_them(name, read):
+    assert words(name) == read
+
+
 @pytest.mark.parametrize("wrong", [{"treshold": 0.5}, {"threshold": 2}])
 def test_misspelt_and_impossible_parameters_are_refused(wrong):
     with pytest.raises(ValidationError):
@@ -49,7 +69,9 @@ def test_misspelt_and_impossible_parameters_are_refused(wrong):
     [
         ("[find_atoms]\nthreshold = 7", "find_atoms.threshold = 7"),
         ("[find_atom]", "find_atom"),
+        ('also = ["cluster"]', "No such optional step, one of describe"),
         ("not toml", "a recipe in TOML was expected"),
+        ('[train_vae]\nkind = "vae"\ndecoder = "harmonic"', "toml: train_vae: the harmonic decoder turns images; use"),
     ],
 )
 def test_a_bad_file_is_said_with_its_line(tmp_path, text, words):
@@ -62,3 +84,56 @@ def test_a_bad_file_is_said_with_its_line(tmp_path, text, words):
 def test_a_missing_file_is_said(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         Recipe.from_toml(tmp_path / "none.toml")
+
+
+ALWAYS = ["segment", "find_atoms", "extract_sub_images", "train_vae", "encode", "cluster", "paint_map"]
+WITHIN = ["train_cvae", "encode_cvae"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "asked", "names"),
+    [
+        (Recipe(), {}, ALWAYS),
+        (Recipe(), {"also": ("describe",)}, [*ALWAYS[:5], "describe", *ALWAYS[5:]]),
+        (Recipe(also=("describe",)), {}, [*ALWAYS[:5], "describe", *ALWAYS[5:]]),
+        (Recipe(also=("describe",)), {"only": ("cluster", "encode")}, ["encode", "cluster"]),
+        (Recipe(), {"only": ("describe",)}, ["describe"]),
+        (Recipe(also=("encode_cvae", "train_cvae")), {}, [*ALWAYS[:6], "train_cvae", "encode_cvae", ALWAYS[6]]),
+    ],
+)
+def test_optional_steps_are_run_where_asked_for(recipe, asked, names):
+    assert [step.name() for step in recipe.wanted(**asked)] == names
+
+
+@pytest.mark.parametrize("asked", [{"also": ("fly",)}, {"only": ("fly",)}])
+def test_an_unknown_step_is_said(asked):
+    with pytest.raises(InputError, match="There is no step fly; pick from segment"):
+        Recipe().wanted(**asked)
+
+
+@pytest.mark.parametrize(
+    ("replaced", "stale"),
+    [
+        ("image", {*ALWAYS, "describe", *WITHIN}),
+        ("atoms", {*ALWAYS[2:], "describe", *WITHIN}),
+        ("sub_images", {*ALWAYS[3:], "describe", *WITHIN}),
+        ("vae", {"encode", "cluster", *WITHIN, "paint_map"}),
+        ("encode", {"cluster", *WITHIN, "paint_map"}),
+        ("describe", {"cluster", *WITHIN, "paint_map"}),
+        ("cluster", {*WITHIN, "paint_map"}),
+        ("cvae", {"encode_cvae", "paint_map"}),
+        ("encode_cvae", {"paint_map"}),
+        (OWN, {*WITHIN, "paint_map"}),
+        ("maps", set()),
+    ],
+)
+def test_stale_is_what_was_made_of_it(replaced, stale):
+    assert set(stale_after({replaced})) == stale
+
+
+@pytest.mark.parametrize("step", Recipe().steps, ids=lambda s: s.name())
+def test_a_step_takes_only_what_earlier_steps_give(step):
+    order = [other.name() for other in Recipe().steps]
+    earlier = Recipe().steps[: order.index(step.name())]
+    assert step.takes() <= {"image", OWN} | {other.gives() for other in earlier}
+    assert all(other.adds_columns() for other in earlier if other.name() in step.reads)

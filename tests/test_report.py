@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,9 +17,19 @@ from PIL import Image as Picture
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
-from local_crystallography.io.figures import MOST_PIXELS, disc_only, map_figure, mosaic, round_length, shown
+from local_crystallography.data.subimages import SubImages
+from local_crystallography.io.figures import (
+    MOST_PIXELS,
+    by_channel,
+    disc_only,
+    map_figure,
+    mosaic,
+    round_length,
+    shown,
+    tableau_figure,
+)
 from local_crystallography.io.provenance import provenance_of
-from local_crystallography.io.report import render
+from local_crystallography.io.report import _value, render
 
 
 def page(analysis: Analysis) -> str:
@@ -103,6 +115,85 @@ def test_stack_with_unlabelled_atoms() -> None:
     assert headings(html) == ["Image and atoms", "Provenance"]
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_every_channel_is_shown(quick_analysis: Analysis, channels: int) -> None:
+    given, vae = quick_analysis.sub_images, quick_analysis.vae
+
+    def repeated(decode: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+        return lambda *inputs: np.stack([decode(*inputs)] * channels, axis=-1)
+
+    analysis = Analysis(quick_analysis.image)
+    seer = SimpleNamespace(
+        settings=vae.settings, decode=repeated(vae.decode), manifold=repeated(vae.manifold), remarks=[]
+    )
+    results = {
+        "image": quick_analysis.image,
+        "atoms": quick_analysis.atoms,
+        "sub_images": SubImages(np.stack([given.windows] * channels, axis=-1), given.atoms),
+        "vae": seer,
+    }
+    analysis.restore_results(results, {}, {}, {})
+    html = page(analysis)
+    assert html.count("Mean sub-image of class 0") == html.count("Decoded image of class 0") == channels
+    assert html.count("Manifold of decoded images") == channels
+    assert html.count("channel 3") == (html.count("channel 1") if channels == 3 else 0)
+    assert "channel 1" in html or channels == 1
+
+
+def picture_of(url: str) -> np.ndarray:
+    return np.asarray(Picture.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGBA")).astype(int)
+
+
+def test_what_varies_within_every_class_is_shown(quick_within: Analysis) -> None:
+    html = page(quick_within)
+    assert headings(html)[3:5] == ["Latents", "What varies within the classes"]
+    count = len(quick_within.cvae.settings.classes)
+    assert count > 1
+    assert html.count("What varies within class ") == count
+    assert "z1 upwards" in html
+    assert {"Histogram of c0", "Map of c1"} <= set(re.findall(r'alt="(.*?)"', html))
+
+
+@pytest.mark.parametrize("latents", [1, 2])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_of_several_channels_the_first_is_shown(quick_within: Analysis, channels: int, latents: int) -> None:
+    tableaux = quick_within.cvae.tableaux(3)
+    several = tableaux if channels == 1 else np.stack([tableaux, 0 * tableaux], axis=-1)
+    settings = quick_within.cvae.settings.model_copy(update={"latents": latents})
+    analysis = Analysis(quick_within.image)
+    cvae = SimpleNamespace(settings=settings, tableaux=lambda n: several, remarks=["z1 holds <nothing>."])
+    analysis.restore_results({"image": quick_within.image, "cvae": cvae}, {}, {}, {})
+    html = page(analysis)
+    assert headings(html)[1] == "What varies within the classes"
+    assert ("First channel" in html) == (channels > 1)
+    assert ("z1 upwards" in html) == (latents > 1)
+    assert "⚠ z1 holds &lt;nothing&gt;." in html
+
+
+def test_a_tableau_less_its_average_has_both_signs_about_zero() -> None:
+    tableau = np.ones((3, 3, 8, 8))
+    tableau[:, 0] += 0.5
+    tableau[:, 2] -= 0.5
+    picture = picture_of(tableau_figure(tableau, (0, 2), 0.5))
+    height, width = picture.shape[0], picture.shape[1]
+    lower = picture[int(0.65 * height), [int(width * x) for x in (0.25, 0.53, 0.85)]]
+    assert lower[0, 0] > lower[0, 2] + 50  # more than the average: red
+    assert lower[2, 2] > lower[2, 0] + 50
+    assert (lower[1, :3] > 230).all()
+    assert tableau.mean() == 1
+
+
+def test_remarks_stand_beside_the_latents(quick_analysis: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "⚠" not in page(quick_analysis)
+    monkeypatch.setattr("local_crystallography.models.vae.Vae.remarks", ["z0 holds nothing."])
+    html = page(quick_analysis)
+    assert html.index("<h2>Latents") < html.index("⚠ z0 holds nothing.") < html.index("<h2>Distributions")
+
+
+def test_no_file_is_not_an_automatic_one() -> None:
+    assert _value(None) == "none"
+
+
 def test_large_images_are_shown_coarser() -> None:
     data = np.random.default_rng(0).random((3000, 3000)).astype(np.float32)
     assert len(page(Analysis(Image(data, 0.01)))) < 2_500_000
@@ -129,6 +220,7 @@ def test_maps_are_not_turned_and_nan_is_transparent() -> None:
         ("offset_y_px", [-2.0, 1.0, 2.0], (-2, 2)),
         ("z0", [1.0, 1.0], (0.5, 1.5)),
         ("z0", [np.nan], (0, 1)),
+        ("c0", [1.0, 1.0], (0.5, 1.5)),
     ],
 )
 def test_limits_of_columns(name: str, values: list[float], limits: tuple[float, float]) -> None:
@@ -139,6 +231,15 @@ def test_limits_of_columns(name: str, values: list[float], limits: tuple[float, 
 @pytest.mark.parametrize(("about", "length"), [(1.72, 1.0), (2.0, 2.0), (0.61, 0.5), (9.9, 5.0), (10, 10.0)])
 def test_scale_bars_are_round(about: float, length: float) -> None:
     assert round_length(about) == pytest.approx(length)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_channels_are_taken_apart(channels: int) -> None:
+    pictures = np.random.default_rng(0).random((5, 4, 4, channels))
+    apart = by_channel(pictures, 3)
+    assert len(apart) == channels
+    np.testing.assert_array_equal(apart[-1], pictures[..., -1])
+    assert by_channel(pictures[..., 0], 3)[0].shape == (5, 4, 4)
 
 
 def test_mosaic_keeps_rows_and_columns() -> None:

@@ -22,8 +22,13 @@ from local_crystallography.io.read import read_image
 from local_crystallography.io.session import FILES, label_image
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.cluster import Cluster
+from local_crystallography.steps.encode import Encode
+from local_crystallography.steps.extract_sub_images import ExtractSubImages
 from local_crystallography.steps.find_atoms import FindAtoms
 from local_crystallography.steps.train_vae import TrainVae
+
+PLAIN = set(FILES) - {"cvae.safetensors"}
+"""Files of a session without optional steps."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def copy(quick_session: Path, tmp_path: Path) -> Path:
 
 
 def test_every_file_is_there(quick_session: Path, quick_analysis: Analysis) -> None:
-    assert {path.name for path in quick_session.iterdir()} == {*FILES, "maps"}
+    assert {path.name for path in quick_session.iterdir()} == {*PLAIN, "maps"}
     assert {path.stem for path in (quick_session / "maps").iterdir()} == set(quick_analysis.maps)
 
 
@@ -59,6 +64,43 @@ def test_sub_images_are_cut_again(restored: Analysis, quick_analysis: Analysis) 
     pd.testing.assert_frame_equal(restored.sub_images.atoms.to_frame(), quick_analysis.sub_images.atoms.to_frame())
 
 
+@pytest.fixture(scope="module")
+def moved(quick_session: Path) -> Analysis:
+    """The analysis with every atom moved to where the network sees it."""
+    analysis = Analysis.open(quick_session)
+    finish(analysis.apply(Encode(correct_positions=True)))
+    return analysis
+
+
+def test_moving_atoms_keeps_network_and_sub_images(moved: Analysis, quick_analysis: Analysis) -> None:
+    assert not moved.atoms.same_atoms(quick_analysis.atoms)
+    assert moved.vae is not None
+    np.testing.assert_array_equal(moved.sub_images.windows, quick_analysis.sub_images.windows)
+
+
+def test_moved_atoms_come_back_with_the_sub_images_cut_where_they_were_found(moved: Analysis, tmp_path: Path) -> None:
+    back = Analysis.open(moved.save(tmp_path / "moved"))
+    pd.testing.assert_frame_equal(back.atoms.to_frame(), moved.atoms.to_frame(), check_exact=True)
+    np.testing.assert_array_equal(back.sub_images.windows, moved.sub_images.windows)
+    pd.testing.assert_frame_equal(back.sub_images.atoms.to_frame(), moved.sub_images.atoms.to_frame())
+    assert back.is_current(Encode(correct_positions=True))
+
+
+def test_moved_atoms_go_back_after_opening(moved: Analysis, quick_analysis: Analysis, tmp_path: Path) -> None:
+    back = Analysis.open(moved.save(tmp_path / "moved"))
+    finish(back.apply(Encode()))
+    assert back.atoms.same_atoms(quick_analysis.atoms)
+
+
+def test_channels_come_back(quick_analysis: Analysis, tmp_path: Path) -> None:
+    analysis = Analysis(quick_analysis.image)
+    recipe = Recipe(extract_sub_images=ExtractSubImages(source="image and probability", normalise="sub-image"))
+    finish(analysis.run(recipe, only=["segment", "find_atoms", "extract_sub_images"]))
+    back = Analysis.open(analysis.save(tmp_path / "channels"))
+    assert back.sub_images.channels == 2
+    np.testing.assert_array_equal(back.sub_images.windows, analysis.sub_images.windows)
+
+
 def test_a_stopped_training_comes_back_as_stopped(quick_analysis: Analysis, tmp_path: Path) -> None:
     analysis = Analysis(quick_analysis.image)
     finish(analysis.run(Recipe()), lambda progress: progress.loss is not None)
@@ -73,6 +115,50 @@ def test_network_encodes_the_same(restored: Analysis, quick_analysis: Analysis) 
     windows = quick_analysis.sub_images.windows[:50]
     pd.testing.assert_frame_equal(restored.vae.encode(windows), quick_analysis.vae.encode(windows), check_exact=True)
     assert restored.vae.settings == quick_analysis.vae.settings
+
+
+@pytest.fixture(scope="module")
+def within(quick_within: Analysis, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return quick_within.save(tmp_path_factory.mktemp("session") / "within")
+
+
+def test_a_conditional_network_comes_back(quick_within: Analysis, within: Path) -> None:
+    assert {path.name for path in within.iterdir()} == {*FILES, "maps"}
+    back, windows = Analysis.open(within), quick_within.sub_images.windows[:9]
+    labels = np.zeros(9, np.int64)
+    assert back.cvae.settings == quick_within.cvae.settings
+    expected = quick_within.cvae.encode(windows, labels)
+    pd.testing.assert_frame_equal(back.cvae.encode(windows, labels), expected, check_exact=True)
+    pd.testing.assert_frame_equal(back.atoms.to_frame(), quick_within.atoms.to_frame(), check_exact=True)
+    assert back.recipe == quick_within.recipe
+    assert back.columns == quick_within.columns
+    assert all(back.is_current(step) for step in quick_within.asked.values())
+
+
+def test_a_conditional_network_that_is_gone_goes_from_the_folder(within: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(within, tmp_path / "copy"))
+    analysis = Analysis.open(copy)
+    finish(analysis.apply(Cluster(classes=2)))
+    analysis.save(copy)
+    assert not (copy / "cvae.safetensors").exists()
+    assert (copy / "model.safetensors").exists()
+
+
+def test_a_damaged_conditional_network_is_named(within: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(within, tmp_path / "copy"))
+    cut_short("cvae.safetensors")(copy)
+    with pytest.raises(InputError, match=r"cvae.safetensors cannot be used \(.*a network saved with its settings was"):
+        Analysis.open(copy)
+
+
+def test_the_file_of_a_checkpoint_is_on_record(quick_analysis: Analysis, tmp_path: Path) -> None:
+    step = TrainVae(epochs=1, checkpoint=tmp_path / "größe 1.safetensors")
+    analysis = Analysis(quick_analysis.image)
+    finish(analysis.run(Recipe(train_vae=step), only=["segment", "find_atoms", "extract_sub_images", "train_vae"]))
+    assert step.checkpoint.exists()
+    back = Analysis.open(analysis.save(tmp_path / "session"))
+    assert back.is_current(step)
+    assert Recipe.from_toml(tmp_path / "session" / "recipe.toml").train_vae.checkpoint == step.checkpoint
 
 
 def test_steps_come_back(restored: Analysis, quick_analysis: Analysis) -> None:
@@ -137,7 +223,7 @@ def test_saving_again_removes_what_is_gone_and_nothing_else(copy: Path) -> None:
     analysis.vae = None
     analysis.save(copy)
     assert analysis.maps is None
-    assert {path.name for path in copy.iterdir()} == {*FILES, "maps", "notes.txt"} - {
+    assert {path.name for path in copy.iterdir()} == {*PLAIN, "maps", "notes.txt"} - {
         "labels.tif",
         "model.safetensors",
     }

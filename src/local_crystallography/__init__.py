@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from local_crystallography.recipe import Recipe as Recipe
     from local_crystallography.simulate.samples import simulate_sample as simulate_sample
     from local_crystallography.steps.cluster import Cluster as Cluster
+    from local_crystallography.steps.describe import Describe as Describe
+    from local_crystallography.steps.describe import zernike_moments as zernike_moments
     from local_crystallography.steps.encode import Encode as Encode
+    from local_crystallography.steps.encode_cvae import EncodeCvae as EncodeCvae
     from local_crystallography.steps.extract_sub_images import ExtractSubImages as ExtractSubImages
     from local_crystallography.steps.find_atoms import FindAtoms as FindAtoms
     from local_crystallography.steps.paint_map import PaintMap as PaintMap
     from local_crystallography.steps.segment import Segment as Segment
+    from local_crystallography.steps.train_cvae import TrainCvae as TrainCvae
     from local_crystallography.steps.train_vae import TrainVae as TrainVae
 
 try:
@@ -34,7 +38,9 @@ _HOME = {
     "Analysis": "analysis",
     "Atoms": "data.atoms",
     "Cluster": "steps.cluster",
+    "Describe": "steps.describe",
     "Encode": "steps.encode",
+    "EncodeCvae": "steps.encode_cvae",
     "ExtractSubImages": "steps.extract_sub_images",
     "FindAtoms": "steps.find_atoms",
     "Image": "data.image",
@@ -42,10 +48,12 @@ _HOME = {
     "Recipe": "recipe",
     "Segment": "steps.segment",
     "SubImages": "data.subimages",
+    "TrainCvae": "steps.train_cvae",
     "TrainVae": "steps.train_vae",
     "Vae": "models.vae",
     "read_image": "io.read",
     "simulate_sample": "simulate.samples",
+    "zernike_moments": "steps.describe",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

@@ -15,37 +15,32 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.progress import Job, Progress
-from local_crystallography.data.subimages import SubImages
-from local_crystallography.recipe import Recipe
-from local_crystallography.steps.base import Step
+from local_crystallography.data.subimages import FOUND, SubImages, as_found
+from local_crystallography.recipe import Recipe, stale_after
+from local_crystallography.steps.base import OWN, Step, words
 
 if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
 
 T = TypeVar("T")
-ORDER = tuple(Recipe.model_fields)
-MAKERS = {
-    "probability": "segment",
-    "atoms": "find_atoms",
-    "sub_images": "extract_sub_images",
-    "vae": "train_vae",
-    "maps": "paint_map",
-}
+STEPS = {step.name(): type(step) for step in Recipe().steps}
+MAKERS = {step.makes: name for name, step in STEPS.items() if not step.adds_columns()}
 """The step that first makes each result; assigning one by hand takes the place of that step."""
 MISSING = {
     "image": "Open an image first.",
     "probability": "Segment the image first: there is no probability map to find atoms in.",
     "atoms": "Find atoms first: there is nothing to work on.",
-    "sub_images": "Extract sub-images first: there is nothing to train on or to encode.",
+    "sub_images": "Extract sub-images first: there is nothing to train on, to encode or to describe.",
     "vae": "Train a network first: there is nothing to encode with.",
+    "cvae": "Train a conditional network first: there is nothing to encode the classes with.",
 }
 
 
 class Analysis:
     """An image and the results derived from it, in the order of a recipe.
 
-    Assigning a result clears what was derived from it. Columns of atoms belong to the step that made them: they go when
-    that step's inputs change.
+    Assigning a result clears what was derived from it, and nothing else. Columns of atoms belong to the step that made
+    them: they go when what that step took is replaced.
 
     Attributes
     ----------
@@ -60,7 +55,7 @@ class Analysis:
     """
 
     changed = Signal(str)
-    results: ClassVar = ("image", "probability", "atoms", "sub_images", "vae", "maps")
+    results: ClassVar = ("image", *MAKERS)
 
     def __init__(self, image: Image | None = None) -> None:
         self._results: dict[str, Any] = dict.fromkeys(self.results)
@@ -78,11 +73,12 @@ class Analysis:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in type(self).results:
-            maker = MAKERS.get(name, "")
-            if not (name == "atoms" and value is not None and value.same_atoms(self._results["atoms"])):
-                for table in (self.used, self.asked, self.seconds):
-                    table.pop(maker, None)
-            self._assign(name, value, maker)
+            replaced = {name}
+            if name == "atoms" and value is not None and value.same_atoms(self._results["atoms"]):
+                replaced = self._columns_replaced(value)
+            else:
+                self._forget(MAKERS.get(name, ""))
+            self._assign(name, value, replaced)
         else:
             super().__setattr__(name, value)
 
@@ -92,6 +88,7 @@ class Analysis:
         atoms: Atoms | None
         sub_images: SubImages | None
         vae: Vae | None
+        cvae: Vae | None
         maps: dict[str, npt.NDArray[np.float32]] | None
 
     def missing(self, step: Step) -> str | None:
@@ -115,7 +112,9 @@ class Analysis:
         """
         if message := self.missing(step):
             raise InputError(message)
-        return tuple(self._results[name.rstrip("?")] for name in step.needs)
+        hidden = self._hidden_from(step)
+        results = self._results | {"atoms": without(self._results["atoms"], hidden)}
+        return tuple(results[name.rstrip("?")] for name in step.needs)
 
     def apply(self, step: Step) -> Job[None]:
         """Run one step and keep its result; a job, so that a long step can report and be stopped."""
@@ -127,16 +126,27 @@ class Analysis:
         stopped = False
         if isinstance(result, Generator):
             result, stopped = yield from watched(result)
-        self._assign(step.makes, result, step.name())
+        if step.adds_columns():
+            before = inputs[step.needs.index("atoms")].features
+            self._columns[step.name()] = [name for name in result.features if name not in before]
+        self._assign(step.makes, result, {step.gives()})
         self.used[step.name()] = resolved
         self.asked.pop(step.name(), None)
         if not stopped:  # a job stopped early is kept, but is not what was asked for
             self.asked[step.name()] = step
         self.seconds[step.name()] = time.perf_counter() - started
 
-    def run(self, recipe: Recipe, only: Iterable[str] = ORDER) -> Job[None]:
-        """Run the steps of a recipe that are not up to date; a job."""
-        wanted = [step for step in recipe.steps if step.name() in set(only)]
+    def run(self, recipe: Recipe, only: Iterable[str] | None = None, also: Iterable[str] = ()) -> Job[None]:
+        """Run the steps of a recipe that are not up to date, optional ones only where asked for; a job.
+
+        Parameters
+        ----------
+        only
+            Names of the steps to run; None: all that are not optional, and those the recipe asks for.
+        also
+            Names of optional steps to run as well.
+        """
+        wanted = recipe.wanted(only, also)
         for number, step in enumerate(wanted):
             if self.is_current(step):
                 continue
@@ -154,39 +164,45 @@ class Analysis:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe of the results as they are, automatic parameters filled in."""
-        return Recipe().model_copy(update=self.used)
+        """The recipe of the results as they are, automatic parameters filled in, asking for the optional steps used."""
+        also = tuple(name for name, step in STEPS.items() if step.optional and name in self.used)
+        return Recipe(also=also).model_copy(update=self.used)
 
-    def _assign(self, name: str, value: Any, maker: str) -> None:
-        """Keep a result and clear what came from the one before it."""
-        first = ORDER.index(maker) + 1 if maker in ORDER else 0
-        old = self._results["atoms"]
-        columns_only = name == "atoms" and value is not None and value.same_atoms(old)
-        later = ORDER[first:]
-        if columns_only and maker == "find_atoms":
-            later = ("paint_map",)
-        if name == "atoms" and maker in ("encode", "cluster"):
-            value = value.without([c for step in later for c in self._columns.get(step, [])])
-            self._columns[maker] = [
-                c for c in value.features if c not in old.features or c in self._columns.get(maker, [])
-            ]
+    def _hidden_from(self, step: Step) -> list[str]:
+        """Columns the step is called without: those of steps it does not read, or those that its own will replace."""
+        if step.adds_columns():
+            makers = {step.name(), *stale_after({step.gives()})}
+        else:
+            makers = set(self._columns) - set(step.reads)
+        return [column for maker in makers for column in self._columns.get(maker, [])]
+
+    def _columns_replaced(self, value: Atoms) -> set[str]:
+        """The makers of the columns that differ in the same atoms assigned by hand."""
+        old, new = self._results["atoms"].features, value.features
+        maker = {column: step for step, columns in self._columns.items() for column in columns}
+        both = {*old, *new}
+        return {maker.get(c, OWN) for c in both if c not in old or c not in new or not old[c].equals(new[c])}
+
+    def _assign(self, name: str, value: Any, replaced: set[str]) -> None:
+        """Keep a result and clear what was made of that which it replaces."""
         self._results[name] = value
-        self._clear(later, name)
-        self.changed.emit(name)
+        stale, changed = [step for step in stale_after(replaced) if step not in replaced], [name]
+        gone = [column for step in stale for column in self._columns.pop(step, [])]
+        if gone and "atoms" not in replaced:
+            self._results["atoms"] = without(self._results["atoms"], gone)
+            changed.append("atoms")
+        for step in stale:
+            self._forget(step)
+            result = STEPS[step].makes
+            if not STEPS[step].adds_columns() and self._results[result] is not None:
+                self._results[result] = None
+                changed.append(result)
+        for each in dict.fromkeys(changed):
+            self.changed.emit(each)
 
-    def _clear(self, later: Iterable[str], assigned: str) -> None:
-        makes = {step.name(): step.makes for step in Recipe().steps}
-        for maker in later:
-            for table in (self.used, self.asked, self.seconds):
-                table.pop(maker, None)
-            name, columns = makes[maker], self._columns.pop(maker, [])
-            if name == "atoms" and maker != "find_atoms":
-                if columns and self._results["atoms"] is not None and assigned != "atoms":
-                    self._results["atoms"] = self._results["atoms"].without(columns)
-                    self.changed.emit("atoms")
-            elif name != assigned and self._results[name] is not None:
-                self._results[name] = None
-                self.changed.emit(name)
+    def _forget(self, step: str) -> None:
+        for table in (self.used, self.asked, self.seconds):
+            table.pop(step, None)
 
     @property
     def columns(self) -> dict[str, list[str]]:
@@ -220,6 +236,13 @@ class Analysis:
         return restore(cls(), Path(folder))
 
 
+def without(atoms: Atoms | None, columns: list[str]) -> Atoms | None:
+    """The atoms without these columns, and back where they were found if those tell where."""
+    if atoms is None or not columns:
+        return atoms
+    return (as_found(atoms) if set(FOUND) <= set(columns) else atoms).without(columns)
+
+
 def watched(job: Job[T]) -> Job[tuple[T, bool]]:
     """The same job, which also tells whether it was stopped."""
     stop, stopped = None, False
@@ -234,5 +257,5 @@ def watched(job: Job[T]) -> Job[tuple[T, bool]]:
 
 def title(step: Step) -> str:
     """`find_atoms` as people read it: Find atoms."""
-    words = step.name().replace("_", " ").replace("vae", "VAE").replace("sub images", "sub-images")
-    return words[0].upper() + words[1:]
+    read = words(step.name())
+    return read[0].upper() + read[1:]

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import (
@@ -25,25 +25,23 @@ from pydantic_settings import (
 import local_crystallography
 from local_crystallography.console import (
     HEADLESS,
+    first_process_speaks,
     has_display,
+    is_first_process,
+    leave_together,
     logging_to_stderr,
-    progress_bar,
-    stop_on_interrupt,
 )
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.progress import finish
+from local_crystallography.headless import STOPPED, analyse, say
 from local_crystallography.recipe import Recipe
+from local_crystallography.steps.base import Step, sentence
 
 if TYPE_CHECKING:
     from local_crystallography.analysis import Analysis
-    from local_crystallography.data.image import Image
 
 logger = logging.getLogger("local_crystallography.cli")  # also when run as __main__
 
 PROGRAM = "local-crystallography"
-STOPPED = 130
-"""Exit code after Ctrl-C, as shells give it."""
-
 Sample = Literal["lsmo_nio", "sr3fe2o7", "two_grains", "quick"]
 
 
@@ -103,6 +101,7 @@ class CommandLine(BaseSettings):
         return (init_settings,)
 
 
+@first_process_speaks()
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return the exit code: 0, 2 for input that cannot be used, 130 after Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -117,11 +116,13 @@ def main(arguments: list[str] | None = None) -> int:
         return refuse(str(error).replace("error parsing CLI: ", "", 1) + "; see --help.")
     try:
         with logging_to_stderr():
-            return dispatch(command)
+            code = dispatch(command)
     except KeyboardInterrupt:
         return STOPPED
     except InputError as error:
-        return refuse(str(error))
+        code = refuse(str(error))
+    leave_together()
+    return code
 
 
 def refuse(problem: str) -> int:
@@ -130,17 +131,12 @@ def refuse(problem: str) -> int:
     return 2
 
 
-def say(line: str) -> None:
-    """One line of result to standard output."""
-    sys.stdout.write(line + "\n")
-
-
 def dispatch(command: object) -> int:
     """Run the command that was chosen."""
     if isinstance(command, Demo):
         return demo(command)
     if isinstance(command, MakeSample):
-        return make_sample(command)
+        return make_sample(command) if is_first_process() else 0
     assert isinstance(command, Run)
     return run(command)
 
@@ -154,12 +150,35 @@ def run(command: Run) -> int:
 
 
 def overridden(recipe: Recipe, given: Recipe) -> Recipe:
-    """The recipe with those parameters replaced that were given."""
-    for name in Recipe.model_fields:
-        step = getattr(given, name)
-        values = {field: getattr(step, field) for field in step.model_fields_set}
-        recipe = recipe.with_step(getattr(recipe, name).model_copy(update=values))
+    """The recipe with those parameters replaced that were given, and with the optional steps of both.
+
+    Raises
+    ------
+    InputError
+        For an option of a step that is not going to be run, and for one that does not fit the recipe.
+    """
+    recipe = recipe.model_copy(update={"also": tuple(dict.fromkeys([*recipe.also, *given.also]))})
+    for step in given.steps:
+        name, values = step.name(), {field: getattr(step, field) for field in step.model_fields_set}
+        if values and step.optional and name not in recipe.also:
+            option = f"--{name}.{next(iter(values))}".replace("_", "-")
+            raise InputError(f"{option} came, but {name} is optional and would not be run; add --also {name}.")
+        recipe = recipe.with_step(changed(getattr(recipe, name), values))
     return recipe
+
+
+def changed(step: Step, values: dict[str, Any]) -> Step:
+    """The step with other values, which have to fit the rest of it.
+
+    Raises
+    ------
+    InputError
+        Where they do not.
+    """
+    try:
+        return type(step)(**(dict(step) | values))
+    except ValidationError as error:
+        raise InputError(f"{step.name()} of recipe and options together: {sentence(error)}.") from error
 
 
 def make_sample(command: MakeSample) -> int:
@@ -198,7 +217,7 @@ def demo(command: Demo) -> int:
         )
         if result.adjusted_rand_index is not None:
             say(f"Classes against true sites: adjusted Rand index {result.adjusted_rand_index:.2f}.")
-    if code == 0:
+    if code == 0 and is_first_process():
         show(analysis, command.out)
     return code
 
@@ -243,48 +262,13 @@ def show(analysis: Analysis, out: Path) -> None:
         window.run()
 
 
-def analyse(image: Image, recipe: Recipe, out: Path) -> tuple[Analysis, int]:
-    """Run the recipe and save what there is; the analysis and the exit code.
-
-    After Ctrl-C or a step that cannot go on, what was done is saved to a new folder, but never over earlier results.
-    """
-    from local_crystallography.analysis import Analysis
-    from local_crystallography.io.session import earlier_files
-
-    earlier = earlier_files(out.resolve(), image)  # a folder that cannot be used is better refused before the work
-    analysis, code = Analysis(image), 2
-    try:
-        with progress_bar() as report, stop_on_interrupt() as stopped:
-            finish(analysis.run(recipe), lambda progress: report(progress) or stopped())
-            code = STOPPED if stopped() else 0
-    finally:
-        if code == 0 or not earlier:
-            analysis.save(out)
-    if code == STOPPED:
-        kept = f"the earlier results in {out} stay" if earlier else "what was done by then is saved"
-        logger.warning("Stopped; %s.", kept)
-    if code == 0 or not earlier:
-        summarise(analysis, out)
-    return analysis, code
-
-
-def summarise(analysis: Analysis, out: Path) -> None:
-    """What was found and where it is."""
-    if analysis.atoms is not None:
-        counts = f"{len(analysis.atoms):,} atoms"
-        if "label" in analysis.atoms.features:
-            labels = analysis.atoms.features["label"]
-            counts += f" in {labels[labels >= 0].nunique()} classes"
-        say(f"Found {counts}.")
-    say(f"Results are in {out}; open {out / 'report.html'} in a browser.")
-
-
 def option_sentence(error: ValidationError) -> str:
     """The first option that is wrong, as it is spelled, with what came and what was expected."""
     first = error.errors()[0]
-    places = [str(part).replace("_", "-") for part in first["loc"][1:]]
+    places = [str(part).replace("_", "-") for part in first["loc"][1:] if not isinstance(part, int)]
     option = places[0].upper() if places in (["name"], ["image"]) else "--" + ".".join(places)
-    return f"{option} {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}; see --help."
+    came, says = "" if isinstance(first["input"], dict) else f" {first['input']}", sentence(error)
+    return f"{option}{came}: {says[0].lower()}{says[1:]}; see --help."
 
 
 if __name__ == "__main__":

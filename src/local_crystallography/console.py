@@ -1,4 +1,4 @@
-"""What a command needs of the terminal: a progress bar, Ctrl-C, messages, and whether there is a screen."""
+"""What a command needs around it: a progress bar, Ctrl-C, messages, a screen, other processes of torchrun."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from types import FrameType
 
 from local_crystallography.data.progress import Progress
@@ -17,6 +17,54 @@ logger = logging.getLogger("local_crystallography.cli")
 
 HEADLESS = "LOCAL_CRYSTALLOGRAPHY_HEADLESS"
 """Set to 1 where the screen is a virtual one: pictures are taken, and nothing waits for a person."""
+
+
+def is_first_process() -> bool:
+    """Whether this process is the only one, or the first of those that torchrun started for one run."""
+    return not in_parallel() or os.environ.get("RANK", "0") == "0"
+
+
+def in_parallel() -> bool:
+    """Whether torchrun started several processes for one run."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+@contextmanager
+def first_process_speaks() -> Iterator[None]:
+    """Processes other than the first say nothing; an error nobody foresaw is still said, after this."""
+    with ExitStack() as stack:
+        if not is_first_process():
+            nowhere = stack.enter_context(open(os.devnull, "w"))
+            stack.enter_context(redirect_stdout(nowhere))
+            stack.enter_context(redirect_stderr(nowhere))
+        yield
+
+
+def together(decision: bool) -> bool:
+    """What the first process decides, in all of them; each waits for the others here.
+
+    All have to call it equally often, or one would train on alone and wait for gradients forever.
+    """
+    if not in_parallel():
+        return decision
+    import torch
+    from torch import distributed
+
+    if not distributed.is_initialized():
+        on_gpu = torch.cuda.is_available() and distributed.is_nccl_available()
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
+    told = torch.tensor(int(decision and is_first_process()))
+    distributed.all_reduce(told)
+    return bool(told)
+
+
+def leave_together() -> None:
+    """Wait until the first process has saved: torchrun ends all as soon as one ends with an error."""
+    if in_parallel():
+        from torch import distributed
+
+        together(False)
+        distributed.destroy_process_group()
 
 
 def has_display() -> bool:
@@ -54,7 +102,10 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
 
 @contextmanager
 def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C asks to stop, as the function given tells; a second one stops at once."""
+    """Ctrl-C asks to stop, as the function given tells; a second one stops at once.
+
+    Of several processes only the first listens: the others stop when it does, see `together`.
+    """
     asked = False
 
     def ask(_number: int, _frame: FrameType | None) -> None:
@@ -63,7 +114,7 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         logger.warning("Stopping after this step; press Ctrl-C again to stop at once and lose the results.")
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = signal.signal(signal.SIGINT, ask if is_first_process() else signal.SIG_IGN)
     try:
         yield lambda: asked
     finally:

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from local_crystallography.data.errors import InputError
-from local_crystallography.steps.base import Step
+from local_crystallography.steps.base import Step, sentence
 from local_crystallography.steps.cluster import Cluster
+from local_crystallography.steps.describe import Describe
 from local_crystallography.steps.encode import Encode
+from local_crystallography.steps.encode_cvae import EncodeCvae
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
 from local_crystallography.steps.find_atoms import FindAtoms
 from local_crystallography.steps.paint_map import PaintMap
 from local_crystallography.steps.segment import Segment
+from local_crystallography.steps.train_cvae import TrainCvae
 from local_crystallography.steps.train_vae import TrainVae
+
+
+def optional_name(name: str) -> str:
+    """The name of an optional step, checked."""
+    names = [step.name() for step in Recipe().steps if step.optional]
+    if name not in names:
+        known = ", ".join(names)
+        raise PydanticCustomError("optional", "No such optional step, one of {known} was expected", {"known": known})
+    return name
 
 
 class Recipe(BaseModel):
@@ -31,13 +46,40 @@ class Recipe(BaseModel):
     )
     train_vae: TrainVae = Field(default_factory=TrainVae, description="Train the rotationally invariant network.")
     encode: Encode = Field(default_factory=Encode, description="Angle, offset and latents of every atom.")
+    describe: Describe = Field(
+        default_factory=Describe, description="Zernike moments of every sub-image, without training (optional)."
+    )
     cluster: Cluster = Field(default_factory=Cluster, description="Sort the atoms into classes.")
+    train_cvae: TrainCvae = Field(
+        default_factory=TrainCvae, description="Train the network that is told the classes (optional)."
+    )
+    encode_cvae: EncodeCvae = Field(
+        default_factory=EncodeCvae, description="Latents within the class of every atom (optional)."
+    )
     paint_map: PaintMap = Field(default_factory=PaintMap, description="Paint the columns as maps.")
+    also: tuple[Annotated[str, AfterValidator(optional_name)], ...] = Field(
+        (), description="Optional steps to run as well, by name, such as describe."
+    )
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps, in order."""
-        return tuple(getattr(self, name) for name in type(self).model_fields)
+        return tuple(value for _, value in self if isinstance(value, Step))
+
+    def wanted(self, only: Iterable[str] | None = None, also: Iterable[str] = ()) -> tuple[Step, ...]:
+        """The steps of a run: those of `only`, or else all but the optional ones not asked for; and those of `also`.
+
+        Raises
+        ------
+        InputError
+            For a name that no step has.
+        """
+        if only is None:
+            only = [*self.also, *(step.name() for step in self.steps if not step.optional)]
+        names, known = {*only, *also}, [step.name() for step in self.steps]
+        if unknown := sorted(names - set(known)):
+            raise InputError(f"There is no step {', '.join(unknown)}; pick from {', '.join(known)}.")
+        return tuple(step for step in self.steps if step.name() in names)
 
     def with_step(self, step: Step) -> Recipe:
         """The recipe with one step replaced."""
@@ -67,4 +109,15 @@ class Recipe(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
-            raise InputError(f"{path}: {place} = {first['input']!r}: {first['msg']}; correct this line.") from error
+            came = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
+            raise InputError(f"{path}: {place}{came}: {sentence(error)}; correct this line.") from error
+
+
+def stale_after(replaced: set[str]) -> tuple[str, ...]:
+    """Names of the steps, in order, made of what was replaced, directly or through others; names as in `Step.takes`."""
+    stale: list[str] = []
+    for step in Recipe().steps:  # each takes only what earlier ones give
+        if step.takes() & replaced:
+            stale.append(step.name())
+            replaced = replaced | {step.gives()}
+    return tuple(stale)

@@ -50,9 +50,9 @@ def arrange(dock: MainDock) -> None:
 def _panels(dock: MainDock) -> QtWidgets.QScrollArea:
     for name, (panel, _) in SOURCES.items():
         dock.panels[panel].form.rows.insertRow(0, f"{name} from", dock.source_boxes[name])
-    for place, widget in enumerate((dock.stop_training, dock.loss_plot)):
+    for name, watch in dock.watches.items():
         # outside the part that folds, so that a training is seen whatever is unfolded
-        dock.panels["train_vae"].layout().insertWidget(2 + place, widget)
+        dock.panels[name].layout().insertWidget(2, watch)
     inner, scroll = QtWidgets.QWidget(), QtWidgets.QScrollArea(widgetResizable=True)
     panels = QtWidgets.QVBoxLayout(inner)
     panels.setContentsMargins(0, 0, 4, 0)
@@ -69,8 +69,7 @@ def _panels(dock: MainDock) -> QtWidgets.QScrollArea:
 def _explain(dock: MainDock) -> None:
     dock.image_box.setToolTip("The image layer to analyse")
     dock.colour_box.setToolTip("The column the atoms in the image are coloured by")
-    dock.run_all.setToolTip("Run every step that is not up to date, in order")
-    dock.stop_training.setToolTip("Go on with the best network so far")
+    dock.run_all.setToolTip("Run every step that is not up to date, in order; optional steps are left out")
     for name, button in dock.buttons.items():
         button.setToolTip(TIPS[name])
     for name, (_, tip) in SOURCES.items():

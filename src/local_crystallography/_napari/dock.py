@@ -17,7 +17,7 @@ from local_crystallography._napari.arrange import EXPLORER, OPEN, SAVE, TIPS, ar
 from local_crystallography._napari.boxes import ColourBox, LayerBox
 from local_crystallography._napari.layers import default_colour
 from local_crystallography._napari.panel import StepPanel, standing
-from local_crystallography._napari.plots import LossPlot
+from local_crystallography._napari.plots import TrainingWatch
 from local_crystallography._napari.scatter import ScatterView
 from local_crystallography._napari.session import ask_folder_to_open, ask_folder_to_save
 from local_crystallography._napari.work import Work
@@ -25,6 +25,7 @@ from local_crystallography._napari.workbench import Workbench
 from local_crystallography._napari.worker import Report
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.recipe import Recipe
+from local_crystallography.steps.training import Training
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -51,8 +52,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.progress = QtWidgets.QProgressBar(textVisible=False)
         self.message = QtWidgets.QLabel()
         self.panels = {step.name(): StepPanel(step) for step in Recipe().steps}
-        self.loss_plot = LossPlot()
-        self.stop_training = QtWidgets.QPushButton("Stop training, keep the best")
+        self.watches = {step.name(): TrainingWatch() for step in Recipe().steps if isinstance(step, Training)}
         self.buttons = {name: QtWidgets.QPushButton(name) for name in TIPS}
         self.explorer: ScatterView | None = None
         self._explored: Atoms | None = None
@@ -105,7 +105,8 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.image_box.chosen.connect(bench.choose)
         self.colour_box.chosen.connect(self._on_colour_chosen)
         self.run_all.clicked.connect(self._on_run_all_clicked)
-        self.stop_training.clicked.connect(lambda: bench.stop(everything=False))
+        for watch in self.watches.values():
+            watch.stop.clicked.connect(lambda: bench.stop(everything=False))
         for name, box in self.source_boxes.items():
             box.chosen.connect(partial(bench.choose_source, name))
         for panel in self.panels.values():
@@ -126,15 +127,10 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         if self.bench.running:
             self.bench.stop(everything=True)
         else:
-            self._start(*self.recipe.steps)
+            self.bench.run(self.recipe.wanted(), again=False)
 
     def _on_run_clicked(self, panel: StepPanel) -> None:
-        self._start(panel.form.step(), again=True)
-
-    def _start(self, *steps: Any, again: bool = False) -> None:
-        if "train_vae" in {step.name() for step in steps}:
-            self.loss_plot.clear_losses()
-        self.bench.run(steps, again=again)
+        self.bench.run((panel.form.step(),), again=True)
 
     def _on_save_clicked(self) -> None:
         if self.work is not None and (folder := ask_folder_to_save(self, self.work.layer.name)):
@@ -159,7 +155,8 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         progress = report.progress
         if progress.fraction == 0:
             self._started = time.monotonic()
-        self.loss_plot.add(progress)
+        if report.step in self.watches:
+            self.watches[report.step].add(progress)
         spent = time.monotonic() - self._started
         left = (
             f" · {_duration(spent / progress.fraction - spent)} left" if progress.fraction > 0.02 and spent > 1 else ""
@@ -191,20 +188,25 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         running, work = self.bench.running, self.work
         stopping = running and bool(self.bench.runner.stop.everything.is_set())
         self.run_all.setText("Stopping …" if stopping else "Stop" if running else "Run all")
-        self.run_all.setEnabled(work is not None and not stopping)
+        wrong = not running and any(panel.form.problem() for panel in self.panels.values())
+        self.run_all.setEnabled(work is not None and not stopping and not wrong)
         self.progress.setVisible(running)
         self.message.setVisible(running)
         self.hint.setVisible(work is None)
-        self.stop_training.setVisible(running and self.bench.step == "train_vae")
-        self.loss_plot.setVisible(bool(self.loss_plot.losses) or (running and self.bench.step == "train_vae"))
+        for name, watch in self.watches.items():
+            watch.show_running(running and self.bench.step == name)
         for name in (SAVE, OPEN):
             self.buttons[name].setEnabled(not running and (name == OPEN or work is not None))
-        for name, panel in self.panels.items():
-            if not running or name != self.bench.step:
-                panel.set_status(standing(work, panel.form.step()))
-            used = None if work is None else work.analysis.used.get(name)
-            panel.form.show_used(used)
-            panel.button.setEnabled(not running and work is not None and work.missing(panel.form.step()) is None)
+        for panel in self.panels.values():
+            self._refresh_panel(panel, running, work)
+
+    def _refresh_panel(self, panel: StepPanel, running: bool, work: Work | None) -> None:
+        problem = panel.form.problem()
+        if not running or panel.name != self.bench.step:
+            panel.set_status(f"⚠ {problem}" if problem else standing(work, panel.form.step()))
+        panel.form.show_used(None if work is None else work.analysis.used.get(panel.name))
+        ready = work is not None and not problem and work.missing(panel.form.step()) is None
+        panel.button.setEnabled(ready and not running)
 
     def event(self, event: Any) -> bool:
         """Notice that the dock was closed: napari takes the widget out of it, but does not destroy it."""
@@ -233,7 +235,8 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _on_theme_changed(self, event: Any = None) -> None:
         dark = get_theme(self.viewer.theme).type == "dark"
-        self.loss_plot.set_theme(dark)
+        for watch in self.watches.values():
+            watch.plot.set_theme(dark)
         if self.explorer is not None:
             self.explorer.set_theme(dark)
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtpy import QtCore, QtWidgets
 from superqt import QCollapsible
 
 from local_crystallography._napari.form import StepForm
 from local_crystallography._napari.work import Work
-from local_crystallography.analysis import MISSING, Analysis, title
+from local_crystallography.analysis import MISSING, STEPS, Analysis, title
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import Step
+from local_crystallography.steps.training import Training
+
+if TYPE_CHECKING:
+    from local_crystallography.models.vae import Vae
 
 
 class StepPanel(QCollapsible):  # type: ignore[misc]
@@ -39,7 +45,9 @@ class StepPanel(QCollapsible):  # type: ignore[misc]
         self.status.setToolTip(f"<qt>{text}</qt>")
 
     def _lay_out(self) -> None:
-        layout, head = self.layout(), QtWidgets.QHBoxLayout()
+        layout, head, policy = self.layout(), QtWidgets.QHBoxLayout(), QtWidgets.QSizePolicy.Policy
+        self.setSizePolicy(policy.Preferred, policy.Preferred)
+        layout.setAlignment(QtCore.Qt.AlignmentFlag(0))  # else a status of several lines would be cut
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(1)
         self.content().layout().setContentsMargins(14, 2, 0, 4)
@@ -65,10 +73,15 @@ def standing(work: Work | None, step: Step) -> str:
     if name in work.replaced and work.sources:
         return "not needed: " + " and ".join(f"{kind} from {layer.name}" for kind, layer in work.sources.items())
     if name in analysis.asked:
-        return f"✓ {summary(analysis, name)}" if analysis.is_current(step) else "out of date: run again"
+        return (
+            f"✓ {summary(analysis, name)}{remarks(analysis, name)}"
+            if analysis.is_current(step)
+            else "out of date: run again"
+        )
     if name in analysis.used:
-        return f"stopped early: {summary(analysis, name)}"
-    return work.missing(step) or "ready"
+        return f"stopped early: {summary(analysis, name)}{remarks(analysis, name)}"
+    status = work.missing(step) or "ready"
+    return f"optional, not part of Run all · {status}" if step.optional else status
 
 
 def summary(analysis: Analysis, name: str) -> str:
@@ -79,22 +92,36 @@ def summary(analysis: Analysis, name: str) -> str:
     return text if seconds is None else f"{text} · {seconds:.1f} s"
 
 
+def remarks(analysis: Analysis, name: str) -> str:
+    """What a user should know about a training, a line each."""
+    vae = _network(analysis, name)
+    return "" if vae is None else "".join(f"\n⚠ {remark}" for remark in vae.remarks)
+
+
+def _network(analysis: Analysis, name: str) -> Vae | None:
+    """What a training gave; None for other steps, and where there is none."""
+    vae: Vae | None = getattr(analysis, STEPS[name].makes) if issubclass(STEPS[name], Training) else None
+    return vae
+
+
 def _result(analysis: Analysis, name: str, atoms: Atoms | None) -> str:
     if name == "segment":
         spacing = getattr(analysis.used.get(name), "spacing", None)
         return "done" if spacing is None else f"atoms {spacing:.3g} px apart"
     if name == "extract_sub_images" and analysis.sub_images is not None:
         return f"{len(analysis.sub_images):,} windows of {analysis.sub_images.window_size} px"
-    if name == "train_vae" and analysis.vae is not None:
-        return f"held-out loss {analysis.vae.settings.held_out_loss:.3f}"
+    if (vae := _network(analysis, name)) is not None:
+        return f"held-out loss {vae.settings.held_out_loss:.3f}"
     if name == "paint_map" and analysis.maps is not None:
         return f"{len(analysis.maps)} maps"
     if atoms is None:
         return "done"
+    if name == "describe" and (columns := analysis.columns.get(name)):
+        return f"{int(atoms.features[columns[0]].notna().sum()):,} atoms described"
     if name == "find_atoms":
         return f"{len(atoms):,} atoms"
-    if name == "encode" and "z0" in atoms.features:
-        return f"{int(atoms.features['z0'].notna().sum()):,} atoms encoded"
+    if (latent := {"encode": "z0", "encode_cvae": "c0"}.get(name)) in atoms.features:
+        return f"{int(atoms.features[latent].notna().sum()):,} atoms encoded"
     if name == "cluster" and "label" in atoms.features:
         return f"{int(atoms.features['label'].max()) + 1} classes"
     return "done"

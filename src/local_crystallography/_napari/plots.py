@@ -1,4 +1,4 @@
-"""The loss while a network trains."""
+"""A network while it trains."""
 
 from __future__ import annotations
 
@@ -13,6 +13,32 @@ from local_crystallography.data.progress import Progress
 
 REDRAW_MS = 100
 TRAINING, HELD_OUT = "#2a95ff", "#ff9d2a"
+
+
+class TrainingWatch(QtWidgets.QWidget):  # type: ignore[misc]
+    """What there is to see of a training and to do about it: its loss, and Stop."""
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.stop = QtWidgets.QPushButton("Stop training, keep the best")
+        self.stop.setToolTip("Go on with the best network so far")
+        self.plot = LossPlot()
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.stop)
+        layout.addWidget(self.plot)
+        self.show_running(False)
+
+    def add(self, progress: Progress) -> None:
+        """Take a report; the first of a training begins a new curve."""
+        if progress.fraction == 0:
+            self.plot.clear_losses()
+        self.plot.add(progress)
+
+    def show_running(self, running: bool) -> None:
+        """Offer Stop while the training runs; keep its curve in view afterwards."""
+        self.stop.setVisible(running)
+        self.setVisible(running or bool(self.plot.losses))
 
 
 class LossPlot(pg.PlotWidget):  # type: ignore[misc]

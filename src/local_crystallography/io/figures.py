@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,7 @@ def shown(name: str, values: Array) -> Shown:
     """How to show a column of these values, which may hold NaN."""
     known = values[np.isfinite(values)]
     title = name.removesuffix("_rad").removesuffix("_px").replace("_", " ")
-    title = title if title[:1] == "z" and title[1:].isdigit() else title.capitalize()
+    title = title if re.fullmatch(r"[zc]\d+", title) else title.capitalize()
     if name == "angle_rad":
         cyclic, (low, high) = angle_limits(known)
         limits = (float(np.degrees(low)), float(np.degrees(high)))
@@ -161,6 +162,35 @@ def tile_figure(picture: Array, limits: tuple[float, float], width: float = 1.5)
         axes.set_axis_off()
         axes.imshow(picture, cmap="gray", norm=Normalize(*limits), interpolation="nearest")
         return png(figure)
+
+
+def tableau_figure(tableau: Array, limits: tuple[float, float], reach: float) -> str:
+    """(n, m, w, w) decoded pictures in grey; below, the same less their average, from -reach to reach (Fig. 6)."""
+    rows, columns = tableau.shape[:2]
+    less = tableau - tableau.mean(axis=(0, 1))
+    looks = (("gray", Normalize(*limits)), ("RdBu_r", Normalize(-reach, reach)))
+    with rc_context(STYLE):
+        figure = Figure((2.6, 4.8 * rows / columns + 0.75), layout="constrained")
+        figure.get_layout_engine().set(h_pad=0.03)  # type: ignore[union-attr, call-arg]
+        both = figure.subplots(2)
+        for axes, pictures, (cmap, norm) in zip(both, (tableau, less), looks, strict=True):
+            drawn = axes.imshow(mosaic(apart(pictures)), cmap=cmap, norm=norm, interpolation="nearest")
+            axes.set(xticks=[], yticks=[], xlabel="z0 →", ylabel="z1 →" if rows > 1 else "")
+            axes.spines[:].set_visible(False)
+        bar = figure.colorbar(drawn, ax=both[1], location="bottom", fraction=0.05, pad=0.02, aspect=30)
+        bar.outline.set_visible(False)
+        return png(figure)
+
+
+def apart(pictures: Array) -> Array:
+    """(…, w, w) pictures with an empty rim, so that they do not touch side by side."""
+    rim = max(1, pictures.shape[-1] // 24)
+    return np.pad(pictures, [(0, 0)] * (pictures.ndim - 2) + [(rim, rim)] * 2, constant_values=np.nan)
+
+
+def by_channel(pictures: Array, axes: int) -> list[Array]:
+    """The pictures of every channel; those of a single one come with `axes` axes, those of several with one more."""
+    return [pictures] if pictures.ndim == axes else list(np.moveaxis(pictures, -1, 0))
 
 
 def disc_only(pictures: Array) -> Array:

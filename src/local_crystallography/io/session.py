@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.data.subimages import as_found
 from local_crystallography.io.formats import reader_errors
 from local_crystallography.io.provenance import (
     PROVENANCE,
@@ -33,12 +34,14 @@ if TYPE_CHECKING:
     from local_crystallography.analysis import Analysis
     from local_crystallography.models.vae import Vae
 
+NETWORKS = {"vae": "model.safetensors", "cvae": "cvae.safetensors"}
+"""The file of each network, by its name among the results."""
 FILES = (
     "image.tif",
     "atoms.csv",
     "probability.tif",
     "labels.tif",
-    "model.safetensors",
+    *NETWORKS.values(),
     "recipe.toml",
     "report.html",
     PROVENANCE,
@@ -81,7 +84,7 @@ def save(analysis: Analysis, folder: Path) -> Path:
 
 
 def restore(analysis: Analysis, folder: Path) -> Analysis:
-    """Fill an empty analysis from a folder; sub-images are cut again with the settings they were cut with.
+    """Fill an empty analysis from a folder; sub-images are cut again with the settings and at the places they were.
 
     Raises
     ------
@@ -98,8 +101,10 @@ def restore(analysis: Analysis, folder: Path) -> Analysis:
     results = _read(folder, provenance)
     steps = {name: getattr(used, name) for name in recipe.model_fields if name in provenance.steps}
     if "extract_sub_images" in steps and results["atoms"] is not None:
+        moved = "encode" in steps and steps["encode"].correct_positions
+        atoms = as_found(results["atoms"]) if moved else results["atoms"]
         later = [name for names in provenance.columns.values() for name in names]
-        inputs = (results["atoms"].without(later), results["image"], results["probability"])
+        inputs = (atoms.without(later), results["image"], results["probability"])
         results["sub_images"] = steps["extract_sub_images"](*inputs)
     asked_for = {name: getattr(asked, name) for name in provenance.asked}
     analysis.restore_results(results, asked_for, steps, provenance.columns)
@@ -153,8 +158,9 @@ def _write(analysis: Analysis, image: Image, folder: Path) -> None:
         write_tiff(folder / "probability.tif", analysis.probability.astype(np.float32), image.pixel_size)
     if analysis.atoms is not None:
         analysis.atoms.to_frame().to_csv(folder / "atoms.csv", index=False, lineterminator="\n")
-    if analysis.vae is not None:
-        _write_vae(analysis.vae, folder / "model.safetensors")
+    for name, file in NETWORKS.items():
+        if (vae := getattr(analysis, name)) is not None:
+            _write_vae(vae, folder / file)
     for name, painted in (analysis.maps or {}).items():
         (folder / "maps").mkdir(exist_ok=True)
         write_tiff(folder / map_file(name), painted.astype(np.float32), image.pixel_size)
@@ -190,13 +196,14 @@ def _read(folder: Path, provenance: Provenance) -> dict[str, Any]:
     """The results by name; None for what was not there to be saved."""
     image = _read_image(folder / "image.tif", provenance)
     shape = image.data.shape
-    probability, atoms, model = (folder / name for name in ("probability.tif", "atoms.csv", "model.safetensors"))
+    probability, atoms = (folder / name for name in ("probability.tif", "atoms.csv"))
+    networks = {name: folder / file for name, file in NETWORKS.items()}
     return {
         "image": image,
         "probability": _read_array(probability, shape) if probability.exists() else None,
         "atoms": _read_atoms(atoms, provenance) if atoms.exists() else None,
         "sub_images": None,
-        "vae": _read_vae(model) if model.exists() else None,
+        **{name: _read_vae(file) if file.exists() else None for name, file in networks.items()},
         "maps": {name: _read_array(folder / map_file(name), shape) for name in provenance.maps} or None,
     }
 
@@ -245,7 +252,8 @@ def _write_vae(vae: Vae, path: Path) -> None:
 def _read_vae(path: Path) -> Vae:
     from safetensors import SafetensorError, safe_open
 
-    from local_crystallography.models.vae import Vae, VaeSettings
+    from local_crystallography.models.settings import VaeSettings
+    from local_crystallography.models.vae import Vae
 
     try:
         with safe_open(path, framework="pt") as file:

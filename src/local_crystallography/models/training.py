@@ -1,9 +1,11 @@
-"""Training of the rotational variational autoencoder: a generator that reports, and stops when told to."""
+"""Training of a variational autoencoder: a generator that reports, and stops when told to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,149 +14,274 @@ from torch import Tensor
 
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job, Progress
-from local_crystallography.models.harmonics import Harmonics
-from local_crystallography.models.network import RotationalVae
-from local_crystallography.models.vae import Vae, VaeSettings, align, project
+from local_crystallography.models.amortised import CanonicalDecoder
+from local_crystallography.models.checkpoint import Checkpoint, fingerprint, optimizer_state
+from local_crystallography.models.harmonic import HarmonicNetwork
+from local_crystallography.models.network import Divergence
+from local_crystallography.models.parallel import Ranks
+from local_crystallography.models.rows import Labels, one_hot, rows
+from local_crystallography.models.settings import VaeSettings
+from local_crystallography.models.start import start
+from local_crystallography.models.vae import Vae
 
+Array = npt.NDArray[np.float32]
+Batch = tuple[Tensor, Tensor]
 FEWEST = 20
 HELD_OUT = 0.1
-NOISE_RATE = 0.1
-WARM_UP = 0.3
-START_SAMPLE, START_ROUNDS = 1000, 20
-SHEAR_PRIOR = 0.05
-"""Standard deviation of the shear expected of a scan."""
+START_SAMPLE = 1000
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Small networks train fastest on one thread: with more, threads mostly wait for each other."""
+    """Small networks train fastest on one thread: with more, threads mostly wait for each other.
+
+    Probabilities too small for ordinary numbers count as zero; they would slow everything down.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     try:
         yield
     finally:
+        torch.set_flush_denormal(False)
         torch.set_num_threads(before)
 
 
-def train(
-    windows: npt.NDArray[np.float32],
-    settings: VaeSettings,
-    *,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    seed: int,
-) -> Job[Vae]:
-    """Fit the network to sub-images (n, w, w); yields Progress after every batch, returns the best so far.
+@dataclass(frozen=True)
+class Plan:
+    """How to train.
 
+    Parameters
+    ----------
+    epochs, batch_size, learning_rate
+        Passes over the data, sub-images in one step, step size of Adam at the start; it falls to zero as a cosine.
+    warm_up
+        Share of the training in which the divergences grow to their full weight.
+    kl_weight, capacity
+        See `network.Divergence`; the capacity grows over the whole training.
+    patience
+        Passes without a better held-out loss after which the training ends.
+    restarts
+        Trainings from different starts, of which the best is kept.
+    seed, device
+        Start of the random numbers; cpu, cuda or mps.
+    checkpoint
+        File the training is saved to after every pass, and gone on from where it exists.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    warm_up: float
+    kl_weight: float
+    capacity: float | None
+    patience: int
+    restarts: int
+    seed: int
+    device: str
+    checkpoint: Path | None = None
+
+    def divergence(self, done: float) -> Divergence:
+        """The divergences when this share of the training is done."""
+        warmth = min(1.0, done / self.warm_up) if self.warm_up else 1.0
+        return Divergence(self.kl_weight * warmth, None if self.capacity is None else self.capacity * done)
+
+
+def train(windows: Array, settings: VaeSettings, plan: Plan, labels: Labels = None) -> Job[Vae]:
+    """Fit a network to sub-images (n, w, w) or (n, w, w, C).
+
+    Yields Progress after every batch, returns the best network so far.
     Minimises minus the evidence lower bound (Eq. 2), the variance of the noise learned with the rest. The best weights
-    on a held-out tenth are kept. The learning rate falls to zero as a cosine.
+    on a held-out tenth are kept, over all restarts. `labels` (n,) are for a network that is conditional on classes.
 
     Raises
     ------
     InputError
-        For fewer than 20 sub-images, and where the loss stops being a number.
+        For fewer than 20 sub-images, where the loss stops being a number, and for a checkpoint of another training.
     """
     if len(windows) < FEWEST:
         raise InputError(
             f"{len(windows)} sub-images came, at least {FEWEST} were expected; find more atoms or use a smaller window."
         )
-    torch.manual_seed(seed)
-    network = settings.network()
-    harmonics = Harmonics(settings.window_size, settings.highest_frequency)
-    yield Progress(0.0, "finding a start")
-    with one_thread():
-        shear = start(network, harmonics, project(windows, harmonics, settings))
-        settings = settings.model_copy(update={"shear": shear})
-        held_out, training = split(project(windows, harmonics, settings))
-        best = snapshot(network, settings, held_out_loss(network, held_out))
-    per_epoch = max(1, len(training) // batch_size)
-    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * per_epoch)
-    for epoch in range(epochs):
-        message, losses = f"epoch {epoch + 1} of {epochs}", []
-        for number, rows in enumerate(torch.randperm(len(training)).chunk(per_epoch)):
-            done = (epoch + number / per_epoch) / epochs
-            with one_thread():
-                losses.append(update(network, optimizer, training[rows], kl_weight=min(1.0, done / WARM_UP)))
-            schedule.step()
-            if (yield Progress(done, message, losses[-1])):
-                return best
-        with one_thread():
-            now = held_out_loss(network, held_out)
-        if now < best.settings.held_out_loss:
-            best = snapshot(network, settings, now)
-        if (yield Progress((epoch + 1) / epochs, message, float(np.mean(losses)), now)):
-            return best
+    data = Data(windows, one_hot(labels, settings.classes, len(windows)))
+    belongs = fingerprint(windows, labels, settings, replace(plan, checkpoint=None))
+    saved = None
+    if plan.checkpoint is not None and plan.checkpoint.exists():
+        saved = Checkpoint.read(plan.checkpoint, belongs)
+    best = None if saved is None else saved.best
+    for number in range(0 if saved is None else saved.restart, plan.restarts):
+        run = Run(plan, number, settings, best, belongs)
+        best, stopped = yield from run.fit(data, saved)
+        saved = None
+        if stopped:
+            break
+    assert best is not None
     return best
 
 
-def split(data: Tensor) -> tuple[Tensor, Tensor]:
-    """A tenth to judge by, at least four, and the rest to train on; which is which is random."""
-    order = torch.randperm(len(data))
-    count = max(4, int(HELD_OUT * len(data)))
-    return data[order[:count]], data[order[count:]]
+@dataclass(frozen=True)
+class Data:
+    """Windows and the classes (n, K) of each, as 0 and 1."""
+
+    windows: Array
+    classes: Tensor
+
+    def rows(self, settings: VaeSettings, which: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor]:
+        """What the network takes of the windows, and their classes."""
+        windows = self.windows if isinstance(which, slice) else self.windows[which.numpy()]
+        return rows(windows, settings), self.classes[which]
 
 
-def update(network: RotationalVae, optimizer: torch.optim.Optimizer, batch: Tensor, *, kl_weight: float) -> float:
-    """One step of the optimiser; the loss before it."""
-    optimizer.zero_grad()
-    losses, squares = network.loss(batch, kl_weight)
-    loss = losses.mean()
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    optimizer.step()
-    with torch.no_grad():  # the variance of the noise has its maximum likelihood in closed form
-        network.noise.square_().lerp_(squares.mean().clamp_min(1e-8), NOISE_RATE).sqrt_()
-    value = float(loss.detach())
-    if not np.isfinite(value):
-        raise InputError(
-            "The training diverged: the loss is not a number any more. Train again with a smaller learning rate."
+class Run:
+    """One training from one start."""
+
+    def __init__(self, plan: Plan, number: int, settings: VaeSettings, best: Vae | None, belongs: str) -> None:
+        self.plan, self.number, self.settings, self.best, self.belongs = plan, number, settings, best, belongs
+        self.ranks = Ranks.of_environment(plan.device)
+        self.random, self.draws = torch.Generator(), torch.Generator(self.ranks.device)
+        self.epoch, self.lowest, self.lowest_epoch = 0, float("inf"), 0
+        self._seed()
+        self.network = settings.network(self.random)
+
+    def fit(self, data: Data, saved: Checkpoint | None) -> Generator[Progress, bool | None, tuple[Vae, bool]]:
+        """Train to the end; the best network so far, of this and earlier runs, and whether it was stopped."""
+        plan, stop = self.plan, None
+        if saved is None:
+            stop = yield from self._start(data)
+        else:
+            self.settings = saved.settings
+        training, held_out = self._split(data)
+        self.network.to(self.ranks.device)
+        fused = self.ranks.device.type in ("cpu", "cuda")
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=plan.learning_rate, fused=fused)
+        if saved is None:
+            with one_thread():
+                self._judge(held_out)
+        else:
+            self._restore(saved)
+        while not stop and self.epoch < plan.epochs and self.epoch - self.lowest_epoch <= plan.patience:
+            stop = yield from self._pass(training, held_out)
+        assert self.best is not None
+        return self.best, bool(stop)
+
+    def _start(self, data: Data) -> Generator[Progress, bool | None, bool | None]:
+        """Begin with a mean image; for a harmonic network find how the sub-images lie, and the shear."""
+        stop = yield Progress(self._fraction(0), "finding a start")
+        x, classes = data.rows(self.settings, torch.randperm(len(data.windows), generator=self.random)[:START_SAMPLE])
+        if not isinstance(self.network, HarmonicNetwork):
+            if isinstance(self.network.decoder, CanonicalDecoder):
+                self.network.decoder.start(x, classes, self.network.likelihood)
+            return stop
+        job = start(self.network, self.settings.harmonics, x, classes)
+        send: bool | None = None
+        while True:
+            with one_thread():
+                try:
+                    progress = job.send(send)
+                except StopIteration as end:
+                    self.settings = self.settings.model_copy(update={"shear": end.value})
+                    return stop
+            send = stop = (yield replace(progress, fraction=self._fraction(0))) or stop
+
+    def _split(self, data: Data) -> tuple[Batch, Batch]:
+        """All data on the device once: nine tenths to train on, at random, and a tenth, at least four, to judge by."""
+        order = torch.randperm(len(data.windows), generator=torch.Generator().manual_seed(self.plan.seed))
+        count = max(4, int(HELD_OUT * len(order)))
+        x, classes = (part.to(self.ranks.device) for part in data.rows(self.settings))
+        order = order.to(self.ranks.device)
+        return (x[order[count:]], classes[order[count:]]), (x[order[:count]], classes[order[:count]])
+
+    def _pass(self, training: Batch, held_out: Batch) -> Generator[Progress, bool | None, bool | None]:
+        """One pass over the data, then a look at the held-out part; whether to stop."""
+        plan, per_epoch = self.plan, max(1, round(len(training[0]) / self.plan.batch_size))
+        message, losses = f"epoch {self.epoch + 1} of {plan.epochs}", []
+        if plan.restarts > 1:
+            message = f"start {self.number + 1} of {plan.restarts}, {message}"
+        self._seed()
+        order = torch.randperm(len(training[0]), generator=self.random).to(self.ranks.device)
+        for number, chosen in enumerate(order.tensor_split(per_epoch)):
+            done = (self.epoch + number / per_epoch) / plan.epochs
+            with one_thread():
+                losses.append(self._step(training, self.ranks.share(chosen), done))
+            if (yield Progress(self._fraction(done), message, losses[-1])):
+                return True
+        self.epoch += 1
+        with one_thread():
+            now = self._judge(held_out)
+        if plan.checkpoint is not None and self.ranks.rank == 0:
+            self._checkpoint().write(plan.checkpoint)
+        return (yield Progress(self._fraction(self.epoch / plan.epochs), message, float(np.mean(losses)), now))
+
+    def _step(self, training: Batch, chosen: Tensor, done: float) -> float:
+        """One step of the optimiser on the rows chosen; the loss before it."""
+        network, optimizer = self.network, self.optimizer
+        for group in optimizer.param_groups:
+            group["lr"] = self.plan.learning_rate * 0.5 * (1 + np.cos(np.pi * done))
+        optimizer.zero_grad()
+        x, classes = (part[chosen] for part in training)
+        losses, residuals = network.loss(x, classes, self.plan.divergence(done), self.draws)
+        loss = losses.mean()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.ranks.average(parameter.grad for parameter in network.parameters())
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        means = residuals.mean()
+        self.ranks.average((means.squares, means.offsets))
+        network.learn(means)
+        value = self._mean(loss)
+        if not np.isfinite(value):
+            raise InputError(
+                "The training diverged: the loss is not a number any more. Train again with a smaller learning rate."
+            )
+        return value
+
+    def _judge(self, held_out: Batch) -> float:
+        """Held-out loss, with the same draws of the latents at every call; the network is kept if it is the best."""
+        with torch.no_grad():
+            draws = torch.Generator(self.ranks.device).manual_seed(0)
+            goal = self.plan.divergence(1.0)
+            parts = zip(*(torch.split(part, 2048) for part in held_out), strict=True)
+            now = self._mean(torch.cat([self.network.loss(x, k, goal, draws)[0] for x, k in parts]).mean())
+            if now < self.lowest:
+                self.lowest, self.lowest_epoch = now, self.epoch
+            if self.best is None or now < self.best.settings.held_out_loss:
+                nats = tuple(self.network.information(*(part[:2048] for part in held_out)).tolist())
+                weights = {name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()}
+                self.best = Vae(self.settings.model_copy(update={"held_out_loss": now, "nats": nats}), weights)
+        return now
+
+    def _seed(self) -> None:
+        """Random numbers of a pass: its order is the same in every process, its draws are not."""
+        numbers = [self.plan.seed, self.number, self.epoch]
+        for generator, more in ((self.random, []), (self.draws, [self.ranks.rank])):
+            generator.manual_seed(int(np.random.SeedSequence([*numbers, *more]).generate_state(1)[0]))
+
+    def _mean(self, loss: Tensor) -> float:
+        """A loss averaged over the processes, so that all take the same decisions by it."""
+        value = loss.detach().clone()
+        self.ranks.average([value])
+        return float(value)
+
+    def _fraction(self, done: float) -> float:
+        return (self.number + done) / self.plan.restarts
+
+    def _checkpoint(self) -> Checkpoint:
+        assert self.best is not None
+        return Checkpoint(
+            self.belongs,
+            self.number,
+            self.epoch,
+            self.settings,
+            self.network.state_dict(),
+            optimizer_state(self.optimizer),
+            self.lowest,
+            self.lowest_epoch,
+            self.best,
         )
-    return value
 
-
-@torch.no_grad()
-def held_out_loss(network: RotationalVae, data: Tensor) -> float:
-    """Minus the evidence lower bound per coefficient, with the same draws of the latents at every call."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return float(torch.cat([network.loss(part, 1.0)[0] for part in torch.split(data, 2048)]).mean())
-
-
-def snapshot(network: RotationalVae, settings: VaeSettings, loss: float) -> Vae:
-    """The network as it is now."""
-    weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
-    return Vae(settings.model_copy(update={"held_out_loss": loss}), weights)
-
-
-@torch.no_grad()
-def start(network: RotationalVae, harmonics: Harmonics, data: Tensor) -> tuple[float, float]:
-    """Give the decoder a mean image to turn, and find the shear of the whole image.
-
-    The mean image is the aligned average of the data, grown from one sub-image: a round one would score all angles
-    alike, and no gradient would ever break that. Drift of the scan shears the image. Two grains of one crystal, turned
-    against each other, are then no longer the same motif turned; the shear that makes them so is found by Gauss-Newton
-    steps beside the average. Where only one orientation is there, nothing can be known and the prior keeps it at zero.
-    """
-    some = data[torch.randperm(len(data))[:START_SAMPLE]]
-    template = some[(some - some.mean(0)).square().sum(1).argsort()[len(some) // 2]]
-    strains = torch.as_tensor(harmonics.strains, dtype=torch.float32)
-    shear = torch.zeros(2)
-    for _ in range(START_ROUNDS):
-        unsheared = some @ torch.linalg.matrix_exp(-torch.tensordot(shear, strains, dims=1)).T
-        image = template.expand(len(some), -1)
-        network.noise.copy_((unsheared - template).square().mean().clamp_min(1e-6).sqrt())
-        angle, _, _, fitted = align(network, unsheared, image)
-        template = network.turn(unsheared, -angle).mean(0)
-        slope = torch.einsum("spq,nq->nsp", strains, fitted)
-        normal = torch.einsum("nsp,ntp->st", slope, slope) / network.noise**2 + torch.eye(2) / SHEAR_PRIOR**2
-        right = torch.einsum("nsp,np->s", slope, unsheared - fitted) / network.noise**2 - shear / SHEAR_PRIOR**2
-        shear += torch.linalg.solve(normal, right)
-    rest = (unsheared - fitted).square().sum(1).mean() / network.dimensions
-    network.noise.copy_(rest.clamp_min(1e-6).sqrt())
-    network.decoder.mean.copy_(template)
-    network.decoder.linear.weight.mul_(0.1)
-    network.decoder.last.weight.mul_(0.1)
-    network.decoder.last.bias.zero_()
-    return float(shear[0]), float(shear[1])
+    def _restore(self, saved: Checkpoint) -> None:
+        """Go on where a checkpoint stands."""
+        self.epoch, self.lowest, self.lowest_epoch = saved.epoch, saved.lowest, saved.lowest_epoch
+        self.network.load_state_dict(saved.network)
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": saved.optimizer, "param_groups": groups})

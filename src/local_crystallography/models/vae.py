@@ -1,7 +1,8 @@
-"""A trained rotational variational autoencoder with everything that rebuilds it."""
+"""A trained variational autoencoder with everything that rebuilds it."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,159 +10,258 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import norm
 from torch import Tensor
+from torch.nn import functional as F
 
 from local_crystallography.data.errors import InputError
+from local_crystallography.models.amortised import AmortisedNetwork
+from local_crystallography.models.harmonic import ANGLES, HarmonicNetwork
 from local_crystallography.models.harmonics import Harmonics
-from local_crystallography.models.network import RotationalVae
+from local_crystallography.models.network import Inferred
+from local_crystallography.models.rows import CHUNK, Labels, one_hot, rows
+from local_crystallography.models.settings import VaeSettings
 
 Array = npt.NDArray[np.float32]
-CHUNK = 4096
 ORDERS = (2, 3, 4, 6)
 ALIKE = 0.8
-
-
-class VaeSettings(BaseModel):
-    """What the network was built from and trained to; saved beside the weights."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    window_size: int = Field(ge=4, le=512, description="Side of the sub-images, pixels.")
-    highest_frequency: float = Field(gt=0, le=4, description="Finest detail kept, radians per pixel.")
-    latents: int = Field(ge=1, le=10, description="Number of latent variables.")
-    hidden: int = Field(ge=4, le=1024, description="Width of the hidden layers.")
-    s_gamma: float = Field(gt=0, le=100, description="Standard deviation of the rotational prior (Eq. 2), radians.")
-    s_offset: float = Field(gt=0, le=100, description="Standard deviation of the offset prior, pixels.")
-    center: float = Field(description="Mean of the training sub-images, subtracted from every one.")
-    scale: float = Field(gt=0, description="Standard deviation of the training sub-images, divided by.")
-    shear: tuple[float, float] = Field(
-        (0.0, 0.0),
-        description="Shear of the whole image, undone first: stretch along x, stretch along the diagonal.",
-    )
-    held_out_loss: float = Field(description="Minus the evidence lower bound per coefficient on the held-out part.")
-
-    def network(self) -> RotationalVae:
-        """An untrained network of these settings."""
-        return RotationalVae(
-            Harmonics(self.window_size, self.highest_frequency),
-            latents=self.latents,
-            hidden=self.hidden,
-            s_gamma=self.s_gamma,
-            s_offset=self.s_offset,
-        )
+INFORMATIVE = 0.05
+"""Nats below which a latent is said to hold nothing."""
 
 
 @dataclass(frozen=True)
 class Vae:
-    """A trained network. Windows are (n, w, w); only the inscribed disc is seen and decoded."""
+    """A trained network. Windows are (n, w, w), or (n, w, w, C) with several channels.
+
+    A rotational network with the harmonic decoder sees and decodes only the inscribed disc. `labels` (n,) are needed,
+    and only allowed, where the network is conditional on classes.
+    """
 
     settings: VaeSettings
     weights: dict[str, Tensor]
 
     @cached_property
-    def harmonics(self) -> Harmonics:
-        """The basis of the sub-images."""
-        return Harmonics(self.settings.window_size, self.settings.highest_frequency)
-
-    @cached_property
-    def network(self) -> RotationalVae:
+    def network(self) -> HarmonicNetwork | AmortisedNetwork:
         """The network with its weights, ready to evaluate."""
-        network = self.settings.network()
+        network = self.settings.network(torch.Generator())
         network.load_state_dict(self.weights)
         return network.eval().requires_grad_(False)
 
+    @cached_property
+    def harmonics(self) -> Harmonics:
+        """The basis of the sub-images."""
+        return self.settings.harmonics
+
     @property
     def noise(self) -> float:
-        """Standard deviation of the noise found in the sub-images, in their own units."""
-        return float(self.weights["noise"]) * self.settings.scale
+        """Standard deviation of the noise found in the sub-images (of the first channel), in their own units."""
+        return float(self.weights["likelihood.noise"][0]) * self.settings.scale[0]
 
-    def coefficients(self, windows: npt.NDArray[np.floating]) -> Tensor:
-        """(n, 2 P) coefficients of normalised sub-images.
+    @property
+    def offset_prior(self) -> float | None:
+        """Standard deviation of the offset, pixels, as learned or as set; None without a pose."""
+        if not self.settings.turns:
+            return None
+        return float(self.weights["s_offset"]) if "s_offset" in self.weights else self.settings.s_offset
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a user should know about the training, in sentences; nothing where all went well."""
+        empty = [f"z{i}" for i, nats in enumerate(self.settings.nats) if nats < INFORMATIVE]
+        if not empty:
+            return []
+        if len(empty) < self.settings.latents:
+            return [f"{', '.join(empty)} holds nothing about the sub-images; fewer latents would do."]
+        return [
+            "No latent holds anything about the sub-images: they look all alike but for noise and pose, or the latents "
+            "collapsed; if you see differences, lower the KL weight, train longer or use more restarts."
+        ]
+
+    def encode(self, windows: npt.NDArray[np.floating], labels: Labels = None) -> pd.DataFrame:
+        """Posterior mean and standard deviation of angle, offset and latents of every sub-image.
+
+        Columns: angle_rad (counter-clockwise as displayed, in [-pi, pi)), angle_std_rad, offset_y_px, offset_x_px (of
+        the motif from the centre of the window, in the axes of the image) where the network has a pose; z0, z1, …,
+        z0_std, …, and reconstruction_error (residual variance over the variance of the noise, 1 where the model fits).
 
         Raises
         ------
         InputError
-            For windows of another size than the network was trained on.
+            For windows of another size or number of channels than the network was trained on, for labels it was not
+            told, and where labels are missing or not wanted.
         """
-        if windows.shape[1:] != (self.settings.window_size,) * 2:
-            raise InputError(
-                f"Sub-images of {windows.shape[1:]} pixels came, {self.settings.window_size} x "
-                f"{self.settings.window_size} were expected; cut them with the window size of the training."
-            )
-        return project(windows, self.harmonics, self.settings)
+        chunks = zip(
+            torch.split(self._rows(windows), CHUNK),
+            torch.split(self._classes(labels, len(windows)), CHUNK),
+            strict=True,
+        )
+        return pd.concat([self._encode(x, classes) for x, classes in chunks], ignore_index=True)
 
-    def encode(self, windows: npt.NDArray[np.floating]) -> pd.DataFrame:
-        """Posterior mean and standard deviation of angle, offset and latents of every sub-image.
+    def angle_posterior(self, windows: npt.NDArray[np.floating], labels: Labels = None) -> tuple[Array, Array]:
+        """Angles (128,) in radians and the posterior probability of each for every sub-image, (n, 128).
 
-        Columns: angle_rad (counter-clockwise as displayed, in [-pi, pi)), angle_std_rad, offset_y_px, offset_x_px (of
-        the motif from the centre of the window, in the axes of the image), z0, z1, …, z0_std, …, and
-        reconstruction_error (residual variance over the variance of the noise, 1 where the model fits).
+        A motif with n equal turns has n equal peaks. The offset is held at its best value.
+
+        Raises
+        ------
+        InputError
+            Where the network does not have an angle.
         """
-        parts = [self._encode(c) for c in torch.split(self.coefficients(windows), CHUNK)]
-        return pd.concat(parts, ignore_index=True)
+        if not self.settings.turns:
+            raise InputError("This network has no angle, one of kind rvae or crvae was expected; train such a one.")
+        x, classes = self._rows(windows), self._classes(labels, len(windows))
+        angle = -math.pi + 2 * math.pi / ANGLES * torch.arange(ANGLES)
+        parts = [
+            self._angles(a, b, angle) for a, b in zip(torch.split(x, CHUNK), torch.split(classes, CHUNK), strict=True)
+        ]
+        return angle.numpy(), torch.cat(parts).numpy()
 
-    def symmetry_order(self, z: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    def symmetry_order(self, z: npt.ArrayLike, labels: Labels = None) -> npt.NDArray[np.int64]:
         """(n,) highest of 1, 2, 3, 4, 6 whose turn leaves the canonical image of a latent point (n, d) alike.
 
         Alike means a correlation of at least 0.8 between the image and its turned copy, its round part left out.
         """
-        image = self.network.decode(torch.as_tensor(np.atleast_2d(np.asarray(z, np.float32))))
-        power = self.network.score(image, image)[:, 0]
+        points = np.atleast_2d(np.asarray(z, np.float32))
+        parts = [slice(i, i + CHUNK) for i in range(0, len(points), CHUNK)]
+        found = [self._order(self.decode(points[p], None if labels is None else labels[p])) for p in parts]
+        return np.concatenate(found)
+
+    def _order(self, pictures: Array) -> npt.NDArray[np.int64]:
+        harmonics = self.harmonics
+        pixels = pictures.reshape(len(pictures), self.settings.window_size**2, -1)
+        c = np.einsum("qp,npc->nqc", harmonics.analysis, pixels, optimize=True)
+        power = (c**2).sum(axis=2).reshape(len(c), 2, -1).sum(axis=1) @ np.eye(harmonics.orders.max() + 1)[
+            harmonics.orders
+        ]
         power[:, 0] = 0
-        turns = torch.arange(power.shape[1])[:, None] * 2 * torch.pi / torch.tensor(ORDERS)
-        alike = power @ turns.cos() / power.sum(1, keepdim=True).clamp_min(1e-12)
-        return np.asarray((torch.tensor(ORDERS) * (alike > ALIKE)).amax(1).clamp_min(1))
+        turns = np.arange(power.shape[1])[:, None] * 2 * np.pi / np.array(ORDERS)
+        alike = power @ np.cos(turns) / np.maximum(power.sum(axis=1, keepdims=True), 1e-12)
+        return np.asarray(np.maximum((np.array(ORDERS) * (alike > ALIKE)).max(axis=1), 1), np.int64)
 
-    def _encode(self, c: Tensor) -> pd.DataFrame:
-        network, noise = self.network, self.network.noise
-        mean, log_std = network.encoder(c)
-        image = network.decode(mean)
-        angle, angle_std, offset, fitted = align(network, c, image)
-        error = (c - fitted).square().sum(1) / (network.dimensions * noise**2)
-        offset = offset @ shear_matrix(self.settings.shear).T
-        columns = {
-            "angle_rad": angle,
-            "angle_std_rad": angle_std,
-            "offset_y_px": offset[:, 0],
-            "offset_x_px": offset[:, 1],
-        }
-        columns |= {f"z{i}": mean[:, i] for i in range(mean.shape[1])}
-        columns |= {f"z{i}_std": log_std[:, i].exp() for i in range(mean.shape[1])}
-        columns["reconstruction_error"] = error
-        return pd.DataFrame({name: value.double().numpy() for name, value in columns.items()})
+    def decode(self, z: npt.ArrayLike, labels: Labels = None) -> Array:
+        """Canonical images of latent points (n, d), in the units of the sub-images: (n, w, w), or (n, w, w, C).
 
-    def decode(self, z: npt.ArrayLike) -> Array:
-        """(n, w, w) canonical images of latent points (n, d), in the units of the sub-images; zero outside the disc."""
+        Outside the disc, where the network sees nothing, they are zero.
+        """
         points = torch.as_tensor(np.atleast_2d(np.asarray(z, np.float32)))
-        return self.images(self.network.decode(points))
+        if points.shape[1] != self.settings.latents:
+            raise InputError(
+                f"Latent points of {points.shape[1]} numbers came, {self.settings.latents} were expected; "
+                "leave angle and offset out."
+            )
+        return self._pictures(self.network.decode(points, self._classes(labels, len(points))))
 
-    def reconstruct(self, windows: npt.NDArray[np.floating]) -> Array:
-        """(n, w, w) the model's picture of every sub-image, in its own pose."""
-        c = self.coefficients(windows)
-        parts = torch.split(c, CHUNK)
-        fitted = [align(self.network, part, self.network.decode(self.network.encoder(part)[0]))[3] for part in parts]
-        sheared = torch.as_tensor(self.harmonics.sheared(self.settings.shear), dtype=torch.float32)
-        return self.images(torch.cat(fitted) @ sheared.T)
+    def reconstruct(self, windows: npt.NDArray[np.floating], labels: Labels = None) -> Array:
+        """The model's picture of every sub-image, in its own pose, of the shape of the windows."""
+        chunks = zip(
+            torch.split(self._rows(windows), CHUNK),
+            torch.split(self._classes(labels, len(windows)), CHUNK),
+            strict=True,
+        )
+        images = torch.cat([self.network.infer(x, classes).image for x, classes in chunks])
+        if self.settings.decoder == "harmonic":
+            images = self._sheared(images, self.settings.shear)
+        return self._pictures(images)
 
-    def manifold(self, n: int = 9) -> Array:
+    def manifold(self, n: int = 9, label: int | None = None) -> Array:
         """(n, n, w, w) canonical images over the quantiles 5 % to 95 % of the first two latents (Fig. 4b).
 
-        z0 grows along the second axis (to the right), z1 against the first (upwards); other latents are 0.
+        z0 grows along the second axis (to the right), z1 against the first (upwards); other latents are 0. With one
+        latent all rows are alike. A conditional network shows the class of the label.
         """
         ticks = norm.ppf(np.linspace(0.05, 0.95, n))
         z = np.zeros((n, n, self.settings.latents), np.float32)
         z[..., 0] = ticks[None, :]
         if self.settings.latents > 1:
             z[..., 1] = ticks[::-1, None]
-        return self.decode(z.reshape(n * n, -1)).reshape(n, n, *(self.settings.window_size,) * 2)
+        pictures = self.decode(z.reshape(n * n, -1), None if label is None else np.full(n * n, label))
+        return pictures.reshape(n, n, *pictures.shape[1:])
 
-    def images(self, c: Tensor) -> Array:
-        """(n, w, w) pixels of coefficients, in the units of the sub-images; zero outside the disc."""
-        side, disc = self.settings.window_size, self.harmonics.disc
-        pixels = (c.numpy() @ self.harmonics.synthesis.T.astype(np.float32)).reshape(-1, side, side)
-        return np.where(disc, pixels * self.settings.scale + self.settings.center, 0).astype(np.float32)
+    def traverse(self, latent: int, n: int = 9, label: int | None = None) -> Array:
+        """(n, w, w) canonical images over the quantiles 5 % to 95 % of one latent, the others 0."""
+        if not 0 <= latent < self.settings.latents:
+            raise InputError(
+                f"Latent {latent} came, 0 to {self.settings.latents - 1} were expected; pick one of these."
+            )
+        z = np.zeros((n, self.settings.latents), np.float32)
+        z[:, latent] = norm.ppf(np.linspace(0.05, 0.95, n))
+        return self.decode(z, None if label is None else np.full(n, label))
+
+    def tableaux(self, n: int = 3) -> Array:
+        """(K, n, n, w, w) the manifold of every class, in the order of `settings.classes` (Fig. 6).
+
+        What stands at one place of every class differs by class alone: the latent space is common to all. Subtract
+        `tableaux.mean(axis=(1, 2), keepdims=True)` for the lower half of that figure.
+        """
+        if not self.settings.classes:
+            raise InputError("This network knows no classes, one of kind cvae or crvae was expected; train such a one.")
+        return np.stack([self.manifold(n, label) for label in self.settings.classes])
+
+    def _encode(self, x: Tensor, classes: Tensor) -> pd.DataFrame:
+        found, likelihood = self.network.infer(x, classes), self.network.likelihood
+        columns = self._pose(found)
+        columns |= {f"z{i}": found.mean[:, i] for i in range(self.settings.latents)}
+        columns |= {f"z{i}_std": found.std[:, i] for i in range(self.settings.latents)}
+        columns["reconstruction_error"] = (likelihood.residual(x, found.image) / likelihood.noise**2).mean(1)
+        return pd.DataFrame({name: value.double().numpy() for name, value in columns.items()})
+
+    def _pose(self, found: Inferred) -> dict[str, Tensor]:
+        if found.angle is None or found.angle_std is None or found.offset is None:
+            return {}
+        offset = found.offset @ shear_matrix(self.settings.shear).T
+        return {
+            "angle_rad": found.angle,
+            "angle_std_rad": found.angle_std,
+            "offset_y_px": offset[:, 0],
+            "offset_x_px": offset[:, 1],
+        }
+
+    def _angles(self, x: Tensor, classes: Tensor, angle: Tensor) -> Tensor:
+        network, found = self.network, self.network.infer(x, classes)
+        assert found.offset is not None
+        assert found.angle is not None
+        if isinstance(network, HarmonicNetwork):
+            score = network.score(network.move(x, -found.offset), network.decode(found.mean, classes))
+            log = network.log_angle(score).roll(ANGLES // 2, dims=1)  # the network counts from 0, people from -pi
+        else:
+            away = (angle - found.angle[:, None] + math.pi) % (2 * math.pi) - math.pi
+            log = -0.5 * (away / found.angle_std[:, None]) ** 2  # type: ignore[index]
+        return F.softmax(log, dim=1)
+
+    def _rows(self, windows: npt.NDArray[np.floating]) -> Tensor:
+        s = self.settings
+        shape = (s.window_size, s.window_size) + ((s.channels,) if s.channels > 1 else ())
+        if windows.shape[1:] != shape and windows.shape[1:] != (*shape, 1):
+            raise InputError(
+                f"Sub-images of {' x '.join(map(str, windows.shape[1:]))} came, {' x '.join(map(str, shape))} were "
+                "expected; cut them as for the training."
+            )
+        return rows(windows, s)
+
+    def _classes(self, labels: Labels, n: int) -> Tensor:
+        return one_hot(labels, self.settings.classes, n)
+
+    def _sheared(self, images: Tensor, shear: tuple[float, float]) -> Tensor:
+        matrix = torch.as_tensor(self.harmonics.sheared(shear), dtype=torch.float32)
+        parts = images.view(len(images), len(matrix), -1)
+        return torch.einsum("pq,nqc->npc", matrix, parts).flatten(1)
+
+    def _pictures(self, images: Tensor) -> Array:
+        """Rows of the network as pixels in the units of the sub-images."""
+        s = self.settings
+        shape = (len(images), s.window_size**2, s.channels)
+        if s.decoder == "harmonic":
+            synthesis = torch.as_tensor(self.harmonics.synthesis, dtype=torch.float32)
+            images = torch.einsum("pq,nqc->npc", synthesis, images.view(len(images), -1, s.channels))
+        pixels = images.reshape(shape)
+        if s.likelihood == "bernoulli":
+            pixels = torch.sigmoid(pixels)
+        else:
+            pixels = pixels * torch.tensor(s.scale) + torch.tensor(s.center)
+        pictures = pixels.view(len(images), s.window_size, s.window_size, s.channels).numpy()
+        if s.decoder == "harmonic":
+            pictures = pictures * self.harmonics.disc[:, :, None]
+        return np.asarray(pictures[..., 0] if s.channels == 1 else pictures, np.float32)
 
 
 def shear_matrix(shear: tuple[float, float]) -> Tensor:
@@ -169,43 +269,3 @@ def shear_matrix(shear: tuple[float, float]) -> Tensor:
     along, diagonal = shear
     matrix: Tensor = torch.linalg.matrix_exp(torch.tensor([[-along, diagonal], [diagonal, along]]))
     return matrix
-
-
-def project(windows: npt.NDArray[np.floating], harmonics: Harmonics, settings: VaeSettings) -> Tensor:
-    """(n, 2 P) coefficients of normalised, unsheared sub-images, a part at a time to stay small in memory."""
-    unsheared = harmonics.sheared([-amount for amount in settings.shear]) @ harmonics.analysis
-    analysis, center = (unsheared / settings.scale).astype(np.float32).T, settings.center
-    rows = [
-        (windows[i : i + CHUNK].reshape(-1, analysis.shape[0]).astype(np.float32) - np.float32(center)) @ analysis
-        for i in range(0, len(windows), CHUNK)
-    ]
-    return torch.from_numpy(np.concatenate(rows))
-
-
-def align(network: RotationalVae, c: Tensor, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Best angle (n,), its standard deviation (n,), offset (n, 2) and fitted coefficients (n, 2 P) of images.
-
-    The angle starts at the highest posterior on the grid and is refined by Newton steps on the exact trigonometric
-    polynomial; the offset by Gauss-Newton steps to second order; two rounds, since each sees the other.
-    """
-    target, angle_step = c, 2 * torch.pi / len(network.angle)
-    for _ in range(3):
-        score = network.score(target, image)
-        first = network.angle[network.log_angle(score).argmax(1)]
-        angle, curvature = newton(score / network.noise**2, first, largest=angle_step)
-        turned = network.turn(image, angle)
-        offset, _, moved = network.shift(c, turned, steps=3)
-        target = c - (moved - turned)
-    wrapped = (angle + torch.pi) % (2 * torch.pi) - torch.pi
-    return wrapped, curvature.clamp_min(1e-6).rsqrt(), offset, moved
-
-
-def newton(score: Tensor, angle: Tensor, *, largest: float) -> tuple[Tensor, Tensor]:
-    """Refined angle (n,) and minus the second derivative there (n,) of the log likelihood of the angle."""
-    order = torch.arange(score.shape[2], dtype=score.dtype)
-    for _ in range(3):
-        cosine, sine = (angle[:, None] * order).cos(), (angle[:, None] * order).sin()
-        slope = (order * (score[:, 1] * cosine - score[:, 0] * sine)).sum(1)
-        curvature = (order**2 * (score[:, 0] * cosine + score[:, 1] * sine)).sum(1)
-        angle = angle + (slope / curvature.clamp_min(1e-6)).clamp(-largest, largest)
-    return angle, curvature

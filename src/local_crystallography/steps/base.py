@@ -5,7 +5,23 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+OWN = "own"
+"""Stands in `Step.reads` for columns of the atoms that no step made."""
+
+
+SPELT = {"kl": "KL", "vae": "VAE", "cvae": "cVAE", "sub images": "sub-images"}
+
+
+def words(name: str) -> str:
+    """`kl_weight` as people read it: KL weight."""
+    return re.sub(rf"\b({'|'.join(SPELT)})\b", lambda found: SPELT[found[0]], name.replace("_", " "))
+
+
+def sentence(error: ValidationError) -> str:
+    """What is wrong with the first parameter that is, without what pydantic says before it."""
+    return error.errors()[0]["msg"].removeprefix("Value error, ")
 
 
 class Step(BaseModel):
@@ -21,11 +37,30 @@ class Step(BaseModel):
     """The results of an analysis the call takes, in order; a name ending in ? may be missing."""
     makes: ClassVar[str]
     """The result of an analysis the call gives."""
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Names of the steps whose columns of the atoms the call reads; all steps read those of Find atoms."""
+    optional: ClassVar[bool] = False
+    """Whether a whole run leaves the step out unless it is asked for by name."""
 
     @classmethod
     def name(cls) -> str:
         """`find_atoms` for `FindAtoms`: the key in a recipe, on the command line and in a session."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+    @classmethod
+    def adds_columns(cls) -> bool:
+        """Whether the call gives the atoms it takes, with columns added."""
+        return cls.makes == "atoms" and "atoms" in cls.needs
+
+    @classmethod
+    def takes(cls) -> set[str]:
+        """What the call is made of: results by name, and columns by the name of the step that made them."""
+        return {name.rstrip("?") for name in cls.needs} | set(cls.reads)
+
+    @classmethod
+    def gives(cls) -> str:
+        """What the call gives, in the names of `takes`."""
+        return cls.name() if cls.adds_columns() else cls.makes
 
     def resolve(self, *inputs: Any) -> Step:
         """The same step with every automatic parameter fixed to the value these inputs give it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -26,10 +27,12 @@ class Cluster(Step):
 
     needs: ClassVar = ("atoms",)
     makes: ClassVar = "atoms"
+    reads: ClassVar = ("encode", "describe")
 
     columns: tuple[str, ...] = Field(
         (),
-        description="Columns to sort by; none: all latents. An angle (ending in _rad) enters as cosine and sine.",
+        description="Columns to sort by; none: all latents, or without any the components of Describe. "
+        "An angle (ending in _rad) enters as cosine and sine.",
     )
     classes: int | None = Field(
         None,
@@ -117,17 +120,20 @@ class Cluster(Step):
 
 
 def latent_columns(atoms: Atoms) -> tuple[str, ...]:
-    """z0, z1, … as far as they are there.
+    """z0, z1, … as far as they are there, or without any zernike0, zernike1, ….
 
     Raises
     ------
     InputError
         Where there are none.
     """
-    names = tuple(name for name in map(str, atoms.features) if name.startswith("z") and name[1:].isdigit())
-    if not names:
-        raise InputError("The atoms have no latents yet, columns z0, z1, … were expected; train and encode first.")
-    return names
+    for pattern in (r"z\d+", r"zernike\d+"):
+        if names := tuple(name for name in map(str, atoms.features) if re.fullmatch(pattern, name)):
+            return names
+    raise InputError(
+        "The atoms have no latents yet, columns z0, z1, … (or zernike0, zernike1, …) were expected; "
+        "train and encode first, or describe."
+    )
 
 
 def fit(points: Array, *, components: int, seed: int) -> GaussianMixture:

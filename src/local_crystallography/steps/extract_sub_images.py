@@ -29,9 +29,9 @@ class ExtractSubImages(Step):
     needs: ClassVar = ("atoms", "image", "probability?")
     makes: ClassVar = "sub_images"
 
-    source: Literal["image", "smoothed", "probability"] = Field(
+    source: Literal["image", "smoothed", "probability", "image and probability"] = Field(
         "image",
-        description="What is cut: the image, the image smoothed, or the probability map of the segmentation.",
+        description="What is cut: the image, plain or smoothed, the probability map, or image and map as two channels.",
     )
     window_size: int | None = Field(
         None,
@@ -44,6 +44,7 @@ class ExtractSubImages(Step):
         ge=0.1,
         le=50,
         description="Standard deviation of the Gaussian for the smoothed image, in pixels.",
+        json_schema_extra={"advanced": True},
     )
     normalise: Literal["image", "sub-image"] = Field(
         "image",
@@ -58,7 +59,7 @@ class ExtractSubImages(Step):
         return self.model_copy(update={"window_size": int(np.clip(side, 8, min(512, *image.shape)))})
 
     def __call__(self, atoms: Atoms, image: Image, probability: Array | None = None) -> SubImages:
-        """Windows (N, w, w) float32; atoms nearer to an edge than half a window are left out.
+        """Windows (N, w, w) float32, (N, w, w, 2) of two channels; atoms too near an edge for a window are left out.
 
         Raises
         ------
@@ -81,22 +82,23 @@ class ExtractSubImages(Step):
                 "pixels fits around one; use a smaller window."
             )
         kept = atoms[inside]
-        windows = cut(self._frames(image, probability), kept, side=side)
+        windows = [cut(frames, kept, side=side) for frames in self._channels(image, probability)]
         if self.normalise == "sub-image":
-            spread = windows.std(axis=(1, 2), keepdims=True)
-            windows = (windows - windows.mean(axis=(1, 2), keepdims=True)) / np.maximum(spread, 1e-6)
-        return SubImages(windows, kept)
+            windows = [standardised(channel) for channel in windows]
+        return SubImages.stacked([SubImages(channel, kept) for channel in windows])
 
-    def _frames(self, image: Image, probability: Array | None) -> Array:
+    def _channels(self, image: Image, probability: Array | None) -> list[Array]:
+        """What is cut, channel by channel: (frames, H, W) each."""
         if self.source == "image":
-            return image.frames
+            return [image.frames]
         if self.source == "smoothed":
-            return np.stack([ndimage.gaussian_filter(frame, self.smoothing) for frame in image.frames])
+            return [np.stack([ndimage.gaussian_filter(frame, self.smoothing) for frame in image.frames])]
         if probability is None:
             raise InputError(
                 "There is no probability map to cut sub-images from; segment the image first or cut the image."
             )
-        return Image(probability, name="probability").frames
+        frames = Image(probability, name="probability").frames
+        return [frames] if self.source == "probability" else [image.frames, frames]
 
 
 def cut(frames: Array, atoms: Atoms, *, side: int) -> Array:
@@ -111,6 +113,13 @@ def cut(frames: Array, atoms: Atoms, *, side: int) -> Array:
             x = atoms.yx[part, 1, None, None] + axis[None, :] + np.zeros((side, 1))
             windows[part] = ndimage.map_coordinates(spline, [y, x], order=3, mode="mirror", prefilter=False)
     return windows
+
+
+def standardised(windows: Array) -> Array:
+    """(N, w, w) windows, each by itself brought to mean 0 and standard deviation 1."""
+    spread = windows.std(axis=(1, 2), keepdims=True)
+    scaled: Array = (windows - windows.mean(axis=(1, 2), keepdims=True)) / np.maximum(spread, 1e-6)
+    return scaled
 
 
 def neighbour_distance(atoms: Atoms) -> float:

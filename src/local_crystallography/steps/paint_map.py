@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.spatial import cKDTree
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
-from local_crystallography.steps.base import Step
+from local_crystallography.steps.base import OWN, Step
 from local_crystallography.steps.extract_sub_images import neighbour_distance
 
 Array = npt.NDArray[np.float32]
@@ -23,6 +24,7 @@ class PaintMap(Step):
 
     needs: ClassVar = ("atoms", "image")
     makes: ClassVar = "maps"
+    reads: ClassVar = ("encode", "describe", "cluster", "encode_cvae", OWN)
 
     columns: tuple[str, ...] = Field((), description="Columns to paint; none: angle, offsets, latents and labels.")
     reach: float | None = Field(
@@ -67,8 +69,8 @@ class PaintMap(Step):
 def default_columns(atoms: Atoms) -> tuple[str, ...]:
     """Angle, offsets, latents and labels as far as they are there."""
     names = [str(name) for name in atoms.features]
-    latents = [name for name in names if name.startswith("z") and name[1:].isdigit()]
-    wanted = ["angle_rad", "offset_y_px", "offset_x_px", *latents, "label"]
+    latents, within = ([name for name in names if re.fullmatch(rf"{kind}\d+", name)] for kind in "zc")
+    wanted = ["angle_rad", "offset_y_px", "offset_x_px", *latents, *within, "label"]
     return tuple(name for name in wanted if name in names)
 
 

@@ -1,0 +1,47 @@
+"""One training on several devices: `torchrun --nproc-per-node N -m local_crystallography.cli run …`.
+
+Every process holds all data and takes its share of each batch; gradients are averaged, so all keep the same network.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those of the training, and its device."""
+
+    device: torch.device
+    rank: int = 0
+    count: int = 1
+
+    @classmethod
+    def of_environment(cls, device: str) -> Ranks:
+        """As torchrun tells it; one process where nothing is told. The group of processes is joined on first use."""
+        count, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+        if count == 1:
+            return cls(torch.device(device))
+        place = (
+            torch.device(device, int(os.environ.get("LOCAL_RANK", "0"))) if device == "cuda" else torch.device(device)
+        )
+        if not distributed.is_initialized():
+            distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+        return cls(place, rank, count)
+
+    def share(self, rows: Tensor) -> Tensor:
+        """The part of a batch that is this process's."""
+        return rows[self.rank :: self.count]
+
+    def average(self, tensors: Iterable[Tensor | None]) -> None:
+        """Replace every tensor by its mean over the processes."""
+        if self.count > 1:
+            for tensor in tensors:
+                if tensor is not None:
+                    distributed.all_reduce(tensor)
+                    tensor /= self.count

@@ -1,0 +1,59 @@
+"""What networks take: windows as rows of numbers, labels as classes."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from local_crystallography.data.errors import InputError
+from local_crystallography.models.settings import VaeSettings
+
+Labels = npt.NDArray[np.int64] | None
+CHUNK = 4096
+"""Sub-images worked on at a time, to stay small in memory."""
+
+
+def rows(windows: npt.NDArray[np.floating], settings: VaeSettings) -> Tensor:
+    """(n, D) what the network takes of windows: normalised pixels, or coefficients with the shear undone.
+
+    A part at a time, to stay small in memory.
+    """
+    n, pixels, channels = len(windows), settings.window_size**2, settings.channels
+    center, scale = (np.asarray(part, np.float32) for part in (settings.center, settings.scale))
+    analysis = np.eye(0)
+    if settings.decoder == "harmonic":
+        unsheared = settings.harmonics.sheared([-amount for amount in settings.shear])
+        analysis = (unsheared @ settings.harmonics.analysis).astype(np.float32)
+    found = np.empty((n, (len(analysis) or pixels) * channels), np.float32)
+    for i in range(0, n, CHUNK):
+        part = (windows[i : i + CHUNK].reshape(-1, pixels, channels).astype(np.float32) - center) / scale
+        if len(analysis):
+            part = np.stack([part[..., channel] @ analysis.T for channel in range(channels)], axis=2)
+        found[i : i + CHUNK] = part.reshape(len(part), -1)
+    return torch.from_numpy(found)
+
+
+def one_hot(labels: Labels, classes: tuple[int, ...], n: int) -> Tensor:
+    """(n, K) 1 at the class of every label; (n, 0) for a network without classes.
+
+    Raises
+    ------
+    InputError
+        For labels that are missing, not wanted, of another number or not among the classes.
+    """
+    if not classes:
+        if labels is not None:
+            raise InputError("Labels came for a network without classes; leave them out.")
+        return torch.zeros(n, 0)
+    known = ", ".join(map(str, classes))
+    if labels is None or len(labels) != n:
+        came = "No labels" if labels is None else f"{len(labels)} labels"
+        raise InputError(f"{came} came for {n} sub-images, one of {known} was expected for each.")
+    places = np.searchsorted(classes, labels).clip(0, len(classes) - 1)
+    wrong = np.asarray(classes)[places] != np.asarray(labels)
+    if wrong.any():
+        raise InputError(f"Label {np.asarray(labels)[wrong][0]} came, the network was told {known}; use these.")
+    return F.one_hot(torch.as_tensor(places), len(classes)).float()

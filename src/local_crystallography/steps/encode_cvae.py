@@ -1,0 +1,49 @@
+"""Conditional network and sub-images to columns: what varies within the class of every atom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.subimages import SubImages
+from local_crystallography.steps.base import Step
+from local_crystallography.steps.train_cvae import labelled
+
+if TYPE_CHECKING:
+    from local_crystallography.models.vae import Vae
+
+
+class EncodeCvae(Step):
+    """Give every atom the latents of the conditional network: how it differs from others of its class."""
+
+    needs: ClassVar = ("cvae", "sub_images", "atoms")
+    makes: ClassVar = "atoms"
+    reads: ClassVar = ("cluster",)
+    optional: ClassVar = True
+
+    def __call__(self, cvae: Vae, sub_images: SubImages, atoms: Atoms) -> Atoms:
+        """The atoms with c0, c1, …, c0_std, c1_std, … and `cvae_error`, the reconstruction error.
+
+        NaN for atoms without a sub-image, and for those of a class the network was not told. Latents mean the same in
+        all classes; angle and offset of a network of kind crvae are left to Encode.
+
+        Raises
+        ------
+        InputError
+            Where no atom has one of the classes the network was told.
+        """
+        part, classes = labelled(sub_images, atoms), cvae.settings.classes
+        label = part.atoms.features["label"].to_numpy(np.int64)
+        known = np.isin(label, classes)
+        if not known.any():
+            told = ", ".join(map(str, classes))
+            raise InputError(
+                f"No atom has a class that the network was told ({told}), one was expected; train it anew."
+            )
+        latents = {f"z{i}{end}": f"c{i}{end}" for end in ("", "_std") for i in range(cvae.settings.latents)}
+        names = latents | {"reconstruction_error": "cvae_error"}
+        columns = cvae.encode(part.windows[known], label[known])[list(names)]
+        return atoms.join(part.atoms.ids[known], columns.rename(columns=names))
