@@ -79,7 +79,7 @@ def dose(seed: int, environments: Path | None) -> list[str]:
             f"{agreement(true, described, ('zernike0', 'zernike1', 'zernike2'), seed):.3f}",
         ]
         if environments is not None and seed == 0:
-            some = np.random.default_rng(0).permutation(len(part))[:3000]
+            some = np.random.default_rng(0).permutation(len(part))[:1500]
             peer = atomai(environments, part.windows[some], epochs=10, prior=0.1, seed=seed)
             theirs = {"angle_rad": peer["angle"], "z0": peer["latents"][:, 0], "z1": peer["latents"][:, 1]}
             cells.append(f"{agreement(true[some], theirs, POSE_AND_LATENTS, seed):.3f} in {peer['seconds']:.0f} s")

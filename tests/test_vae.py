@@ -129,6 +129,20 @@ def test_the_shear_of_a_scan_is_found_where_two_grains_tell_it(turns, found):
     assert diagonal == pytest.approx(0.04 if found else 0, abs=0.008)
 
 
+def test_two_motifs_are_not_taken_for_a_sheared_one():
+    """Hexagons and squares, turned at random: the one that squares get when they are sheared fits better than none."""
+    rng = np.random.default_rng(0)
+    windows = []
+    for fold, angle in zip(rng.choice([6, 4], 500, p=[0.6, 0.4]), rng.uniform(-np.pi, np.pi, 500), strict=True):
+        turns = angle + 2 * np.pi / fold * np.arange(fold)
+        places = np.vstack([[0, 0], 7.6 * np.stack([-np.sin(turns), np.cos(turns)], axis=1)]) + 9.5
+        windows.append(blobs(places, shape=(20, 20), sigma=1.6) + 0.05 * rng.standard_normal((20, 20)))
+    sub_images = SubImages(np.array(windows, np.float32), Atoms.at(np.zeros((500, 2))))
+    vae = finish(TrainVae(rotation_prior=100, epochs=100)(sub_images))
+    assert vae.settings.shear == (0, 0)
+    assert vae.noise == pytest.approx(0.05, rel=0.1)
+
+
 def test_reconstructions_are_in_the_atoms_own_pose(vae, truth):
     windows = truth[0].windows[:50]
     rest = (vae.reconstruct(windows) - windows)[:, vae.harmonics.disc]

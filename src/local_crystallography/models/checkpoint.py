@@ -34,8 +34,8 @@ class Checkpoint:
     ----------
     belongs
         `fingerprint` of its data, settings and plan.
-    restart, epoch
-        Which start it is, and passes done in it.
+    run, epoch
+        Number of the run, see `training.Run`, and passes done in it.
     settings, network, optimizer
         Of the run: settings with its shear, weights, state of Adam by parameter.
     lowest, lowest_epoch
@@ -45,7 +45,7 @@ class Checkpoint:
     """
 
     belongs: str
-    restart: int
+    run: int
     epoch: int
     settings: VaeSettings
     network: dict[str, Tensor]
@@ -68,7 +68,7 @@ class Checkpoint:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         notes = {
             "belongs": self.belongs,
-            "numbers": json.dumps([self.restart, self.epoch, self.lowest, self.lowest_epoch]),
+            "numbers": json.dumps([self.run, self.epoch, self.lowest, self.lowest_epoch]),
             "settings": self.settings.model_dump_json(),
             "best": self.best.settings.model_dump_json(),
         }
@@ -95,10 +95,10 @@ class Checkpoint:
             with safe_open(path, framework="pt") as file:
                 notes = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            restart, epoch, lowest, lowest_epoch = json.loads(notes["numbers"])
+            run, epoch, lowest, lowest_epoch = json.loads(notes["numbers"])
             settings, best = (VaeSettings.model_validate_json(notes[name]) for name in ("settings", "best"))
             found = cls(
-                notes["belongs"], restart, epoch, settings, under(tensors, "network"), of_optimizer(tensors),
+                notes["belongs"], run, epoch, settings, under(tensors, "network"), of_optimizer(tensors),
                 lowest, lowest_epoch, Vae(best, under(tensors, "best")),
             )  # fmt: skip
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:

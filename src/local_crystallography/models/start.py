@@ -21,7 +21,7 @@ Shear = tuple[float, float]
 
 @torch.no_grad()
 def start(
-    network: HarmonicNetwork, harmonics: Harmonics, some: Tensor, classes: Tensor
+    network: HarmonicNetwork, harmonics: Harmonics, some: Tensor, classes: Tensor, *, look_for_shear: bool
 ) -> Generator[Progress, bool | None, Shear]:
     """Give the decoder a mean image of every class, and find the shear of the whole image, from some of the data.
 
@@ -40,9 +40,10 @@ def start(
         network.likelihood.learn(network.likelihood.residual(unsheared, template), rate=1)
         angle, _, _, fitted = network.align(unsheared, template.expand(len(some), -1))
         template = network.turn(unsheared, -angle).mean(0)
-        slope = torch.einsum("spq,nq->nsp", strains, fitted)
-        pull, curvature = network.likelihood.pull(unsheared, fitted, slope)
-        shear += torch.linalg.solve(curvature.sum(0) + prior, pull.sum(0) - prior @ shear)
+        if look_for_shear:
+            slope = torch.einsum("spq,nq->nsp", strains, fitted)
+            pull, curvature = network.likelihood.pull(unsheared, fitted, slope)
+            shear += torch.linalg.solve(curvature.sum(0) + prior, pull.sum(0) - prior @ shear)
         stop = yield Progress(0.0, f"finding a start, {number + 1} of {ROUNDS}")
         if stop:
             break

@@ -29,6 +29,10 @@ Batch = tuple[Tensor, Tensor]
 FEWEST = 20
 HELD_OUT = 0.1
 START_SAMPLE = 1000
+SURE = 0.01
+"""Shear up to which nothing is tried without it: one orientation tells it no better."""
+CLEARLY = 0.02
+"""Nats per number by which the held-out loss without shear has to be the lower one."""
 
 
 @contextmanager
@@ -109,12 +113,12 @@ def train(windows: Array, settings: VaeSettings, plan: Plan, labels: Labels = No
     if plan.checkpoint is not None and plan.checkpoint.exists():
         saved = Checkpoint.read(plan.checkpoint, belongs)
     best = None if saved is None else saved.best
-    for number in range(0 if saved is None else saved.restart, plan.restarts):
+    number, stopped = 0 if saved is None else saved.run, False
+    while number < 2 * plan.restarts and not stopped:
         run = Run(plan, number, settings, best, belongs)
         best, stopped = yield from run.fit(data, saved)
         saved = None
-        if stopped:
-            break
+        number += 1 if run.doubtful or number % 2 else 2
     assert best is not None
     return best
 
@@ -133,7 +137,12 @@ class Data:
 
 
 class Run:
-    """One training from one start."""
+    """One training from one start.
+
+    Several motifs can look like a sheared one. So where a shear was found, the same start is tried without it, and the
+    better network is kept, that with the shear where they are nearly as good, since it leaves the latents free for
+    something else: runs of even number look for a shear, those of odd number are the same without.
+    """
 
     def __init__(self, plan: Plan, number: int, settings: VaeSettings, best: Vae | None, belongs: str) -> None:
         self.plan, self.number, self.settings, self.best, self.belongs = plan, number, settings, best, belongs
@@ -164,6 +173,11 @@ class Run:
         assert self.best is not None
         return self.best, bool(stop)
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether a shear was found that has to stand a try without it."""
+        return self.number % 2 == 0 and float(np.hypot(*self.settings.shear)) > SURE
+
     def _start(self, data: Data) -> Generator[Progress, bool | None, bool | None]:
         """Begin with a mean image; for a harmonic network find how the sub-images lie, and the shear."""
         stop = yield Progress(self._fraction(0), "finding a start")
@@ -172,7 +186,7 @@ class Run:
             if isinstance(self.network.decoder, CanonicalDecoder):
                 self.network.decoder.start(x, classes, self.network.likelihood)
             return stop
-        job = start(self.network, self.settings.harmonics, x, classes)
+        job = start(self.network, self.settings.harmonics, x, classes, look_for_shear=self.number % 2 == 0)
         send: bool | None = None
         while True:
             with one_thread():
@@ -196,7 +210,9 @@ class Run:
         plan, per_epoch = self.plan, max(1, round(len(training[0]) / self.plan.batch_size))
         message, losses = f"epoch {self.epoch + 1} of {plan.epochs}", []
         if plan.restarts > 1:
-            message = f"start {self.number + 1} of {plan.restarts}, {message}"
+            message = f"start {self.number // 2 + 1} of {plan.restarts}, {message}"
+        if self.number % 2:
+            message = f"without shear, {message}"
         self._seed()
         order = torch.randperm(len(training[0]), generator=self.random).to(self.ranks.device)
         for number, chosen in enumerate(order.tensor_split(per_epoch)):
@@ -244,15 +260,19 @@ class Run:
             now = self._mean(torch.cat([self.network.loss(x, k, goal, draws)[0] for x, k in parts]).mean())
             if now < self.lowest:
                 self.lowest, self.lowest_epoch = now, self.epoch
-            if self.best is None or now < self.best.settings.held_out_loss:
+            if self.best is None or now + self._handicap(self.best) < self.best.settings.held_out_loss:
                 nats = tuple(self.network.information(*(part[:2048] for part in held_out)).tolist())
                 weights = {name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()}
                 self.best = Vae(self.settings.model_copy(update={"held_out_loss": now, "nats": nats}), weights)
         return now
 
+    def _handicap(self, best: Vae) -> float:
+        """What a network without shear has to be better by than one with."""
+        return CLEARLY if self.number % 2 and any(best.settings.shear) else 0.0
+
     def _seed(self) -> None:
         """Random numbers of a pass: its order is the same in every process, its draws are not."""
-        numbers = [self.plan.seed, self.number, self.epoch]
+        numbers = [self.plan.seed, self.number // 2, self.epoch]
         for generator, more in ((self.random, []), (self.draws, [self.ranks.rank])):
             generator.manual_seed(int(np.random.SeedSequence([*numbers, *more]).generate_state(1)[0]))
 
@@ -263,7 +283,8 @@ class Run:
         return float(value)
 
     def _fraction(self, done: float) -> float:
-        return (self.number + done) / self.plan.restarts
+        part = (self.number % 2 + done) / 2 if self.number % 2 or self.doubtful else done
+        return (self.number // 2 + part) / self.plan.restarts
 
     def _checkpoint(self) -> Checkpoint:
         assert self.best is not None
