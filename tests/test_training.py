@@ -44,7 +44,7 @@ def test_a_training_goes_on_from_a_checkpoint_as_if_it_had_never_stopped(data, k
     assert not weights_equal(stopped, whole)
     first = []
     resumed = finish(saving(data), lambda p: first.append(p.message))
-    assert first[0].startswith("epoch 4")
+    assert first[1].startswith("epoch 4")
     assert weights_equal(resumed, whole)
     assert resumed.settings == whole.settings
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -17,23 +19,23 @@ CHUNK = 4096
 
 
 def rows(windows: npt.NDArray[np.floating], settings: VaeSettings) -> Tensor:
-    """(n, D) what the network takes of windows: normalised pixels, or coefficients with the shear undone.
+    """(n, D) what the network takes of windows: normalised pixels, or coefficients with the shear undone."""
+    return torch.cat(list(parts_of_rows(windows, settings)))
 
-    A part at a time, to stay small in memory.
-    """
-    n, pixels, channels = len(windows), settings.window_size**2, settings.channels
+
+def parts_of_rows(windows: npt.NDArray[np.floating], settings: VaeSettings) -> Iterator[Tensor]:
+    """The same a part at a time: that stays small in memory, and one may stop between."""
+    pixels, channels = settings.window_size**2, settings.channels
     center, scale = (np.asarray(part, np.float32) for part in (settings.center, settings.scale))
     analysis = np.eye(0)
     if settings.decoder == "harmonic":
         unsheared = settings.harmonics.sheared([-amount for amount in settings.shear])
         analysis = (unsheared @ settings.harmonics.analysis).astype(np.float32)
-    found = np.empty((n, (len(analysis) or pixels) * channels), np.float32)
-    for i in range(0, n, CHUNK):
+    for i in range(0, len(windows), CHUNK):
         part = (windows[i : i + CHUNK].reshape(-1, pixels, channels).astype(np.float32) - center) / scale
         if len(analysis):
             part = np.stack([part[..., channel] @ analysis.T for channel in range(channels)], axis=2)
-        found[i : i + CHUNK] = part.reshape(len(part), -1)
-    return torch.from_numpy(found)
+        yield torch.from_numpy(part.reshape(len(part), -1))
 
 
 def one_hot(labels: Labels, classes: tuple[int, ...], n: int) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +16,9 @@ from local_crystallography.data.progress import Job, Progress
 from local_crystallography.models.amortised import CanonicalDecoder
 from local_crystallography.models.checkpoint import Checkpoint, fingerprint, optimizer_state
 from local_crystallography.models.harmonic import HarmonicNetwork
-from local_crystallography.models.network import Divergence
 from local_crystallography.models.parallel import Ranks
-from local_crystallography.models.rows import Labels, one_hot, rows
+from local_crystallography.models.plan import Plan
+from local_crystallography.models.rows import Labels, one_hot, parts_of_rows, rows
 from local_crystallography.models.settings import VaeSettings
 from local_crystallography.models.start import start
 from local_crystallography.models.vae import Vae
@@ -49,46 +48,6 @@ def one_thread() -> Iterator[None]:
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(before)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to train.
-
-    Parameters
-    ----------
-    epochs, batch_size, learning_rate
-        Passes over the data, sub-images in one step, step size of Adam at the start; it falls to zero as a cosine.
-    warm_up
-        Share of the training in which the divergences grow to their full weight.
-    kl_weight, capacity
-        See `network.Divergence`; the capacity grows over the whole training.
-    patience
-        Passes without a better held-out loss after which the training ends.
-    restarts
-        Trainings from different starts, of which the best is kept.
-    seed, device
-        Start of the random numbers; cpu, cuda or mps.
-    checkpoint
-        File the training is saved to after every pass, and gone on from where it exists.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    warm_up: float
-    kl_weight: float
-    capacity: float | None
-    patience: int
-    restarts: int
-    seed: int
-    device: str
-    checkpoint: Path | None = None
-
-    def divergence(self, done: float) -> Divergence:
-        """The divergences when this share of the training is done."""
-        warmth = min(1.0, done / self.warm_up) if self.warm_up else 1.0
-        return Divergence(self.kl_weight * warmth, None if self.capacity is None else self.capacity * done)
 
 
 def train(windows: Array, settings: VaeSettings, plan: Plan, labels: Labels = None) -> Job[Vae]:
@@ -130,10 +89,9 @@ class Data:
     windows: Array
     classes: Tensor
 
-    def rows(self, settings: VaeSettings, which: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor]:
-        """What the network takes of the windows, and their classes."""
-        windows = self.windows if isinstance(which, slice) else self.windows[which.numpy()]
-        return rows(windows, settings), self.classes[which]
+    def some(self, settings: VaeSettings, which: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network takes of some windows, by number, and their classes."""
+        return rows(self.windows[which.numpy()], settings), self.classes[which]
 
 
 class Run:
@@ -159,7 +117,8 @@ class Run:
             stop = yield from self._start(data)
         else:
             self.settings = saved.settings
-        training, held_out = self._split(data)
+        x, stop = yield from self._prepare(data, stop)
+        training, held_out = self._split(x, data.classes)
         self.network.to(self.ranks.device)
         fused = self.ranks.device.type in ("cpu", "cuda")
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=plan.learning_rate, fused=fused)
@@ -181,7 +140,7 @@ class Run:
     def _start(self, data: Data) -> Generator[Progress, bool | None, bool | None]:
         """Begin with a mean image; for a harmonic network find how the sub-images lie, and the shear."""
         stop = yield Progress(self._fraction(0), "finding a start")
-        x, classes = data.rows(self.settings, torch.randperm(len(data.windows), generator=self.random)[:START_SAMPLE])
+        x, classes = data.some(self.settings, torch.randperm(len(data.windows), generator=self.random)[:START_SAMPLE])
         if not isinstance(self.network, HarmonicNetwork):
             if isinstance(self.network.decoder, CanonicalDecoder):
                 self.network.decoder.start(x, classes, self.network.likelihood)
@@ -197,12 +156,21 @@ class Run:
                     return stop
             send = stop = (yield replace(progress, fraction=self._fraction(0))) or stop
 
-    def _split(self, data: Data) -> tuple[Batch, Batch]:
-        """All data on the device once: nine tenths to train on, at random, and a tenth, at least four, to judge by."""
-        order = torch.randperm(len(data.windows), generator=torch.Generator().manual_seed(self.plan.seed))
+    def _prepare(self, data: Data, stop: bool | None) -> Generator[Progress, bool | None, tuple[Tensor, bool | None]]:
+        """All rows on the device once; where training is stopped meanwhile, those there are."""
+        parts: list[Tensor] = []
+        for part in parts_of_rows(data.windows, self.settings):
+            parts.append(part.to(self.ranks.device))
+            if stop:
+                break
+            stop = yield Progress(self._fraction(0), "preparing the sub-images")
+        return torch.cat(parts), stop
+
+    def _split(self, x: Tensor, classes: Tensor) -> tuple[Batch, Batch]:
+        """Nine tenths to train on, at random, and a tenth, at least four, to judge by."""
+        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(self.plan.seed))
         count = max(4, int(HELD_OUT * len(order)))
-        x, classes = (part.to(self.ranks.device) for part in data.rows(self.settings))
-        order = order.to(self.ranks.device)
+        classes, order = classes.to(self.ranks.device), order.to(self.ranks.device)
         return (x[order[count:]], classes[order[count:]]), (x[order[:count]], classes[order[:count]])
 
     def _pass(self, training: Batch, held_out: Batch) -> Generator[Progress, bool | None, bool | None]:

@@ -174,8 +174,9 @@ class Training(Step):
         InputError
             Where sub-images are all alike, not finite, or no probabilities for a Bernoulli likelihood.
         """
+        from local_crystallography.models.plan import Plan
         from local_crystallography.models.settings import VaeSettings
-        from local_crystallography.models.training import Plan, train
+        from local_crystallography.models.training import train
 
         windows = sub_images.windows
         center, scale = normalisation(windows, self.likelihood)
