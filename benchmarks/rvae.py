@@ -9,6 +9,7 @@ Measures: dose, motifs, offsets, noise, layers, memory. With the folder made by 
 import argparse
 import resource
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +49,9 @@ def sites(part: SubImages, truth) -> np.ndarray:
     return (heavy["phase"] + " " + heavy["site"]).to_numpy()[row]
 
 
-def agreement(true: np.ndarray, columns: dict[str, np.ndarray], names: tuple[str, ...], seed: int) -> float:
+def agreement(true: np.ndarray, columns: Mapping[str, np.ndarray], names: tuple[str, ...], seed: int) -> float:
     """Adjusted Rand index of true classes against those of the Gaussian mixture on some columns."""
-    atoms = Atoms.at(np.zeros((len(true), 2)), columns=columns)
+    atoms = Atoms.at(np.zeros((len(true), 2)), columns={name: columns[name] for name in names})
     return adjusted_rand_score(true, Cluster(columns=names, seed=seed)(atoms).features["label"])
 
 
@@ -79,7 +80,7 @@ def dose(seed: int, environments: Path | None) -> list[str]:
             f"{agreement(true, described, ('zernike0', 'zernike1', 'zernike2'), seed):.3f}",
         ]
         if environments is not None and seed == 0:
-            some = np.random.default_rng(0).permutation(len(part))[:1500]
+            some = np.random.default_rng(0).permutation(len(part))[:500]
             peer = atomai(environments, part.windows[some], epochs=10, prior=0.1, seed=seed)
             theirs = {"angle_rad": peer["angle"], "z0": peer["latents"][:, 0], "z1": peer["latents"][:, 1]}
             cells.append(f"{agreement(true[some], theirs, POSE_AND_LATENTS, seed):.3f} in {peer['seconds']:.0f} s")

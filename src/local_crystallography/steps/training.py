@@ -92,7 +92,7 @@ class Training(Step):
         256, ge=2, le=65536, json_schema_extra=ADVANCED, description="Sub-images in one step of the training."
     )
     learning_rate: float = Field(
-        0.008,
+        0.003,
         ge=0.00001,
         le=1,
         json_schema_extra=ADVANCED,
