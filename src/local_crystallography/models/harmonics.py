@@ -8,7 +8,7 @@ the same variance in the coefficients, and an image and its turned copy have coe
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -113,3 +113,9 @@ class Harmonics:
         y, x = axis[:, None] - shift[0], axis[None, :] - shift[1]
         dy, dx = y * (1 + strain[0]) - x * strain[1], x * (1 - strain[0]) - y * strain[1]
         return np.hypot(dy, dx), np.arctan2(-dy, dx)
+
+
+@lru_cache(maxsize=8)
+def basis(window_size: int, highest_frequency: float) -> Harmonics:
+    """The basis, made once: its matrices take longer than what is done with them."""
+    return Harmonics(window_size, highest_frequency)

@@ -38,6 +38,23 @@ def parts_of_rows(windows: npt.NDArray[np.floating], settings: VaeSettings) -> I
         yield torch.from_numpy(part.reshape(len(part), -1))
 
 
+def pictures(images: Tensor, settings: VaeSettings) -> npt.NDArray[np.float32]:
+    """Rows (n, D) of a network as pixels in the units of the sub-images: (n, w, w), or (n, w, w, C)."""
+    side, channels, harmonics = settings.window_size, settings.channels, settings.harmonics
+    if settings.decoder == "harmonic":
+        synthesis = torch.as_tensor(harmonics.synthesis, dtype=torch.float32)
+        images = torch.einsum("pq,nqc->npc", synthesis, images.view(len(images), -1, channels))
+    pixels = images.reshape(len(images), side, side, channels)
+    if settings.likelihood == "bernoulli":
+        pixels = torch.sigmoid(pixels)
+    else:
+        pixels = pixels * torch.tensor(settings.scale) + torch.tensor(settings.center)
+    shown = pixels.numpy()
+    if settings.decoder == "harmonic":
+        shown = shown * harmonics.disc[:, :, None]
+    return np.asarray(shown[..., 0] if channels == 1 else shown, np.float32)
+
+
 def one_hot(labels: Labels, classes: tuple[int, ...], n: int) -> Tensor:
     """(n, K) 1 at the class of every label; (n, 0) for a network without classes.
 

@@ -12,7 +12,7 @@ from torch import nn
 from local_crystallography.models.amortised import AmortisedNetwork, CanonicalDecoder, CoordinateDecoder
 from local_crystallography.models.encoders import ConvolutionalEncoder, DenseEncoder, InvariantEncoder
 from local_crystallography.models.harmonic import HarmonicNetwork, PixelEncoder
-from local_crystallography.models.harmonics import Harmonics
+from local_crystallography.models.harmonics import Harmonics, basis
 from local_crystallography.models.likelihood import Bernoulli, Gaussian, Likelihood
 
 
@@ -47,7 +47,7 @@ class VaeSettings(BaseModel):
     @property
     def harmonics(self) -> Harmonics:
         """The basis of the sub-images."""
-        return Harmonics(self.window_size, self.highest_frequency)
+        return basis(self.window_size, self.highest_frequency)
 
     def network(self, generator: torch.Generator) -> HarmonicNetwork | AmortisedNetwork:
         """An untrained network of these settings; the random numbers of the caller are left alone."""

@@ -19,7 +19,7 @@ from local_crystallography.models.amortised import AmortisedNetwork
 from local_crystallography.models.harmonic import ANGLES, HarmonicNetwork
 from local_crystallography.models.harmonics import Harmonics
 from local_crystallography.models.network import Inferred
-from local_crystallography.models.rows import CHUNK, Labels, one_hot, rows
+from local_crystallography.models.rows import CHUNK, Labels, one_hot, pictures, rows
 from local_crystallography.models.settings import VaeSettings
 
 Array = npt.NDArray[np.float32]
@@ -123,20 +123,10 @@ class Vae:
         """
         points = np.atleast_2d(np.asarray(z, np.float32))
         parts = [slice(i, i + CHUNK) for i in range(0, len(points), CHUNK)]
-        found = [self._order(self.decode(points[p], None if labels is None else labels[p])) for p in parts]
-        return np.concatenate(found)
-
-    def _order(self, pictures: Array) -> npt.NDArray[np.int64]:
-        harmonics = self.harmonics
-        pixels = pictures.reshape(len(pictures), self.settings.window_size**2, -1)
-        c = np.einsum("qp,npc->nqc", harmonics.analysis, pixels, optimize=True)
-        power = (c**2).sum(axis=2).reshape(len(c), 2, -1).sum(axis=1) @ np.eye(harmonics.orders.max() + 1)[
-            harmonics.orders
+        found = [
+            highest_order(self.harmonics, self.decode(points[p], None if labels is None else labels[p])) for p in parts
         ]
-        power[:, 0] = 0
-        turns = np.arange(power.shape[1])[:, None] * 2 * np.pi / np.array(ORDERS)
-        alike = power @ np.cos(turns) / np.maximum(power.sum(axis=1, keepdims=True), 1e-12)
-        return np.asarray(np.maximum((np.array(ORDERS) * (alike > ALIKE)).max(axis=1), 1), np.int64)
+        return np.concatenate(found)
 
     def decode(self, z: npt.ArrayLike, labels: Labels = None) -> Array:
         """Canonical images of latent points (n, d), in the units of the sub-images: (n, w, w), or (n, w, w, C).
@@ -149,7 +139,7 @@ class Vae:
                 f"Latent points of {points.shape[1]} numbers came, {self.settings.latents} were expected; "
                 "leave angle and offset out."
             )
-        return self._pictures(self.network.decode(points, self._classes(labels, len(points))))
+        return pictures(self.network.decode(points, self._classes(labels, len(points))), self.settings)
 
     def reconstruct(self, windows: npt.NDArray[np.floating], labels: Labels = None) -> Array:
         """The model's picture of every sub-image, in its own pose, of the shape of the windows."""
@@ -161,7 +151,7 @@ class Vae:
         images = torch.cat([self.network.infer(x, classes).image for x, classes in chunks])
         if self.settings.decoder == "harmonic":
             images = self._sheared(images, self.settings.shear)
-        return self._pictures(images)
+        return pictures(images, self.settings)
 
     def manifold(self, n: int = 9, label: int | None = None) -> Array:
         """(n, n, w, w) canonical images over the quantiles 5 % to 95 % of the first two latents (Fig. 4b).
@@ -174,8 +164,8 @@ class Vae:
         z[..., 0] = ticks[None, :]
         if self.settings.latents > 1:
             z[..., 1] = ticks[::-1, None]
-        pictures = self.decode(z.reshape(n * n, -1), None if label is None else np.full(n * n, label))
-        return pictures.reshape(n, n, *pictures.shape[1:])
+        images = self.decode(z.reshape(n * n, -1), None if label is None else np.full(n * n, label))
+        return images.reshape(n, n, *images.shape[1:])
 
     def traverse(self, latent: int, n: int = 9, label: int | None = None) -> Array:
         """(n, w, w) canonical images over the quantiles 5 % to 95 % of one latent, the others 0."""
@@ -246,26 +236,20 @@ class Vae:
         parts = images.view(len(images), len(matrix), -1)
         return torch.einsum("pq,nqc->npc", matrix, parts).flatten(1)
 
-    def _pictures(self, images: Tensor) -> Array:
-        """Rows of the network as pixels in the units of the sub-images."""
-        s = self.settings
-        shape = (len(images), s.window_size**2, s.channels)
-        if s.decoder == "harmonic":
-            synthesis = torch.as_tensor(self.harmonics.synthesis, dtype=torch.float32)
-            images = torch.einsum("pq,nqc->npc", synthesis, images.view(len(images), -1, s.channels))
-        pixels = images.reshape(shape)
-        if s.likelihood == "bernoulli":
-            pixels = torch.sigmoid(pixels)
-        else:
-            pixels = pixels * torch.tensor(s.scale) + torch.tensor(s.center)
-        pictures = pixels.view(len(images), s.window_size, s.window_size, s.channels).numpy()
-        if s.decoder == "harmonic":
-            pictures = pictures * self.harmonics.disc[:, :, None]
-        return np.asarray(pictures[..., 0] if s.channels == 1 else pictures, np.float32)
-
 
 def shear_matrix(shear: tuple[float, float]) -> Tensor:
     """(2, 2) what a shear does to a small vector (y, x)."""
     along, diagonal = shear
     matrix: Tensor = torch.linalg.matrix_exp(torch.tensor([[-along, diagonal], [diagonal, along]]))
     return matrix
+
+
+def highest_order(harmonics: Harmonics, images: Array) -> npt.NDArray[np.int64]:
+    """(n,) highest turn that leaves images (n, w, w) or (n, w, w, C) alike, as `Vae.symmetry_order` says."""
+    pixels = images.reshape(len(images), harmonics.window_size**2, -1)
+    c = np.einsum("qp,npc->nqc", harmonics.analysis, pixels, optimize=True)
+    power = (c**2).sum(axis=2).reshape(len(c), 2, -1).sum(axis=1) @ np.eye(harmonics.orders.max() + 1)[harmonics.orders]
+    power[:, 0] = 0
+    turns = np.arange(power.shape[1])[:, None] * 2 * np.pi / np.array(ORDERS)
+    alike = power @ np.cos(turns) / np.maximum(power.sum(axis=1, keepdims=True), 1e-12)
+    return np.asarray(np.maximum((np.array(ORDERS) * (alike > ALIKE)).max(axis=1), 1), np.int64)

@@ -151,11 +151,11 @@ class Training(Step):
 
     def resolved(self, sub_images: SubImages) -> dict[str, Any]:
         """Values of all automatic parameters."""
-        normalisation(sub_images.windows, self.likelihood)  # what cannot be trained on is said before it is looked into
         n, decoder = len(sub_images), self.decoder or ("harmonic" if self.turns else "canonical")
         passes = int(np.clip(round(STEPS * self.batch_size / max(n, self.batch_size)), 20, 200))
         epochs, detail = self.epochs or passes, self.detail
         if detail is None and decoder == "harmonic":
+            normalisation(sub_images.windows, self.likelihood)  # what cannot be trained on is said at once
             detail = round(float(np.clip(finest_wavelength(sub_images.windows, seed=self.seed), 2, 100)), 2)
         return {
             "decoder": decoder,
