@@ -22,7 +22,7 @@ LATENTS = ["z0", "z1"]
 
 def sub_images(image: Image) -> SubImages:
     """The sub-images of an image with default settings."""
-    atoms = FindAtoms()(Segment()(image), image)
+    atoms = FindAtoms(threshold=0.5)(Segment(method="blobs")(image), image)
     return ExtractSubImages()(atoms, image)
 
 

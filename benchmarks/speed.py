@@ -32,7 +32,7 @@ LONGER = 10
 def cut_windows(number: int) -> dict[int, np.ndarray]:
     """Windows (n, w, w) of the sample lsmo_nio for every side w, brought to [0, 1] together, as the peers expect."""
     image = simulate_sample("lsmo_nio").image
-    atoms = FindAtoms()(Segment()(image), image)
+    atoms = FindAtoms(threshold=0.5)(Segment(method="blobs")(image), image)
     cut = {}
     for side in SIDES:
         windows = ExtractSubImages(window_size=side)(atoms, image).windows

@@ -75,7 +75,7 @@ def test_a_run_makes_every_result(analysis):
 
 def test_what_was_chosen_is_on_record(analysis):
     used = analysis.recipe
-    assert used.segment.spacing == pytest.approx(9, rel=0.1)
+    assert used.segment.sigma == pytest.approx(2, rel=0.3)
     assert None not in (used.extract_sub_images.window_size, used.train_vae.detail, used.paint_map.reach)
 
 
@@ -135,7 +135,8 @@ def test_columns_go_when_what_they_were_made_of_is_replaced(described, step, gon
     columns = set(described.atoms.features)
     assert not gone & columns
     assert kept <= columns
-    assert set(described.columns) == {name for name in ("encode", "describe", "cluster") if name in described.used}
+    made = ("refine_atoms", "encode", "describe", "cluster")
+    assert set(described.columns) == {name for name in made if name in described.used}
     if step.adds_columns():
         assert all(getattr(described, name) is result for name, result in results.items())
     assert (described.maps is None) == (step.name() != "paint_map")
@@ -264,7 +265,7 @@ def test_what_is_missing_is_said(step, words):
 def test_a_failed_step_loses_nothing(analysis):
     atoms = analysis.atoms
     with pytest.raises(InputError, match="lower the threshold"):
-        finish(analysis.apply(FindAtoms(threshold=1)))
+        finish(analysis.apply(FindAtoms(threshold=1, smallest=10_000)))
     assert analysis.atoms is atoms
 
 

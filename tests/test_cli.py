@@ -158,7 +158,7 @@ REFUSED = {
     "option no choice": (["run", IMAGE, "--out", "o", "--segment.contrast", "grey"], "'bright' or 'dark'"),
     "no such optional step": (
         ["run", IMAGE, "--out", "o", "--also", "fly"],
-        "--also fly: no such optional step, one of describe",
+        "--also fly: no such optional step, one of correct_scan",
     ),
     "option of a step that is not run": (
         ["run", IMAGE, "--out", "o", "--describe.order", "6"],

@@ -1,6 +1,7 @@
 """The recipe: parameters are written once, survive their file, and bad ones are said."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
@@ -29,7 +30,7 @@ def test_a_recipe_survives_its_file(tmp_path, recipe):
 def test_every_parameter_has_one_sentence_of_help_and_bounds(step):
     for name, field in type(step).model_fields.items():
         assert (field.description or "").endswith("."), name
-        if any(kind in str(field.annotation) for kind in ("int", "float")) and "tuple" not in str(field.annotation):
+        if {int, float} & {field.annotation, *get_args(field.annotation)}:
             bounds = {
                 attribute
                 for item in field.metadata
@@ -69,7 +70,7 @@ def test_misspelt_and_impossible_parameters_are_refused(wrong):
     [
         ("[find_atoms]\nthreshold = 7", "find_atoms.threshold = 7"),
         ("[find_atom]", "find_atom"),
-        ('also = ["cluster"]', "No such optional step, one of describe"),
+        ('also = ["cluster"]', "No such optional step, one of correct_scan"),
         ("not toml", "a recipe in TOML was expected"),
         ('[train_vae]\nkind = "vae"\ndecoder = "harmonic"', "toml: train_vae: the harmonic decoder turns images; use"),
     ],
@@ -86,7 +87,8 @@ def test_a_missing_file_is_said(tmp_path):
         Recipe.from_toml(tmp_path / "none.toml")
 
 
-ALWAYS = ["segment", "find_atoms", "extract_sub_images", "train_vae", "encode", "cluster", "paint_map"]
+ALWAYS = ["segment", "find_atoms", "refine_atoms", "extract_sub_images", "train_vae", "encode", "cluster", "paint_map"]
+PLACES = ["correct_scan", "measure_lattice"]
 WITHIN = ["train_cvae", "encode_cvae"]
 
 
@@ -94,11 +96,11 @@ WITHIN = ["train_cvae", "encode_cvae"]
     ("recipe", "asked", "names"),
     [
         (Recipe(), {}, ALWAYS),
-        (Recipe(), {"also": ("describe",)}, [*ALWAYS[:5], "describe", *ALWAYS[5:]]),
-        (Recipe(also=("describe",)), {}, [*ALWAYS[:5], "describe", *ALWAYS[5:]]),
+        (Recipe(), {"also": ("describe",)}, [*ALWAYS[:6], "describe", *ALWAYS[6:]]),
+        (Recipe(also=("describe",)), {}, [*ALWAYS[:6], "describe", *ALWAYS[6:]]),
         (Recipe(also=("describe",)), {"only": ("cluster", "encode")}, ["encode", "cluster"]),
         (Recipe(), {"only": ("describe",)}, ["describe"]),
-        (Recipe(also=("encode_cvae", "train_cvae")), {}, [*ALWAYS[:6], "train_cvae", "encode_cvae", ALWAYS[6]]),
+        (Recipe(also=("encode_cvae", "train_cvae")), {}, [*ALWAYS[:7], "train_cvae", "encode_cvae", ALWAYS[7]]),
     ],
 )
 def test_optional_steps_are_run_where_asked_for(recipe, asked, names):
@@ -114,9 +116,11 @@ def test_an_unknown_step_is_said(asked):
 @pytest.mark.parametrize(
     ("replaced", "stale"),
     [
-        ("image", {*ALWAYS, "describe", *WITHIN}),
-        ("atoms", {*ALWAYS[2:], "describe", *WITHIN}),
-        ("sub_images", {*ALWAYS[3:], "describe", *WITHIN}),
+        ("image", {*ALWAYS, *PLACES, "describe", *WITHIN}),
+        ("atoms", {*ALWAYS[2:], *PLACES, "describe", *WITHIN}),
+        ("refine_atoms", {*ALWAYS[3:], *PLACES, "describe", *WITHIN}),
+        ("correct_scan", {"measure_lattice"}),
+        ("sub_images", {*ALWAYS[4:], "describe", *WITHIN}),
         ("vae", {"encode", "cluster", *WITHIN, "paint_map"}),
         ("encode", {"cluster", *WITHIN, "paint_map"}),
         ("describe", {"cluster", *WITHIN, "paint_map"}),

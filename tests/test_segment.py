@@ -8,14 +8,14 @@ import pytest
 from crystals import blobs, square_lattice
 from scipy.spatial import cKDTree
 
-from local_crystallography import FindAtoms, Image, Segment, read_image
+from local_crystallography import FindAtoms, Image, RefineAtoms, Segment, read_image
 from local_crystallography.data.errors import InputError
 
 RNG = np.random.default_rng(1)
 
 
 def find(image, **settings):
-    return FindAtoms()(Segment(**settings)(image), image)
+    return RefineAtoms()(FindAtoms()(Segment(**settings)(image), image), image)
 
 
 def missed_and_false(atoms, truth, spacing):
@@ -32,9 +32,12 @@ def test_every_atom_of_a_lattice_is_found_with_default_settings(spacing, scale):
     assert missed_and_false(find(Image(image * scale)), truth, spacing) == (0, 0)
 
 
-def test_dark_atoms_are_found_when_asked_for():
+@pytest.mark.parametrize("method", ["network", "blobs"])
+def test_dark_atoms_are_found_without_being_asked_for(method):
     truth = square_lattice()
-    assert missed_and_false(find(Image(5 - blobs(truth)), contrast="dark"), truth, 13) == (0, 0)
+    image = Image(5 - blobs(truth) + 0.02 * RNG.standard_normal((128, 128)))
+    assert Segment(method=method).resolve(image).contrast == "dark"
+    assert missed_and_false(find(image, method=method), truth, 13) == (0, 0)
 
 
 def test_weak_atoms_beside_strong_ones_are_found():
@@ -63,7 +66,14 @@ def test_positions_are_sub_pixel(fraction):
 @pytest.mark.parametrize("spacing", [8.0, 15.0, 30.0])
 def test_the_spacing_is_found(spacing):
     image = Image(blobs(square_lattice(spacing, shape=(256, 256)), shape=(256, 256), sigma=0.18 * spacing))
-    assert Segment().resolve(image).spacing == pytest.approx(spacing, rel=0.1)
+    assert Segment(method="blobs").resolve(image).spacing == pytest.approx(spacing, rel=0.1)
+
+
+@pytest.mark.parametrize("sigma", [1.5, 2.5, 5.0, 8.0])
+def test_the_width_of_columns_is_found(sigma):
+    truth = square_lattice(5.5 * sigma, shape=(256, 256), angle=0.2)
+    image = Image(blobs(truth, shape=(256, 256), sigma=sigma) + 0.3 * RNG.standard_normal((256, 256)))
+    assert Segment().resolve(image).sigma == pytest.approx(sigma, rel=0.3)
 
 
 def test_a_spacing_given_by_hand_is_kept():
@@ -71,7 +81,7 @@ def test_a_spacing_given_by_hand_is_kept():
 
 
 def test_noise_alone_is_no_crystal():
-    with pytest.raises(InputError, match=r"no regular pattern|No blob"):
+    with pytest.raises(InputError, match=r"no columns|No blob"):
         find(Image(RNG.standard_normal((128, 128))))
 
 
@@ -95,7 +105,8 @@ def test_a_threshold_nothing_reaches_is_said():
 
 def test_intensity_is_in_the_units_of_the_image():
     image = Image(1000 * blobs(square_lattice()) + 50)
-    assert find(image).features["intensity"].median() == pytest.approx(900, rel=0.15)
+    atoms = FindAtoms()(Segment()(image), image)
+    assert atoms.features["intensity"].median() == pytest.approx(900, rel=0.15)
 
 
 @pytest.mark.skipif("LOCAL_CRYSTALLOGRAPHY_REAL_DATA" not in os.environ, reason="no folder of real images is set")
@@ -105,7 +116,7 @@ def test_intensity_is_in_the_units_of_the_image():
         ("gold_grain_boundary_HAADF.png", 655, 790),
         ("BaTiO3_HAADF.dm4", 2000, 2500),
         ("DyScO3_HAADF.png", 800, 950),
-        ("MoS2_ADF.npy", 880, 1000),
+        ("MoS2_ADF.npy", 900, 1900),  # about 940 Mo, and as many pairs of S as the noise lets through
         ("perovskite_interface_HAADF.png", 2600, 3200),
     ],
 )

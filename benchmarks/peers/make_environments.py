@@ -1,9 +1,10 @@
 """An environment for each peer, as they need other versions than this package and than each other.
 
-    python benchmarks/peers/make_environments.py FOLDER
+    python benchmarks/peers/make_environments.py FOLDER [NAME ...]
 
-Makes FOLDER/atomai and FOLDER/pyroved with the Python that runs it (3.11 was used). A build of torch without CUDA is
-expected; where the package index has another first, name one that has it, e.g. by PIP_INDEX_URL.
+Makes FOLDER/NAME, or all of them, with the Python that runs it (3.11 was used). For the peers that train a network a
+build of torch without CUDA is expected; where the package index has another first, name one that has it, e.g. by
+PIP_INDEX_URL. The others need no torch.
 """
 
 import argparse
@@ -16,14 +17,25 @@ from run import python_of
 PACKAGES = {
     "atomai": ["atomai", "six"],  # six is imported by the old mendeleev that AtomAI asks for, and named by neither
     "pyroved": ["pyroved"],
+    "atomap": ["atomap==0.4.2"],  # brings HyperSpy
+    "hyperspy": ["hyperspy==2.5.0", "scikit-image"],  # its finders need it, and it does not ask for it
+    "trackpy": ["trackpy==0.7", "numba"],  # without numba its refinement is ten times slower
+    "skimage": ["scikit-image==0.26.0"],
+    "abtem": ["abtem==1.0.11"],
 }
+TORCH = ("atomai", "pyroved")
+"""Peers on torch; NAME.txt has the versions."""
 
 
 def make_environment(folder: Path, name: str) -> None:
-    """A fresh environment with the peer and torch, in the versions of NAME.txt."""
+    """A fresh environment with the peer and, where it needs it, torch, in the versions of NAME.txt."""
     venv.create(folder / name, with_pip=True, clear=True)
     python = str(python_of(folder / name))
-    pip = [python, "-m", "pip", "install", "--quiet", "--constraint", str(Path(__file__).with_name(f"{name}.txt"))]
+    pip = [python, "-m", "pip", "install", "--quiet"]
+    if name not in TORCH:
+        subprocess.run([*pip, *PACKAGES[name]], check=True)
+        return
+    pip += ["--constraint", str(Path(__file__).with_name(f"{name}.txt"))]
     subprocess.run([*pip, "torch"], check=True)
     refuse_cuda(python)  # before hundreds of megabytes more
     subprocess.run([*pip, *PACKAGES[name]], check=True)  # keeps the torch that is there: the constraint holds for it
@@ -42,13 +54,17 @@ def refuse_cuda(python: str) -> None:
 
 
 def main() -> None:
-    """Make both."""
+    """Make those that are named, all without a name."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    for name in PACKAGES:
-        make_environment(folder, name)
-        print(f"{folder / name} is made")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(PACKAGES)}; all if none is given")
+    options = parser.parse_args()
+    unknown = [name for name in options.names if name not in PACKAGES]
+    if unknown:
+        parser.error(f"{unknown[0]} came, one of {', '.join(PACKAGES)} was expected.")
+    for name in options.names or PACKAGES:
+        make_environment(options.folder, name)
+        print(f"{options.folder / name} is made", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,15 +16,21 @@ if TYPE_CHECKING:
     from local_crystallography.io.read import read_image as read_image
     from local_crystallography.models.vae import Vae as Vae
     from local_crystallography.recipe import Recipe as Recipe
+    from local_crystallography.segmenters import train_segmenter as train_segmenter
+    from local_crystallography.segmenters import tune_segmenter as tune_segmenter
     from local_crystallography.simulate.samples import simulate_sample as simulate_sample
+    from local_crystallography.steps.average_frames import AverageFrames as AverageFrames
     from local_crystallography.steps.cluster import Cluster as Cluster
+    from local_crystallography.steps.correct_scan import CorrectScan as CorrectScan
     from local_crystallography.steps.describe import Describe as Describe
     from local_crystallography.steps.describe import zernike_moments as zernike_moments
     from local_crystallography.steps.encode import Encode as Encode
     from local_crystallography.steps.encode_cvae import EncodeCvae as EncodeCvae
     from local_crystallography.steps.extract_sub_images import ExtractSubImages as ExtractSubImages
     from local_crystallography.steps.find_atoms import FindAtoms as FindAtoms
+    from local_crystallography.steps.measure_lattice import MeasureLattice as MeasureLattice
     from local_crystallography.steps.paint_map import PaintMap as PaintMap
+    from local_crystallography.steps.refine_atoms import RefineAtoms as RefineAtoms
     from local_crystallography.steps.segment import Segment as Segment
     from local_crystallography.steps.train_cvae import TrainCvae as TrainCvae
     from local_crystallography.steps.train_vae import TrainVae as TrainVae
@@ -37,15 +43,19 @@ except PackageNotFoundError:  # run from a source tree that is not installed
 _HOME = {
     "Analysis": "analysis",
     "Atoms": "data.atoms",
+    "AverageFrames": "steps.average_frames",
     "Cluster": "steps.cluster",
+    "CorrectScan": "steps.correct_scan",
     "Describe": "steps.describe",
     "Encode": "steps.encode",
     "EncodeCvae": "steps.encode_cvae",
     "ExtractSubImages": "steps.extract_sub_images",
     "FindAtoms": "steps.find_atoms",
     "Image": "data.image",
+    "MeasureLattice": "steps.measure_lattice",
     "PaintMap": "steps.paint_map",
     "Recipe": "recipe",
+    "RefineAtoms": "steps.refine_atoms",
     "Segment": "steps.segment",
     "SubImages": "data.subimages",
     "TrainCvae": "steps.train_cvae",
@@ -53,6 +63,8 @@ _HOME = {
     "Vae": "models.vae",
     "read_image": "io.read",
     "simulate_sample": "simulate.samples",
+    "train_segmenter": "segmenters",
+    "tune_segmenter": "segmenters",
     "zernike_moments": "steps.describe",
 }
 

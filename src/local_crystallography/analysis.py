@@ -60,6 +60,7 @@ class Analysis:
     def __init__(self, image: Image | None = None) -> None:
         self._results: dict[str, Any] = dict.fromkeys(self.results)
         self._columns: dict[str, list[str]] = {}
+        self._moved: dict[str, tuple[Atoms, Atoms]] = {}
         self.used: dict[str, Step] = {}
         self.asked: dict[str, Step] = {}
         self.seconds: dict[str, float] = {}
@@ -112,9 +113,21 @@ class Analysis:
         """
         if message := self.missing(step):
             raise InputError(message)
-        hidden = self._hidden_from(step)
-        results = self._results | {"atoms": without(self._results["atoms"], hidden)}
+        atoms = without(self._results["atoms"], self._hidden_from(step))
+        before, after = self._moved.get(step.name(), (None, None))
+        if before is not None and after is not None and after.same_atoms(atoms):
+            atoms = before  # nobody edited what the step made, so it begins again from what it was made of
+        results = self._results | {"atoms": atoms}
         return tuple(results[name.rstrip("?")] for name in step.needs)
+
+    def knows(self, atoms: Atoms) -> bool:
+        """Whether these are the atoms there are, or what steps have moved them from."""
+        now: Atoms | None = self._results["atoms"]
+        if now is None:
+            return False
+        found = as_found(now)
+        before = [old for old, new in self._moved.values() if new.same_atoms(now) or new.same_atoms(found)]
+        return any(atoms.same_atoms(other) for other in (now, found, *before))
 
     def apply(self, step: Step) -> Job[None]:
         """Run one step and keep its result; a job, so that a long step can report and be stopped."""
@@ -122,14 +135,16 @@ class Analysis:
         started = time.perf_counter()
         yield Progress(0.0, f"{title(step)} …")
         resolved = step.resolve(*inputs)
-        result = resolved(*inputs)
+        result = resolved.job(*inputs)
         stopped = False
         if isinstance(result, Generator):
             result, stopped = yield from watched(result)
         if step.adds_columns():
             before = inputs[step.needs.index("atoms")].features
             self._columns[step.name()] = [name for name in result.features if name not in before]
-        self._assign(step.makes, result, {step.gives()})
+        if step.moves:
+            self._moved[step.name()] = (inputs[step.needs.index("atoms")], result)
+        self._assign(step.makes, result, step.replaces())
         self.used[step.name()] = resolved
         self.asked.pop(step.name(), None)
         if not stopped:  # a job stopped early is kept, but is not what was asked for
@@ -171,7 +186,7 @@ class Analysis:
     def _hidden_from(self, step: Step) -> list[str]:
         """Columns the step is called without: those of steps it does not read, or those that its own will replace."""
         if step.adds_columns():
-            makers = {step.name(), *stale_after({step.gives()})}
+            makers = {step.name(), *stale_after(step.replaces())}
         else:
             makers = set(self._columns) - set(step.reads)
         return [column for maker in makers for column in self._columns.get(maker, [])]

@@ -14,12 +14,15 @@ from pydantic_core import PydanticCustomError
 from local_crystallography.data.errors import InputError
 from local_crystallography.steps.base import Step, sentence
 from local_crystallography.steps.cluster import Cluster
+from local_crystallography.steps.correct_scan import CorrectScan
 from local_crystallography.steps.describe import Describe
 from local_crystallography.steps.encode import Encode
 from local_crystallography.steps.encode_cvae import EncodeCvae
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
 from local_crystallography.steps.find_atoms import FindAtoms
+from local_crystallography.steps.measure_lattice import MeasureLattice
 from local_crystallography.steps.paint_map import PaintMap
+from local_crystallography.steps.refine_atoms import RefineAtoms
 from local_crystallography.steps.segment import Segment
 from local_crystallography.steps.train_cvae import TrainCvae
 from local_crystallography.steps.train_vae import TrainVae
@@ -41,6 +44,16 @@ class Recipe(BaseModel):
 
     segment: Segment = Field(default_factory=Segment, description="Mark the pixels that belong to an atom.")
     find_atoms: FindAtoms = Field(default_factory=FindAtoms, description="Find one atom per blob.")
+    refine_atoms: RefineAtoms = Field(
+        default_factory=RefineAtoms, description="Fit all atoms and the background together, to a fraction of a pixel."
+    )
+    correct_scan: CorrectScan = Field(
+        default_factory=CorrectScan, description="Take scan distortions off the places of the atoms (optional)."
+    )
+    measure_lattice: MeasureLattice = Field(
+        default_factory=MeasureLattice,
+        description="Neighbours, cell, strain, rotation and displacement of every atom (optional).",
+    )
     extract_sub_images: ExtractSubImages = Field(
         default_factory=ExtractSubImages, description="Cut a window around every atom."
     )

@@ -16,7 +16,6 @@ from local_crystallography.analysis import MISSING, Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
-from local_crystallography.data.subimages import as_found
 from local_crystallography.steps.base import Step
 
 
@@ -77,10 +76,7 @@ class Work:
     def _given_atoms(self) -> Atoms | None:
         if "atoms" in self.sources:
             atoms = layers.atoms_from(self.sources["atoms"], self.layer)
-            now = self.analysis.atoms
-            # encoding may have moved them from where they were given
-            known = now is not None and (atoms.same_atoms(now) or atoms.same_atoms(as_found(now)))
-            return None if known else atoms
+            return None if self.analysis.knows(atoms) else atoms
         if (edited := self.results.edited_atoms()) is not None:
             self.edited = True
         return edited

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 OWN = "own"
 """Stands in `Step.reads` for columns of the atoms that no step made."""
 
+ADVANCED: dict[str, Any] = {"advanced": True}
+"""For `json_schema_extra` of parameters that few people change; forms show them under More settings."""
 
 SPELT = {"kl": "KL", "vae": "VAE", "cvae": "cVAE", "sub images": "sub-images"}
 
@@ -42,6 +44,9 @@ class Step(BaseModel):
     optional: ClassVar[bool] = False
     """Whether a whole run leaves the step out unless it is asked for by name."""
 
+    moves: ClassVar[bool] = False
+    """Whether the atoms a call gives back are elsewhere or fewer, so that later steps have other atoms to work on."""
+
     @classmethod
     def name(cls) -> str:
         """`find_atoms` for `FindAtoms`: the key in a recipe, on the command line and in a session."""
@@ -62,6 +67,11 @@ class Step(BaseModel):
         """What the call gives, in the names of `takes`."""
         return cls.name() if cls.adds_columns() else cls.makes
 
+    @classmethod
+    def replaces(cls) -> set[str]:
+        """What is new after the call, in the names of `takes`."""
+        return {cls.makes, cls.gives()} if cls.moves else {cls.gives()}
+
     def resolve(self, *inputs: Any) -> Step:
         """The same step with every automatic parameter fixed to the value these inputs give it."""
         return self
@@ -69,3 +79,7 @@ class Step(BaseModel):
     def __call__(self, *inputs: Any) -> Any:
         """Compute; a long step returns a generator of Progress instead."""
         raise NotImplementedError
+
+    def job(self, *inputs: Any) -> Any:
+        """What an analysis runs: the call, or for a step that is called for its result, a generator of Progress."""
+        return self(*inputs)

@@ -20,6 +20,8 @@ Array = npt.NDArray[np.float32]
 
 WINDOW_SPACINGS = 2.3
 """Automatic window side over the distance between neighbours: the disc in it holds the first and second shell."""
+STRONG = 0.9
+"""Quantile of the intensities that the weakest are compared with."""
 CHUNK = 2000
 
 
@@ -28,6 +30,7 @@ class ExtractSubImages(Step):
 
     needs: ClassVar = ("atoms", "image", "probability?")
     makes: ClassVar = "sub_images"
+    reads: ClassVar = ("refine_atoms",)
 
     source: Literal["image", "smoothed", "probability", "image and probability"] = Field(
         "image",
@@ -46,6 +49,13 @@ class ExtractSubImages(Step):
         description="Standard deviation of the Gaussian for the smoothed image, in pixels.",
         json_schema_extra={"advanced": True},
     )
+    weakest: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Lowest intensity, over that of the strong atoms, around which is cut: light columns are seen in "
+        "the windows of others, and only some stand out of the noise. For refined atoms; 0: all.",
+    )
     normalise: Literal["image", "sub-image"] = Field(
         "image",
         description="Bring the whole image, or every window by itself, to mean 0 and standard deviation 1.",
@@ -55,7 +65,7 @@ class ExtractSubImages(Step):
         """The same step with the window size fitted to the distance between neighbours."""
         if self.window_size is not None:
             return self
-        side = round(WINDOW_SPACINGS * neighbour_distance(atoms) / 2) * 2
+        side = round(WINDOW_SPACINGS * neighbour_distance(self._strong(atoms)) / 2) * 2
         return self.model_copy(update={"window_size": int(np.clip(side, 8, min(512, *image.shape)))})
 
     def __call__(self, atoms: Atoms, image: Image, probability: Array | None = None) -> SubImages:
@@ -68,6 +78,7 @@ class ExtractSubImages(Step):
         """
         side = self.resolve(atoms, image).window_size
         assert side is not None
+        atoms = self._strong(atoms)
         height, width = image.shape
         if side > min(height, width):
             raise InputError(
@@ -86,6 +97,13 @@ class ExtractSubImages(Step):
         if self.normalise == "sub-image":
             windows = [standardised(channel) for channel in windows]
         return SubImages.stacked([SubImages(channel, kept) for channel in windows])
+
+    def _strong(self, atoms: Atoms) -> Atoms:
+        """The atoms without light columns; all where intensities above the background are not known."""
+        if not self.weakest or "amplitude" not in atoms.features:
+            return atoms
+        intensity = np.abs(atoms.features["intensity"].to_numpy(float))
+        return atoms[~(intensity < self.weakest * np.nanquantile(intensity, STRONG))]
 
     def _channels(self, image: Image, probability: Array | None) -> list[Array]:
         """What is cut, channel by channel: (frames, H, W) each."""

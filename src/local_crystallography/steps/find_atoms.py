@@ -23,7 +23,12 @@ class FindAtoms(Step):
     needs: ClassVar = ("probability", "image?")
     makes: ClassVar = "atoms"
 
-    threshold: float = Field(0.5, ge=0, le=1, description="Lowest probability that counts as an atom.")
+    threshold: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="Lowest probability that counts as an atom; Refine atoms drops those that prove to be none.",
+    )
     smallest: int = Field(1, ge=1, le=10_000, description="Smallest blob above the threshold that counts, in pixels.")
 
     def __call__(self, probability: npt.NDArray[np.floating], image: Image | None = None) -> Atoms:

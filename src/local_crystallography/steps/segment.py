@@ -2,205 +2,126 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy import ndimage
-from scipy.spatial import cKDTree
-from skimage.feature import peak_local_max
-from skimage.measure import block_reduce
-from skimage.segmentation import watershed
 
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
-from local_crystallography.steps.base import Step
+from local_crystallography.data.progress import Job, Progress, finish
+from local_crystallography.positions.blobs import BLOB_SCALE, blob_probability, find_spacing, looks_bright
+from local_crystallography.positions.scale import measure_scale
+from local_crystallography.steps.base import ADVANCED, Step
 
 Array = npt.NDArray[np.float32]
 
-BLOB_SCALE = 0.22
-"""Standard deviation of the Laplacian of Gaussian over the distance between neighbours."""
-
 
 class Segment(Step):
-    """Mark the pixels that belong to an atom with a probability from 0 to 1."""
+    """Mark the pixels that belong to an atom with a probability from 0 to 1 (Fig. 3a)."""
 
     needs: ClassVar = ("image",)
     makes: ClassVar = "probability"
 
-    method: Literal["blobs"] = Field(
-        "blobs",
-        description="How atoms are recognised. blobs: a Laplacian of Gaussian of the scale of an atom.",
+    method: Literal["network", "blobs"] = Field(
+        "network",
+        description="How atoms are recognised. network: one trained on simulated images of all kinds. "
+        "blobs: a Laplacian of Gaussian of the scale of an atom.",
     )
-    contrast: Literal["bright", "dark"] = Field(
-        "bright", description="Whether atoms are brighter or darker than between."
+    contrast: Literal["bright", "dark"] | None = Field(
+        None, description="Whether atoms are brighter or darker than between; automatic: as the image looks."
+    )
+    sigma: float | None = Field(
+        None,
+        ge=0.5,
+        le=60,
+        description="For the network: standard deviation of a column along one axis, in pixels; automatic: measured "
+        "in the image.",
     )
     spacing: float | None = Field(
         None,
         ge=2,
         le=400,
-        description="Distance between neighbouring atoms, in pixels; automatic: found in the image.",
+        description="For blobs: distance between neighbouring atoms, in pixels; automatic: found in the image.",
+    )
+    ensemble: int = Field(
+        1, ge=1, le=4, description="Networks whose probabilities are averaged; more are slower and a little surer."
+    )
+    network: Path | None = Field(
+        None,
+        json_schema_extra=ADVANCED,
+        description="File of a network written by train-segmenter; none: the one that comes with the program.",
     )
     significance: float = Field(
         5.0,
         ge=0.5,
         le=50,
-        description="Height above the noise, in standard deviations, at which an atom is as likely as not.",
+        json_schema_extra=ADVANCED,
+        description="For blobs: height above the noise, in standard deviations, at which an atom is as likely as not.",
     )
     weakest: float = Field(
         0.1,
         ge=0,
         le=1,
-        description="Height, over the strongest atoms around, at which an atom is as likely as not.",
+        json_schema_extra=ADVANCED,
+        description="For blobs: height, over the strongest atoms around, at which an atom is as likely as not.",
     )
 
     def resolve(self, image: Image) -> Segment:
-        """The same step with the spacing found in the image.
+        """The same step with contrast and sigma or spacing as they are in the image, its first frame in a stack.
 
         Raises
         ------
         InputError
-            Where no regular blobs are found at any scale.
+            Where no columns or no regular blobs are found at any scale.
         """
-        if self.spacing is not None:
-            return self
-        return self.model_copy(update={"spacing": find_spacing(self._signed(image)[0], name=image.name)})
+        frame = image.frames[0]
+        found: dict[str, Any] = {}
+        if self.method == "network" and self.sigma is None:
+            scale = measure_scale(frame)
+            if scale is None:
+                raise InputError(
+                    f"{image.name}: no columns of atoms are seen, an atomically resolved image was expected; set sigma "
+                    "by hand where there are some."
+                )
+            found["sigma"] = round(min(max(scale.sigma, 0.5), 60), 2)
+        if self.contrast is None:
+            found["contrast"] = "bright" if looks_bright(frame, found.get("sigma", self.sigma)) else "dark"
+        step = self.model_copy(update=found)
+        if self.method == "blobs" and self.spacing is None:
+            step = step.model_copy(update={"spacing": find_spacing(step._signed(image)[0], name=image.name)})
+        return step
 
     def __call__(self, image: Image) -> Array:
         """Probability map, (H, W) or (frames, H, W) float32, of the image's own shape."""
+        return finish(self.job(image))
+
+    def job(self, image: Image) -> Job[Array]:
+        """The same as a job, frame by frame."""
         step = self.resolve(image)
-        assert step.spacing is not None
-        maps = [
-            blob_probability(
-                frame,
-                sigma=BLOB_SCALE * step.spacing,
-                significance=self.significance,
-                weakest=self.weakest,
-            )
-            for frame in self._signed(image)
-        ]
+        maps: list[Array] = []
+        frames = step._signed(image)
+        for number, frame in enumerate(frames):
+            yield Progress(number / len(frames), step._message())
+            maps.append(step._probability(frame))
         return np.stack(maps).reshape(image.data.shape)
 
+    def _probability(self, frame: Array) -> Array:
+        if self.method == "network":
+            from local_crystallography.models.segmenter import Segmenter, shipped
+
+            assert self.sigma is not None
+            segmenter = shipped() if self.network is None else Segmenter.load(self.network)
+            return segmenter.probability(frame, sigma=self.sigma, members=self.ensemble)
+        assert self.spacing is not None
+        sigma = BLOB_SCALE * self.spacing
+        return blob_probability(frame, sigma=sigma, significance=self.significance, weakest=self.weakest)
+
+    def _message(self) -> str:
+        scale = f"columns of {self.sigma:g} px" if self.method == "network" else f"atoms {self.spacing:.1f} px apart"
+        return f"{self.contrast} {scale}"
+
     def _signed(self, image: Image) -> Array:
-        return image.frames if self.contrast == "bright" else -image.frames
-
-
-def find_spacing(frame: Array, *, name: str) -> float:
-    """Median distance between neighbouring blobs, in pixels, at the finest scale where it is regular.
-
-    At too fine a scale the blobs are noise, at too coarse a one neighbours merge. Scales are tried from fine to coarse;
-    the first is taken at which neighbours stand 3.5 to 5.5 standard deviations of the filter apart and the distance is
-    the same, within a tenth, for an atom and those around it: so grains and phases of different spacing may meet.
-    """
-    frame = busiest_part(frame)
-    best = (np.inf, 0.0)
-    for sigma in 1.1 * 1.25 ** np.arange(16):
-        if 16 * sigma > min(frame.shape):
-            break
-        binning = max(1, int(sigma / 2))  # coarse blobs are found as well, and faster, in a coarse image
-        coarse = block_reduce(frame, (binning, binning), np.mean)
-        response = blob_response(coarse, sigma=sigma / binning)
-        places, height, level = find_blobs(coarse, response, sigma=sigma / binning, significance=5.0, weakest=0.1)
-        if (height > level).sum() < 16:
-            continue
-        tops = vertices(response, places[height > level])
-        spacing, spread = regularity(tops * binning)
-        if spread < 0.1 and 3.5 < spacing / sigma < 5.5:
-            return spacing
-        best = min(best, (spread, spacing))
-    if best[0] > 0.2:
-        raise InputError(
-            f"{name}: no regular pattern of blobs was found, an atomically resolved image was expected; "
-            "set the spacing by hand or check the contrast (bright or dark atoms)."
-        )
-    return best[1]
-
-
-def regularity(places: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Median distance of the nearest neighbour, and how much it varies from an atom to the eight around it.
-
-    The variation is the median over all atoms of standard deviation over mean.
-    """
-    distance, index = cKDTree(places).query(places, 9)
-    around = distance[:, 1][index]
-    return float(np.median(distance[:, 1])), float(np.median(around.std(axis=1) / around.mean(axis=1)))
-
-
-def busiest_part(frame: Array, side: int = 768) -> Array:
-    """The square of at most `side` pixels with the highest variance: enough to measure a distance in."""
-    blocks = block_reduce(frame, (16, 16), np.var)
-    reach = min(side // 16, *blocks.shape)
-    local = ndimage.uniform_filter(blocks, reach, mode="constant")
-    y, x = (int(i) * 16 for i in np.unravel_index(local.argmax(), local.shape))
-    top, left = (
-        max(0, min(y - side // 2, frame.shape[0] - side)),
-        max(0, min(x - side // 2, frame.shape[1] - side)),
-    )
-    return frame[top : top + side, left : left + side]
-
-
-def find_blobs(
-    frame: Array, response: Array, *, sigma: float, significance: float, weakest: float
-) -> tuple[npt.NDArray[np.int64], Array, Array]:
-    """Local maxima of the blob response: (n, 2) places, their heights, and the level each has to reach."""
-    noise = _noise(frame, smooth=6 * sigma) * _noise_gain(sigma)
-    strongest = ndimage.gaussian_filter(ndimage.maximum_filter(response, size=int(12 * sigma)), 6 * sigma)
-    level = np.maximum(significance * noise, weakest * strongest)
-    # a blob that is highest on the outermost pixel has its atom outside
-    places = peak_local_max(response, min_distance=max(2, round(sigma)), exclude_border=1, threshold_abs=0)
-    rows, columns = places.T
-    return places, response[rows, columns], level[rows, columns]
-
-
-def vertices(response: Array, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """(n, 2) sub-pixel places of local maxima: tops of parabolas through their neighbours along both axes."""
-    around = np.pad(response, 1, mode="edge")
-    y, x = places.T + 1
-    top = around[y, x]
-    shifts = []
-    for before, after in ((around[y - 1, x], around[y + 1, x]), (around[y, x - 1], around[y, x + 1])):
-        bend = np.maximum(2 * top - before - after, 1e-12)
-        shifts.append(np.clip((after - before) / (2 * bend), -0.5, 0.5))
-    tops: npt.NDArray[np.float64] = places + np.stack(shifts, axis=1)
-    return tops
-
-
-def blob_response(frame: Array, *, sigma: float) -> Array:
-    """Scale-normalised Laplacian of Gaussian, positive on bright blobs (Lindeberg 1998)."""
-    response: Array = (-(sigma**2) * ndimage.gaussian_laplace(frame, sigma)).astype(np.float32)
-    return response
-
-
-def blob_probability(frame: Array, *, sigma: float, significance: float, weakest: float) -> Array:
-    """Probability map of one frame: the blob response over its peak, times how sure the peak is.
-
-    A peak at its level (of noise, and of the strong atoms around) has probability 0.5, one far above it 1. Basins of
-    neighbouring peaks are kept apart by a line of zeros, so that every atom is one blob at any threshold.
-    """
-    response = blob_response(frame, sigma=sigma)
-    places, height, level = find_blobs(frame, response, sigma=sigma, significance=significance, weakest=weakest)
-    keep = height > 0.2 * level
-    if not keep.any():
-        return np.zeros(frame.shape, np.float32)
-    (rows, columns), height, level = places[keep].T, height[keep], level[keep]
-    sure = np.where(height > level, 1 - 0.5 * level / height, 0.5 * height / level)
-    seeds = np.zeros(frame.shape, np.int32)
-    seeds[rows, columns] = np.arange(1, len(rows) + 1)
-    basin = watershed(-response, seeds, mask=response > 0, watershed_line=True)
-    scale = np.concatenate([[0], sure / height]).astype(np.float32)
-    probability: Array = np.clip(response * scale[basin], 0, 1)
-    return probability
-
-
-def _noise(frame: Array, *, smooth: float) -> Array:
-    """Local standard deviation of white noise, from second differences along both axes (Immerkaer 1996)."""
-    second = np.array([1, -2, 1], np.float32)
-    difference = ndimage.convolve1d(ndimage.convolve1d(frame, second, axis=0), second, axis=1) / 6
-    noise: Array = np.sqrt(ndimage.gaussian_filter(difference**2, smooth))
-    return noise
-
-
-def _noise_gain(sigma: float) -> float:
-    """Standard deviation of the blob response to white noise of standard deviation 1: sqrt(2 / (4 pi)) / sigma."""
-    return float(np.sqrt(1 / (2 * np.pi)) / sigma)
+        return -image.frames if self.contrast == "dark" else image.frames

@@ -12,14 +12,13 @@ from pydantic import Field, model_validator
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job
 from local_crystallography.data.subimages import SubImages
-from local_crystallography.steps.base import Step
+from local_crystallography.steps.base import ADVANCED, Step
 
 if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
 
 STEPS = 1000
 """Steps of the optimiser after which small and large sets alike were seen to have converged."""
-ADVANCED: dict[str, Any] = {"advanced": True}
 
 
 class Training(Step):

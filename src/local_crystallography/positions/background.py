@@ -1,0 +1,217 @@
+"""One smooth surface under all atoms: cubic B-splines, smooth but where the image itself has a step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft, ndimage, sparse
+
+Array = npt.NDArray[np.float64]
+Pixels = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Cubic B-splines on a square grid of knots over an image of (H, W).
+
+    Parameters
+    ----------
+    shape
+        (H, W) in pixels.
+    spacing
+        Distance of the knots in pixels.
+    coefficients
+        (ny, nx) of the splines.
+    tightness
+        (3, ny, nx) prior precision of the second differences of the coefficients along y, along x, and across.
+    """
+
+    shape: tuple[int, int]
+    spacing: float
+    coefficients: Array
+    tightness: Array
+
+    @classmethod
+    def below(cls, pixels: Pixels, *, spacing: float, width: float, dark: bool, roughness: float) -> Surface:
+        """The surface that the image has between atoms of a given width: what an opening of the image leaves.
+
+        The prior expects bends (second differences of coefficients) of `roughness`; where the opening bends by far
+        more than elsewhere, as at the edge of a particle, its own.
+        """
+        step = max(1, int(width / 1.7))
+        blocks = block_sums(pixels, step)
+        blocks /= np.outer(*(np.diff([*range(0, n, step), n]) for n in pixels.shape))
+        smooth = ndimage.gaussian_filter(blocks, 0.7 * width / step)
+        side = 2 * int(3 * width / step) + 1
+        opened = (ndimage.grey_closing if dark else ndimage.grey_opening)(smooth, (side, side), mode="nearest")
+        opened = ndimage.gaussian_filter(opened, 0.5 * spacing / step)
+        grid = (number_of(pixels.shape[0], spacing), number_of(pixels.shape[1], spacing))
+        y, x = (((np.arange(n) - 1) * spacing - (step - 1) / 2) / step for n in grid)
+        values = ndimage.map_coordinates(opened, np.meshgrid(y, x, indexing="ij"), order=1, mode="nearest")
+        surface = cls((pixels.shape[0], pixels.shape[1]), spacing, values, np.ones((3, *grid)))
+        square = np.maximum(
+            surface.bends() ** 2 - 20 * np.median(surface.bends()[:, ::2, ::2] ** 2, axis=(1, 2), keepdims=True), 0
+        )
+        return replace(surface, tightness=1 / (roughness**2 + square))
+
+    def bases(self) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+        """(H, ny) and (W, nx) values of the splines at the pixels."""
+        return design(np.arange(self.shape[0]), self.spacing, self.coefficients.shape[0]), design(
+            np.arange(self.shape[1]), self.spacing, self.coefficients.shape[1]
+        )
+
+    def render(self) -> Pixels:
+        """(H, W) values of the surface."""
+        rows, columns = (base.astype(np.float32) for base in self.bases())
+        across = columns @ self.coefficients.T.astype(np.float32)
+        values: Pixels = rows @ np.ascontiguousarray(across.T)
+        return values
+
+    def at(self, places: npt.NDArray[np.int64]) -> Array:
+        """(N,) values at pixels (N, 2)."""
+        (down, across), index = splines_around(places, 1, self)
+        shares = (down[:, 0, :, None] * across[:, 0, None]).reshape(len(places), -1)
+        values: Array = (shares * self.coefficients.ravel()[index]).sum(axis=1)
+        return values
+
+    def project(self, pixels: Pixels) -> Array:
+        """(ny, nx) sums of the pixels times each spline: the gradient of a sum over pixels."""
+        rows, columns = (base.astype(np.float32) for base in self.bases())
+        down = rows.T @ pixels
+        return np.asarray((columns.T @ np.ascontiguousarray(down.T)).T, np.float64)
+
+    def information(self, weight: Pixels) -> sparse.dia_matrix:
+        """(m, m) sums over pixels of weight times the products of splines, m = ny nx; on blocks of pixels for speed."""
+        step = max(1, int(self.spacing / 4))
+        blocks = block_sums(weight, step)
+        ny, nx = self.coefficients.shape
+        rows, columns = (
+            design(np.arange(count) * step + (step - 1) / 2, self.spacing, number).astype(np.float32).tocsc()
+            for count, number in zip(blocks.shape, (ny, nx), strict=True)
+        )
+        turned = np.ascontiguousarray(blocks.T)
+        across = [
+            np.ascontiguousarray(((columns[:, : nx - d].multiply(columns[:, d:])).T.tocsr() @ turned).T)
+            for d in range(4)
+        ]
+        diagonals = np.zeros((7, 7, ny, nx), np.float32)  # at [3 + dy, 3 + dx, y + dy, x + dx]
+        for dy in range(4):
+            pair = rows[:, : ny - dy].multiply(rows[:, dy:]).T.tocsr()
+            for dx in range(4):
+                values = pair @ across[dx]
+                diagonals[3 + dy, 3 + dx, dy:, dx:] = values
+                diagonals[3 + dy, 3 - dx, dy:, : nx - dx] = values
+                diagonals[3 - dy, 3 + dx, : ny - dy, dx:] = values
+                diagonals[3 - dy, 3 - dx, : ny - dy, : nx - dx] = values
+        shifts = np.add.outer(np.arange(-3, 4) * nx, np.arange(-3, 4)).ravel()
+        return sparse.dia_matrix((diagonals.reshape(49, -1), shifts), (ny * nx, ny * nx))
+
+    def prior(self, coefficients: Array) -> Array:
+        """(ny, nx) gradient of the roughness, sum of tightness times squares of second differences, over two."""
+        out = np.zeros_like(coefficients)
+        ty, tx, txy = self.tightness
+        d = ty[1:-1] * np.diff(coefficients, 2, axis=0)
+        out[:-2] += d
+        out[1:-1] -= 2 * d
+        out[2:] += d
+        d = tx[:, 1:-1] * np.diff(coefficients, 2, axis=1)
+        out[:, :-2] += d
+        out[:, 1:-1] -= 2 * d
+        out[:, 2:] += d
+        d = 2 * txy[1:, 1:] * np.diff(np.diff(coefficients, axis=0), axis=1)
+        out[1:, 1:] += d
+        out[:-1, :-1] += d
+        out[1:, :-1] -= d
+        out[:-1, 1:] -= d
+        return out
+
+    def bends(self) -> Array:
+        """(3, ny, nx) second differences along y, along x and across; 0 at the rim."""
+        c = self.coefficients
+        out = np.zeros((3, *c.shape))
+        out[0, 1:-1] = np.diff(c, 2, axis=0)
+        out[1, :, 1:-1] = np.diff(c, 2, axis=1)
+        out[2, 1:, 1:] = np.diff(np.diff(c, axis=0), axis=1)
+        return out
+
+    def moved(self, step: Array) -> Surface:
+        """The surface with a step added to its coefficients."""
+        return replace(self, coefficients=self.coefficients + step)
+
+    def smoother(self, weight: float) -> Smoother:
+        """Approximate inverse of information and prior: exact for even weights and tightness."""
+        data, rough = self._spectrum(weight, np.exp(np.log(self.tightness).mean(axis=(1, 2))))
+        return Smoother(1 / (data + rough + max(1e-12 * float(data.max()), 1e-30)))
+
+    def _spectrum(self, weight: float, tightness: Array) -> tuple[Array, Array]:
+        """(ny, nx) eigenvalues of information and prior in the cosine basis."""
+        ky, kx = (np.pi * np.arange(n) / n for n in self.coefficients.shape)
+        overlap = [151 / 315 + 397 / 840 * np.cos(k) + np.cos(2 * k) / 21 + np.cos(3 * k) / 2520 for k in (ky, kx)]
+        data = weight * self.spacing**2 * np.outer(*overlap)
+        dy, dx = (2 - 2 * np.cos(ky))[:, None], (2 - 2 * np.cos(kx))[None]
+        ty, tx, txy = tightness
+        return data, ty * dy**2 + tx * dx**2 + 2 * txy * dy * dx
+
+
+@dataclass(frozen=True)
+class Smoother:
+    """A filter in the cosine basis."""
+
+    gain: Array
+
+    def __call__(self, values: Array) -> Array:
+        spectrum = fft.dctn(values, type=2, norm="ortho")
+        smooth: Array = fft.idctn(self.gain * spectrum, type=2, norm="ortho")
+        return smooth
+
+
+def number_of(length: int, spacing: float) -> int:
+    """Number of splines that reach into an axis of `length` pixels."""
+    return int((length - 1) // spacing) + 4
+
+
+def weights_at(places: Array) -> Array:
+    """(4, ...) values of the four cubic B-splines that are not zero, at places in knots."""
+    f = places - np.floor(places)
+    g = 1 - f
+    return np.stack([g**3, 3 * f**3 - 6 * f**2 + 4, 3 * g**3 - 6 * g**2 + 4, f**3]) / 6
+
+
+def design(pixels: npt.NDArray[np.generic], spacing: float, count: int) -> sparse.csr_matrix:
+    """(pixels, count) values of the splines."""
+    places = np.clip(np.asarray(pixels, float) / spacing, 0, count - 3 - 1e-9)
+    first = np.floor(places).astype(int)
+    columns = first[:, None] + np.arange(4)
+    starts = np.arange(len(places) + 1) * 4
+    return sparse.csr_matrix((weights_at(places).T.ravel(), columns.ravel(), starts), (len(places), count))
+
+
+def block_sums(pixels: Pixels, step: int) -> Pixels:
+    """Sums over blocks of step x step pixels; the last ones are smaller."""
+    rows = np.add.reduceat(pixels, np.arange(0, pixels.shape[0], step), axis=0)
+    sums: Pixels = np.add.reduceat(rows, np.arange(0, pixels.shape[1], step), axis=1)
+    return sums
+
+
+def splines_around(
+    first: npt.NDArray[np.int64], side: int, surface: Surface
+) -> tuple[tuple[Pixels, Pixels], npt.NDArray[np.int64]]:
+    """Splines that reach N windows of `side` pixels: values (N, side, l) along y and x, and flat numbers (N, l l)."""
+    length = int((side - 1) / surface.spacing) + 5
+    bases, starts = [], []
+    for axis, count in enumerate(surface.coefficients.shape):
+        pixels = np.clip(first[:, axis, None] + np.arange(side), 0, surface.shape[axis] - 1)
+        knot = np.floor(pixels / surface.spacing).astype(np.int64)
+        start = np.minimum(knot[:, :1], count - length) if count >= length else np.zeros_like(knot[:, :1])
+        values = weights_at(pixels / surface.spacing).astype(np.float32)
+        base = np.zeros((*pixels.shape, length), np.float32)
+        np.put_along_axis(base, (knot - start)[..., None] + np.arange(4), values.transpose(1, 2, 0), axis=-1)
+        bases.append(base)
+        starts.append(start)
+    rows, columns = (
+        np.minimum(s + np.arange(length), n - 1) for s, n in zip(starts, surface.coefficients.shape, strict=True)
+    )
+    number = rows[:, :, None] * surface.coefficients.shape[1] + columns[:, None]
+    return (bases[0], bases[1]), number.reshape(len(first), -1)

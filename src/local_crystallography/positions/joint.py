@@ -1,0 +1,300 @@
+"""All atoms of an image at once: Gaussians over one smooth background, fitted by maximum likelihood.
+
+The model of StatSTEM (De Backer et al., Ultramicroscopy 171, 104 (2016)), by Fisher scoring: all Gaussians with their
+neighbours and the background move together, by conjugate gradients on the Fisher information.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from local_crystallography.data.progress import Job, Progress
+from local_crystallography.positions.background import Surface
+from local_crystallography.positions.gaussians import HEIGHT, WIDTH, Columns, Windows, X, Y
+from local_crystallography.positions.noise import Noise, noise_of_image
+from local_crystallography.positions.quality import core_errors, ellipses, excess, local_variance
+from local_crystallography.positions.system import REACH, Scene, System, assemble, forces
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+Pixels = npt.NDArray[np.float32]
+
+RIM = 2.5
+"""Width, in widths, of the rim of the image that atoms outside reach into."""
+COUPLED = 4.8
+"""Columns nearer than this, in widths, are moved together."""
+KNOTS = 2.0
+"""Distance of the background's knots, in widths."""
+ROUGH = 0.001
+"""Second difference of the background's coefficients that is expected, over the contrast of the image."""
+ROUNDS, FRESH = 8, 3
+"""Most rounds, and how many of them begin with new Fisher information; more do while columns move far."""
+FURTHEST = 0.6
+"""Longest step along an axis, in widths."""
+STILL = 0.1
+"""Root mean square step, in standard deviations, after which the columns are where they belong."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What was found, in units of the image and pixels.
+
+    Parameters
+    ----------
+    columns
+        Places, heights and widths of N columns.
+    std
+        (N, 2) standard deviation of the places along y and x; NaN for columns that ran away and were put back.
+    height_std
+        (N,) standard deviation of the heights.
+    background
+        (N,) the surface at the columns.
+    error
+        (N,) root mean square of residuals in the core of a column over their standard deviation; 1 is noise alone.
+    axes, angle
+        (N, 2) standard deviations along the long and the short axis, and (N,) direction of the long one, of `ellipses`.
+    noise
+        Noise of the image.
+    """
+
+    columns: Columns
+    std: Array
+    height_std: Array
+    background: Array
+    error: Array
+    axes: Array
+    angle: Array
+    noise: Noise
+
+
+def fit_columns(pixels: npt.NDArray[np.generic], yx: Array, *, width: float | None) -> Job[Fit]:
+    """A job that fits a Gaussian to every one of N places (N, 2) inside an image (H, W) of any unit.
+
+    `width` is the standard deviation of a column in pixels to start from; None: found. Stopped early, the job gives
+    the columns as far as they got.
+    """
+    values = pixels.astype(np.float64)
+    level, unit = float(np.median(values[::2, ::2])), float(values.std())
+    scaled = ((values - level) / unit).astype(np.float32)
+    distance = nearest_distance(yx, scaled.shape)
+    width = width or common_width(scaled, yx, float(np.median(distance)))
+    scene = _start(scaled, yx, width=width, dark=is_dark(scaled, yx, float(np.median(distance))))
+    leash = Leash(yx, distance / 2, np.zeros(len(yx), bool), float(np.log(width)), 0.03)
+    partners = cKDTree(yx).query_pairs(COUPLED * width, output_type="ndarray").astype(np.int64)
+    system, last, best = None, np.inf, (np.inf, scene, leash)
+    for turn in range(ROUNDS):
+        expected = scene.expected()
+        if turn == 2:
+            scene = scene.measured(expected)
+        misfit = scene.misfit(expected)
+        if misfit > 1.001 * best[0]:
+            scene, leash = best[1], best[2].shortened()
+            expected, system = scene.expected(), None
+        else:
+            best = misfit, scene, leash
+        weight = scene.known / scene.noise.variance(expected) if turn else scene.evenness
+        if system is None or turn < FRESH or last > 1:
+            system = assemble(scene, weight, partners, coupled=turn > 0)
+        step, bend = _step(scene, leash, system, weight * (scaled - expected), free=turn > 0)
+        scene, leash = leash.follow(scene, step, bend, learn=turn > 1)
+        last = float(np.sqrt(np.mean(step[:, [Y, X]] ** 2 * system.own[:, [Y, X], [Y, X]]))) if turn else np.inf
+        stop = yield Progress((turn + 1) / (ROUNDS + 1), f"Fitting {len(yx)} atoms, round {turn + 1}")
+        if stop or last < STILL:
+            break
+    if scene.misfit(scene.expected()) > 1.001 * best[0]:
+        scene, leash = best[1:]
+    return _judged(scene, leash, partners, level, unit)
+
+
+def _step(scene: Scene, leash: Leash, system: System, residual: Pixels, *, free: bool) -> tuple[Array, Array]:
+    """Steps of columns and surface; not free: of heights alone."""
+    force, load = forces(scene, residual)
+    force, hold = leash.pull(scene.columns, force, free=free)
+    if not free:
+        return likely(system.solve_columns(force, hold)), np.zeros_like(load)
+    hold = hold + leash.damping * np.einsum("nii->ni", system.own)
+    return system.solve(force, load, hold, tolerance=3e-3)
+
+
+@dataclass(frozen=True)
+class Leash:
+    """What is expected of the columns: places near the start, widths around a shared one.
+
+    Parameters
+    ----------
+    start, radius
+        (N, 2) places and (N,) how far from there a column may be.
+    ran
+        (N,) whether a column went further; it is then kept at its start.
+    width, spread
+        Shared logarithm of the width, and how much it varies from column to column.
+    damping
+        What holds steps back after one has made the fit worse (Marquardt), over the information.
+    """
+
+    start: Array
+    radius: Array
+    ran: npt.NDArray[np.bool_]
+    width: float
+    spread: float
+    damping: float = 0.0
+
+    def pull(self, columns: Columns, force: Array, *, free: bool) -> tuple[Array, Array]:
+        """The gradient (N, 4) with that of the prior, and the prior's precision; not free: heights alone may change.
+
+        Half a width of a step is a trust region: it slows what the image hardly fixes, and biases nothing.
+        """
+        force, hold = force.copy(), np.zeros_like(force)
+        hold[:, [Y, X]] = (0.5 * columns.sigma[:, None]) ** -2.0
+        hold[:, WIDTH] = self.spread**-2.0
+        force[:, WIDTH] -= (np.log(columns.sigma) - self.width) * self.spread**-2.0
+        fixed = self.ran[:, None] & [False, True, True, False]
+        if not free:
+            fixed = fixed | [False, True, True, True]
+        force[fixed], hold[fixed] = 0, 1e6 * (1 + hold[fixed])
+        return force, hold
+
+    def shortened(self) -> Leash:
+        """The leash after a step that went wrong."""
+        return replace(self, damping=max(10 * self.damping, 1.0))
+
+    def follow(self, scene: Scene, step: Array, bend: Array, *, learn: bool) -> tuple[Scene, Leash]:
+        """The scene after a step, and the leash after what it shows."""
+        old = scene.columns
+        limit = FURTHEST * old.sigma[:, None]
+        yx = old.yx + np.clip(step[:, [Y, X]], -limit, limit)
+        sigma = old.sigma * np.exp(np.clip(step[:, WIDTH], -0.3, 0.3))
+        outside = ((yx < -0.5) | (yx > np.array(scene.pixels.shape) - 0.5)).any(axis=1)
+        gone = outside | (np.hypot(*(yx - self.start).T) > self.radius)
+        ran = self.ran | (gone & learn)  # the first steps of a weak column mean little
+        columns = Columns(
+            np.where((ran | gone)[:, None], self.start, yx),
+            faint(old.height + step[:, HEIGHT], np.sign(np.median(old.height))),
+            sigma,
+        )
+        strong = np.abs(columns.height) >= 0.4 * np.quantile(np.abs(columns.height), 0.9)
+        widths = np.log(sigma[strong & ~ran]) if (strong & ~ran).any() else np.array([self.width])
+        middle = float(np.median(widths))
+        spread = float(np.clip(1.48 * np.median(np.abs(widths - middle)), 0.03, 0.3))
+        leash = replace(self, ran=ran, damping=0.3 * self.damping)
+        leash = replace(leash, width=middle, spread=spread) if learn else leash
+        return replace(scene, columns=columns, surface=scene.surface.moved(bend)), leash
+
+
+def faint(heights: Array, sign: float) -> Array:
+    """Heights of one sign, where one is known: a column of the other would fit what is between the columns."""
+    return sign * np.maximum(sign * heights, 0.01 * np.median(np.abs(heights))) if sign else heights
+
+
+def likely(step: Array) -> Array:
+    """Heights for a start: of one sign, and not nothing, or a weak column could go anywhere."""
+    heights = step[:, HEIGHT]
+    typical = float(np.median(heights))
+    out = np.zeros_like(step)
+    out[:, HEIGHT] = np.sign(typical) * np.maximum(heights * np.sign(typical), 0.05 * abs(typical))
+    return out
+
+
+def _start(pixels: Pixels, yx: Array, *, width: float, dark: bool) -> Scene:
+    n = len(yx)
+    inside = np.clip(yx, 0, np.array(pixels.shape) - 1)
+    contrast = float(np.subtract(*np.quantile(pixels[::2, ::2], [0.99, 0.1])))
+    surface = Surface.below(pixels, spacing=KNOTS * width, width=width, dark=dark, roughness=ROUGH * contrast)
+    columns = Columns(inside, np.zeros(n), np.full(n, width))
+    noise, counts = noise_of_image(pixels), known(pixels.shape, inside, width)
+    smooth = ndimage.gaussian_filter(
+        pixels, max(1.0, 0.6 * width)
+    )  # few counts: not what single pixels happened to get
+    evenness = counts / noise.variance(smooth)
+    return Scene(pixels, columns, surface, noise, int(np.ceil(REACH * width)), counts, evenness)
+
+
+def known(shape: tuple[int, ...], yx: Array, width: float) -> Pixels:
+    """(H, W) 0 at the rim of the image where no atom is near, else 1: atoms outside the image reach in there."""
+    rim, reach = int(RIM * width), int(2 * width)
+    mask = np.zeros(shape, np.float32)
+    mask[rim:-rim, rim:-rim] = 1
+    near = ((yx < rim + reach) | (yx > np.array(shape) - 1 - rim - reach)).any(axis=1)
+    offsets = np.arange(-reach, reach + 1)
+    disc = np.hypot(offsets[:, None], offsets) <= 2 * width
+    padded = np.pad(mask, reach)
+    for row, column in np.round(yx[near]).astype(int).tolist():
+        padded[row : row + len(disc), column : column + len(disc)][disc] = 1
+    return padded[reach:-reach, reach:-reach]
+
+
+def nearest_distance(yx: Array, shape: tuple[int, ...]) -> Array:
+    """(N,) distance of the nearest other place; a quarter of the image for a place alone."""
+    if len(yx) < 2:
+        return np.full(len(yx), min(shape) / 4)
+    return np.asarray(cKDTree(yx).query(yx, 2)[0][:, 1])
+
+
+def is_dark(pixels: Pixels, yx: Array, distance: float) -> bool:
+    """Whether most atoms are darker than what is around them, within half the distance between them."""
+    return bool(np.median(_contrast(_pictures(pixels, yx, distance))) < 0)
+
+
+def common_width(pixels: Pixels, yx: Array, distance: float) -> float:
+    """Width in pixels of the mean picture of the strongest third of the atoms, within half the distance between them.
+
+    The background under it is none that the image has nowhere: a wide Gaussian on a deep one looks like a narrow one.
+    """
+    cut = _pictures(pixels, yx, distance)
+    contrast, half = _contrast(cut), cut.shape[1] // 2
+    sign = -1.0 if np.median(contrast) < 0 else 1.0
+    strong = np.argsort(-sign * contrast)[: max(1, len(yx) // 3)]
+    picture = sign * cut[strong].mean(axis=0, dtype=np.float64)
+    squared = np.add.outer(np.arange(-half, half + 1) ** 2, np.arange(-half, half + 1) ** 2)
+    near = squared <= half**2
+    value, lowest = picture[near], float(np.quantile(sign * pixels[::2, ::2], 0.02))
+    best = (np.inf, 0.3 * distance)
+    for sigma in distance * np.geomspace(0.1, 0.45, 40):
+        shape = np.exp(-squared[near] / (2 * sigma**2))
+        slope = ((shape - shape.mean()) * (value - value.mean())).sum() / ((shape - shape.mean()) ** 2).sum()
+        ground = max(value.mean() - slope * shape.mean(), lowest)
+        height = ((value - ground) * shape).sum() / (shape**2).sum()
+        best = min(best, (float(((value - ground - height * shape) ** 2).sum()), float(sigma)))
+    return max(best[1], 0.6)
+
+
+def _pictures(pixels: Pixels, yx: Array, distance: float) -> Pixels:
+    half = max(2, int(0.55 * distance))
+    windows = Windows.around(np.clip(yx, 0, np.array(pixels.shape) - 1), half)
+    return windows.cut(np.pad(pixels, half, mode="edge"))
+
+
+def _contrast(pictures: Pixels) -> Pixels:
+    """(N,) the middle of each picture over the mean of it."""
+    half = pictures.shape[1] // 2
+    contrast: Pixels = pictures[:, half - 1 : half + 2, half - 1 : half + 2].mean(axis=(1, 2)) - pictures.mean(
+        axis=(1, 2)
+    )
+    return contrast
+
+
+def _judged(scene: Scene, leash: Leash, partners: Index, level: float, unit: float) -> Fit:
+    """What was found, from the image with its level and unit taken away to the image as it came."""
+    expected = scene.expected()
+    scene = scene.measured(expected)
+    system = assemble(scene, scene.known / scene.noise.variance(expected), partners, coupled=False)
+    _, hold = leash.pull(scene.columns, np.zeros((len(scene.columns), 4)), free=True)
+    hold[:, [Y, X]] = 0
+    deviation = np.sqrt(local_variance(system, hold)) * excess(scene, expected)
+    deviation[leash.ran] = np.nan
+    axes, angle = ellipses(scene, expected)
+    return Fit(
+        replace(scene.columns, height=scene.columns.height * unit),
+        deviation[:, [Y, X]],
+        deviation[:, HEIGHT] * unit,
+        scene.surface.at(np.round(scene.columns.yx).astype(np.int64)) * unit + level,
+        core_errors(scene, expected),
+        axes,
+        angle,
+        scene.noise.in_units(level, unit),
+    )

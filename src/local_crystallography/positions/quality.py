@@ -1,0 +1,112 @@
+"""How well columns are known, how well they fit, and how round they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage, sparse
+
+from local_crystallography.positions.gaussians import Windows, factors
+from local_crystallography.positions.system import Scene, System, chunks
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+Pixels = npt.NDArray[np.float32]
+
+CORE = 1.5
+"""Radius in widths of the part of a column whose fit is judged."""
+MOST = 6
+"""Partners of a column that count for its standard deviation."""
+
+
+def local_variance(system: System, hold: Array) -> Array:
+    """(N, 4) variances of the parameters of every column, with its nearest partners unknown as well.
+
+    A column further away, and the background, hardly change it.
+    """
+    n = len(system.own)
+    left, right = system.partners.T
+    rows, columns = np.concatenate([np.arange(n), left, right]), np.concatenate([np.arange(n), right, left])
+    lookup = sparse.csr_matrix((np.arange(1, len(rows) + 1), (rows, columns)), (n, n))
+    own = system.own + hold[:, :, None] * np.eye(4)
+    blocks = np.concatenate([np.zeros((1, 4, 4)), own, system.pairs, system.pairs.transpose(0, 2, 1)])
+    variance, count = np.empty((n, 4)), np.diff(lookup.indptr)
+    for size in np.unique(count):
+        same = np.flatnonzero(count == size)
+        for part in np.array_split(same, 1 + len(same) // 1000):
+            near = lookup.indices[lookup.indptr[part][:, None] + np.arange(size)]
+            others = near[near != part[:, None]].reshape(len(part), -1)[:, :MOST]
+            near = np.concatenate([part[:, None], others], axis=1)
+            variance[part] = _own_variance(lookup, blocks, near)
+    return variance
+
+
+def _own_variance(lookup: sparse.csr_matrix, blocks: Array, near: Index) -> Array:
+    """(n, 4) variances of the first of each group (n, m) of columns; `lookup` says which block belongs to a pair."""
+    n, m = near.shape
+    number = np.asarray(lookup[np.repeat(near, m, axis=1).ravel(), np.tile(near, m).ravel()])
+    dense = blocks[number.reshape(n, m, m)].transpose(0, 1, 3, 2, 4).reshape(n, 4 * m, 4 * m)
+    scale = 1 / np.sqrt(np.maximum(np.einsum("nii->ni", dense), 1e-30))
+    inverse = np.linalg.inv(dense * scale[:, :, None] * scale[:, None] + 1e-9 * np.eye(4 * m))
+    variance: Array = np.abs(np.einsum("nii->ni", inverse)[:, :4]) * scale[:, :4] ** 2
+    return variance
+
+
+def core_errors(scene: Scene, expected: Pixels) -> Array:
+    """(N,) root mean square residual in the core of each column, over its standard deviation; 1 is noise alone."""
+    chi = np.pad((scene.pixels - expected) ** 2 / scene.noise.variance(expected), scene.half)
+    inside = np.pad(np.ones_like(expected), scene.half)
+    error = np.empty(len(scene.columns))
+    for rows in chunks(len(error)):
+        windows = Windows.around(scene.columns.yx[rows], scene.half)
+        reach = CORE * scene.columns.sigma[rows, None, None]
+        core = (windows.y[:, :, None] ** 2 + windows.x[:, None] ** 2 < reach**2) * windows.cut(inside)
+        error[rows] = np.sqrt((windows.cut(chi) * core).sum(axis=(1, 2)) / np.maximum(core.sum(axis=(1, 2)), 1))
+    return error
+
+
+def excess(scene: Scene, expected: Pixels) -> float:
+    """Factor by which what is left over scatters more at the scale of columns than independent noise would; 1 or more.
+
+    Smoothed, resampled and recorded images have noise that neighbouring pixels share, and columns are no exact
+    Gaussians. Both show in the residual seen through a Gaussian: of independent noise of variance 1 it lets
+    1 / (4 pi s^2) through. Half a column's width is taken, since the fit itself takes away what is as wide as a column.
+    """
+    known = np.asarray(scene.known) > 0
+    residual = np.where(known, (scene.pixels - expected) / np.sqrt(scene.noise.variance(expected)), 0)
+    scale = 0.5 * float(np.median(scene.columns.sigma))
+    through = ndimage.gaussian_filter(residual, scale)[known]
+    return float(np.sqrt(max(1.0, 4 * np.pi * scale**2 * float(np.mean(through**2)))))
+
+
+def ellipses(scene: Scene, expected: Pixels) -> tuple[Array, Array]:
+    """(N, 2) standard deviations of the columns along their long and short axes, in pixels, and (N,) the angle.
+
+    The angle is that of the long axis from the x axis, radians, counter-clockwise as displayed, -pi/2 to pi/2. The
+    second moments M of a Gaussian of covariance S, weighted with one of s^2, are (1/S + 1/s^2)^-1, which gives S
+    however long the ellipse is. Background and neighbours, as if round, are taken away first; NaN where noise leaves no
+    ellipse.
+    """
+    residual, spread = np.pad(scene.pixels - expected, scene.half), np.full((len(scene.columns), 2, 2), np.nan)
+    for rows in chunks(len(spread)):
+        part = scene.columns[rows]
+        windows = Windows.around(part.yx, scene.half)
+        down, across = factors(windows.y, part.sigma), factors(windows.x, part.sigma)
+        own = part.height.astype(np.float32)[:, None, None] * down[:, :, :1] * across[:, None, :, 0]
+        moments = np.matmul(down.transpose(0, 2, 1), np.matmul(windows.cut(residual) + own, across)).astype(float)
+        m = np.stack([moments[:, 2, 0], moments[:, 1, 1], moments[:, 1, 1], moments[:, 0, 2]], axis=1)
+        m = (m / moments[:, 0, :1]).reshape(-1, 2, 2)
+        good = (m[:, 0, 0] * m[:, 1, 1] > m[:, 0, 1] ** 2) & (np.trace(m, axis1=1, axis2=2) > 0)
+        inverse = np.full_like(m, np.nan)
+        inverse[good] = np.linalg.inv(m[good]) - np.eye(2)
+        good &= np.einsum("nii->ni", np.nan_to_num(inverse)).min(axis=1) > 0
+        good &= np.linalg.det(np.where(good[:, None, None], inverse, np.eye(2))) > 1e-6
+        part_spread = np.full_like(m, np.nan)
+        part_spread[good] = np.linalg.inv(inverse[good]) * part.sigma[good, None, None] ** 2
+        spread[rows] = part_spread
+    known = np.isfinite(spread[:, 0, 0])
+    values, vectors = np.linalg.eigh(np.where(known[:, None, None], spread, np.eye(2)))
+    angle = np.arctan2(-vectors[:, 0, 1], vectors[:, 1, 1])
+    angle = (angle + np.pi / 2) % np.pi - np.pi / 2
+    axes = np.where(known[:, None], np.sqrt(values[:, ::-1]), np.nan)
+    return axes, np.where(known, angle, np.nan)

@@ -1,0 +1,95 @@
+"""Scan distortion of single images, taken off the places of atoms and, on request, off the image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+from scipy.spatial import cKDTree
+
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import Image
+from local_crystallography.positions.scan import ScanCorrection, correct_scan
+from local_crystallography.steps.base import Step
+
+
+class CorrectScan(Step):
+    """Take fly-back, row jitter and slow wobble of the scan off the places of atoms, as told by their lattice.
+
+    A displacement of one sublattice against another stays; a displacement along x that all columns of a row share is
+    taken for the scan's. Drift and shear are taken off only where the true cell is named.
+    """
+
+    needs: ClassVar = ("atoms", "image")
+    makes: ClassVar = "atoms"
+    reads: ClassVar = ("refine_atoms",)
+    optional: ClassVar = True
+
+    slowest: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="Longest period of row shifts that is taken off, in rows; longer ones stay, as real strain may "
+        "look the same. 0 takes all off.",
+    )
+    cell: Literal["unknown", "square", "hexagonal", "named"] = Field(
+        "unknown",
+        description="Cell that the largest lattice is assumed to have, to take drift and shear off; named: the next "
+        "three fields; unknown leaves drift and shear.",
+    )
+    cell_a: float = Field(0.4, ge=0.01, le=100, description="Length a of the named cell, in nm; only b / a is used.")
+    cell_b: float = Field(0.4, ge=0.01, le=100, description="Length b of the named cell, in nm; only b / a is used.")
+    cell_angle: float = Field(90.0, ge=20, le=160, description="Angle between a and b of the named cell, in degrees.")
+    flatten: bool = Field(False, description="Whether the smooth background is taken off the corrected image.")
+
+    def __call__(self, atoms: Atoms, image: Image) -> Atoms:
+        """The atoms with columns `y_corrected_px` and `x_corrected_px`; where they are seen in the image stays.
+
+        Raises
+        ------
+        InputError
+            Where too few atoms of a frame stand on a lattice.
+        """
+        places = np.full((len(atoms), 2), np.nan)
+        for frame in np.unique(atoms.frame):
+            rows = atoms.frame == frame
+            places[rows] = self.correction(atoms, image, int(frame)).places(atoms.yx[rows])
+        return atoms.with_features(y_corrected_px=places[:, 0], x_corrected_px=places[:, 1])
+
+    def correction(self, atoms: Atoms, image: Image, frame: int = 0) -> ScanCorrection:
+        """What was wrong with the scan of one frame: row shifts, their spectrum, fly-back, spreads and remarks."""
+        pixels = image.data.reshape(-1, *image.shape)
+        if frame not in range(len(pixels)):
+            raise InputError(
+                f"Frame {frame} was asked for, the image has {len(pixels)}; take the image the atoms were found in."
+            )
+        yx = atoms.yx[atoms.frame == frame]
+        height, width = image.shape
+        outside = int(((yx < -0.5) | (yx > np.array([height, width]) - 0.5)).any(axis=1).sum())
+        if outside:
+            raise InputError(
+                f"{outside} atoms lie outside the image of {height} x {width} pixels; take the image the atoms were "
+                "found in."
+            )
+        return correct_scan(pixels[frame], yx, slowest=self.slowest, cell=self._ratio())
+
+    def corrected_image(self, atoms: Atoms, image: Image) -> Image:
+        """The image with every frame resampled, so that the scan is even; float32."""
+        pixels = image.data.reshape(-1, *image.shape)
+        frames = []
+        for frame in range(len(pixels)):
+            yx = atoms.yx[atoms.frame == frame]
+            correction = self.correction(atoms, image, frame)
+            wide = 2 * float(np.median(cKDTree(yx).query(yx, k=2)[0][:, 1])) if self.flatten else 0.0
+            frames.append(correction.image(pixels[frame], flatten=wide).astype(np.float32))
+        return replace(image, data=np.stack(frames).reshape(image.data.shape))
+
+    def _ratio(self) -> complex | None:
+        """b / a of the named cell, as numbers in the complex plane."""
+        named = self.cell_b / self.cell_a * np.exp(1j * np.radians(self.cell_angle))
+        return {"unknown": None, "square": 1j, "hexagonal": complex(np.exp(1j * np.pi / 3)), "named": complex(named)}[
+            self.cell
+        ]

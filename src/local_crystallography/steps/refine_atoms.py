@@ -1,0 +1,207 @@
+"""Atoms to where they are in the image, to a fraction of a pixel: fitted, with standard deviations."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import Field
+from scipy.spatial import cKDTree
+
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import Image
+from local_crystallography.data.progress import Job, Progress, finish
+from local_crystallography.positions.joint import common_width, fit_columns, is_dark, nearest_distance
+from local_crystallography.positions.quadratic import tops
+from local_crystallography.steps.base import Step
+
+Array = npt.NDArray[np.float64]
+
+SURE = 0.98
+"""Probability from which an atom is kept however weak; so are those put there by hand, which have none."""
+DOUBTED = 0.5
+"""Probability under which it takes twice the significance to keep an atom."""
+STRONG = 0.9
+"""Quantile of the intensities that the weakest are compared with."""
+
+
+class RefineAtoms(Step):
+    """Move every atom to where the image has it, to a fraction of a pixel, and say how sure that is."""
+
+    needs: ClassVar = ("atoms", "image")
+    makes: ClassVar = "atoms"
+    moves: ClassVar = True
+
+    method: Literal["joint", "quadratic"] = Field(
+        "joint",
+        description="joint: all atoms and the background fitted together; quadratic: tops of the smoothed image, fast.",
+    )
+    width: float | None = Field(
+        None,
+        ge=0.5,
+        le=100,
+        description="Standard deviation of an atom in pixels to begin with; automatic: found in the image.",
+    )
+    significance: float = Field(
+        4.5,
+        ge=0,
+        le=100,
+        description="Least height over its standard deviation (joint) that keeps an atom of which the probability map "
+        "was not sure; 0: all.",
+    )
+    axes: bool = Field(False, description="Also measure how long, how narrow and how turned every atom is.")
+    closest: float = Field(
+        0.0, ge=0, le=400, description="Of atoms nearer than this, in pixels, only the strongest is kept; 0: all."
+    )
+    weakest: float = Field(
+        0.0, ge=0, le=1, description="Lowest intensity over that of the strong atoms that is kept; 0: all."
+    )
+
+    def __call__(self, atoms: Atoms, image: Image) -> Atoms:
+        """The atoms at their refined places, with columns.
+
+        - `intensity`: volume above the background, unit of the image times square pixels; below 0 for dark atoms
+        - `amplitude`: height above the background, `amplitude_std` (joint) its standard deviation; `background`: the
+          background itself; units of the image
+        - `y_std_px`, `x_std_px`: standard deviation of the place
+        - `sigma_px`: standard deviation of the Gaussian (the shared one, with quadratic)
+        - `fit_error` (joint): root mean square residual in the core over what noise makes of it; 1 is noise alone
+        - `sigma_long_px`, `sigma_short_px`, `axis_angle_rad` (joint, with `axes`): the same along two axes, and the
+          direction of the long one, counter-clockwise as displayed from the x axis
+
+        Left out are atoms whose column turns out to stand outside the image, and those that `significance`, `closest`
+        and `weakest` leave out; none of these where the atoms were refined before. An atom that moves by more than half the distance to its nearest neighbour has lost its
+        column: it stays where it was, its standard deviations are NaN. Atoms outside the image stay as they are, all
+        columns NaN.
+
+        Raises
+        ------
+        InputError
+            Where there are no atoms in the image, places are not numbers, or frames are not in the image.
+        """
+        return finish(self.job(atoms, image))
+
+    def job(self, atoms: Atoms, image: Image) -> Job[Atoms]:
+        """The same as a job, which where it is stopped gives the atoms as far as they were refined."""
+        check(atoms, image)
+        frames = image.data.reshape(-1, *image.shape)
+        inside = ((atoms.yx >= -0.5) & (atoms.yx <= np.array(image.shape) - 0.5)).all(axis=1)
+        yx, tables, numbers = atoms.yx.copy(), [], np.unique(atoms.frame[inside])
+        for done, frame in enumerate(numbers):
+            rows = np.flatnonzero(inside & (atoms.frame == frame))
+            work = self._joint if self.method == "joint" else self._quadratic
+            job, stop = work(frames[frame], atoms.yx[rows]), None
+            while True:
+                try:
+                    progress = job.send(stop)
+                except StopIteration as end:
+                    yx[rows], table = end.value
+                    break
+                stop = yield Progress((done + progress.fraction) / len(numbers), progress.message)
+            tables.append(table.set_axis(atoms.ids[rows], axis=0))
+            if stop:
+                break
+        table = pd.concat(tables)
+        refined = Atoms(yx, atoms.features, atoms.pixel_size).join(table.index, table)
+        beyond = ((yx < -0.5) | (yx > np.array(image.shape) - 0.5)).any(axis=1) & inside  # only its rim is seen
+        return refined[(self._kept(refined) & ~beyond) | refined_before(atoms)]
+
+    def _joint(self, pixels: npt.NDArray[np.generic], yx: Array) -> Job[tuple[Array, pd.DataFrame]]:
+        """Places and columns of the atoms of one frame."""
+        fit = yield from fit_columns(pixels, yx, width=self.width)
+        columns = fit.columns
+        table = {
+            "intensity": 2 * np.pi * columns.sigma**2 * columns.height,
+            "amplitude": columns.height,
+            "amplitude_std": fit.height_std,
+            "background": fit.background,
+            "sigma_px": columns.sigma,
+            "y_std_px": fit.std[:, 0],
+            "x_std_px": fit.std[:, 1],
+            "fit_error": fit.error,
+        }
+        if self.axes:
+            table |= {"sigma_long_px": fit.axes[:, 0], "sigma_short_px": fit.axes[:, 1], "axis_angle_rad": fit.angle}
+        return columns.yx, pd.DataFrame(table)
+
+    def _quadratic(self, pixels: npt.NDArray[np.generic], yx: Array) -> Job[tuple[Array, pd.DataFrame]]:
+        """The same, from the tops of the smoothed image."""
+        yield Progress(0.0, f"Refining {len(yx)} atoms")
+        level, unit = float(pixels[::2, ::2].mean()), float(pixels[::2, ::2].std()) or 1.0
+        scaled = ((pixels.astype(np.float64) - level) / unit).astype(np.float32)
+        distance = nearest_distance(yx, pixels.shape)
+        width = self.width or common_width(scaled, yx, float(np.median(distance)))
+        found = tops(scaled, yx, width=width, dark=is_dark(scaled, yx, float(np.median(distance))))
+        lost = ~(np.hypot(*(found.yx - yx).T) <= distance / 2)
+        std = np.where(lost[:, None], np.nan, found.std)
+        table = {
+            "intensity": 2 * np.pi * width**2 * found.height * unit,
+            "amplitude": found.height * unit,
+            "background": found.background * unit + level,
+            "sigma_px": np.full(len(yx), width),
+            "y_std_px": std[:, 0],
+            "x_std_px": std[:, 1],
+        }
+        return np.where(lost[:, None], yx, found.yx), pd.DataFrame(table)
+
+    def _kept(self, atoms: Atoms) -> npt.NDArray[np.bool_]:
+        """(N,) whether an atom is strong enough and the strongest around; atoms that were not measured are kept."""
+        intensity = np.abs(atoms.features["intensity"].to_numpy(float))
+        measured = np.isfinite(intensity)
+        keep: npt.NDArray[np.bool_] = np.ones(len(atoms), bool)
+        if self.weakest and measured.any():
+            keep &= ~(intensity < self.weakest * np.nanquantile(intensity, STRONG))
+        if self.significance and {"probability", "amplitude_std"} <= set(atoms.features):
+            unsure = atoms.features["probability"].to_numpy(float) < SURE
+            height, std = (np.abs(atoms.features[name].to_numpy(float)) for name in ("amplitude", "amplitude_std"))
+            needed = self.significance * np.where(atoms.features["probability"].to_numpy(float) < DOUBTED, 2, 1)
+            keep &= ~(unsure & ~(height > needed * std))
+        if self.closest and len(atoms) > 1:
+            far = 2 * np.ptp(atoms.yx, axis=0).max() + self.closest + 1
+            places = np.column_stack([atoms.yx, atoms.frame * far])
+            pairs = cKDTree(places).query_pairs(self.closest, output_type="ndarray")
+            keep &= strongest(np.nan_to_num(intensity), pairs)
+        return keep
+
+
+def refined_before(atoms: Atoms) -> npt.NDArray[np.bool_]:
+    """(N,) whether an atom has been refined already: then it was judged, and is there because somebody wants it."""
+    if "y_std_px" not in atoms.features:
+        return np.zeros(len(atoms), bool)
+    known: npt.NDArray[np.bool_] = np.isfinite(atoms.features["y_std_px"].to_numpy(float))
+    return known
+
+
+def strongest(intensity: Array, pairs: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+    """(N,) whether no stronger atom that is itself kept is paired with an atom."""
+    keep = np.ones(len(intensity), bool)
+    partners: dict[int, list[int]] = {}
+    for left, right in pairs.tolist():
+        partners.setdefault(left, []).append(right)
+        partners.setdefault(right, []).append(left)
+    for atom in sorted(partners, key=lambda row: -intensity[row]):
+        if keep[atom]:
+            keep[partners[atom]] = False
+    return keep
+
+
+def check(atoms: Atoms, image: Image) -> None:
+    """Raise where there is nothing to refine."""
+    if not np.isfinite(atoms.yx).all():
+        raise InputError(
+            f"{int((~np.isfinite(atoms.yx)).any(axis=1).sum())} atoms have places that are not numbers, places in "
+            "pixels were expected; remove these atoms."
+        )
+    count = image.data.reshape(-1, *image.shape).shape[0]
+    if len(atoms) and not 0 <= atoms.frame.min() <= atoms.frame.max() < count:
+        raise InputError(
+            f"Atoms of frame {atoms.frame.max()} came with {image.name}, which has {count} frames (0 to {count - 1}); "
+            "refine them in the image they were found in."
+        )
+    if not ((atoms.yx >= -0.5) & (atoms.yx <= np.array(image.shape) - 0.5)).all(axis=1).any():
+        raise InputError(
+            f"{len(atoms)} atoms came, none of them inside {image.name}; find atoms first, in the image to refine in."
+        )

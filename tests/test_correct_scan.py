@@ -1,0 +1,116 @@
+"""The step that puts scans right, and the one that averages frames: tables in, tables out."""
+
+import numpy as np
+import pytest
+from crystals import blobs, square_lattice
+
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import Image
+from local_crystallography.steps.average_frames import AverageFrames
+from local_crystallography.steps.correct_scan import CorrectScan
+
+SHAPE = (160, 160)
+
+
+def skewed(shear=0.0, seed=0):
+    """A lattice whose rows are pushed by known shifts, and where its atoms are seen."""
+    rng = np.random.default_rng(seed)
+    yx = square_lattice(16.0, shape=SHAPE, angle=0.15, margin=8)
+    yx[:, 1] += shear * (yx[:, 0] - 79.5)
+    shift = rng.normal(0, 0.4, SHAPE[0])
+    x = np.arange(SHAPE[1])
+    pixels = np.zeros(SHAPE)
+    seen = yx.copy()
+    for k, (p, q) in enumerate(yx):
+        weight = np.exp(-0.5 * ((np.arange(SHAPE[0]) - p) / 3) ** 2)
+        pixels += weight[:, None] * np.exp(-0.5 * ((x - shift[:, None] - q) / 3) ** 2)
+        seen[k, 1] += (weight**2 @ shift) / (weight**2).sum()
+    return rng.poisson(500 * pixels + 30), seen, yx
+
+
+def left(places, true):
+    """(2,) rms error along y and x after the best affine map."""
+    design = np.column_stack([np.ones(len(true)), true])
+    return np.sqrt(((places - design @ np.linalg.lstsq(design, places, rcond=None)[0]) ** 2).mean(axis=0))
+
+
+def table(atoms):
+    return atoms.features[["y_corrected_px", "x_corrected_px"]].to_numpy()
+
+
+def test_frames_are_put_right_one_by_one_and_seen_places_stay():
+    frames = [skewed(seed=seed) for seed in (0, 1)]
+    seen = np.concatenate([frame[1] for frame in frames])
+    number = np.repeat([0, 1], [len(frame[1]) for frame in frames])
+    atoms = CorrectScan()(Atoms.at(seen, frame=number), Image(np.stack([frame[0] for frame in frames])))
+    np.testing.assert_array_equal(atoms.yx, seen)
+    for i, (_, before, true) in enumerate(frames):
+        assert left(table(atoms)[number == i], true)[1] < 0.6 * left(before, true)[1]
+
+
+def test_a_named_cell_takes_shear_off():
+    pixels, seen, _ = skewed(shear=0.06)
+    atoms = CorrectScan(cell="square")(Atoms.at(seen), Image(pixels))
+    named = CorrectScan(cell="named", cell_a=0.39, cell_b=0.39, cell_angle=90)(Atoms.at(seen), Image(pixels))
+    np.testing.assert_allclose(table(atoms), table(named))
+    correction = CorrectScan(cell="square").correction(atoms, Image(pixels))
+    np.testing.assert_allclose(correction.affine, [[1, 0], [-0.06, 1]], atol=0.01)
+    assert "assumed" in " ".join(correction.remarks)
+    plain = CorrectScan().correction(atoms, Image(pixels))
+    np.testing.assert_array_equal(plain.affine, np.eye(2))
+
+
+@pytest.mark.parametrize("flatten", [False, True])
+def test_the_corrected_image_shows_the_atoms_at_the_corrected_places(flatten):
+    pixels, seen, _ = skewed()
+    image = Image(pixels, 0.02)
+    step = CorrectScan(flatten=flatten)
+    atoms = step(Atoms.at(seen), image)
+    put = step.corrected_image(Atoms.at(seen), image)
+    assert put.data.shape == SHAPE
+    assert put.pixel_size == 0.02
+    inner = table(atoms)[((seen > 20) & (seen < 140)).all(axis=1)]
+    even = blobs(inner, shape=SHAPE, sigma=3.0)[20:140, 20:140].ravel()
+    before = np.corrcoef(pixels[20:140, 20:140].ravel(), even)[0, 1]
+    assert np.corrcoef(put.data[20:140, 20:140].ravel(), even)[0, 1] > before - 0.01 * flatten
+
+
+def test_bad_input_is_told():
+    pixels, seen, _ = skewed()
+    with pytest.raises(InputError, match="Frame 1 was asked for"):
+        CorrectScan()(Atoms.at(seen, frame=1), Image(pixels))
+    with pytest.raises(InputError, match="outside the image"):
+        CorrectScan()(Atoms.at(seen + 50), Image(pixels))
+    with pytest.raises(InputError, match="stand on a lattice"):
+        CorrectScan()(Atoms.at(seen[:5]), Image(pixels))
+
+
+def drifting(count=6, counts=30.0, seed=0):
+    """A noisy stack of a lattice with one odd atom, that drifts, and its path."""
+    rng = np.random.default_rng(seed)
+    path = np.cumsum(rng.uniform(-1.5, 2.5, (count, 2)), axis=0)
+    path -= path[0]
+    places = square_lattice(14.0, shape=(200, 200), angle=0.2, margin=-20) - 30
+    heights = rng.uniform(0.6, 1.2, len(places))
+    frames = [rng.poisson(counts * blobs(places + p, height=heights) + 3) for p in path]
+    return np.stack(frames), path, blobs(places, height=heights) * counts + 3
+
+
+def test_frames_are_laid_over_each_other():
+    frames, path, clean = drifting()
+    average = AverageFrames().average(Image(frames, 0.02))
+    np.testing.assert_allclose(average.shifts, -path, atol=0.1)
+    assert average.image.data.shape == (128, 128)
+    assert average.image.pixel_size == 0.02
+    inner = (slice(20, -20), slice(20, -20))
+    alone = np.std((frames[0] - clean)[inner])
+    assert np.std((average.image.data - clean)[inner]) < 1.2 * alone / np.sqrt(len(frames))
+    assert (average.count[inner] == len(frames)).all()
+
+
+def test_one_frame_is_its_own_average():
+    image = Image(skewed()[0])
+    assert AverageFrames()(image) is image
+    with pytest.raises(InputError, match="stack of at least two"):
+        AverageFrames().average(image)

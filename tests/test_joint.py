@@ -1,0 +1,129 @@
+"""Atoms are placed as well as the counts allow, and the standard deviations say how well that is."""
+
+import numpy as np
+import pytest
+from crystals import blobs, square_lattice
+
+from local_crystallography.data.progress import finish
+from local_crystallography.positions.joint import common_width, fit_columns
+from local_crystallography.positions.noise import noise_of_image
+
+SIDE, WIDTH = 200, 3.0
+
+
+def field(heights=1.0, *, ground=0.2, spacing=17.0, seed=0):
+    """Places and expected image of a displaced square lattice."""
+    random = np.random.default_rng(seed)
+    places = square_lattice(spacing, shape=(SIDE, SIDE), angle=0.1, margin=-9)
+    places = places + random.normal(0, 0.3, places.shape)
+    return places, ground + blobs(places, shape=(SIDE, SIDE), sigma=WIDTH, height=heights)
+
+
+def fitted(expected, places, *, counts, start=0.5, scale=1.0, offset=0.0):
+    """The fit of a noisy picture, and the errors (N, 2) of the atoms well inside."""
+    random = np.random.default_rng(1)
+    image = scale * random.poisson(counts * expected) + offset
+    inside = ((places > 0) & (places < SIDE - 1)).all(axis=1)
+    places = places[inside]
+    moved = np.clip(places + random.normal(0, start, places.shape), 0, SIDE - 1)
+    fit = finish(fit_columns(image, moved, width=None))
+    middle = ((places > 12) & (places < SIDE - 13)).all(axis=1)
+    return fit, fit.columns.yx - places, middle
+
+
+def bound(expected, height, *, counts):
+    """Cramér-Rao bound of an atom alone on an even background."""
+    y, x = np.mgrid[-15:16, -15:16]
+    shape = np.exp(-(y**2 + x**2) / (2 * WIDTH**2))
+    slope = counts * height * shape * y / WIDTH**2
+    return (slope**2 / (counts * (expected.min() + height * shape))).sum() ** -0.5
+
+
+@pytest.mark.parametrize("counts", [20, 1000])
+def test_errors_are_those_that_the_counts_allow(counts):
+    places, expected = field()
+    _, errors, middle = fitted(expected, places, counts=counts)
+    assert errors[middle].std() < 1.15 * bound(expected, 1.0, counts=counts)
+
+
+@pytest.mark.parametrize("spacing", [17.0, 11.0])
+def test_standard_deviations_are_those_of_the_errors(spacing):
+    places, expected = field(spacing=spacing)
+    fit, errors, middle = fitted(expected, places, counts=100)
+    assert np.sqrt(np.mean((errors / fit.std)[middle] ** 2)) == pytest.approx(1, abs=0.12)
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1.0, 0.0), (0.25, 10.0), (1e-10, -3e-9), (1e4, 0.0)])
+def test_any_unit_gives_the_same_places_and_its_own_gain(scale, offset):
+    places, expected = field()
+    counted, same, _ = fitted(expected, places, counts=100)
+    fit, errors, _ = fitted(expected, places, counts=100, scale=scale, offset=offset)
+    assert np.abs(errors - same).max() < 0.02
+    assert fit.noise.gain == pytest.approx(scale * counted.noise.gain, rel=0.02)
+    assert fit.noise.gain == pytest.approx(scale, rel=0.08)
+
+
+def test_what_is_added_is_found_again():
+    places, expected = field(heights=0.8, ground=0.3)
+    fit, _, middle = fitted(expected, places, counts=2000)
+    assert np.median(fit.columns.height[middle]) == pytest.approx(1600, rel=0.01)
+    assert np.median(fit.columns.sigma[middle]) == pytest.approx(WIDTH, rel=0.01)
+    assert np.median(fit.background[middle]) == pytest.approx(600, rel=0.02)
+    assert np.median(fit.error[middle]) == pytest.approx(1, abs=0.05)
+
+
+def test_dark_atoms_are_bright_ones_upside_down():
+    places, expected = field()
+    _, errors, middle = fitted(2.0 - expected, places, counts=100)
+    assert errors[middle].std() < 0.2
+
+
+def test_weak_columns_stay_between_strong_ones():
+    places, _ = field()
+    heights = np.where(np.arange(len(places)) % 2, 1.0, 0.08)
+    _, expected = field(heights)
+    fit, errors, middle = fitted(expected, places, counts=200)
+    assert np.abs(errors[middle]).max() < 2.5
+    assert np.isnan(fit.std).any(axis=1).mean() < 0.05
+
+
+def test_a_step_of_the_background_does_not_move_atoms():
+    places, expected = field()
+    step = np.where(np.arange(SIDE) > 100, 0.3, 0.0)
+    _, errors, middle = fitted(expected + step, places, counts=500)
+    near = middle & (np.abs(places[((places > 0) & (places < SIDE - 1)).all(axis=1), 1] - 100) < 12)
+    assert np.abs(errors[near, 1].mean()) < 0.1
+
+
+def test_a_point_where_no_atom_is_stays_there_without_a_standard_deviation():
+    places, expected = field(heights=np.r_[1.0])
+    image = np.random.default_rng(0).poisson(400 * expected)
+    far = places[:1] * 0 + [100.0, 100.0]
+    near = places[np.hypot(*(places - far[0]).T) > 4]
+    inside = near[((near > 0) & (near < SIDE - 1)).all(axis=1)]
+    beside = inside[0] + [0.0, 4.5]
+    fit = finish(fit_columns(image, np.vstack([inside, beside]), width=None))
+    assert np.isfinite(fit.columns.yx).all()
+    assert np.hypot(*(fit.columns.yx[-1] - beside)) < 5
+
+
+def test_a_job_that_is_stopped_gives_what_it_has():
+    places, expected = field()
+    inside = places[((places > 0) & (places < SIDE - 1)).all(axis=1)]
+    image = np.random.default_rng(0).poisson(100 * expected)
+    fit = finish(fit_columns(image, inside, width=None), lambda progress: True)
+    assert np.isfinite(fit.columns.yx).all()
+
+
+def test_the_width_is_seen_before_the_fit():
+    places, expected = field()
+    inside = places[((places > 0) & (places < SIDE - 1)).all(axis=1)]
+    assert common_width(expected.astype(np.float32), inside, 17.0) == pytest.approx(WIDTH, rel=0.06)
+
+
+@pytest.mark.parametrize("counts", [3, 100, 3000])
+def test_counted_electrons_have_gain_one_and_offset_zero(counts):
+    _, expected = field()
+    noise = noise_of_image(np.random.default_rng(2).poisson(counts * expected).astype(np.float32))
+    assert noise.gain == pytest.approx(1, abs=0.06)
+    assert noise.offset == pytest.approx(0, abs=0.05 * counts)
