@@ -193,6 +193,7 @@ def _edits_by_hand_are_used(dock, viewer, press):
     press(dock.run_all)
     assert len(dock.work.analysis.atoms) == n - 2
     press(dock.panels["find_atoms"].button)
+    press(dock.panels["refine_atoms"].button)
     assert len(dock.work.analysis.atoms) == n
     assert len(viewer.layers["atoms edited by hand"].data) == n - 2
     assert len(viewer.layers["atoms"].data) == n

@@ -123,8 +123,9 @@ class ResultLayers:
         if layer is None or atoms is None or np.array_equal(layer.data, layers.coordinates(atoms, self.stack)):
             return None
         edited = layers.atoms_from(layer, self.image_layer)
-        # what was computed for the old places is not true of the new ones
-        return edited.without([name for names in self.analysis.columns.values() for name in names])
+        # what was computed for the old places is not true of the new ones; and all that is left is wanted
+        old = [name for names in self.analysis.columns.values() for name in names]
+        return edited.without(old).with_features(kept=True)
 
     def set_editable(self, editable: bool) -> None:
         """Whether atoms can be moved by hand."""

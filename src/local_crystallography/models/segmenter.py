@@ -16,7 +16,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from local_crystallography.data.errors import InputError
-from local_crystallography.models.unet import BLOCK, UNet
+from local_crystallography.models.unet import BLOCK, UNet, untrained
 
 Array = npt.NDArray[np.float32]
 
@@ -93,7 +93,7 @@ class Segmenter:
         """The same networks with `count` classes, which all know what one atom looked like."""
         networks = []
         for network in self.networks:
-            other = UNet(count)
+            other = untrained(count)
             weights = network.state_dict()
             for name in ("last.weight", "last.bias"):
                 per_class = weights[name].unflatten(0, (len(self.classes), 4))[:1]
@@ -130,7 +130,7 @@ class Segmenter:
             classes = tuple(notes["classes"].split("\n"))
             networks = []
             for number in range(int(notes["members"])):
-                network = UNet(len(classes))
+                network = untrained(len(classes))
                 own = {name: value.float() for name, value in under(tensors, f"{number}.").items()}
                 network.load_state_dict(network.state_dict() | own)
                 networks.append(network.eval())

@@ -20,7 +20,7 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.models.segmenter import Segmenter, prepare, under
 from local_crystallography.models.training import one_thread
-from local_crystallography.models.unet import UNet
+from local_crystallography.models.unet import UNet, untrained
 
 Array = npt.NDArray[np.float32]
 Noise = Callable[[np.random.Generator], Array]
@@ -104,9 +104,7 @@ class SegmenterTraining:
         InputError
             For a checkpoint that is of another training.
         """
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            network = (self.network or UNet(len(self.classes))).train()
+        network = (self.network or untrained(len(self.classes), self.seed)).train()
         optimizer = torch.optim.AdamW(network.parameters(), lr=self.learning_rate, weight_decay=1e-4)
         if checkpoint is not None and checkpoint.exists():
             self._restore(checkpoint, network, optimizer)
@@ -157,7 +155,7 @@ class SegmenterTraining:
     def _result(self, network: UNet) -> Segmenter:
         networks = [deepcopy(network).eval()]
         for weights in reversed(self.members):
-            other = UNet(len(self.classes))
+            other = untrained(len(self.classes))
             other.load_state_dict(weights)
             networks.append(other.eval())
         return Segmenter(tuple(networks), self.classes, self.sigma)
@@ -186,8 +184,7 @@ class SegmenterTraining:
             with safe_open(path, framework="pt") as file:
                 notes = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if notes["belongs"] != self._belongs():
-                raise InputError(f"{path} is of a training with other settings; name another file or remove this one.")
+            belongs = notes["belongs"] == self._belongs()
             network.load_state_dict(under(tensors, "network."))
             self.done = int(notes["done"])
             self.members = [under(tensors, f"member{number}.") for number in range(int(notes["members"]))]
@@ -197,6 +194,8 @@ class SegmenterTraining:
             raise InputError(
                 f"{path} is not a checkpoint of such a training; name another file or remove it."
             ) from error
+        if not belongs:
+            raise InputError(f"{path} is of a training with other settings; name another file or remove this one.")
 
 
 def batch(pool: list[Example], rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:

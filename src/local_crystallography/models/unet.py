@@ -43,6 +43,13 @@ class UNet(nn.Module):
         return logits
 
 
+def untrained(classes: int, seed: int = 0) -> UNet:
+    """A network of random weights; the random numbers of the caller are left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return UNet(classes)
+
+
 def convolution(channels: int, out: int) -> nn.Sequential:
     """3 x 3, normalised over the batch, rectified."""
     return nn.Sequential(

@@ -73,9 +73,9 @@ class RefineAtoms(Step):
           direction of the long one, counter-clockwise as displayed from the x axis
 
         Left out are atoms whose column turns out to stand outside the image, and those that `significance`, `closest`
-        and `weakest` leave out; none of these where the atoms were refined before. An atom that moves by more than half the distance to its nearest neighbour has lost its
-        column: it stays where it was, its standard deviations are NaN. Atoms outside the image stay as they are, all
-        columns NaN.
+        and `weakest` leave out; none of these where a column `kept` is true, as it is for atoms edited by hand. An atom
+        that moves by more than half the distance to its nearest neighbour has lost its column: it stays where it was,
+        its standard deviations are NaN. Atoms outside the image stay as they are, all columns NaN.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class RefineAtoms(Step):
         table = pd.concat(tables)
         refined = Atoms(yx, atoms.features, atoms.pixel_size).join(table.index, table)
         beyond = ((yx < -0.5) | (yx > np.array(image.shape) - 0.5)).any(axis=1) & inside  # only its rim is seen
-        return refined[(self._kept(refined) & ~beyond) | refined_before(atoms)]
+        return refined[(self._kept(refined) & ~beyond) | by_hand(atoms)]
 
     def _joint(self, pixels: npt.NDArray[np.generic], yx: Array) -> Job[tuple[Array, pd.DataFrame]]:
         """Places and columns of the atoms of one frame."""
@@ -167,12 +167,11 @@ class RefineAtoms(Step):
         return keep
 
 
-def refined_before(atoms: Atoms) -> npt.NDArray[np.bool_]:
-    """(N,) whether an atom has been refined already: then it was judged, and is there because somebody wants it."""
-    if "y_std_px" not in atoms.features:
+def by_hand(atoms: Atoms) -> npt.NDArray[np.bool_]:
+    """(N,) whether somebody has looked at an atom and wants it."""
+    if "kept" not in atoms.features:
         return np.zeros(len(atoms), bool)
-    known: npt.NDArray[np.bool_] = np.isfinite(atoms.features["y_std_px"].to_numpy(float))
-    return known
+    return np.asarray(atoms.features["kept"].fillna(False), bool)
 
 
 def strongest(intensity: Array, pairs: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
