@@ -90,7 +90,7 @@ def test_what_cannot_be_used_is_said_once(command: list[str], tmp_path: Path) ->
     done = subprocess.run(given, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode != 0
     assert done.stderr.count("local-crystallography: A window of 512 pixels") == 1
-    assert set(Analysis.open(tmp_path / "out").asked) == {"segment", "find_atoms"}
+    assert set(Analysis.open(tmp_path / "out").asked) == {"segment", "find_atoms", "refine_atoms"}
 
 
 def wait_for(file: Path, seconds: float = 60) -> None:

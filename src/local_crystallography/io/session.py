@@ -103,9 +103,9 @@ def restore(analysis: Analysis, folder: Path) -> Analysis:
     if "extract_sub_images" in steps and results["atoms"] is not None:
         moved = "encode" in steps and steps["encode"].correct_positions
         atoms = as_found(results["atoms"]) if moved else results["atoms"]
-        later = [name for names in provenance.columns.values() for name in names]
-        inputs = (atoms.without(later), results["image"], results["probability"])
-        results["sub_images"] = steps["extract_sub_images"](*inputs)
+        cut = steps["extract_sub_images"]
+        later = [name for step, names in provenance.columns.items() if step not in cut.reads for name in names]
+        results["sub_images"] = cut(atoms.without(later), results["image"], results["probability"])
     asked_for = {name: getattr(asked, name) for name in provenance.asked}
     analysis.restore_results(results, asked_for, steps, provenance.columns)
     analysis.seconds = dict(provenance.seconds)

@@ -143,7 +143,8 @@ class Surface:
     def smoother(self, weight: float) -> Smoother:
         """Approximate inverse of information and prior: exact for even weights and tightness."""
         data, rough = self._spectrum(weight, np.exp(np.log(self.tightness).mean(axis=(1, 2))))
-        return Smoother(1 / (data + rough + max(1e-12 * float(data.max()), 1e-30)))
+        total = data + rough + 1e-12 * data.max()
+        return Smoother(np.divide(1, total, out=np.zeros_like(total), where=total > 0))
 
     def _spectrum(self, weight: float, tightness: Array) -> tuple[Array, Array]:
         """(ny, nx) eigenvalues of information and prior in the cosine basis."""

@@ -103,6 +103,8 @@ class ExtractSubImages(Step):
         if not self.weakest or "amplitude" not in atoms.features:
             return atoms
         intensity = np.abs(atoms.features["intensity"].to_numpy(float))
+        if not np.isfinite(intensity).any():
+            return atoms
         return atoms[~(intensity < self.weakest * np.nanquantile(intensity, STRONG))]
 
     def _channels(self, image: Image, probability: Array | None) -> list[Array]:

@@ -80,7 +80,7 @@ class RefineAtoms(Step):
         Raises
         ------
         InputError
-            Where there are no atoms in the image, places are not numbers, or frames are not in the image.
+            Where there are no atoms in the image or none is kept, places are no numbers, or frames are not in it.
         """
         return finish(self.job(atoms, image))
 
@@ -107,7 +107,13 @@ class RefineAtoms(Step):
         table = pd.concat(tables)
         refined = Atoms(yx, atoms.features, atoms.pixel_size).join(table.index, table)
         beyond = ((yx < -0.5) | (yx > np.array(image.shape) - 0.5)).any(axis=1) & inside  # only its rim is seen
-        return refined[(self._kept(refined) & ~beyond) | by_hand(atoms)]
+        kept = (self._kept(refined) & ~beyond) | by_hand(atoms)
+        if not kept.any():
+            raise InputError(
+                f"None of the {len(atoms)} atoms stands out of the noise of {image.name}, an atomically resolved image "
+                "was expected; lower significance, closest and weakest where there are atoms."
+            )
+        return refined[kept]
 
     def _joint(self, pixels: npt.NDArray[np.generic], yx: Array) -> Job[tuple[Array, pd.DataFrame]]:
         """Places and columns of the atoms of one frame."""
