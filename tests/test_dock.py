@@ -78,6 +78,9 @@ def test_every_step_by_its_button(dock, viewer, press):
     visible = [layer.name for layer in viewer.layers if layer.visible]
     assert visible == ["quick", "label", "atoms"]
     assert dock.panels["segment"].form.fields["sigma"].box.text().startswith("2.")
+    assert "bright columns, sigma 2." in status(dock, "segment")
+    assert "atoms, to 0." in status(dock, "refine_atoms")
+    assert "sublattices" in status(dock, "measure_lattice")
     assert EXPLORER in viewer.window.dock_widgets
     assert dock.colour_box.currentText() == "label"
     assert [len(watch.plot.losses) for watch in dock.watches.values()] == [3, 3]

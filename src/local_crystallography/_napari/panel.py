@@ -13,6 +13,7 @@ from local_crystallography.analysis import MISSING, STEPS, Analysis, title
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import Step
+from local_crystallography.steps.segment import Segment
 from local_crystallography.steps.training import Training
 
 if TYPE_CHECKING:
@@ -105,9 +106,8 @@ def _network(analysis: Analysis, name: str) -> Vae | None:
 
 
 def _result(analysis: Analysis, name: str, atoms: Atoms | None) -> str:
-    if name == "segment":
-        spacing = getattr(analysis.used.get(name), "spacing", None)
-        return "done" if spacing is None else f"atoms {spacing:.3g} px apart"
+    if isinstance(segment := analysis.used.get(name), Segment):
+        return segment.scale
     if name == "extract_sub_images" and analysis.sub_images is not None:
         return f"{len(analysis.sub_images):,} windows of {analysis.sub_images.window_size} px"
     if (vae := _network(analysis, name)) is not None:
@@ -118,8 +118,12 @@ def _result(analysis: Analysis, name: str, atoms: Atoms | None) -> str:
         return "done"
     if name == "describe" and (columns := analysis.columns.get(name)):
         return f"{int(atoms.features[columns[0]].notna().sum()):,} atoms described"
-    if name == "find_atoms":
+    if name == "find_atoms" and "refine_atoms" not in analysis.used:
         return f"{len(atoms):,} atoms"
+    if name == "refine_atoms" and "y_std_px" in atoms.features:
+        return f"{len(atoms):,} atoms, to {atoms.features[['y_std_px', 'x_std_px']].median().mean():.2f} px"
+    if name == "measure_lattice" and "sublattice" in atoms.features:
+        return f"{atoms.features['grain'].max() + 1} grains, {atoms.features['sublattice'].max() + 1} sublattices"
     if (latent := {"encode": "z0", "encode_cvae": "c0"}.get(name)) in atoms.features:
         return f"{int(atoms.features[latent].notna().sum()):,} atoms encoded"
     if name == "cluster" and "label" in atoms.features:

@@ -104,7 +104,7 @@ class Segment(Step):
         maps: list[Array] = []
         frames = step._signed(image)
         for number, frame in enumerate(frames):
-            yield Progress(number / len(frames), step._message())
+            yield Progress(number / len(frames), step.scale)
             maps.append(step._probability(frame))
         return np.stack(maps).reshape(image.data.shape)
 
@@ -119,8 +119,10 @@ class Segment(Step):
         sigma = BLOB_SCALE * self.spacing
         return blob_probability(frame, sigma=sigma, significance=self.significance, weakest=self.weakest)
 
-    def _message(self) -> str:
-        scale = f"columns of {self.sigma:g} px" if self.method == "network" else f"atoms {self.spacing:.1f} px apart"
+    @property
+    def scale(self) -> str:
+        """What was taken the atoms for, in words."""
+        scale = f"columns, sigma {self.sigma} px" if self.method == "network" else f"atoms {self.spacing:.3g} px apart"
         return f"{self.contrast} {scale}"
 
     def _signed(self, image: Image) -> Array:
