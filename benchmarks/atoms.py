@@ -204,8 +204,9 @@ def multislice(options: argparse.Namespace) -> None:
         for name in ("multislice", "gaussian"):
             made = from_multislice(drawn, name, counts, options.seed)
             found = find(made)
-            for step, atoms in {"found": found, "refined": refine(found, made)}.items():
-                one = score(made, atoms.yx, bound(made), told(atoms), ignored="light")
+            refined = refine(found, made)
+            for step, atoms, std in (("found", found, None), ("refined", refined, told(refined))):
+                one = score(made, atoms.yx, bound(made), std, ignored="light")
                 cells = [f"{one.f1:.3f}", str(one.missed), str(one.false), f"{one.error:.3f}", f"{one.over_bound:.2f}"]
                 print_row(made, counts, f"ours, {step}", *cells, f"{one.over_std:.2f}")
 
