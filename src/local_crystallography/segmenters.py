@@ -69,13 +69,13 @@ def tune_segmenter(
         )
     classes, kind = classes_of(atoms)
     first = shipped()
-    scaled, places, sigma = scaled_to(image, atoms.yx, first.sigma)
+    scaled, places = scaled_to(image, atoms.yx, first.sigma)
     mixed = len(classes) == 1
 
     def example(number: int) -> Example:
         if mixed and number % 2:
             return simulated(number, seed=seed)
-        return marked(scaled, places, kind, len(classes), sigma, np.random.default_rng([seed, number]))
+        return marked(scaled, places, kind, len(classes), first.sigma, np.random.default_rng([seed, number]))
 
     network = first.with_classes(len(classes)).networks[0]
     return SegmenterTraining(example, classes, first.sigma, steps, TUNING_RATE, seed, network).run(checkpoint)
@@ -108,8 +108,8 @@ def classes_of(atoms: Atoms) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
 
 def scaled_to(
     image: Image, yx: npt.NDArray[np.float64], sigma: float
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64], float]:
-    """The frame with bright atoms, scaled so that columns have the given sigma; the places in it; and that sigma."""
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    """The frame with bright atoms, scaled so that columns have the given sigma; and the places in it."""
     from local_crystallography.models.segmenter import resized
 
     frame = image.frames[0]
@@ -117,9 +117,9 @@ def scaled_to(
     if scale is None:
         raise InputError(f"{image.name}: no columns of atoms are seen, an atomically resolved image was expected.")
     frame = frame if looks_bright(frame, scale.sigma) else -frame
-    shape = tuple(max(SIDE, round(side * sigma / scale.sigma)) for side in frame.shape)
+    shape = tuple(max(16, round(side * sigma / scale.sigma)) for side in frame.shape)
     zoom = np.array(shape) / frame.shape
-    return resized(frame[None, None], shape)[0, 0], (yx + 0.5) * zoom - 0.5, sigma
+    return resized(frame[None, None], shape)[0, 0], (yx + 0.5) * zoom - 0.5
 
 
 def marked(

@@ -11,6 +11,9 @@ import pandas as pd
 
 from local_crystallography.data.errors import InputError
 
+STRONG = 0.9
+"""Quantile of the intensities that weak atoms are compared with."""
+
 
 @dataclass(frozen=True)
 class Atoms:
@@ -75,6 +78,12 @@ class Atoms:
     def with_features(self, **columns: Any) -> Atoms:
         """The same atoms with columns added or replaced."""
         return Atoms(self.yx, self.features.assign(**columns), self.pixel_size)
+
+    def relative_intensity(self) -> npt.NDArray[np.float64]:
+        """(N,) size of the column `intensity` over that of the strong atoms, its 90 % quantile; NaN where not known."""
+        size = np.abs(self.features["intensity"].to_numpy(float))
+        known = np.isfinite(size)
+        return np.asarray(size / np.quantile(size[known], STRONG) if known.any() else size, np.float64)
 
     def without(self, names: list[str]) -> Atoms:
         """The same atoms without the named columns, where they exist."""

@@ -20,8 +20,6 @@ Array = npt.NDArray[np.float32]
 
 WINDOW_SPACINGS = 2.3
 """Automatic window side over the distance between neighbours: the disc in it holds the first and second shell."""
-STRONG = 0.9
-"""Quantile of the intensities that the weakest are compared with."""
 CHUNK = 2000
 
 
@@ -102,10 +100,7 @@ class ExtractSubImages(Step):
         """The atoms without light columns; all where intensities above the background are not known."""
         if not self.weakest or "amplitude" not in atoms.features:
             return atoms
-        intensity = np.abs(atoms.features["intensity"].to_numpy(float))
-        if not np.isfinite(intensity).any():
-            return atoms
-        return atoms[~(intensity < self.weakest * np.nanquantile(intensity, STRONG))]
+        return atoms[~(atoms.relative_intensity() < self.weakest)]
 
     def _channels(self, image: Image, probability: Array | None) -> list[Array]:
         """What is cut, channel by channel: (frames, H, W) each."""

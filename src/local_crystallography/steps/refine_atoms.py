@@ -24,8 +24,6 @@ SURE = 0.98
 """Probability from which an atom is kept however weak; so are those put there by hand, which have none."""
 DOUBTED = 0.5
 """Probability under which it takes twice the significance to keep an atom."""
-STRONG = 0.9
-"""Quantile of the intensities that the weakest are compared with."""
 
 
 class RefineAtoms(Step):
@@ -156,10 +154,8 @@ class RefineAtoms(Step):
     def _kept(self, atoms: Atoms) -> npt.NDArray[np.bool_]:
         """(N,) whether an atom is strong enough and the strongest around; atoms that were not measured are kept."""
         intensity = np.abs(atoms.features["intensity"].to_numpy(float))
-        measured = np.isfinite(intensity)
         keep: npt.NDArray[np.bool_] = np.ones(len(atoms), bool)
-        if self.weakest and measured.any():
-            keep &= ~(intensity < self.weakest * np.nanquantile(intensity, STRONG))
+        keep &= ~(atoms.relative_intensity() < self.weakest)
         if self.significance and {"probability", "amplitude_std"} <= set(atoms.features):
             unsure = atoms.features["probability"].to_numpy(float) < SURE
             height, std = (np.abs(atoms.features[name].to_numpy(float)) for name in ("amplitude", "amplitude_std"))

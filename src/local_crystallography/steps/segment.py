@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -99,25 +101,27 @@ class Segment(Step):
         return finish(self.job(image))
 
     def job(self, image: Image) -> Job[Array]:
-        """The same as a job, frame by frame."""
+        """The same as a job, frame by frame; frames not reached before it is stopped hold nothing."""
         step = self.resolve(image)
-        maps: list[Array] = []
         frames = step._signed(image)
+        maps, mark = np.zeros_like(frames), step._marker()
         for number, frame in enumerate(frames):
-            yield Progress(number / len(frames), step.scale)
-            maps.append(step._probability(frame))
-        return np.stack(maps).reshape(image.data.shape)
+            if (yield Progress(number / len(frames), step.scale)):
+                break
+            maps[number] = mark(frame)
+        return maps.reshape(image.data.shape)
 
-    def _probability(self, frame: Array) -> Array:
+    def _marker(self) -> Callable[[Array], Array]:
+        """What gives a frame its probability."""
         if self.method == "network":
             from local_crystallography.models.segmenter import Segmenter, shipped
 
             assert self.sigma is not None
             segmenter = shipped() if self.network is None else Segmenter.load(self.network)
-            return segmenter.probability(frame, sigma=self.sigma, members=self.ensemble)
+            return partial(segmenter.probability, sigma=self.sigma, members=self.ensemble)
         assert self.spacing is not None
         sigma = BLOB_SCALE * self.spacing
-        return blob_probability(frame, sigma=sigma, significance=self.significance, weakest=self.weakest)
+        return partial(blob_probability, sigma=sigma, significance=self.significance, weakest=self.weakest)
 
     @property
     def scale(self) -> str:
