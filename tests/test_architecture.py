@@ -24,6 +24,7 @@ LEVELS = {
     "analysis": 3,
     "console": 4,
     "headless": 4,
+    "commands": 4,
     "cli": 4,
     "_napari": 4,
 }

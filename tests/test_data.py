@@ -1,5 +1,6 @@
 """Images and atoms: what may be in them, and that rows never drift apart."""
 
+import dask.array as dask
 import numpy as np
 import pandas as pd
 import pytest
@@ -82,3 +83,33 @@ def test_a_table_without_places_is_refused():
 def test_sub_images_and_atoms_are_as_many():
     with pytest.raises(InputError, match="2 atoms"):
         SubImages(np.zeros((3, 8, 8), np.float32), Atoms.at(np.zeros((2, 2))))
+
+
+def test_an_array_read_by_the_part_is_never_held_whole():
+    read = []
+
+    def frame(block_info=None):
+        read.append(block_info[None]["chunk-location"][0])
+        return np.full((1, 20, 20), RAMP + len(read))
+
+    stack = dask.map_blocks(frame, chunks=((1,) * 3, (20,), (20,)), dtype=float, meta=np.zeros((0, 0, 0)))
+    image = Image(stack)
+    assert read == [0, 1, 2]
+    assert image.frame(1).shape == (20, 20)
+    assert read == [0, 1, 2, 1]
+
+
+def test_an_array_read_by_the_part_gives_the_same_frames():
+    stack = np.stack([RAMP, RAMP**2, RAMP + 5])
+    np.testing.assert_array_equal(Image(dask.from_array(stack, chunks=(1, 10, 20))).frames, Image(stack).frames)
+
+
+def test_frames_of_a_stack_share_one_scale():
+    frames = Image(np.stack([RAMP, RAMP + 500])).frames
+    assert (abs(frames.mean()) < 1e-5, abs(frames.std() - 1) < 1e-5) == (True, True)
+    assert frames[1].mean() > 0.5
+
+
+def test_a_stack_without_frames_is_refused():
+    with pytest.raises(InputError, match="array of shape"):
+        Image(np.zeros((0, 20, 20)))

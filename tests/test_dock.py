@@ -72,6 +72,12 @@ def test_every_step_by_its_button(dock, viewer, press):
         "z1",
         "c0",
         "c1",
+        "strain_xx",
+        "strain_yy",
+        "strain_xy",
+        "lattice_rotation_rad",
+        "displacement_angle_rad",
+        "displacement_nm",
         "label",
         "atoms",
     ]

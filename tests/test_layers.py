@@ -7,15 +7,18 @@ import pandas as pd
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
-from napari.layers import Layer, Points
+from napari.layers import Layer, Points, Shapes
 
 from local_crystallography._napari import layers
 from local_crystallography._napari.results import ResultLayers
+from local_crystallography._napari.work import work_on
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.explore.raster import PALETTE
+from local_crystallography.steps.find_atoms import FindAtoms
 
 PIXELS = np.arange(40 * 60, dtype=np.float32).reshape(40, 60)
 
@@ -127,21 +130,6 @@ def test_a_label_map_has_the_same_colours_and_nothing_where_nothing_is():
     assert layer.colormap.map(0)[3] == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "values", "cyclic"),
-    [
-        ("angle_rad", np.linspace(-3, 3, 100), True),
-        ("angle_rad", np.linspace(0.1, 0.4, 100), False),
-        ("angle_std_rad", np.linspace(-3, 3, 100), False),
-        ("z0", np.linspace(-3, 3, 100), False),
-    ],
-)
-def test_angles_all_round_are_cyclic(name, values, cyclic):
-    colormap, limits = layers.scale_of(name, values)
-    assert (colormap == layers.CYCLIC) == cyclic
-    assert (limits == (-np.pi, np.pi)) == cyclic
-
-
 @pytest.mark.parametrize("values", [np.full((20, 20), np.nan), np.ones((20, 20))])
 def test_a_map_without_contrast_can_be_shown(values):
     layer = Layer.create(*layers.map_layer("z0", values.astype(np.float32), {}, {}))
@@ -171,6 +159,47 @@ def test_results_lie_on_their_image_in_order(shown):
         np.testing.assert_array_equal(layer.scale, [0.02, 0.02])
         assert [str(unit) for unit in layer.units] == ["nanometer", "nanometer"]
         assert layers.KEY in layer.metadata
+
+
+def unsure(scale=0.1):
+    values = PIXELS / PIXELS.max()
+    return ProbabilityMap(values, scale * values * (1 - values))
+
+
+def test_what_an_ensemble_is_unsure_of_is_a_layer_of_its_own_hidden_at_first(shown):
+    shown.analysis.probability = unsure()
+    shown.prune()
+    shown.show()
+    assert names(shown) == ["sample", "probability", "probability std"]
+    layer = shown.get("probability std")
+    assert not layer.visible
+    assert layer.contrast_limits[1] == pytest.approx(unsure().std.max(), rel=0.1)
+    layer.visible = True
+    shown.analysis.probability = unsure(0.5)
+    shown.show()
+    assert shown.get("probability std") is layer
+    assert layer.visible
+    np.testing.assert_array_equal(layer.data, unsure(0.5).std)
+    shown.analysis.probability = PIXELS / PIXELS.max()
+    shown.prune()
+    assert names(shown) == ["sample", "probability"]
+
+
+@pytest.mark.parametrize("factor", [1, 255])
+def test_a_layer_of_the_users_own_can_be_the_probability(shown, factor):
+    own = (PIXELS % 2 * factor).astype(np.uint8)
+    work = work_on(shown.viewer, shown.image_layer, shown.analysis)
+    work.sources["probability"] = shown.viewer.add_image(own)
+    work.prepare(work.given((FindAtoms(),)))
+    np.testing.assert_array_equal(shown.analysis.probability, PIXELS % 2)
+
+
+def test_the_result_chosen_as_probability_keeps_what_it_knows(shown):
+    shown.analysis.probability = unsure()
+    shown.show()
+    work = work_on(shown.viewer, shown.image_layer, shown.analysis)
+    work.sources["probability"] = shown.get("probability")
+    assert work.given((FindAtoms(),)) == {}
 
 
 def test_a_result_replaces_its_own_layer_and_keeps_what_the_user_chose(shown):
@@ -231,3 +260,23 @@ def test_many_atoms_are_quick():
     start = time.perf_counter()
     Layer.create(*layers.points_from(many, {}, {}, colour="label", stack=False))
     assert time.perf_counter() - start < 3
+
+
+SQUARE = ((2.0, 2.0), (2.0, 12.0), (12.0, 12.0), (12.0, 2.0))
+
+
+def test_areas_drawn_are_in_pixels_of_the_image():
+    image = ImageLayer(np.eye(20), scale=(0.5, 0.5), translate=(1, 1))
+    drawn = Shapes([np.array(SQUARE) * 0.5 + 1, np.array([[0, 0], [5, 5]])], shape_type=["rectangle", "line"])
+    assert layers.polygons_from(drawn, image) == (SQUARE,)
+
+
+def test_an_ellipse_encloses_what_it_shows():
+    ((*corners,),) = layers.polygons_from(Shapes([np.array(SQUARE)], shape_type="ellipse"), ImageLayer(np.eye(20)))
+    np.testing.assert_allclose(np.hypot(*(np.array(corners) - 7).T), 5, atol=0.02)
+
+
+def test_areas_drawn_on_a_frame_are_those_of_all_frames():
+    image = ImageLayer(np.zeros((3, 20, 20)))
+    drawn = Shapes([np.column_stack([np.ones(4), SQUARE])], shape_type="polygon")
+    assert layers.polygons_from(drawn, image) == (SQUARE,)

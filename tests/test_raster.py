@@ -15,6 +15,7 @@ from local_crystallography.explore.raster import (
     limits_of,
     radius_for,
     rasterise,
+    scale_of,
 )
 
 RED, GREEN = np.array([[255, 0, 0, 255], [0, 255, 0, 255]], np.uint8)
@@ -177,3 +178,32 @@ def test_the_palette_is_told_apart_by_every_eye(sight):
     assert PALETTE.shape == (10, 4)
     assert classes.min() > 17
     assert apart[-1, :-1].min() > 9
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "colormap"),
+    [
+        ("angle_rad", np.linspace(-3, 3, 100), "twilight"),
+        ("angle_rad", np.linspace(0.1, 0.4, 100), "viridis"),
+        ("angle_std_rad", np.linspace(-3, 3, 100), "viridis"),
+        ("z0", np.linspace(-3, 3, 100), "viridis"),
+        ("strain_xx", np.linspace(-0.1, 0.2, 100), "RdBu_r"),
+        ("strain_xx_std", np.linspace(0, 0.2, 100), "viridis"),
+        ("lattice_rotation_rad", np.linspace(-3, 3, 100), "RdBu_r"),
+    ],
+)
+def test_a_column_is_shown_by_what_it_means(name, values, colormap):
+    shown, (low, high) = scale_of(name, values)
+    assert shown == colormap
+    assert low < high
+    if shown == "RdBu_r":
+        assert low == -high
+    if shown == "twilight":
+        assert (low, high) == (-np.pi, np.pi)
+
+
+@pytest.mark.parametrize("name", ["z0", "strain_xy", "angle_rad"])
+@pytest.mark.parametrize("values", [np.full(5, np.nan), np.zeros(5), np.full(5, 0.25)])
+def test_a_column_of_one_value_has_a_range_to_be_shown_in(name, values):
+    _, (low, high) = scale_of(name, values)
+    assert low < high

@@ -9,6 +9,7 @@ from local_crystallography._napari.reader import get_reader
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
+from local_crystallography.data.probability import ProbabilityMap
 
 PIXELS = np.arange(20 * 24, dtype=np.float32).reshape(20, 24)
 
@@ -70,7 +71,7 @@ def test_other_files_are_left_to_others(tmp_path, name):
 
 def test_a_saved_session_gives_image_maps_and_atoms(tmp_path, monkeypatch):
     analysis = Analysis(Image(PIXELS, 0.05, "sample"))
-    analysis.probability = PIXELS / PIXELS.max()
+    analysis.probability = ProbabilityMap(PIXELS / PIXELS.max(), std=PIXELS / (2 * PIXELS.max()))
     analysis.atoms = Atoms.at([[5, 6], [10, 11]], pixel_size=0.05, columns={"label": [0, 1]})
     analysis.maps = {"z0": PIXELS, "label": PIXELS % 2}
     (tmp_path / "provenance.json").touch()
@@ -80,13 +81,14 @@ def test_a_saved_session_gives_image_maps_and_atoms(tmp_path, monkeypatch):
     assert kinds == [
         ("image", "sample"),
         ("image", "probability"),
+        ("image", "probability std"),
         ("image", "z0"),
         ("labels", "label"),
         ("points", "atoms"),
     ]
     assert {arguments["scale"] for _, arguments, _ in read} == {(0.05, 0.05)}
     notes = [arguments["metadata"]["local_crystallography"] for _, arguments, _ in read]
-    assert [note["result"] for note in notes] == ["image", "probability", "z0", "label", "atoms"]
+    assert [note["result"] for note in notes] == ["image", "probability", "probability std", "z0", "label", "atoms"]
     assert {note["session"] for note in notes} == {str(tmp_path)}
 
 

@@ -103,3 +103,28 @@ def test_one_atom_is_enough():
 def test_what_cannot_be_refined_is_said(atoms, words):
     with pytest.raises(InputError, match=words):
         RefineAtoms()(atoms, Image(PIXELS))
+
+
+AREA = ((20.0, 20.0), (20.0, 70.0), (70.0, 70.0), (70.0, 20.0))
+
+
+def test_atoms_of_a_region_are_those_of_the_whole_image_within_it():
+    whole, part = refined(), refined(region=(AREA,))
+    within = ((whole.yx > 20) & (whole.yx < 70)).all(axis=1)
+    assert 0 < within.sum() < len(whole)
+    np.testing.assert_array_equal(part.yx, whole.yx[within])
+
+
+def test_areas_of_a_region_add_up():
+    other = tuple((y + 1000, x) for y, x in AREA)
+    assert len(refined(region=(other, AREA))) == len(refined(region=(AREA,)))
+
+
+def test_a_region_leaves_out_atoms_edited_by_hand_too():
+    atoms = Atoms.at(STARTS).with_features(kept=True)
+    assert len(refined(atoms, region=(AREA,))) == len(refined(region=(AREA,)))
+
+
+def test_a_region_without_atoms_is_said():
+    with pytest.raises(InputError, match="lies in the 1 areas of the region"):
+        refined(region=(tuple((y + 1000, x) for y, x in AREA),))

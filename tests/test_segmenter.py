@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from crystals import blobs, square_lattice
+from scipy.spatial import cKDTree
 
 from local_crystallography import Atoms, FindAtoms, Image, Segment
 from local_crystallography.cli import main
@@ -81,7 +82,18 @@ def test_an_ensemble_is_the_mean_of_its_members():
     image = Image(blobs(square_lattice()) + 0.3 * np.random.default_rng(2).standard_normal((128, 128)))
     step = Segment().resolve(image)
     shares = shipped().shares(image.frames[0], sigma=step.sigma, members=2)
-    np.testing.assert_allclose(step.model_copy(update={"ensemble": 2})(image), shares.mean(axis=0)[0], atol=1e-6)
+    both = step.model_copy(update={"ensemble": 2})(image)
+    np.testing.assert_allclose(both.values, shares.mean(axis=0)[0], atol=1e-6)
+    np.testing.assert_allclose(both.std, np.abs(shares[0, 0] - shares[1, 0]) / np.sqrt(2), atol=1e-6)
+    assert step(image).std is None
+    assert both.shares is None
+
+
+def test_an_ensemble_larger_than_the_networks_there_are_is_said(tmp_path):
+    alone = Segmenter(shipped().networks[:1], ("atom",), SIGMA)
+    alone.save(tmp_path / "one.safetensors")
+    with pytest.raises(InputError, match="has 1 members, no more than it has were expected; lower the ensemble"):
+        Segment(network=tmp_path / "one.safetensors", ensemble=2)(Image(blobs(square_lattice())))
 
 
 def training(steps=3):
@@ -124,7 +136,7 @@ def test_an_example_of_an_image_marks_every_class():
     assert (example.target.sum(axis=0) <= 1.001).all()
 
 
-def test_classes_are_told_apart_after_going_on():
+def test_classes_are_told_apart_after_going_on(tmp_path):
     places = square_lattice(16, shape=(224, 224))
     kind = np.arange(len(places)) % 2
     picture_of = blobs(places, shape=(224, 224), height=np.where(kind, 1.0, 0.4))
@@ -136,6 +148,13 @@ def test_classes_are_told_apart_after_going_on():
     y, x = np.rint(places[inner]).astype(int).T
     assert tuned.classes == ("class 0", "class 1")
     assert (shares[:, y, x].argmax(axis=0) == kind[inner]).mean() > 0.95
+    tuned.save(tmp_path / "two.safetensors")
+    probability = Segment(network=tmp_path / "two.safetensors")(image)
+    assert probability.classes == tuned.classes
+    atoms = FindAtoms()(probability, image)
+    distance, nearest = cKDTree(places).query(atoms.yx)
+    at = distance < 3
+    assert (atoms.features["kind"][at] == kind[nearest[at]]).mean() > 0.95
 
 
 def test_a_network_of_ones_own_is_trained_and_used_from_the_command_line(tmp_path):

@@ -17,6 +17,7 @@ import tifffile
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import finish
 from local_crystallography.io.read import read_image
 from local_crystallography.io.session import FILES, label_image
@@ -57,6 +58,53 @@ def test_arrays_come_back(restored: Analysis, quick_analysis: Analysis) -> None:
     assert list(restored.maps) == list(quick_analysis.maps)
     for name, painted in quick_analysis.maps.items():
         np.testing.assert_array_equal(restored.maps[name], painted)
+
+
+def unsure_of_two(image: Image, std: bool = True, classes: tuple[str, ...] = ("Sr", "Ti O")) -> ProbabilityMap:
+    rng = np.random.default_rng(0)
+    shares = rng.random((len(classes), *image.data.shape), np.float32) if classes else None
+    values, more = rng.random((2, *image.data.shape), np.float32)
+    return ProbabilityMap(values, more if std else None, shares, classes)
+
+
+@pytest.mark.parametrize("shape", [(40, 44), (3, 40, 44)])
+@pytest.mark.parametrize("std", [True, False])
+@pytest.mark.parametrize("classes", [(), ("Sr", "Ti O")])
+def test_all_of_a_probability_map_comes_back(
+    tmp_path: Path, shape: tuple[int, ...], std: bool, classes: tuple[str, ...]
+) -> None:
+    analysis = Analysis(Image(np.random.default_rng(1).random(shape), 0.02))
+    analysis.probability = unsure_of_two(analysis.image, std, classes)
+    back = Analysis.open(analysis.save(tmp_path / "s")).probability
+    assert back.classes == classes
+    for name in ("values", "std", "shares"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(analysis.probability, name))
+
+
+def test_what_a_new_probability_map_does_not_have_goes_from_the_folder(tmp_path: Path) -> None:
+    analysis = Analysis(Image(np.random.default_rng(1).random((40, 44))))
+    analysis.probability = unsure_of_two(analysis.image)
+    analysis.save(tmp_path / "s")
+    extra = {tmp_path / "s" / "probability_std.tif", tmp_path / "s" / "probability_classes.tif"}
+    assert extra <= set((tmp_path / "s").iterdir())
+    analysis.probability = analysis.probability.values
+    analysis.save(tmp_path / "s")
+    assert not extra & set((tmp_path / "s").iterdir())
+    assert Analysis.open(tmp_path / "s").probability.std is None
+
+
+def test_shares_of_classes_that_are_missing_are_named(tmp_path: Path) -> None:
+    analysis = Analysis(Image(np.random.default_rng(1).random((40, 44))))
+    analysis.probability = unsure_of_two(analysis.image)
+    analysis.save(tmp_path / "s")
+    (tmp_path / "s" / "probability_classes.tif").unlink()
+    with pytest.raises(InputError, match=r"probability_classes\.tif cannot be used"):
+        Analysis.open(tmp_path / "s")
+
+
+def test_a_session_without_names_of_classes_opens(copy: Path, quick_analysis: Analysis) -> None:
+    edit("provenance.json", lambda table: table.pop("classes"))(copy)
+    np.testing.assert_array_equal(Analysis.open(copy).probability, quick_analysis.probability)
 
 
 def test_sub_images_are_cut_again(restored: Analysis, quick_analysis: Analysis) -> None:
@@ -328,6 +376,10 @@ DAMAGE = {
         "z0.tif .* 512 x 512",
     ),
     "probability no TIFF": (overwrite("probability.tif", b"hello"), "probability.tif"),
+    "probability of nothing": (
+        lambda f: tifffile.imwrite(f / "probability.tif", np.full((512, 512), np.inf, np.float32)),
+        "probability.tif .*from 0 to 1",
+    ),
     "table empty": (overwrite("atoms.csv", b""), "atoms.csv"),
     "table of something else": (overwrite("atoms.csv", b"a,b\n1,2\n"), "atoms.csv .*id"),
     "places no numbers": (overwrite("atoms.csv", b"id,frame,y_px,x_px\n0,0,a,2\n"), "atoms.csv"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dask.array as dask
 import numpy as np
 import pytest
 import tifffile
 
+from local_crystallography.data.image import Image
 from local_crystallography.io.read import read_image
-from local_crystallography.io.write import write_tiff
+from local_crystallography.io.write import write_image, write_tiff
 
 TYPES = (
     "bool",
@@ -68,3 +70,11 @@ def test_nan_and_byte_order_survive(tmp_path: Path) -> None:
     data[3, 4] = np.nan
     write_tiff(tmp_path / "a.tif", data, 0.02)
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), data)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_a_stack_read_by_the_part_is_written_like_any_other(tmp_path: Path, dtype: str) -> None:
+    data = checkered((3, 20, 24), dtype)
+    write_image(tmp_path / "a.tif", Image(dask.from_array(data, chunks=(1, 20, 24)), 0.0168))
+    write_tiff(tmp_path / "b.tif", data, 0.0168)
+    assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from local_crystallography.analysis import Analysis as Analysis
     from local_crystallography.data.atoms import Atoms as Atoms
     from local_crystallography.data.image import Image as Image
+    from local_crystallography.data.probability import ProbabilityMap as ProbabilityMap
     from local_crystallography.data.subimages import SubImages as SubImages
     from local_crystallography.io.read import read_image as read_image
     from local_crystallography.models.vae import Vae as Vae
@@ -57,6 +58,7 @@ _HOME = {
     "Recipe": "recipe",
     "RefineAtoms": "steps.refine_atoms",
     "Segment": "steps.segment",
+    "ProbabilityMap": "data.probability",
     "SubImages": "data.subimages",
     "TrainCvae": "steps.train_cvae",
     "TrainVae": "steps.train_vae",

@@ -14,6 +14,7 @@ from psygnal import Signal
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import FOUND, SubImages, as_found
 from local_crystallography.recipe import Recipe, stale_after
@@ -74,6 +75,8 @@ class Analysis:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in type(self).results:
+            if name == "probability" and value is not None:
+                value = ProbabilityMap.of(value)
             replaced = {name}
             if name == "atoms" and value is not None and value.same_atoms(self._results["atoms"]):
                 replaced = self._columns_replaced(value)
@@ -85,7 +88,7 @@ class Analysis:
 
     if TYPE_CHECKING:
         image: Image | None
-        probability: npt.NDArray[np.float32] | None
+        probability: ProbabilityMap | None
         atoms: Atoms | None
         sub_images: SubImages | None
         vae: Vae | None

@@ -23,6 +23,14 @@ from pydantic_settings import (
 )
 
 import local_crystallography
+from local_crystallography.commands import (
+    AverageStack,
+    CorrectImage,
+    TrainSegmenter,
+    average_frames,
+    correct_image,
+    train_segmenter,
+)
 from local_crystallography.console import (
     HEADLESS,
     first_process_speaks,
@@ -30,11 +38,8 @@ from local_crystallography.console import (
     is_first_process,
     leave_together,
     logging_to_stderr,
-    progress_bar,
-    stop_on_interrupt,
 )
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.progress import finish
 from local_crystallography.headless import STOPPED, analyse, say
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import Step, sentence
@@ -73,23 +78,6 @@ class Run(Recipe):
     out: Path = Field(description="Folder for the results; one with earlier results is brought up to date.")
 
 
-class TrainSegmenter(BaseModel):
-    """Train the network that finds atoms: anew on simulated pictures, or on for an image whose atoms are marked."""
-
-    out: Path = Field(description="File to write, such as atoms.safetensors; give it to run as --segment.network.")
-    image: Path | None = Field(None, description="Image to go on with; none: train anew, about an hour.")
-    points: Path | None = Field(
-        None, description="Table in CSV that marks every atom of the image: y_px, x_px and, for classes, label."
-    )
-    steps: int | None = Field(
-        None, ge=1, le=1_000_000, description="Steps of the optimiser; automatic: 9,000 anew, 400 to go on."
-    )
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="Start of the random numbers.")
-    checkpoint: Path | None = Field(
-        None, description="File the training is saved to now and then, and gone on from where it exists."
-    )
-
-
 class CommandLine(BaseSettings):
     """Deep Bayesian local crystallography of atomically resolved images. --version tells the version."""
 
@@ -107,6 +95,8 @@ class CommandLine(BaseSettings):
     demo: CliSubCommand[Demo]
     sample: CliSubCommand[MakeSample]
     run: CliSubCommand[Run]
+    average_frames: CliSubCommand[AverageStack]
+    correct_image: CliSubCommand[CorrectImage]
     train_segmenter: CliSubCommand[TrainSegmenter]
 
     @classmethod
@@ -158,6 +148,10 @@ def dispatch(command: object) -> int:
         return demo(command)
     if isinstance(command, MakeSample):
         return make_sample(command) if is_first_process() else 0
+    if isinstance(command, AverageStack):
+        return average_frames(command)
+    if isinstance(command, CorrectImage):
+        return correct_image(command)
     if isinstance(command, TrainSegmenter):
         return train_segmenter(command)
     assert isinstance(command, Run)
@@ -170,35 +164,6 @@ def run(command: Run) -> int:
 
     recipe = Recipe() if command.recipe is None else Recipe.from_toml(command.recipe)
     return analyse(read_image(command.image), overridden(recipe, command), command.out)[1]
-
-
-def train_segmenter(command: TrainSegmenter) -> int:
-    """Train and write the networks; after Ctrl-C those there are."""
-    import pandas as pd
-
-    from local_crystallography import segmenters
-    from local_crystallography.data.atoms import Atoms
-    from local_crystallography.io.read import read_image
-
-    if (command.image is None) != (command.points is None):
-        raise InputError("Only one of --image and --points came, both or none were expected; give the other too.")
-    if command.image is None or command.points is None:
-        steps = command.steps or segmenters.STEPS
-        job = segmenters.train_segmenter(seed=command.seed, steps=steps, checkpoint=command.checkpoint)
-    else:
-        try:
-            atoms = Atoms.from_frame(pd.read_csv(command.points))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{command.points} cannot be read ({error}); a table in CSV was expected.") from error
-        steps = command.steps or segmenters.TUNING_STEPS
-        image = read_image(command.image)
-        job = segmenters.tune_segmenter(image, atoms, seed=command.seed, steps=steps, checkpoint=command.checkpoint)
-    with progress_bar() as report, stop_on_interrupt() as stopped:
-        segmenter = finish(job, lambda progress: report(progress) or stopped())
-        code = STOPPED if stopped() else 0
-    segmenter.save(command.out)
-    say(f"The networks are in {command.out}; use them with --segment.network {command.out}.")
-    return code
 
 
 def overridden(recipe: Recipe, given: Recipe) -> Recipe:
@@ -318,7 +283,7 @@ def option_sentence(error: ValidationError) -> str:
     """The first option that is wrong, as it is spelled, with what came and what was expected."""
     first = error.errors()[0]
     places = [str(part).replace("_", "-") for part in first["loc"][1:] if not isinstance(part, int)]
-    option = places[0].upper() if places in (["name"], ["image"]) else "--" + ".".join(places)
+    option = places[0].upper() if places in (["name"], ["image"], ["stack"], ["session"]) else "--" + ".".join(places)
     came, says = "" if isinstance(first["input"], dict) else f" {first['input']}", sentence(error)
     return f"{option}{came}: {says[0].lower()}{says[1:]}; see --help."
 

@@ -112,7 +112,7 @@ def scaled_to(
     """The frame with bright atoms, scaled so that columns have the given sigma; and the places in it."""
     from local_crystallography.models.segmenter import resized
 
-    frame = image.frames[0]
+    frame = image.frame(0)
     scale = measure_scale(frame)
     if scale is None:
         raise InputError(f"{image.name}: no columns of atoms are seen, an atomically resolved image was expected.")

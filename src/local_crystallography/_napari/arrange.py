@@ -53,6 +53,7 @@ def _panels(dock: MainDock) -> QtWidgets.QScrollArea:
     for name, watch in dock.watches.items():
         # outside the part that folds, so that a training is seen whatever is unfolded
         dock.panels[name].layout().insertWidget(2, watch)
+    dock.panels["correct_scan"].addWidget(dock.scan)
     inner, scroll = QtWidgets.QWidget(), QtWidgets.QScrollArea(widgetResizable=True)
     panels = QtWidgets.QVBoxLayout(inner)
     panels.setContentsMargins(0, 0, 4, 0)

@@ -18,6 +18,8 @@ from local_crystallography._napari.boxes import ColourBox, LayerBox
 from local_crystallography._napari.layers import default_colour
 from local_crystallography._napari.panel import StepPanel, standing
 from local_crystallography._napari.plots import TrainingWatch
+from local_crystallography._napari.region import RegionBox
+from local_crystallography._napari.scan import ScanTools
 from local_crystallography._napari.scatter import ScatterView
 from local_crystallography._napari.session import ask_folder_to_open, ask_folder_to_save
 from local_crystallography._napari.work import Work
@@ -53,11 +55,14 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.message = QtWidgets.QLabel()
         self.panels = {step.name(): StepPanel(step) for step in Recipe().steps}
         self.watches = {step.name(): TrainingWatch() for step in Recipe().steps if isinstance(step, Training)}
+        self.scan = ScanTools(self.bench)
         self.buttons = {name: QtWidgets.QPushButton(name) for name in TIPS}
         self.explorer: ScatterView | None = None
         self._explored: Atoms | None = None
         self._started = 0.0
         self._docked = False
+        self.region_box: RegionBox = self.panels["refine_atoms"].form.fields["region"]
+        self.region_box.follow(napari_viewer, lambda: self.image_box.layer)
         arrange(self)
         self._connect()
         self._on_theme_changed()
@@ -197,13 +202,14 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             watch.show_running(running and self.bench.step == name)
         for name in (SAVE, OPEN):
             self.buttons[name].setEnabled(not running and (name == OPEN or work is not None))
+        self.scan.refresh()
         for panel in self.panels.values():
             self._refresh_panel(panel, running, work)
 
     def _refresh_panel(self, panel: StepPanel, running: bool, work: Work | None) -> None:
         problem = panel.form.problem()
         if not running or panel.name != self.bench.step:
-            panel.set_status(f"⚠ {problem}" if problem else standing(work, panel.form.step()))
+            panel.set_status(f"⚠ {problem}" if problem else standing(work, panel.form.step(), self.scan.remarks()))
         panel.form.show_used(None if work is None else work.analysis.used.get(panel.name))
         ready = work is not None and not problem and work.missing(panel.form.step()) is None
         panel.button.setEnabled(ready and not running)
@@ -221,6 +227,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.viewer.events.theme.disconnect(self._on_theme_changed)
         for box in (self.image_box, *self.source_boxes.values()):
             box.leave()
+        self.region_box.leave()
         if self.explorer is not None and EXPLORER in self.viewer.window.dock_widgets:
             self.viewer.window.remove_dock_widget(self.explorer)
             self.explorer.deleteLater()
@@ -237,6 +244,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         dark = get_theme(self.viewer.theme).type == "dark"
         for watch in self.watches.values():
             watch.plot.set_theme(dark)
+        self.scan.set_theme(dark)
         if self.explorer is not None:
             self.explorer.set_theme(dark)
 

@@ -11,6 +11,8 @@ from annotated_types import Ge, Le
 from pydantic.fields import FieldInfo
 from qtpy import QtCore, QtWidgets
 
+from local_crystallography._napari.region import RegionBox
+
 DECIMALS = 10
 
 
@@ -222,7 +224,7 @@ def field_widget(info: FieldInfo) -> Any:
     if kind is Path and optional:
         return PathBox()
     if get_origin(kind) is tuple:
-        return Words()
+        return Words() if str in get_args(kind) else RegionBox()
     raise TypeError(f"There is no widget for a field of type {info.annotation}.")
 
 

@@ -15,6 +15,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.explore import raster
+from local_crystallography.steps.refine_atoms import Region
 
 LayerData = tuple[Any, dict[str, Any], str]
 Placement = Mapping[str, Any]
@@ -26,11 +27,12 @@ OWN = ("session", "result", "analysis")
 """What the notes of an image layer say that is not about the image."""
 PLAIN = "#2a95ff"
 RING = "#ffffff"
-CYCLIC = "twilight"
+PROBABILITY, STD = "probability", "probability std"
 POINT_SHARE = 0.35
 """Diameter of a point over the distance between neighbours."""
 RESULT = ("features", "feature_defaults", "size", "face_color", "contrast_limits", "metadata")
 """What a new result brings to its layer; everything else is the user's."""
+ELLIPSE_CORNERS = 48
 SAMPLE = 200_000
 """Pixels of a map that are enough for its percentiles."""
 LUMINANCE = np.array([0.2125, 0.7154, 0.0721])
@@ -114,7 +116,14 @@ def layer_of(image: Image) -> LayerData:
 def probability_layer(values: npt.NDArray[np.floating], place: Placement, note: Any) -> LayerData:
     """A probability map, to be seen over its image."""
     look = {"colormap": "inferno", "blending": "additive", "contrast_limits": (0, 1), "opacity": 0.7}
-    return values, {"name": "probability", "metadata": {KEY: note}, **look, **place}, "image"
+    return values, {"name": PROBABILITY, "metadata": {KEY: note}, **look, **place}, "image"
+
+
+def std_layer(values: npt.NDArray[np.floating], place: Placement, note: Any) -> LayerData:
+    """How far the members of an ensemble disagree on the probability, to be shown when asked for."""
+    _, high = raster.limits_of(values.ravel()[:: max(1, values.size // SAMPLE)].astype(float))
+    look = {"colormap": "viridis", "contrast_limits": (0.0, high or 1.0), "visible": False}
+    return values, {"name": STD, "metadata": {KEY: note}, **look, **place}, "image"
 
 
 def map_layer(name: str, values: npt.NDArray[np.floating], place: Placement, note: Any) -> LayerData:
@@ -123,17 +132,8 @@ def map_layer(name: str, values: npt.NDArray[np.floating], place: Placement, not
     if name == "label":
         return _classes(values, arguments)
     some = values.ravel()[:: max(1, values.size // SAMPLE)].astype(float)
-    colormap, limits = scale_of(name, some)
+    colormap, limits = raster.scale_of(name, some)
     return values, {"colormap": colormap, "contrast_limits": limits, **arguments}, "image"
-
-
-def scale_of(name: str, values: npt.NDArray[np.float64]) -> tuple[str, tuple[float, float]]:
-    """Colormap and limits of a column: cyclic where angles go all round, else 1st to 99th percentile."""
-    if name.endswith("_rad") and not name.endswith("_std_rad"):
-        cyclic, limits = raster.angle_limits(values)
-        return CYCLIC if cyclic else "viridis", limits
-    low, high = raster.limits_of(values)
-    return "viridis", (low, high if high > low else low + 1)
 
 
 def points_from(atoms: Atoms, place: Placement, note: Any, *, colour: str, stack: bool) -> LayerData:
@@ -181,6 +181,20 @@ def atoms_from(layer: Any, image_layer: Any) -> Atoms:
     return Atoms(_in_pixels(points[:, -2:], layer, image_layer), table, pixel_size_of(image_layer))
 
 
+def polygons_from(layer: Any, image_layer: Any) -> Region:
+    """Corners (y, x) of the areas drawn in a shapes layer, in pixels of the image; lines and paths enclose nothing."""
+    polygons = []
+    for kind, corners in zip(layer.shape_type, layer.data, strict=True):
+        yx = _in_pixels(np.asarray(corners, float)[:, -2:], layer, image_layer)
+        if kind == "ellipse":
+            centre, half, other = yx.mean(axis=0), (yx[1] - yx[0]) / 2, (yx[2] - yx[1]) / 2
+            turn = np.linspace(0, 2 * np.pi, ELLIPSE_CORNERS, endpoint=False)[:, None]
+            yx = centre + np.cos(turn) * half + np.sin(turn) * other
+        if kind in ("polygon", "rectangle", "ellipse"):
+            polygons.append(tuple((round(float(y), 2), round(float(x), 2)) for y, x in yx))
+    return tuple(polygons)
+
+
 def face_colors(atoms: Atoms, column: str) -> Any:
     """(N, 4) floats, or one colour for an unknown column."""
     if column not in atoms.features:
@@ -190,7 +204,7 @@ def face_colors(atoms: Atoms, column: str) -> Any:
         return raster.categorical_colors(values) / 255
     from napari.utils.colormaps import ensure_colormap
 
-    colormap, limits = scale_of(column, values)
+    colormap, limits = raster.scale_of(column, values)
     return raster.colors_of(values, ensure_colormap(colormap).map(np.linspace(0, 1, 64)), limits) / 255
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy import QtCore, QtWidgets
 from superqt import QCollapsible
 
@@ -11,6 +13,7 @@ from local_crystallography._napari.form import StepForm
 from local_crystallography._napari.work import Work
 from local_crystallography.analysis import MISSING, STEPS, Analysis, title
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.subimages import as_found
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import Step
 from local_crystallography.steps.segment import Segment
@@ -62,11 +65,12 @@ class StepPanel(QCollapsible):  # type: ignore[misc]
         layout.insertWidget(1, self.status)
 
 
-def standing(work: Work | None, step: Step) -> str:
-    """How a step stands with the settings of its form."""
+def standing(work: Work | None, step: Step, on_scan: Sequence[str] = ()) -> str:
+    """How a step stands with the settings of its form, and what is known to be said about the scan correction."""
     if work is None:
         return MISSING["image"]
     name, analysis = step.name(), work.analysis
+    said = remarks(analysis, name, on_scan)
     if name in work.errors:
         return f"⚠ {work.errors[name]}"
     if name == "find_atoms" and work.edited:
@@ -74,13 +78,9 @@ def standing(work: Work | None, step: Step) -> str:
     if name in work.replaced and work.sources:
         return "not needed: " + " and ".join(f"{kind} from {layer.name}" for kind, layer in work.sources.items())
     if name in analysis.asked:
-        return (
-            f"✓ {summary(analysis, name)}{remarks(analysis, name)}"
-            if analysis.is_current(step)
-            else "out of date: run again"
-        )
+        return f"✓ {summary(analysis, name)}{said}" if analysis.is_current(step) else "out of date: run again"
     if name in analysis.used:
-        return f"stopped early: {summary(analysis, name)}{remarks(analysis, name)}"
+        return f"stopped early: {summary(analysis, name)}{said}"
     status = work.missing(step) or "ready"
     return f"optional, not part of Run all · {status}" if step.optional else status
 
@@ -93,10 +93,11 @@ def summary(analysis: Analysis, name: str) -> str:
     return text if seconds is None else f"{text} · {seconds:.1f} s"
 
 
-def remarks(analysis: Analysis, name: str) -> str:
-    """What a user should know about a training, a line each."""
+def remarks(analysis: Analysis, name: str, on_scan: Sequence[str]) -> str:
+    """What a user should know about a training or a scan correction, a line each."""
     vae = _network(analysis, name)
-    return "" if vae is None else "".join(f"\n⚠ {remark}" for remark in vae.remarks)
+    said = on_scan if name == "correct_scan" else [] if vae is None else vae.remarks
+    return "".join(f"\n⚠ {remark}" for remark in said)
 
 
 def _network(analysis: Analysis, name: str) -> Vae | None:
@@ -107,7 +108,8 @@ def _network(analysis: Analysis, name: str) -> Vae | None:
 
 def _result(analysis: Analysis, name: str, atoms: Atoms | None) -> str:
     if isinstance(segment := analysis.used.get(name), Segment):
-        return segment.scale
+        told = "" if analysis.probability is None else analysis.probability.told
+        return f"{segment.scale} · {told}" if told else segment.scale
     if name == "extract_sub_images" and analysis.sub_images is not None:
         return f"{len(analysis.sub_images):,} windows of {analysis.sub_images.window_size} px"
     if (vae := _network(analysis, name)) is not None:
@@ -122,6 +124,9 @@ def _result(analysis: Analysis, name: str, atoms: Atoms | None) -> str:
         return f"{len(atoms):,} atoms"
     if name == "refine_atoms" and "y_std_px" in atoms.features:
         return f"{len(atoms):,} atoms, to {atoms.features[['y_std_px', 'x_std_px']].median().mean():.2f} px"
+    if name == "correct_scan" and "x_corrected_px" in atoms.features:
+        moved = as_found(atoms).yx[:, 1] - atoms.features["x_corrected_px"].to_numpy(float)
+        return f"moved along x by {np.nanstd(moved):.2f} px rms"
     if name == "measure_lattice" and "sublattice" in atoms.features:
         return f"{atoms.features['grain'].max() + 1} grains, {atoms.features['sublattice'].max() + 1} sublattices"
     if (latent := {"encode": "z0", "encode_cvae": "c0"}.get(name)) in atoms.features:

@@ -13,7 +13,7 @@ from local_crystallography._napari.layers import LayerData
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 
-ORDER = ("image", "probability", "map", "label", "atoms", "selected atoms")
+ORDER = ("image", layers.PROBABILITY, layers.STD, "map", "label", "atoms", "selected atoms")
 """From the bottom to the top."""
 
 
@@ -134,13 +134,20 @@ class ResultLayers:
 
     def _results(self) -> dict[str, Any]:
         """What there is to show, from the bottom to the top."""
-        named = {"probability": self.analysis.probability, **(self.analysis.maps or {}), "atoms": self.analysis.atoms}
+        probability = self.analysis.probability
+        named = {
+            layers.PROBABILITY: None if probability is None else probability.values,
+            layers.STD: None if probability is None else probability.std,
+            **(self.analysis.maps or {}),
+            "atoms": self.analysis.atoms,
+        }
         return {name: value for name, value in named.items() if value is not None}
 
     def _layer_data(self, name: str, value: Any) -> LayerData:
         place = layers.placement_of(self.image_layer)
-        if name == "probability":
-            return layers.probability_layer(value, place, self._note(name, "segment"))
+        if name in (layers.PROBABILITY, layers.STD):
+            made = layers.probability_layer if name == layers.PROBABILITY else layers.std_layer
+            return made(value, place, self._note(name, "segment"))
         if name == "atoms":
             note = self._note(name, "cluster")
             return layers.points_from(value, place, note, colour=self._colour(value), stack=self.stack)

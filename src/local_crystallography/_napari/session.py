@@ -33,8 +33,10 @@ def session_layers(folder: Path) -> list[LayerData]:
     own = {layers.KEY: {**arguments["metadata"][layers.KEY], **note("image")}}
     found = [(data, {**arguments, "metadata": own}, kind)]
     if analysis.probability is not None:
-        data, arguments, kind = layers.probability_layer(analysis.probability, place, note("probability"))
+        values, std = analysis.probability.values, analysis.probability.std
+        data, arguments, kind = layers.probability_layer(values, place, note(layers.PROBABILITY))
         found.append((data, {**arguments, "visible": False}, kind))
+        found += [] if std is None else [layers.std_layer(std, place, note(layers.STD))]
     found += [layers.map_layer(name, values, place, note(name)) for name, values in (analysis.maps or {}).items()]
     if analysis.atoms is not None:
         colour, stack = layers.default_colour(analysis.atoms.features), image.data.ndim == 3

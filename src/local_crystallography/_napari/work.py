@@ -16,6 +16,7 @@ from local_crystallography.analysis import MISSING, Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.steps.base import Step
 
 
@@ -66,9 +67,9 @@ class Work:
         names = {step.name() for step in steps}
         given: dict[str, Any] = {}
         if "probability" in self.sources and names - {"segment"}:
-            values = np.asarray(self.sources["probability"].data, np.float32)
-            if self.analysis.probability is None or not np.array_equal(values, self.analysis.probability):
-                given["probability"] = values
+            chosen, known = ProbabilityMap.of(self.sources["probability"].data), self.analysis.probability
+            if known is None or not np.array_equal(chosen.values, known.values):
+                given["probability"] = chosen
         if names - {"segment", "find_atoms"} and (atoms := self._given_atoms()) is not None:
             given["atoms"] = atoms
         return given
@@ -93,7 +94,7 @@ class Work:
             self.analysis.image = layers.image_from(self.layer)
         for name, value in given.items():
             if name == "probability":
-                _check_probability(value, self.analysis.image)
+                _check_probability(value.values, self.analysis.image)
             setattr(self.analysis, name, value)
 
     def leave_edited(self, names: set[str]) -> None:

@@ -93,6 +93,11 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         if not self.running:
             self._once("Opening …", lambda: open_work(self.viewer, folder))
 
+    def compute(self, message: str, function: Callable[[], Callable[[], object]]) -> None:
+        """Call a function in the background, and then what it gives in the thread of the window."""
+        if self.active is not None and not self.running:
+            self._once(message, function)
+
     def adopt(self, analysis: Analysis) -> Work:
         """Show an analysis that was made elsewhere, as the active one."""
         assert analysis.image is not None
@@ -170,6 +175,8 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
     def _on_ended(self, outcome: Outcome) -> None:
         work, self.busy, step = self.busy, None, outcome.step or self.step
         self.step = ""
+        if callable(outcome.result):
+            self.turns.add(outcome.result)
         if isinstance(outcome.result, Work):
             work = outcome.result
             self._enter(work)

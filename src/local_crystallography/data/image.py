@@ -20,7 +20,8 @@ class Image:
     Parameters
     ----------
     data
-        (H, W) or (frames, H, W), any real number type, any range; dark or bright atoms.
+        (H, W) or (frames, H, W), any real number type, any range; dark or bright atoms. An array that is read by the
+        part, as Dask's, is never held whole: it is looked through once when the image is made, and then frame by frame.
     pixel_size
         nm per pixel, or None where it is not known.
     name
@@ -38,10 +39,12 @@ class Image:
     pixel_size: float | None = None
     name: str = "image"
     metadata: dict[str, Any] = field(default_factory=dict)
+    _mean: float = field(init=False, repr=False, compare=False, default=0.0)
+    _std: float = field(init=False, repr=False, compare=False, default=1.0)
 
     def __post_init__(self) -> None:
-        data = np.asarray(self.data)
-        if data.ndim not in (2, 3) or min(data.shape[-2:]) < 16:
+        data = self.data if hasattr(self.data, "chunks") else np.asarray(self.data)
+        if data.ndim not in (2, 3) or min(data.shape[-2:]) < 16 or not len(data):
             raise InputError(
                 f"{self.name}: an array of shape {data.shape} came, an image of (H, W) or (frames, H, W) with at "
                 "least 16 x 16 pixels was expected; pick one image of the file or crop less."
@@ -51,32 +54,61 @@ class Image:
                 f"{self.name}: values of type {data.dtype} came, real numbers were expected; "
                 "take the magnitude or one component first."
             )
-        if data.dtype.kind == "f" and not np.isfinite(data).all():
-            count = int(np.size(data) - np.count_nonzero(np.isfinite(data)))
-            raise InputError(
-                f"{self.name}: {count} pixels are NaN or infinite, numbers were expected everywhere; "
-                "crop the image or fill those pixels."
-            )
-        if data.min() == data.max():
-            raise InputError(
-                f"{self.name}: every pixel is {data.flat[0]}, an image with contrast was expected; "
-                "check that the right channel was opened."
-            )
         if self.pixel_size is not None and not (np.isfinite(self.pixel_size) and self.pixel_size > 0):
             raise InputError(
                 f"{self.name}: a pixel size of {self.pixel_size} nm came, a positive number or None was expected."
             )
         object.__setattr__(self, "data", data)
+        self._look_through()
 
-    @property
-    def frames(self) -> npt.NDArray[np.float32]:
-        """(frames, H, W) float32, each frame scaled by the whole stack to mean 0 and standard deviation 1."""
-        data = self.data.astype(np.float64)
-        frames: npt.NDArray[np.float32] = ((data - data.mean()) / data.std()).astype(np.float32)
-        return frames.reshape(-1, *self.shape)
+    def _look_through(self) -> None:
+        """Mean and standard deviation of all pixels, which have to be numbers and not all the same."""
+        wrong, low, high = 0, np.inf, -np.inf
+        means, variances = [], []
+        for number in range(self.count):
+            frame = self.read(number).astype(np.float64)
+            if not np.isfinite(frame).all():
+                wrong += frame.size - int(np.count_nonzero(np.isfinite(frame)))
+                continue
+            low, high = min(low, float(frame.min())), max(high, float(frame.max()))
+            means.append(frame.mean())
+            variances.append(frame.var())
+        if wrong:
+            raise InputError(
+                f"{self.name}: {wrong} pixels are NaN or infinite, numbers were expected everywhere; "
+                "crop the image or fill those pixels."
+            )
+        if low == high:
+            raise InputError(
+                f"{self.name}: every pixel is {low:g}, an image with contrast was expected; "
+                "check that the right channel was opened."
+            )
+        object.__setattr__(self, "_mean", float(np.mean(means)))
+        object.__setattr__(self, "_std", float(np.sqrt(np.mean(variances) + np.var(means))))
 
     @property
     def shape(self) -> tuple[int, int]:
         """(H, W) of one frame."""
         height, width = self.data.shape[-2:]
         return int(height), int(width)
+
+    @property
+    def count(self) -> int:
+        """Number of frames; 1 for an image that is no stack."""
+        return 1 if self.data.ndim == 2 else len(self.data)
+
+    def read(self, number: int) -> npt.NDArray[Any]:
+        """(H, W) pixels of one frame as they are."""
+        return np.asarray(self.data if self.data.ndim == 2 else self.data[number])
+
+    def frame(self, number: int) -> npt.NDArray[np.float32]:
+        """(H, W) float32 of one frame, the whole stack scaled to mean 0 and standard deviation 1."""
+        scaled: npt.NDArray[np.float32] = ((self.read(number).astype(np.float64) - self._mean) / self._std).astype(
+            np.float32
+        )
+        return scaled
+
+    @property
+    def frames(self) -> npt.NDArray[np.float32]:
+        """(frames, H, W) float32, all frames as `frame` gives them."""
+        return np.stack([self.frame(number) for number in range(self.count)])

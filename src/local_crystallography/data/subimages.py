@@ -89,3 +89,9 @@ def as_found(atoms: Atoms) -> Atoms:
     found = atoms.features[list(FOUND)].to_numpy(np.float64)
     rest = atoms.without(list(FOUND)).features
     return Atoms(np.where(np.isfinite(found), found, atoms.yx), rest, atoms.pixel_size)
+
+
+def fits(yx: npt.NDArray[np.float64], shape: tuple[int, int], side: int) -> npt.NDArray[np.bool_]:
+    """(N,) whether a window of some side around each place (N, 2) lies within an image (H, W)."""
+    margin = (side - 1) / 2
+    return np.asarray(((yx >= margin) & (yx <= np.array(shape) - 1 - margin)).all(axis=1), np.bool_)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +17,10 @@ DIMMED = 0.22
 """What is left of the opacity of a point outside the selection."""
 MOST_CLASSES = 20
 """A column of whole numbers with more different values than this is shown as a scale."""
+SEQUENTIAL, CYCLIC, DIVERGING = "viridis", "twilight", "RdBu_r"
+"""Names of colormaps, as matplotlib and napari both have them."""
+SIGNED = re.compile(r"(offset_|displacement_[yx]_|strain_..$|lattice_rotation_)")
+"""Columns that are read from 0 to either side."""
 GREY = np.array([0.5, 0.5, 0.5, 1.0])
 """Colour of "no value"."""
 
@@ -119,6 +125,19 @@ def limits_of(values: npt.NDArray[np.float64]) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = np.percentile(known, (1, 99))
     return float(low), float(high)
+
+
+def scale_of(name: str, values: npt.NDArray[np.float64]) -> tuple[str, tuple[float, float]]:
+    """Colormap and limits that show a column: cyclic where angles go all round, white at 0 where a sign matters."""
+    if name.endswith("_rad") and not name.endswith("_std_rad") and not SIGNED.match(name):
+        cyclic, limits = angle_limits(values)
+        return CYCLIC if cyclic else SEQUENTIAL, limits
+    known = values[np.isfinite(values)]
+    if SIGNED.match(name):
+        reach = float(np.percentile(np.abs(known), 99)) if len(known) else 0.0
+        return DIVERGING, (-(reach or 1.0), reach or 1.0)
+    low, high = limits_of(known)
+    return SEQUENTIAL, (low, high) if high > low else (low - 0.5, low + 0.5)
 
 
 def angle_limits(values: npt.NDArray[np.float64]) -> tuple[bool, tuple[float, float]]:

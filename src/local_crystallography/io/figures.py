@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from local_crystallography.explore.raster import PALETTE, angle_limits, categorical_colors, limits_of
+from local_crystallography.explore.raster import PALETTE, categorical_colors, scale_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +28,7 @@ Array = npt.NDArray[Any]
 
 MOST_PIXELS = 900
 """Longest side of a picture in the report; larger images are shown coarser."""
+UNITS = {"_rad": "degrees", "_px": "px", "_nm": "nm"}
 STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
@@ -61,19 +62,12 @@ class Shown:
 
 def shown(name: str, values: Array) -> Shown:
     """How to show a column of these values, which may hold NaN."""
-    known = values[np.isfinite(values)]
-    title = name.removesuffix("_rad").removesuffix("_px").replace("_", " ")
+    title = name.removesuffix("_rad").removesuffix("_px").removesuffix("_nm").replace("_", " ")
     title = title if re.fullmatch(r"[zc]\d+", title) else title.capitalize()
-    if name == "angle_rad":
-        cyclic, (low, high) = angle_limits(known)
-        limits = (float(np.degrees(low)), float(np.degrees(high)))
-        return Shown(title, "degrees", 180 / np.pi, "twilight" if cyclic else "viridis", limits)
-    if name.startswith("offset_"):
-        reach = float(np.percentile(np.abs(known), 99)) if len(known) else 1.0
-        return Shown(title, "px", 1.0, "RdBu_r", (-(reach or 1.0), reach or 1.0))
-    factor, unit = (180 / np.pi, "degrees") if name.endswith("_rad") else (1.0, "px" if name.endswith("_px") else "")
-    low, high = limits_of(known * factor)
-    return Shown(title, unit, factor, "viridis", (low, high) if high > low else (low - 0.5, low + 0.5))
+    unit = next((unit for end, unit in UNITS.items() if name.endswith(end)), "")
+    factor = 180 / np.pi if unit == "degrees" else 1.0
+    cmap, (low, high) = scale_of(name, values.astype(float))
+    return Shown(title, unit, factor, cmap, (low * factor, high * factor))
 
 
 def png(figure: Figure, dpi: int = 130) -> str:
@@ -85,7 +79,7 @@ def png(figure: Figure, dpi: int = 130) -> str:
 
 def image_figure(image: Image, atoms: Atoms | None = None) -> str:
     """First frame of the image with a scale bar, and the atoms on it where given, coloured by class."""
-    frame = image.data.reshape(-1, *image.shape)[0]
+    frame = image.read(0)
     with rc_context(STYLE):
         figure, axes = _square(image.shape, width=5.6)
         low, high = np.percentile(frame, (0.5, 99.5))

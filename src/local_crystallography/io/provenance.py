@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from local_crystallography.data.errors import InputError
@@ -70,6 +69,8 @@ class Provenance(BaseModel):
     types: dict[str, str]
     """Types of the columns that hold numbers, which a table as text does not tell."""
     maps: list[str]
+    classes: tuple[str, ...] = ()
+    """Names of the classes of atoms in `probability_classes.tif`."""
 
 
 def provenance_of(analysis: Analysis, image: Image) -> Provenance:
@@ -81,7 +82,7 @@ def provenance_of(analysis: Analysis, image: Image) -> Provenance:
             shape=image.data.shape,
             dtype=str(image.data.dtype),
             pixel_size=image.pixel_size,
-            sha256=pixels_sha256(image.data),
+            sha256=pixels_sha256(image),
             metadata=jsonable(image.metadata),
         ),
         versions=versions(),
@@ -92,6 +93,7 @@ def provenance_of(analysis: Analysis, image: Image) -> Provenance:
         columns=analysis.columns,
         types={} if analysis.atoms is None else number_types(analysis.atoms),
         maps=list(analysis.maps or {}),
+        classes=() if analysis.probability is None else analysis.probability.classes,
     )
 
 
@@ -120,10 +122,13 @@ def read_provenance(folder: Path) -> Provenance:
         ) from error
 
 
-def pixels_sha256(data: npt.NDArray[Any]) -> str:
+def pixels_sha256(image: Image) -> str:
     """Digest of the values as they are written: little-endian, row after row."""
-    data = native(data)
-    return hashlib.sha256(data.astype(data.dtype.newbyteorder("<"), copy=False).tobytes()).hexdigest()
+    digest = hashlib.sha256()
+    for number in range(image.count):
+        frame = native(image.read(number))
+        digest.update(frame.astype(frame.dtype.newbyteorder("<"), copy=False).tobytes())
+    return digest.hexdigest()
 
 
 def number_types(atoms: Atoms) -> dict[str, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from local_crystallography.analysis import Analysis
     from local_crystallography.data.atoms import Atoms
     from local_crystallography.models.vae import Vae
+    from local_crystallography.steps.correct_scan import CorrectScan
 
 MOST_TILES = 12
 
@@ -26,6 +28,7 @@ def render(analysis: Analysis, image: Image, provenance: Provenance) -> str:
     parts = [
         _header(analysis, image, provenance),
         section("Image and atoms", _atoms(analysis, image)),
+        section("Scan correction", _scan(analysis, image)),
         section("Maps", _maps(analysis, image)),
         section("Classes", _classes(analysis)),
         section("Latents", grid("two", [*_scatter(analysis), *_manifold(analysis)]) + _remarks(analysis.vae)),
@@ -72,6 +75,21 @@ def _atoms(analysis: Analysis, image: Image) -> str:
         colour = "" if labels is None else f", coloured by class: {legend} (grey: too near an edge)"
         figures.append(figure(image_figure(image, analysis.atoms), f"Atoms found{colour}.", "Image with atoms"))
     return grid("two", figures)
+
+
+def _scan(analysis: Analysis, image: Image) -> str:
+    """What Correct scan took off the first frame, and what it could not tell."""
+    if "correct_scan" not in analysis.used or analysis.atoms is None:
+        return ""
+    from local_crystallography.io.figures import png
+    from local_crystallography.io.scan_figures import CAPTION, scan_figure
+
+    step = cast("CorrectScan", analysis.used["correct_scan"])
+    first = int(analysis.atoms.frame.min())
+    correction = step.correction(analysis.atoms, image, first)
+    source = png(scan_figure(correction, pixel_size=image.pixel_size))
+    which = "" if image.data.ndim == 2 else f" Frame {first}."
+    return figure(source, CAPTION + which, "Scan correction") + _notes(correction.remarks)
 
 
 def _maps(analysis: Analysis, image: Image) -> str:
@@ -174,7 +192,11 @@ def _within_classes(analysis: Analysis) -> str:
 
 
 def _remarks(vae: Vae | None) -> str:
-    return "" if vae is None else "".join(f'<p class="note">⚠ {escape(remark)}</p>' for remark in vae.remarks)
+    return "" if vae is None else _notes(vae.remarks)
+
+
+def _notes(remarks: Sequence[str]) -> str:
+    return "".join(f'<p class="note">⚠ {escape(remark)}</p>' for remark in remarks)
 
 
 def _seen(vae: Vae, pictures: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -20,6 +20,7 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.subimages import as_found
 from local_crystallography.io.formats import reader_errors
+from local_crystallography.io.probability import SHARES, STD, VALUES, read_probability, write_probability
 from local_crystallography.io.provenance import (
     PROVENANCE,
     Provenance,
@@ -28,7 +29,7 @@ from local_crystallography.io.provenance import (
     read_provenance,
     to_json,
 )
-from local_crystallography.io.write import write_tiff
+from local_crystallography.io.write import write_image, write_tiff
 
 if TYPE_CHECKING:
     from local_crystallography.analysis import Analysis
@@ -39,14 +40,13 @@ NETWORKS = {"vae": "model.safetensors", "cvae": "cvae.safetensors"}
 FILES = (
     "image.tif",
     "atoms.csv",
-    "probability.tif",
+    VALUES,
     "labels.tif",
     *NETWORKS.values(),
     "recipe.toml",
     "report.html",
     PROVENANCE,
 )
-
 
 EXACT: dict[str, Any] = (
     {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
@@ -136,12 +136,12 @@ def earlier_files(folder: Path, image: Image) -> set[Path]:
             "expected; choose another name."
         )
     provenance = read_provenance(folder)
-    if provenance.image.sha256 != pixels_sha256(image.data):
+    if provenance.image.sha256 != pixels_sha256(image):
         raise InputError(
             f"{folder} holds the session of another image ({provenance.image.name}), that of {image.name} was "
             "expected; choose another folder."
         )
-    return {Path(name) for name in FILES} | {map_file(name) for name in provenance.maps}
+    return {Path(name) for name in (*FILES, STD, SHARES)} | {map_file(name) for name in provenance.maps}
 
 
 def map_file(name: str) -> Path:
@@ -153,9 +153,9 @@ def _write(analysis: Analysis, image: Image, folder: Path) -> None:
     from local_crystallography.io.report import render
 
     provenance = provenance_of(analysis, image)
-    write_tiff(folder / "image.tif", image.data, image.pixel_size)
+    write_image(folder / "image.tif", image)
     if analysis.probability is not None:
-        write_tiff(folder / "probability.tif", analysis.probability.astype(np.float32), image.pixel_size)
+        write_probability(folder, analysis.probability, image.pixel_size)
     if analysis.atoms is not None:
         analysis.atoms.to_frame().to_csv(folder / "atoms.csv", index=False, lineterminator="\n")
     for name, file in NETWORKS.items():
@@ -196,11 +196,11 @@ def _read(folder: Path, provenance: Provenance) -> dict[str, Any]:
     """The results by name; None for what was not there to be saved."""
     image = _read_image(folder / "image.tif", provenance)
     shape = image.data.shape
-    probability, atoms = (folder / name for name in ("probability.tif", "atoms.csv"))
+    atoms = folder / "atoms.csv"
     networks = {name: folder / file for name, file in NETWORKS.items()}
     return {
         "image": image,
-        "probability": _read_array(probability, shape) if probability.exists() else None,
+        "probability": read_probability(folder, shape, provenance.classes, _read_array),
         "atoms": _read_atoms(atoms, provenance) if atoms.exists() else None,
         "sub_images": None,
         **{name: _read_vae(file) if file.exists() else None for name, file in networks.items()},
@@ -211,12 +211,13 @@ def _read(folder: Path, provenance: Provenance) -> dict[str, Any]:
 def _read_image(path: Path, provenance: Provenance) -> Image:
     record = provenance.image
     data = _read_array(path, record.shape)
-    if pixels_sha256(data) != record.sha256:
+    image = Image(data, record.pixel_size, record.name, dict(record.metadata))
+    if pixels_sha256(image) != record.sha256:
         raise InputError(
             f"{path} is not the image that was analysed (its pixels differ), that of {PROVENANCE} was "
             "expected; put it back or analyse the new one."
         )
-    return Image(data, record.pixel_size, record.name, dict(record.metadata))
+    return image
 
 
 def _read_array(path: Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from local_crystallography.data.image import Image
+
 IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 
 
@@ -24,21 +26,39 @@ def write_tiff(path: Path, data: npt.NDArray[Any], pixel_size: float | None = No
     compression
         1 is fast, 9 small.
     """
+    data = native(data)
+    _write(path, data, data.shape, data.dtype, pixel_size, compression)
+
+
+def _write(
+    path: Path, data: Any, shape: tuple[int, ...], kind: np.dtype[Any], pixel_size: float | None, level: int
+) -> None:
+    """Write an array, or the frames of one as they come."""
     import tifffile
 
-    data = native(data)
-    options: dict[str, Any] = {"compression": "zlib", "compressionargs": {"level": compression}}
+    options: dict[str, Any] = {"shape": shape, "dtype": kind, "compression": "zlib"}
+    options["compressionargs"] = {"level": level}
     if pixel_size is not None:
         options["resolution"] = (1 / pixel_size, 1 / pixel_size)
-    if data.dtype in IMAGEJ_TYPES:
-        axes = {"axes": "TYX"} if data.ndim == 3 else {}
+    if kind in IMAGEJ_TYPES:
+        axes = {"axes": "TYX"} if len(shape) == 3 else {}
         unit = {"unit": "nm"} if pixel_size is not None else {}
         tifffile.imwrite(path, data, imagej=True, metadata=unit | axes, **options)
         return
     if pixel_size is not None:  # tifffile refuses imagej=True for other types, readers of the scale do not
-        frames = 1 if data.ndim == 2 else len(data)
+        frames = 1 if len(shape) == 2 else shape[0]
         options["description"] = f"ImageJ=1.11a\nimages={frames}\nframes={frames}\nunit=nm\n"
     tifffile.imwrite(path, data, metadata=None, photometric="minisblack", **options)
+
+
+def write_image(path: Path, image: Image) -> None:
+    """Write an image as `write_tiff` does, one frame at a time."""
+    if image.data.ndim == 2:
+        write_tiff(path, image.read(0), image.pixel_size)
+        return
+    frames = (native(image.read(number)) for number in range(image.count))
+    kind = native(image.read(0)).dtype
+    _write(path, frames, (image.count, *image.shape), kind, image.pixel_size, 6)
 
 
 def native(data: npt.NDArray[Any]) -> npt.NDArray[Any]:

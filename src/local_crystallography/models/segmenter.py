@@ -16,6 +16,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.models.unet import BLOCK, UNet, untrained
 
 Array = npt.NDArray[np.float32]
@@ -57,10 +58,29 @@ class Segmenter:
     classes: tuple[str, ...]
     sigma: float
 
-    def probability(self, frame: Array, *, sigma: float, members: int) -> Array:
-        """(h, w) probability of every pixel to lie on an atom of any class, for columns of some sigma in px."""
-        shares = self.shares(frame, sigma=sigma, members=members).mean(axis=0)
-        return np.asarray(1 - np.prod(1 - shares, axis=0), np.float32)
+    def probability(self, frame: Array, *, sigma: float, members: int) -> ProbabilityMap:
+        """What the mean of some members says of every pixel (h, w), for columns of some sigma in px.
+
+        An atom of any class is there with 1 minus the product of the probabilities that there is none of each.
+
+        Raises
+        ------
+        InputError
+            Where there are fewer members.
+        """
+        if members > len(self.networks):
+            raise InputError(
+                f"An ensemble of {members} came with a network that has {len(self.networks)} members, no more than it "
+                "has were expected; lower the ensemble."
+            )
+        each = self.shares(frame, sigma=sigma, members=members)
+        shares = each.mean(axis=0)
+        return ProbabilityMap(
+            any_class(shares),
+            np.std([any_class(one) for one in each], axis=0, ddof=1) if members > 1 else None,
+            shares if len(self.classes) > 1 else None,
+            self.classes if len(self.classes) > 1 else (),
+        )
 
     def shares(self, frame: Array, *, sigma: float, members: int) -> Array:
         """(members, K, h, w) what each member says of every class; the frame is scaled to what the networks know."""
@@ -146,6 +166,11 @@ class Segmenter:
 def shipped() -> Segmenter:
     """The networks that come with the program."""
     return Segmenter.load(SHIPPED)
+
+
+def any_class(shares: Array) -> Array:
+    """(h, w) probability of an atom of any class, from those of each (K, h, w)."""
+    return np.asarray(1 - np.prod(1 - shares, axis=0), np.float32)
 
 
 def resized(stack: Array, shape: tuple[int, ...]) -> Array:

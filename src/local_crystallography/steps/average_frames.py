@@ -71,27 +71,27 @@ class AverageFrames(Step):
             raise InputError(
                 f"{image.name}: one frame came, a stack of at least two was expected; open the whole stack."
             )
-        frames = image.data.astype(np.float64)
-        shifts = self._shifts(frames)
+        shifts = self._shifts(image)
         total, covered = np.zeros(image.shape), np.zeros(image.shape)
-        for frame, shift in zip(frames, shifts, strict=True):
+        for number, shift in enumerate(shifts):
             inside = ndimage.shift(np.ones(image.shape), shift, order=1) > 0.999
-            total += np.where(inside, ndimage.shift(frame, shift, order=3, mode="nearest"), 0)
+            total += np.where(inside, _moved(image.read(number).astype(np.float64), shift), 0)
             covered += inside
-        mean = np.where(covered > 0, total / np.maximum(covered, 1), frames[0]).astype(np.float32)
+        mean = np.where(covered > 0, total / np.maximum(covered, 1), image.read(0)).astype(np.float32)
         return FrameAverage(replace(image, data=mean), shifts, covered.astype(np.int64))
 
-    def _shifts(self, frames: Array) -> Array:
-        """(frames, 2) shifts in px that lay (frames, H, W) on the first."""
+    def _shifts(self, image: Image) -> Array:
+        """(frames, 2) shifts in px that lay the frames of a stack on the first."""
+        frames = (image.read(number).astype(np.float64) for number in range(image.count))
         smooth = np.stack([ndimage.gaussian_filter(frame, self.smoothing) for frame in frames])
         smooth -= smooth.mean(axis=(1, 2), keepdims=True)
-        shifts = np.zeros((len(frames), 2))
+        shifts = np.zeros((len(smooth), 2))
         total = smooth[0].copy()
-        for i in range(1, len(frames)):
+        for i in range(1, len(smooth)):
             shifts[i] = self._laid(total, smooth[i], shifts[i - 1])
             total += _moved(smooth[i], shifts[i])
         for _ in range(ROUNDS):
-            for i in range(len(frames)):
+            for i in range(len(smooth)):
                 others = total - _moved(smooth[i], shifts[i])
                 shifts[i] = self._laid(others, smooth[i], shifts[i])
                 total = others + _moved(smooth[i], shifts[i])

@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.data.subimages import as_found
 from local_crystallography.positions.scan import ScanCorrection, correct_scan
 from local_crystallography.steps.base import Step
 
@@ -60,13 +61,15 @@ class CorrectScan(Step):
         return atoms.with_features(y_corrected_px=places[:, 0], x_corrected_px=places[:, 1])
 
     def correction(self, atoms: Atoms, image: Image, frame: int = 0) -> ScanCorrection:
-        """What was wrong with the scan of one frame: row shifts, their spectrum, fly-back, spreads and remarks."""
-        pixels = image.data.reshape(-1, *image.shape)
-        if frame not in range(len(pixels)):
+        """What was wrong with the scan of one frame: row shifts, their spectrum, fly-back, spreads and remarks.
+
+        Atoms that were moved since, as Encode can do, count where they were found.
+        """
+        if frame not in range(image.count):
             raise InputError(
-                f"Frame {frame} was asked for, the image has {len(pixels)}; take the image the atoms were found in."
+                f"Frame {frame} was asked for, the image has {image.count}; take the image the atoms were found in."
             )
-        yx = atoms.yx[atoms.frame == frame]
+        yx = as_found(atoms).yx[atoms.frame == frame]
         height, width = image.shape
         outside = int(((yx < -0.5) | (yx > np.array([height, width]) - 0.5)).any(axis=1).sum())
         if outside:
@@ -74,17 +77,16 @@ class CorrectScan(Step):
                 f"{outside} atoms lie outside the image of {height} x {width} pixels; take the image the atoms were "
                 "found in."
             )
-        return correct_scan(pixels[frame], yx, slowest=self.slowest, cell=self._ratio())
+        return correct_scan(image.read(frame), yx, slowest=self.slowest, cell=self._ratio())
 
     def corrected_image(self, atoms: Atoms, image: Image) -> Image:
         """The image with every frame resampled, so that the scan is even; float32."""
-        pixels = image.data.reshape(-1, *image.shape)
-        frames = []
-        for frame in range(len(pixels)):
-            yx = atoms.yx[atoms.frame == frame]
-            correction = self.correction(atoms, image, frame)
+        frames, found = [], as_found(atoms)
+        for frame in range(image.count):
+            yx = found.yx[found.frame == frame]
+            correction = self.correction(found, image, frame)
             wide = 2 * float(np.median(cKDTree(yx).query(yx, k=2)[0][:, 1])) if self.flatten else 0.0
-            frames.append(correction.image(pixels[frame], flatten=wide).astype(np.float32))
+            frames.append(correction.image(image.read(frame), flatten=wide).astype(np.float32))
         return replace(image, data=np.stack(frames).reshape(image.data.shape))
 
     def _ratio(self) -> complex | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -13,10 +14,12 @@ from scipy.spatial import cKDTree
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
-from local_crystallography.data.subimages import SubImages
+from local_crystallography.data.probability import ProbabilityMap
+from local_crystallography.data.subimages import SubImages, fits
 from local_crystallography.steps.base import Step
 
 Array = npt.NDArray[np.float32]
+Probability = ProbabilityMap | npt.ArrayLike
 
 WINDOW_SPACINGS = 2.3
 """Automatic window side over the distance between neighbours: the disc in it holds the first and second shell."""
@@ -59,14 +62,14 @@ class ExtractSubImages(Step):
         description="Bring the whole image, or every window by itself, to mean 0 and standard deviation 1.",
     )
 
-    def resolve(self, atoms: Atoms, image: Image, probability: Array | None = None) -> ExtractSubImages:
+    def resolve(self, atoms: Atoms, image: Image, probability: Probability | None = None) -> ExtractSubImages:
         """The same step with the window size fitted to the distance between neighbours."""
         if self.window_size is not None:
             return self
         side = round(WINDOW_SPACINGS * neighbour_distance(self._strong(atoms)) / 2) * 2
         return self.model_copy(update={"window_size": int(np.clip(side, 8, min(512, *image.shape)))})
 
-    def __call__(self, atoms: Atoms, image: Image, probability: Array | None = None) -> SubImages:
+    def __call__(self, atoms: Atoms, image: Image, probability: Probability | None = None) -> SubImages:
         """Windows (N, w, w) float32, (N, w, w, 2) of two channels; atoms too near an edge for a window are left out.
 
         Raises
@@ -83,12 +86,11 @@ class ExtractSubImages(Step):
                 f"A window of {side} pixels came with an image of {height} x {width}; use a window of at most "
                 f"{min(height, width)} pixels."
             )
-        margin = (side - 1) / 2
-        inside = ((atoms.yx >= margin) & (atoms.yx <= np.array([height, width]) - 1 - margin)).all(axis=1)
+        inside = fits(atoms.yx, image.shape, side)
         if not inside.any():
             raise InputError(
-                f"None of the {len(atoms)} atoms is {margin:g} pixels away from every edge, so no window of {side} "
-                "pixels fits around one; use a smaller window."
+                f"None of the {len(atoms)} atoms is {(side - 1) / 2:g} pixels away from every edge, so no window of "
+                f"{side} pixels fits around one; use a smaller window."
             )
         kept = atoms[inside]
         windows = [cut(frames, kept, side=side) for frames in self._channels(image, probability)]
@@ -102,21 +104,26 @@ class ExtractSubImages(Step):
             return atoms
         return atoms[~(atoms.relative_intensity() < self.weakest)]
 
-    def _channels(self, image: Image, probability: Array | None) -> list[Array]:
-        """What is cut, channel by channel: (frames, H, W) each."""
+    def _channels(self, image: Image, probability: Probability | None) -> list[Iterable[Array]]:
+        """What is cut, channel by channel: the frames (H, W) of each, one at a time."""
         if self.source == "image":
-            return [image.frames]
+            return [frames_of(image)]
         if self.source == "smoothed":
-            return [np.stack([ndimage.gaussian_filter(frame, self.smoothing) for frame in image.frames])]
+            return [(ndimage.gaussian_filter(frame, self.smoothing) for frame in frames_of(image))]
         if probability is None:
             raise InputError(
                 "There is no probability map to cut sub-images from; segment the image first or cut the image."
             )
-        frames = Image(probability, name="probability").frames
-        return [frames] if self.source == "probability" else [image.frames, frames]
+        chances = frames_of(Image(ProbabilityMap.of(probability).values, name="probability"))
+        return [chances] if self.source == "probability" else [frames_of(image), chances]
 
 
-def cut(frames: Array, atoms: Atoms, *, side: int) -> Array:
+def frames_of(image: Image) -> Iterable[Array]:
+    """The frames of an image, each made when it is asked for."""
+    return (image.frame(number) for number in range(image.count))
+
+
+def cut(frames: Iterable[Array], atoms: Atoms, *, side: int) -> Array:
     """(N, side, side) windows centred on the atoms by cubic spline interpolation: pixels are not rounded to."""
     axis = np.arange(side) - (side - 1) / 2
     windows = np.empty((len(atoms), side, side), np.float32)

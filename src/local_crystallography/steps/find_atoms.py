@@ -9,12 +9,18 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 from scipy import ndimage
-from skimage.segmentation import watershed
+from skimage.segmentation import relabel_sequential, watershed
 
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.steps.base import Step
+
+CLEARLY = 1.15
+"""How many times as likely as any other a class has to be where it has an atom of its own beside one of another."""
+PART = 0.25
+"""Least size of such a part, over that of the largest in its blob: a rim is none."""
 
 
 class FindAtoms(Step):
@@ -31,71 +37,125 @@ class FindAtoms(Step):
     )
     smallest: int = Field(1, ge=1, le=10_000, description="Smallest blob above the threshold that counts, in pixels.")
 
-    def __call__(self, probability: npt.NDArray[np.floating], image: Image | None = None) -> Atoms:
-        """Atoms with columns `probability` (highest in the blob) and, given the image, `intensity`.
+    def __call__(self, probability: ProbabilityMap | npt.ArrayLike, image: Image | None = None) -> Atoms:
+        """Atoms of a map, or of a plain array (H, W) or (frames, H, W), with columns.
 
-        `intensity` is the mean of the image, in its own units, where the probability is above half the blob's peak.
+        - `probability`: the highest in the blob
+        - `probability_std`, with an ensemble: its standard deviation between the members, there
+        - `kind`, `kind_probability`, with several classes: number of the likeliest class in the blob's core, where the
+          probability is above half its peak, and the share of that class in what all have there
+        - `intensity`, given the image: its mean in the core, in its own units
 
         Raises
         ------
         InputError
-            Where no blob reaches the threshold.
+            Where no blob reaches the threshold, or image and map differ in shape.
         """
-        maps = np.asarray(probability, np.float32)
-        maps = maps.reshape(-1, *maps.shape[-2:])
-        pixels = None if image is None else image.data.reshape(maps.shape)
+        given = ProbabilityMap.of(probability)
+        frames = given.frames
+        if image is not None and (image.count, *image.shape) != (len(frames), *given.values.shape[-2:]):
+            raise InputError(
+                f"A probability map of shape {given.values.shape} came with an image of shape {image.data.shape}; give "
+                "a map of the image's own shape."
+            )
         tables = [
             find_in_frame(
-                frame, None if pixels is None else pixels[i], threshold=self.threshold, smallest=self.smallest
-            )
-            for i, frame in enumerate(maps)
+                frame, None if image is None else image.read(i), threshold=self.threshold, smallest=self.smallest
+            ).assign(frame=i)
+            for i, frame in enumerate(frames)
         ]
-        table = pd.concat([t.assign(frame=i) for i, t in enumerate(tables)], ignore_index=True)
-        if table.empty:
+        found = [table for table in tables if len(table)]
+        if not found:
             raise InputError(
                 f"No blob of at least {self.smallest} pixels reaches the threshold of {self.threshold:g} (the highest "
-                f"probability is {maps.max():.2g}), at least one atom was expected; lower the threshold."
+                f"probability is {given.values.max():.2g}), at least one atom was expected; lower the threshold."
             )
+        table = pd.concat(found, ignore_index=True)
         return Atoms.at(
             table[["y_px", "x_px"]].to_numpy(),
             frame=table["frame"],
             pixel_size=None if image is None else image.pixel_size,
-            columns={name: table[name].to_numpy() for name in table if name in ("probability", "intensity")},
+            columns={str(name): table[name].to_numpy() for name in table if name not in ("y_px", "x_px", "frame")},
         )
 
 
 def find_in_frame(
-    probability: npt.NDArray[np.float32],
-    pixels: npt.NDArray[np.generic] | None,
-    *,
-    threshold: float,
-    smallest: int,
+    given: ProbabilityMap, pixels: npt.NDArray[np.generic] | None, *, threshold: float, smallest: int
 ) -> pd.DataFrame:
-    """Atoms of one frame: y_px, x_px, probability and, given the pixels of the image, intensity.
+    """Atoms of one frame (H, W): y_px, x_px and the columns of `FindAtoms`.
 
     The centre of mass is taken over the part above half the blob's own peak, weighted by the height above that half:
     weights that vanish at the rim do not jump as pixels come and go, which a plain mask's centre does (by 0.25 px).
     """
+    probability = given.values
     blobs, count = ndimage.label((probability >= threshold) & (probability > 0), structure=np.ones((3, 3)))
-    if count == 0:
-        return pd.DataFrame({"y_px": [], "x_px": [], "probability": []})
-    index = np.flatnonzero(np.bincount(blobs.ravel())[1:] >= smallest) + 1
+    if given.shares is not None and count:
+        blobs, count, probability = told_apart(blobs, count, given)
+    index = np.flatnonzero(np.bincount(blobs.ravel(), minlength=count + 1)[1:] >= smallest) + 1
+    if not len(index):
+        return pd.DataFrame()
     basin = watershed(-probability, blobs, mask=probability > 0)
     peak = ndimage.maximum(probability, blobs, np.arange(count + 1))
     weight = np.clip(probability - 0.5 * peak[basin], 0, None) * (basin > 0)
     total = _sums(basin, weight, count)[index]
     y, x = np.ogrid[: probability.shape[0], : probability.shape[1]]
-    table = pd.DataFrame(
-        {
-            "y_px": _sums(basin, weight * y, count)[index] / total,
-            "x_px": _sums(basin, weight * x, count)[index] / total,
-            "probability": peak[index],
-        }
-    )
+    core = (weight > 0).astype(np.float64)
+    size = _sums(basin, core, count)[index]
+
+    def mean(values: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+        return np.asarray(_sums(basin, core * values, count)[index] / size)
+
+    table = {
+        "y_px": _sums(basin, weight * y, count)[index] / total,
+        "x_px": _sums(basin, weight * x, count)[index] / total,
+        "probability": peak[index],
+    }
+    if given.std is not None:
+        table["probability_std"] = ndimage.mean(given.std, np.where(probability == peak[blobs], blobs, 0), index)
+    if given.shares is not None:
+        shares = np.stack([mean(share) for share in given.shares])
+        table["kind"] = shares.argmax(axis=0)
+        table["kind_probability"] = shares.max(axis=0) / shares.sum(axis=0)
     if pixels is not None:
-        core = (weight > 0).astype(np.float64)
-        table["intensity"] = _sums(basin, core * pixels, count)[index] / _sums(basin, core, count)[index]
-    return table
+        table["intensity"] = mean(pixels)
+    return pd.DataFrame(table)
+
+
+def told_apart(
+    blobs: npt.NDArray[np.integer], count: int, given: ProbabilityMap
+) -> tuple[npt.NDArray[np.integer], int, npt.NDArray[np.float32]]:
+    """The blobs (H, W), their number and the probability to weigh them by, blobs that several classes share divided.
+
+    The probability of any class is high between two close atoms of different classes, though each class by itself has
+    its own disc. A blob is divided where two classes or more each hold a part: above half the blob's peak, clearly
+    likelier there than any other, with a peak of the class in it, and not much smaller than the largest. There the
+    likeliest class alone counts.
+    """
+    assert given.shares is not None
+    second, first = np.sort(given.shares, axis=0)[-2:]
+    kind = given.shares.argmax(axis=0)
+    peak = ndimage.maximum(given.values, blobs, np.arange(count + 1))
+    clear = (blobs > 0) & (first > 0.5 * peak[blobs]) & (first > CLEARLY * second)
+    parts, number, tops = np.zeros_like(blobs), 0, np.zeros(blobs.shape, bool)
+    for each, share in enumerate(given.shares):
+        own, more = ndimage.label(clear & (kind == each), structure=np.ones((3, 3)))
+        parts[own > 0] = own[own > 0] + number
+        tops |= (own > 0) & (share == ndimage.maximum_filter(share, 3))
+        number += more
+    pixel = np.unique(parts, return_index=True)[1][1:] if number else np.empty(0, int)  # one of each part
+    blob, kinds = blobs.ravel()[pixel], kind.ravel()[pixel]
+    size, peaks = (np.bincount(part.ravel(), minlength=number + 1)[1:] for part in (parts, parts[tops]))
+    largest = np.zeros(count + 1)
+    np.maximum.at(largest, blob, size)
+    real = (peaks > 0) & (size >= PART * largest[blob])
+    several = np.bincount(np.unique(np.stack([blob, kinds])[:, real], axis=1)[0], minlength=count + 1) > 1
+    if not several.any():
+        return blobs, count, given.values
+    seeds = np.where(np.append(False, real & several[blob])[parts], parts + count, 0)
+    probability = np.where(several[blobs], first, given.values)
+    grown = watershed(-probability, seeds, mask=several[blobs])
+    divided, _, _ = relabel_sequential(np.where(several[blobs], grown, blobs))
+    return divided, int(divided.max()), probability
 
 
 def _sums(basin: npt.NDArray[np.integer], values: npt.NDArray[np.floating], count: int) -> npt.NDArray[np.float64]:

@@ -14,11 +14,14 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.progress import Job, Progress, finish
+from local_crystallography.explore.hit_test import inside
 from local_crystallography.positions.joint import common_width, fit_columns, is_dark, nearest_distance
 from local_crystallography.positions.quadratic import tops
 from local_crystallography.steps.base import Step
 
 Array = npt.NDArray[np.float64]
+Region = tuple[tuple[tuple[float, float], ...], ...]
+"""Areas by their corners (y, x)."""
 
 SURE = 0.98
 """Probability from which an atom is kept however weak; so are those put there by hand, which have none."""
@@ -47,8 +50,8 @@ class RefineAtoms(Step):
         4.5,
         ge=0,
         le=100,
-        description="Least height over its standard deviation (joint) that keeps an atom of which the probability map "
-        "was not sure; 0: all.",
+        description="Least height over its standard deviation that keeps an atom of which the probability map was not "
+        "sure; 0: all.",
     )
     axes: bool = Field(False, description="Also measure how long, how narrow and how turned every atom is.")
     closest: float = Field(
@@ -57,23 +60,28 @@ class RefineAtoms(Step):
     weakest: float = Field(
         0.0, ge=0, le=1, description="Lowest intensity over that of the strong atoms that is kept; 0: all."
     )
+    region: Region = Field(
+        (),
+        description="Areas of the image whose atoms are kept, each by its corners (y, x) in pixels, as drawn in a "
+        "Shapes layer; none: the whole image.",
+    )
 
     def __call__(self, atoms: Atoms, image: Image) -> Atoms:
         """The atoms at their refined places, with columns.
 
         - `intensity`: volume above the background, unit of the image times square pixels; below 0 for dark atoms
-        - `amplitude`: height above the background, `amplitude_std` (joint) its standard deviation; `background`: the
-          background itself; units of the image
+        - `amplitude`: height above the background, `amplitude_std` its standard deviation; `background`: the background
+          itself; units of the image
         - `y_std_px`, `x_std_px`: standard deviation of the place
         - `sigma_px`: standard deviation of the Gaussian (the shared one, with quadratic)
         - `fit_error` (joint): root mean square residual in the core over what noise makes of it; 1 is noise alone
         - `sigma_long_px`, `sigma_short_px`, `axis_angle_rad` (joint, with `axes`): the same along two axes, and the
           direction of the long one, counter-clockwise as displayed from the x axis
 
-        Left out are atoms whose column turns out to stand outside the image, and those that `significance`, `closest`
-        and `weakest` leave out; none of these where a column `kept` is true, as it is for atoms edited by hand. An atom
-        that moves by more than half the distance to its nearest neighbour has lost its column: it stays where it was,
-        its standard deviations are NaN. Atoms outside the image stay as they are, all columns NaN.
+        Left out are atoms outside `region`; atoms whose column turns out to stand outside the image; and those that
+        `significance`, `closest` and `weakest` leave out, unless a column `kept` is true, as it is for atoms edited by
+        hand. An atom that moves by more than half the distance to its nearest neighbour has lost its column: it stays
+        where it was, its standard deviations are NaN. Atoms outside the image stay as they are, all columns NaN.
 
         Raises
         ------
@@ -85,13 +93,12 @@ class RefineAtoms(Step):
     def job(self, atoms: Atoms, image: Image) -> Job[Atoms]:
         """The same as a job, which where it is stopped gives the atoms as far as they were refined."""
         check(atoms, image)
-        frames = image.data.reshape(-1, *image.shape)
-        inside = ((atoms.yx >= -0.5) & (atoms.yx <= np.array(image.shape) - 0.5)).all(axis=1)
-        yx, tables, numbers = atoms.yx.copy(), [], np.unique(atoms.frame[inside])
+        seen = in_image(atoms.yx, image)
+        yx, tables, numbers = atoms.yx.copy(), [], np.unique(atoms.frame[seen])
         for done, frame in enumerate(numbers):
-            rows = np.flatnonzero(inside & (atoms.frame == frame))
+            rows = np.flatnonzero(seen & (atoms.frame == frame))
             work = self._joint if self.method == "joint" else self._quadratic
-            job, stop = work(frames[frame], atoms.yx[rows]), None
+            job, stop = work(image.read(frame), atoms.yx[rows]), None
             while True:
                 try:
                     progress = job.send(stop)
@@ -104,14 +111,29 @@ class RefineAtoms(Step):
                 break
         table = pd.concat(tables)
         refined = Atoms(yx, atoms.features, atoms.pixel_size).join(table.index, table)
-        beyond = ((yx < -0.5) | (yx > np.array(image.shape) - 0.5)).any(axis=1) & inside  # only its rim is seen
-        kept = (self._kept(refined) & ~beyond) | by_hand(atoms)
+        return refined[self._chosen(refined, image, seen)]
+
+    def _chosen(self, atoms: Atoms, image: Image, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """(N,) whether to keep each atom; raises where that is none. Those not `seen` were outside the image before."""
+        within = self._within(atoms.yx)
+        if not within.any():
+            raise InputError(
+                f"None of the {len(atoms)} atoms of {image.name} lies in the {len(self.region)} areas of the region; "
+                "draw it around atoms, or take the whole image."
+            )
+        beyond = seen & ~in_image(atoms.yx, image)  # only its rim is seen
+        kept: npt.NDArray[np.bool_] = within & ((self._kept(atoms) & ~beyond) | by_hand(atoms))
         if not kept.any():
             raise InputError(
                 f"None of the {len(atoms)} atoms stands out of the noise of {image.name}, an atomically resolved image "
                 "was expected; lower significance, closest and weakest where there are atoms."
             )
-        return refined[kept]
+        return kept
+
+    def _within(self, yx: Array) -> npt.NDArray[np.bool_]:
+        """(N,) whether atoms lie in the region; all are fitted, so that none at its border lacks a neighbour."""
+        areas = [inside(yx, area) for area in self.region] or [np.ones(len(yx), bool)]
+        return np.asarray(np.any(areas, axis=0), np.bool_)
 
     def _joint(self, pixels: npt.NDArray[np.generic], yx: Array) -> Job[tuple[Array, pd.DataFrame]]:
         """Places and columns of the atoms of one frame."""
@@ -138,18 +160,18 @@ class RefineAtoms(Step):
         scaled = ((pixels.astype(np.float64) - level) / unit).astype(np.float32)
         distance = nearest_distance(yx, pixels.shape)
         width = self.width or common_width(scaled, yx, float(np.median(distance)))
-        found = tops(scaled, yx, width=width, dark=is_dark(scaled, yx, float(np.median(distance))))
-        lost = ~(np.hypot(*(found.yx - yx).T) <= distance / 2)
-        std = np.where(lost[:, None], np.nan, found.std)
+        dark = is_dark(scaled, yx, float(np.median(distance)))
+        found = tops(scaled, yx, width=width, dark=dark, reach=distance / 2)
         table = {
             "intensity": 2 * np.pi * width**2 * found.height * unit,
             "amplitude": found.height * unit,
+            "amplitude_std": found.height_std * unit,
             "background": found.background * unit + level,
             "sigma_px": np.full(len(yx), width),
-            "y_std_px": std[:, 0],
-            "x_std_px": std[:, 1],
+            "y_std_px": found.std,
+            "x_std_px": found.std,
         }
-        return np.where(lost[:, None], yx, found.yx), pd.DataFrame(table)
+        return found.yx, pd.DataFrame(table)
 
     def _kept(self, atoms: Atoms) -> npt.NDArray[np.bool_]:
         """(N,) whether an atom is strong enough and the strongest around; atoms that were not measured are kept."""
@@ -189,6 +211,11 @@ def strongest(intensity: Array, pairs: npt.NDArray[np.integer]) -> npt.NDArray[n
     return keep
 
 
+def in_image(yx: Array, image: Image) -> npt.NDArray[np.bool_]:
+    """(N,) whether places lie on pixels of the image."""
+    return np.asarray(((yx >= -0.5) & (yx <= np.array(image.shape) - 0.5)).all(axis=1), np.bool_)
+
+
 def check(atoms: Atoms, image: Image) -> None:
     """Raise where there is nothing to refine."""
     if not np.isfinite(atoms.yx).all():
@@ -196,13 +223,12 @@ def check(atoms: Atoms, image: Image) -> None:
             f"{int((~np.isfinite(atoms.yx)).any(axis=1).sum())} atoms have places that are not numbers, places in "
             "pixels were expected; remove these atoms."
         )
-    count = image.data.reshape(-1, *image.shape).shape[0]
-    if len(atoms) and not 0 <= atoms.frame.min() <= atoms.frame.max() < count:
+    if len(atoms) and not 0 <= atoms.frame.min() <= atoms.frame.max() < image.count:
         raise InputError(
-            f"Atoms of frame {atoms.frame.max()} came with {image.name}, which has {count} frames (0 to {count - 1}); "
+            f"Atoms of frame {atoms.frame.max()} came with {image.name}, whose frames are 0 to {image.count - 1}; "
             "refine them in the image they were found in."
         )
-    if not ((atoms.yx >= -0.5) & (atoms.yx <= np.array(image.shape) - 0.5)).all(axis=1).any():
+    if not in_image(atoms.yx, image).any():
         raise InputError(
             f"{len(atoms)} atoms came, none of them inside {image.name}; find atoms first, in the image to refine in."
         )

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import Job, Progress, finish
 from local_crystallography.positions.blobs import BLOB_SCALE, blob_probability, find_spacing, looks_bright
 from local_crystallography.positions.scale import measure_scale
@@ -49,7 +50,11 @@ class Segment(Step):
         description="For blobs: distance between neighbouring atoms, in pixels; automatic: found in the image.",
     )
     ensemble: int = Field(
-        1, ge=1, le=4, description="Networks whose probabilities are averaged; more are slower and a little surer."
+        1,
+        ge=1,
+        le=4,
+        description="Networks whose probabilities are averaged; more are slower and a little surer, and where they "
+        "disagree is told.",
     )
     network: Path | None = Field(
         None,
@@ -79,7 +84,7 @@ class Segment(Step):
         InputError
             Where no columns or no regular blobs are found at any scale.
         """
-        frame = image.frames[0]
+        frame = image.frame(0)
         found: dict[str, Any] = {}
         if self.method == "network" and self.sigma is None:
             scale = measure_scale(frame)
@@ -93,25 +98,30 @@ class Segment(Step):
             found["contrast"] = "bright" if looks_bright(frame, found.get("sigma", self.sigma)) else "dark"
         step = self.model_copy(update=found)
         if self.method == "blobs" and self.spacing is None:
-            step = step.model_copy(update={"spacing": find_spacing(step._signed(image)[0], name=image.name)})
+            step = step.model_copy(update={"spacing": find_spacing(step._signed(frame), name=image.name)})
         return step
 
-    def __call__(self, image: Image) -> Array:
-        """Probability map, (H, W) or (frames, H, W) float32, of the image's own shape."""
+    def __call__(self, image: Image) -> ProbabilityMap:
+        """Probability of every pixel, with what an ensemble is unsure of and the shares of classes where there are any.
+
+        Raises
+        ------
+        InputError
+            As `resolve`; for a file that holds no network, or fewer members than the ensemble asks for.
+        """
         return finish(self.job(image))
 
-    def job(self, image: Image) -> Job[Array]:
+    def job(self, image: Image) -> Job[ProbabilityMap]:
         """The same as a job, frame by frame; frames not reached before it is stopped hold nothing."""
         step = self.resolve(image)
-        frames = step._signed(image)
-        maps, mark = np.zeros_like(frames), step._marker()
-        for number, frame in enumerate(frames):
-            if (yield Progress(number / len(frames), step.scale)):
+        maps, mark = [], step._marker()
+        for number in range(image.count):
+            if (yield Progress(number / image.count, step.scale)):
                 break
-            maps[number] = mark(frame)
-        return maps.reshape(image.data.shape)
+            maps.append(mark(step._signed(image.frame(number))))
+        return ProbabilityMap.stacked(maps, image.data.shape)
 
-    def _marker(self) -> Callable[[Array], Array]:
+    def _marker(self) -> Callable[[Array], ProbabilityMap]:
         """What gives a frame its probability."""
         if self.method == "network":
             from local_crystallography.models.segmenter import Segmenter, shipped
@@ -121,7 +131,8 @@ class Segment(Step):
             return partial(segmenter.probability, sigma=self.sigma, members=self.ensemble)
         assert self.spacing is not None
         sigma = BLOB_SCALE * self.spacing
-        return partial(blob_probability, sigma=sigma, significance=self.significance, weakest=self.weakest)
+        mark = partial(blob_probability, sigma=sigma, significance=self.significance, weakest=self.weakest)
+        return lambda frame: ProbabilityMap(mark(frame))
 
     @property
     def scale(self) -> str:
@@ -129,5 +140,5 @@ class Segment(Step):
         scale = f"columns, sigma {self.sigma} px" if self.method == "network" else f"atoms {self.spacing:.3g} px apart"
         return f"{self.contrast} {scale}"
 
-    def _signed(self, image: Image) -> Array:
-        return -image.frames if self.contrast == "dark" else image.frames
+    def _signed(self, frame: Array) -> Array:
+        return -frame if self.contrast == "dark" else frame
