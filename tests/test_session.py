@@ -400,3 +400,11 @@ def test_damage_is_one_sentence(copy: Path, case: str) -> None:
         Analysis.open(copy)
     assert "\n" not in str(error.value)
     assert "expected" in str(error.value) or "correct this line" in str(error.value)
+
+
+def test_names_and_colours_of_classes_come_back(tmp_path):
+    analysis = Analysis(Image(np.arange(400.0).reshape(20, 20)))
+    analysis.styles.rename("label", 2, "Ni")
+    analysis.styles.recolour("label", 2, "#102030")
+    styles = Analysis.open(analysis.save(tmp_path / "s")).styles
+    assert (styles.name("label", 2), styles.colour("label", 2)) == ("Ni", "#102030")

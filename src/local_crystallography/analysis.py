@@ -17,6 +17,7 @@ from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import FOUND, SubImages, as_found
+from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.recipe import Recipe, stale_after
 from local_crystallography.steps.base import OWN, Step, words
 
@@ -53,6 +54,8 @@ class Analysis:
         The same steps as they were asked for.
     seconds
         Time each step took.
+    styles
+        Names and colours of classes.
     """
 
     changed = Signal(str)
@@ -65,6 +68,7 @@ class Analysis:
         self.used: dict[str, Step] = {}
         self.asked: dict[str, Step] = {}
         self.seconds: dict[str, float] = {}
+        self.styles = ClassStyles()
         if image is not None:
             self.image = image
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from qtpy import QtCore, QtWidgets
 
+from local_crystallography._napari.docks import EXPLORER
+
 if TYPE_CHECKING:
     from local_crystallography._napari.dock import MainDock
 
-EXPLORER = "Latent explorer"
 SAVE, OPEN = "Save session …", "Open session …"
 TIPS = {
     SAVE: "Write image, results, network and settings to one folder",

@@ -6,15 +6,15 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from napari.layers import Image as ImageLayer
 from napari.layers import Points as PointsLayer
 from napari.utils.notifications import show_warning
 from napari.utils.theme import get_theme
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.arrange import EXPLORER, OPEN, SAVE, TIPS, arrange
+from local_crystallography._napari.arrange import OPEN, SAVE, TIPS, arrange
 from local_crystallography._napari.boxes import ColourBox, LayerBox
+from local_crystallography._napari.docks import EXPLORER, SideDocks
 from local_crystallography._napari.layers import default_colour
 from local_crystallography._napari.panel import StepPanel, standing
 from local_crystallography._napari.plots import TrainingWatch
@@ -25,14 +25,12 @@ from local_crystallography._napari.session import ask_folder_to_open, ask_folder
 from local_crystallography._napari.work import Work
 from local_crystallography._napari.workbench import Workbench
 from local_crystallography._napari.worker import Report
-from local_crystallography.data.atoms import Atoms
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.training import Training
 
 if TYPE_CHECKING:
     import napari.viewer
 
-EXPLORER_HEIGHT = 320
 HINT = "Open an image or File > Open Sample > Local Crystallography, then press Run all."
 
 
@@ -57,8 +55,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.watches = {step.name(): TrainingWatch() for step in Recipe().steps if isinstance(step, Training)}
         self.scan = ScanTools(self.bench)
         self.buttons = {name: QtWidgets.QPushButton(name) for name in TIPS}
-        self.explorer: ScatterView | None = None
-        self._explored: Atoms | None = None
+        self.docks = SideDocks(self.bench, self)
         self._started = 0.0
         self._docked = False
         self.region_box: RegionBox = self.panels["refine_atoms"].form.fields["region"]
@@ -78,28 +75,10 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         """The recipe as the forms show it."""
         return Recipe(**{name: panel.form.step() for name, panel in self.panels.items()})
 
-    def show_explorer(self) -> ScatterView:
-        """Open the scatter plot as a dock of its own, once."""
-        if self.explorer is not None and EXPLORER not in self.viewer.window.dock_widgets:
-            self.explorer.deleteLater()
-            self.explorer = None
-        if self.explorer is None:
-            self.explorer, self._explored = ScatterView(self.bench.selection), None
-            self.viewer.window.add_dock_widget(self.explorer, name=EXPLORER, area="bottom")
-            self._make_room(self.explorer.parent())
-            self._on_theme_changed()
-            self.bench.turns.add(self._fill_explorer)
-        return self.explorer
-
-    def _make_room(self, dock: Any) -> None:
-        """Put the explorer below the canvas alone, so that panels and layer list keep their height."""
-        window, corners, areas = self.window(), QtCore.Qt.Corner, QtCore.Qt.DockWidgetArea
-        if isinstance(window, QtWidgets.QMainWindow):
-            window.setCorner(corners.BottomLeftCorner, areas.LeftDockWidgetArea)
-            window.setCorner(corners.BottomRightCorner, areas.RightDockWidgetArea)
-            window.resizeDocks([dock], [EXPLORER_HEIGHT], QtCore.Qt.Orientation.Vertical)
-            # the canvas has its new size only after the layout
-            QtCore.QTimer.singleShot(100, self.viewer.reset_view)
+    @property
+    def explorer(self) -> ScatterView | None:
+        """The latent explorer, once it has been opened."""
+        return self.docks.explorer
 
     def sizeHint(self) -> QtCore.QSize:
         """Narrow, so that canvas and docks fit a screen of 1280 x 800."""
@@ -119,7 +98,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             panel.changed.connect(self._refresh)
         self.buttons[SAVE].clicked.connect(self._on_save_clicked)
         self.buttons[OPEN].clicked.connect(self._on_open_clicked)
-        self.buttons[EXPLORER].clicked.connect(self.show_explorer)
+        self.buttons[EXPLORER].clicked.connect(self.docks.show_explorer)
         bench.changed.connect(self._on_bench_changed)
         bench.reported.connect(self._on_reported)
         bench.opened.connect(self._on_opened)
@@ -178,16 +157,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         colour = self.colour_box.offer(features, "" if features is None else default_colour(features))
         if self.work is not None:
             self.work.results.set_colour(colour)
-        if features is not None and "z0" in features and self.explorer is None:
-            self.bench.turns.add(self.show_explorer)
-        self._fill_explorer()
         self._refresh()
-
-    def _fill_explorer(self) -> None:
-        atoms = None if self.work is None else self.work.analysis.atoms
-        if self.explorer is not None and atoms is not self._explored:
-            self._explored = atoms
-            self.explorer.set_table(pd.DataFrame() if atoms is None else atoms.to_frame())
 
     def _refresh(self) -> None:
         running, work = self.bench.running, self.work
@@ -228,9 +198,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         for box in (self.image_box, *self.source_boxes.values()):
             box.leave()
         self.region_box.leave()
-        if self.explorer is not None and EXPLORER in self.viewer.window.dock_widgets:
-            self.viewer.window.remove_dock_widget(self.explorer)
-            self.explorer.deleteLater()
+        self.docks.leave()
         self.bench.leave()
         # the job that ends brings its results first; the closure keeps this widget until then
         self.bench.turns.done.connect(lambda: self._go())
@@ -245,8 +213,6 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         for watch in self.watches.values():
             watch.plot.set_theme(dark)
         self.scan.set_theme(dark)
-        if self.explorer is not None:
-            self.explorer.set_theme(dark)
 
 
 def _duration(seconds: float) -> str:

@@ -71,6 +71,8 @@ class Provenance(BaseModel):
     maps: list[str]
     classes: tuple[str, ...] = ()
     """Names of the classes of atoms in `probability_classes.tif`."""
+    styles: dict[str, JsonValue] = {}
+    """Names and colours of classes that were given by hand, by column."""
 
 
 def provenance_of(analysis: Analysis, image: Image) -> Provenance:
@@ -94,6 +96,7 @@ def provenance_of(analysis: Analysis, image: Image) -> Provenance:
         types={} if analysis.atoms is None else number_types(analysis.atoms),
         maps=list(analysis.maps or {}),
         classes=() if analysis.probability is None else analysis.probability.classes,
+        styles=analysis.styles.to_dict(),
     )
 
 

@@ -109,6 +109,7 @@ def restore(analysis: Analysis, folder: Path) -> Analysis:
     asked_for = {name: getattr(asked, name) for name in provenance.asked}
     analysis.restore_results(results, asked_for, steps, provenance.columns)
     analysis.seconds = dict(provenance.seconds)
+    analysis.styles.take(provenance.styles)
     return analysis
 
 

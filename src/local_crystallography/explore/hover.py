@@ -1,0 +1,37 @@
+"""What the pointer is on: an atom, or a place in latent space; one home, which image and plots share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psygnal import Signal
+
+
+class Hover:
+    """The atom under the pointer, by row, or the place (columns and their values) where there is none.
+
+    A change emits `changed(source)`, where `source` is whoever asked for it. What is the same is silent.
+    """
+
+    changed = Signal(object)
+
+    def __init__(self) -> None:
+        self.row: int | None = None
+        self.place: dict[str, float] = {}
+
+    def on_atom(self, row: int, source: object = None) -> None:
+        """The pointer is on an atom."""
+        self._set(row, {}, source)
+
+    def on_place(self, place: dict[str, float], source: object = None) -> None:
+        """The pointer is on an empty place of a plot, such as {"z0": 1.0, "z1": -0.4}."""
+        self._set(None, dict(place), source)
+
+    def clear(self, source: object = None) -> None:
+        """The pointer is on nothing."""
+        self._set(None, {}, source)
+
+    def _set(self, row: int | None, place: dict[str, float], source: Any) -> None:
+        if (row, place) != (self.row, self.place):
+            self.row, self.place = row, place
+            self.changed.emit(source)
