@@ -54,13 +54,13 @@ def test_standard_deviations_are_those_of_the_errors(spacing):
 
 
 @pytest.mark.parametrize(("scale", "offset"), [(1.0, 0.0), (0.25, 10.0), (1e-10, -3e-9), (1e4, 0.0)])
-def test_any_unit_gives_the_same_places_and_its_own_gain(scale, offset):
+def test_any_unit_gives_the_same_places_and_heights_in_it(scale, offset):
     places, expected = field()
-    counted, same, _ = fitted(expected, places, counts=100)
+    counted, same, middle = fitted(expected, places, counts=100)
     fit, errors, _ = fitted(expected, places, counts=100, scale=scale, offset=offset)
     assert np.abs(errors - same).max() < 0.02
-    assert fit.noise.gain == pytest.approx(scale * counted.noise.gain, rel=0.02)
-    assert fit.noise.gain == pytest.approx(scale, rel=0.08)
+    np.testing.assert_allclose(fit.columns.height[middle], scale * counted.columns.height[middle], rtol=0.02)
+    np.testing.assert_allclose(fit.height_std[middle], scale * counted.height_std[middle], rtol=0.02)
 
 
 def test_what_is_added_is_found_again():
@@ -122,8 +122,8 @@ def test_the_width_is_seen_before_the_fit():
 
 
 @pytest.mark.parametrize("counts", [3, 100, 3000])
-def test_counted_electrons_have_gain_one_and_offset_zero(counts):
+def test_counted_electrons_vary_by_their_mean(counts):
     _, expected = field()
     noise = noise_of_image(np.random.default_rng(2).poisson(counts * expected).astype(np.float32))
-    assert noise.gain == pytest.approx(1, abs=0.06)
-    assert noise.offset == pytest.approx(0, abs=0.05 * counts)
+    assert noise.slope == pytest.approx(1, abs=0.06)
+    assert noise.constant == pytest.approx(0, abs=0.05 * counts)

@@ -1,1 +1,9 @@
 """Positions at the limit of the counts, and what they tell: joint fit, lattice, scan distortion. NumPy only."""
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Pixels = npt.NDArray[np.float32]
+Index = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]

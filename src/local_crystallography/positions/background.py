@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage, sparse
 
-Array = npt.NDArray[np.float64]
-Pixels = npt.NDArray[np.float32]
+from local_crystallography.positions import Array, Index, Pixels
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,7 @@ class Surface:
         more than elsewhere, as at the edge of a particle, its own.
         """
         step = max(1, int(width / 1.7))
-        blocks = block_sums(pixels, step)
-        blocks /= np.outer(*(np.diff([*range(0, n, step), n]) for n in pixels.shape))
-        smooth = ndimage.gaussian_filter(blocks, 0.7 * width / step)
+        smooth = ndimage.gaussian_filter(block_means(pixels, step), 0.7 * width / step)
         side = 2 * int(3 * width / step) + 1
         opened = (ndimage.grey_closing if dark else ndimage.grey_opening)(smooth, (side, side), mode="nearest")
         opened = ndimage.gaussian_filter(opened, 0.5 * spacing / step)
@@ -51,25 +49,23 @@ class Surface:
         y, x = (((np.arange(n) - 1) * spacing - (step - 1) / 2) / step for n in grid)
         values = ndimage.map_coordinates(opened, np.meshgrid(y, x, indexing="ij"), order=1, mode="nearest")
         surface = cls((pixels.shape[0], pixels.shape[1]), spacing, values, np.ones((3, *grid)))
-        square = np.maximum(
-            surface.bends() ** 2 - 20 * np.median(surface.bends()[:, ::2, ::2] ** 2, axis=(1, 2), keepdims=True), 0
-        )
+        square = surface.bends() ** 2
+        square = np.maximum(square - 20 * np.median(square[:, ::2, ::2], axis=(1, 2), keepdims=True), 0)
         return replace(surface, tightness=1 / (roughness**2 + square))
 
     def bases(self) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-        """(H, ny) and (W, nx) values of the splines at the pixels."""
-        return design(np.arange(self.shape[0]), self.spacing, self.coefficients.shape[0]), design(
-            np.arange(self.shape[1]), self.spacing, self.coefficients.shape[1]
-        )
+        """(H, ny) and (W, nx) values of the splines at the pixels, float32."""
+        (h, w), (ny, nx) = self.shape, self.coefficients.shape
+        return design(np.arange(h), self.spacing, ny), design(np.arange(w), self.spacing, nx)
 
     def render(self) -> Pixels:
         """(H, W) values of the surface."""
-        rows, columns = (base.astype(np.float32) for base in self.bases())
+        rows, columns = self.bases()
         across = columns @ self.coefficients.T.astype(np.float32)
         values: Pixels = rows @ np.ascontiguousarray(across.T)
         return values
 
-    def at(self, places: npt.NDArray[np.int64]) -> Array:
+    def at(self, places: Index) -> Array:
         """(N,) values at pixels (N, 2)."""
         (down, across), index = splines_around(places, 1, self)
         shares = (down[:, 0, :, None] * across[:, 0, None]).reshape(len(places), -1)
@@ -78,7 +74,7 @@ class Surface:
 
     def project(self, pixels: Pixels) -> Array:
         """(ny, nx) sums of the pixels times each spline: the gradient of a sum over pixels."""
-        rows, columns = (base.astype(np.float32) for base in self.bases())
+        rows, columns = self.bases()
         down = rows.T @ pixels
         return np.asarray((columns.T @ np.ascontiguousarray(down.T)).T, np.float64)
 
@@ -88,7 +84,7 @@ class Surface:
         blocks = block_sums(weight, step)
         ny, nx = self.coefficients.shape
         rows, columns = (
-            design(np.arange(count) * step + (step - 1) / 2, self.spacing, number).astype(np.float32).tocsc()
+            design(np.arange(count) * step + (step - 1) / 2, self.spacing, number).tocsc()
             for count, number in zip(blocks.shape, (ny, nx), strict=True)
         )
         turned = np.ascontiguousarray(blocks.T)
@@ -141,19 +137,17 @@ class Surface:
         return replace(self, coefficients=self.coefficients + step)
 
     def smoother(self, weight: float) -> Smoother:
-        """Approximate inverse of information and prior: exact for even weights and tightness."""
-        data, rough = self._spectrum(weight, np.exp(np.log(self.tightness).mean(axis=(1, 2))))
-        total = data + rough + 1e-12 * data.max()
-        return Smoother(np.divide(1, total, out=np.zeros_like(total), where=total > 0))
+        """Approximate inverse of information and prior, by their eigenvalues in the cosine basis.
 
-    def _spectrum(self, weight: float, tightness: Array) -> tuple[Array, Array]:
-        """(ny, nx) eigenvalues of information and prior in the cosine basis."""
+        Exact for even weights and tightness.
+        """
         ky, kx = (np.pi * np.arange(n) / n for n in self.coefficients.shape)
         overlap = [151 / 315 + 397 / 840 * np.cos(k) + np.cos(2 * k) / 21 + np.cos(3 * k) / 2520 for k in (ky, kx)]
         data = weight * self.spacing**2 * np.outer(*overlap)
         dy, dx = (2 - 2 * np.cos(ky))[:, None], (2 - 2 * np.cos(kx))[None]
-        ty, tx, txy = tightness
-        return data, ty * dy**2 + tx * dx**2 + 2 * txy * dy * dx
+        ty, tx, txy = np.exp(np.log(self.tightness).mean(axis=(1, 2)))
+        total = data + (ty * dy**2 + tx * dx**2 + 2 * txy * dy * dx) + 1e-12 * data.max()
+        return Smoother(np.divide(1, total, out=np.zeros_like(total), where=total > 0))
 
 
 @dataclass(frozen=True)
@@ -181,24 +175,28 @@ def weights_at(places: Array) -> Array:
 
 
 def design(pixels: npt.NDArray[np.generic], spacing: float, count: int) -> sparse.csr_matrix:
-    """(pixels, count) values of the splines."""
+    """(pixels, count) values of the splines, float32."""
     places = np.clip(np.asarray(pixels, float) / spacing, 0, count - 3 - 1e-9)
     first = np.floor(places).astype(int)
     columns = first[:, None] + np.arange(4)
     starts = np.arange(len(places) + 1) * 4
-    return sparse.csr_matrix((weights_at(places).T.ravel(), columns.ravel(), starts), (len(places), count))
+    values = weights_at(places).T.astype(np.float32)
+    return sparse.csr_matrix((values.ravel(), columns.ravel(), starts), (len(places), count))
 
 
-def block_sums(pixels: Pixels, step: int) -> Pixels:
+def block_sums(pixels: npt.NDArray[Any], step: int) -> npt.NDArray[Any]:
     """Sums over blocks of step x step pixels; the last ones are smaller."""
     rows = np.add.reduceat(pixels, np.arange(0, pixels.shape[0], step), axis=0)
-    sums: Pixels = np.add.reduceat(rows, np.arange(0, pixels.shape[1], step), axis=1)
-    return sums
+    return np.asarray(np.add.reduceat(rows, np.arange(0, pixels.shape[1], step), axis=1))
 
 
-def splines_around(
-    first: npt.NDArray[np.int64], side: int, surface: Surface
-) -> tuple[tuple[Pixels, Pixels], npt.NDArray[np.int64]]:
+def block_means(pixels: npt.NDArray[Any], step: int) -> npt.NDArray[Any]:
+    """Means over the same blocks."""
+    sizes = (np.diff([*range(0, n, step), n]) for n in pixels.shape)
+    return np.asarray(block_sums(pixels, step) / np.outer(*sizes), pixels.dtype)
+
+
+def splines_around(first: Index, side: int, surface: Surface) -> tuple[tuple[Pixels, Pixels], Index]:
     """Splines that reach N windows of `side` pixels: values (N, side, l) along y and x, and flat numbers (N, l l)."""
     length = int((side - 1) / surface.spacing) + 5
     bases, starts = [], []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
 from skimage.feature import peak_local_max
@@ -11,9 +10,8 @@ from skimage.measure import block_reduce
 from skimage.segmentation import watershed
 
 from local_crystallography.data.errors import InputError
+from local_crystallography.positions import Array, Index, Pixels
 from local_crystallography.positions.scale import busiest_part, measure_scale
-
-Array = npt.NDArray[np.float32]
 
 BLOB_SCALE = 0.22
 """Standard deviation of the Laplacian of Gaussian over the distance between neighbours."""
@@ -22,7 +20,7 @@ CLEARLY_DARK = 0.7
 """Ratio of steepness, bright over dark, under which atoms are taken for dark."""
 
 
-def looks_bright(frame: Array, sigma: float | None = None) -> bool:
+def looks_bright(frame: Pixels, sigma: float | None = None) -> bool:
     """Whether atoms are brighter than what is between, rather than darker.
 
     Atoms are steeper than the gaps between them: blobs that stand out of the noise are compared with those of the
@@ -37,14 +35,13 @@ def looks_bright(frame: Array, sigma: float | None = None) -> bool:
     return _steepness(frame, response, sigma) >= CLEARLY_DARK * _steepness(frame, -response, sigma)
 
 
-def _steepness(frame: Array, response: Array, sigma: float) -> float:
+def _steepness(frame: Pixels, response: Pixels, sigma: float) -> float:
     """Median height of the higher half of the blobs that stand out of the noise; 0 without any."""
-    _, height, level = find_blobs(frame, response, sigma=sigma, significance=5.0, weakest=0.1)
-    clear = np.sort(height[height > level])
-    return float(np.median(clear[len(clear) // 2 :])) if len(clear) else 0.0
+    _, height = _clear_blobs(frame, response, sigma)
+    return float(np.median(np.sort(height)[len(height) // 2 :])) if len(height) else 0.0
 
 
-def find_spacing(frame: Array, *, name: str) -> float:
+def find_spacing(frame: Pixels, *, name: str) -> float:
     """Median distance between neighbouring blobs, in pixels, at the finest scale where it is regular.
 
     At too fine a scale the blobs are noise, at too coarse a one neighbours merge. Scales are tried from fine to coarse;
@@ -59,11 +56,10 @@ def find_spacing(frame: Array, *, name: str) -> float:
         binning = max(1, int(sigma / 2))  # coarse blobs are found as well, and faster, in a coarse image
         coarse = block_reduce(frame, (binning, binning), np.mean)
         response = blob_response(coarse, sigma=sigma / binning)
-        places, height, level = find_blobs(coarse, response, sigma=sigma / binning, significance=5.0, weakest=0.1)
-        if (height > level).sum() < 16:
+        places, _ = _clear_blobs(coarse, response, sigma / binning)
+        if len(places) < 16:
             continue
-        tops = vertices(response, places[height > level])
-        spacing, spread = regularity(tops * binning)
+        spacing, spread = regularity(vertices(response, places) * binning)
         if spread < 0.1 and 3.5 < spacing / sigma < 5.5:
             return spacing
         best = min(best, (spread, spacing))
@@ -75,7 +71,7 @@ def find_spacing(frame: Array, *, name: str) -> float:
     return best[1]
 
 
-def regularity(places: npt.NDArray[np.float64]) -> tuple[float, float]:
+def regularity(places: Array) -> tuple[float, float]:
     """Median distance of the nearest neighbour, and how much it varies from an atom to the eight around it.
 
     The variation is the median over all atoms of standard deviation over mean.
@@ -85,11 +81,17 @@ def regularity(places: npt.NDArray[np.float64]) -> tuple[float, float]:
     return float(np.median(distance[:, 1])), float(np.median(around.std(axis=1) / around.mean(axis=1)))
 
 
+def _clear_blobs(frame: Pixels, response: Pixels, sigma: float) -> tuple[Index, Pixels]:
+    """(n, 2) places and (n,) heights of the blobs that stand out of the noise."""
+    places, height, level = find_blobs(frame, response, sigma=sigma, significance=5.0, weakest=0.1)
+    return places[height > level], height[height > level]
+
+
 def find_blobs(
-    frame: Array, response: Array, *, sigma: float, significance: float, weakest: float
-) -> tuple[npt.NDArray[np.int64], Array, Array]:
-    """Local maxima of the blob response: (n, 2) places, their heights, and the level each has to reach."""
-    noise = _noise(frame, smooth=6 * sigma) * _noise_gain(sigma)
+    frame: Pixels, response: Pixels, *, sigma: float, significance: float, weakest: float
+) -> tuple[Index, Pixels, Pixels]:
+    """Local maxima of the blob response: (n, 2) places, (n,) heights, and the (n,) level each has to reach."""
+    noise = _noise(frame, sigma)
     strongest = ndimage.gaussian_filter(ndimage.maximum_filter(response, size=int(12 * sigma)), 6 * sigma)
     level = np.maximum(significance * noise, weakest * strongest)
     # a blob that is highest on the outermost pixel has its atom outside
@@ -98,7 +100,7 @@ def find_blobs(
     return places, response[rows, columns], level[rows, columns]
 
 
-def vertices(response: Array, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def vertices(response: Pixels, places: Index) -> Array:
     """(n, 2) sub-pixel places of local maxima: tops of parabolas through their neighbours along both axes."""
     around = np.pad(response, 1, mode="edge")
     y, x = places.T + 1
@@ -107,17 +109,17 @@ def vertices(response: Array, places: npt.NDArray[np.int64]) -> npt.NDArray[np.f
     for before, after in ((around[y - 1, x], around[y + 1, x]), (around[y, x - 1], around[y, x + 1])):
         bend = np.maximum(2 * top - before - after, 1e-12)
         shifts.append(np.clip((after - before) / (2 * bend), -0.5, 0.5))
-    tops: npt.NDArray[np.float64] = places + np.stack(shifts, axis=1)
+    tops: Array = places + np.stack(shifts, axis=1)
     return tops
 
 
-def blob_response(frame: Array, *, sigma: float) -> Array:
+def blob_response(frame: Pixels, *, sigma: float) -> Pixels:
     """Scale-normalised Laplacian of Gaussian, positive on bright blobs (Lindeberg 1998)."""
-    response: Array = (-(sigma**2) * ndimage.gaussian_laplace(frame, sigma)).astype(np.float32)
+    response: Pixels = (-(sigma**2) * ndimage.gaussian_laplace(frame, sigma)).astype(np.float32)
     return response
 
 
-def blob_probability(frame: Array, *, sigma: float, significance: float, weakest: float) -> Array:
+def blob_probability(frame: Pixels, *, sigma: float, significance: float, weakest: float) -> Pixels:
     """Probability map of one frame: the blob response over its peak, times how sure the peak is.
 
     A peak at its level (of noise, and of the strong atoms around) has probability 0.5, one far above it 1. Basins of
@@ -134,18 +136,16 @@ def blob_probability(frame: Array, *, sigma: float, significance: float, weakest
     seeds[rows, columns] = np.arange(1, len(rows) + 1)
     basin = watershed(-response, seeds, mask=response > 0, watershed_line=True)
     scale = np.concatenate([[0], sure / height]).astype(np.float32)
-    probability: Array = np.clip(response * scale[basin], 0, 1)
+    probability: Pixels = np.clip(response * scale[basin], 0, 1)
     return probability
 
 
-def _noise(frame: Array, *, smooth: float) -> Array:
-    """Local standard deviation of white noise, from second differences along both axes (Immerkaer 1996)."""
+def _noise(frame: Pixels, sigma: float) -> Pixels:
+    """(H, W) standard deviation of the blob response where there is nothing but the white noise around.
+
+    That of the pixels, from second differences along both axes (Immerkaer 1996), times sqrt(2 / (4 pi)) / sigma.
+    """
     second = np.array([1, -2, 1], np.float32)
     difference = ndimage.convolve1d(ndimage.convolve1d(frame, second, axis=0), second, axis=1) / 6
-    noise: Array = np.sqrt(ndimage.gaussian_filter(difference**2, smooth))
-    return noise
-
-
-def _noise_gain(sigma: float) -> float:
-    """Standard deviation of the blob response to white noise of standard deviation 1: sqrt(2 / (4 pi)) / sigma."""
-    return float(np.sqrt(1 / (2 * np.pi)) / sigma)
+    noise: Pixels = np.sqrt(ndimage.gaussian_filter(difference**2, 6 * sigma))
+    return noise * float(np.sqrt(1 / (2 * np.pi)) / sigma)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-Pixels = npt.NDArray[np.float32]
+from local_crystallography.positions import Array, Index, Pixels
 
 TILE = 64
 POWERS = 5
@@ -30,7 +28,7 @@ class Columns:
     def __len__(self) -> int:
         return len(self.yx)
 
-    def __getitem__(self, rows: slice | npt.NDArray[np.int64]) -> Columns:
+    def __getitem__(self, rows: slice | Index) -> Columns:
         return Columns(self.yx[rows], self.height[rows], self.sigma[rows])
 
     def scales(self) -> Array:
@@ -51,7 +49,7 @@ class Windows:
         (N, k) distance of the window's rows and columns from the Gaussian, in pixels.
     """
 
-    corner: npt.NDArray[np.int64]
+    corner: Index
     y: Pixels
     x: Pixels
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from local_crystallography.positions.sites import Cell, primitive
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
+from local_crystallography.positions import Array, Index, Mask
+from local_crystallography.positions.sites import Cell, cells_within, primitive
 
 SMALLEST = 16
 """Fewest atoms that make a lattice."""
@@ -31,7 +27,7 @@ SAME = 0.05
 
 @dataclass(frozen=True)
 class Surroundings:
-    """All atoms, and for each the rows and distances of its nearest ones, the nearest first."""
+    """(N, 2) places of all atoms in pixels, and for each the (N, k) rows and distances of the nearest, by distance."""
 
     yx: Array
     near: Index
@@ -40,9 +36,18 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Grown:
-    """A lattice while it is fitted; `places` (N, 2) is NaN off the lattice, `local` (N, 2, 2) are vectors.
+    """A lattice while it is fitted to N atoms.
 
-    `even` (N,) are the atoms around which the lattice fits to within `uneven` pixels.
+    Parameters
+    ----------
+    cell
+        Its cell.
+    places
+        (N, 2) fractional coordinates of the places that the atoms belong to; NaN off the lattice.
+    local
+        (N, 2, 2) rows a, b around each atom, (y, x) in pixels.
+    even, uneven
+        (N,) whether the lattice fits around the atom to within `uneven` pixels.
     """
 
     cell: Cell
@@ -53,6 +58,7 @@ class Grown:
 
     @property
     def known(self) -> Mask:
+        """(N,) whether an atom is on the lattice."""
         return np.isfinite(self.places[:, 0])
 
 
@@ -76,8 +82,7 @@ def grow(around: Surroundings, cell: Cell, patch: Index, free: Mask) -> Grown:
     grown = refit(around, grown)
     smaller = primitive(grown.cell, SAME * grown.cell.nearest())
     if len(smaller.basis) < len(grown.cell.basis):
-        grown = _express(grown, smaller)
-        grown = refit(around, grown)
+        grown = refit(around, _express(grown, smaller))
     return grown
 
 
@@ -114,9 +119,7 @@ def _place(around: Surroundings, grown: Grown, rows: Index, crowd: Index, bridge
 
 def _crowd(cell: Cell) -> Index:
     """(S,) number of neighbours of each site within the shell."""
-    axis = np.arange(-2, 3)
-    cells = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
-    apart = (cell.basis[None, :, None] + cells - cell.basis[:, None, None]) @ cell.vectors
+    apart = (cell.basis[None, :, None] + cells_within(2) - cell.basis[:, None, None]) @ cell.vectors
     distance = np.linalg.norm(apart, axis=-1).reshape(len(cell.basis), -1)
     return np.asarray((distance <= SHELL * cell.spacing()).sum(axis=1) - 1)
 
@@ -131,7 +134,7 @@ def _fit(step: Array, apart: Array, prior: Array, stiff: float) -> Array:
 
 
 def _solve(local: Array, apart: Array) -> Array:
-    """Fractional steps of (n, k, 2) pixels by (n, k, 2, 2) vectors."""
+    """Fractional steps of (..., 2) pixels by (..., 2, 2) vectors; by Cramer's rule, which is fast for many."""
     a, b = local[..., 0, :], local[..., 1, :]
     volume = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
     first = (apart[..., 0] * b[..., 1] - apart[..., 1] * b[..., 0]) / volume
@@ -148,7 +151,7 @@ def refit(around: Surroundings, grown: Grown, rounds: int = 2) -> Grown:
             break
         local, left, count = fit_all(around, grown, rows)
         _, site, _ = grown.cell.settle(grown.places[rows])
-        fraction = _solve(local[:, None], left[:, None])[:, 0]
+        fraction = _solve(local, left)
         move = np.array(
             [np.median(fraction[site == s], axis=0) if s in site else (0, 0) for s in range(len(grown.cell.basis))]
         )
@@ -156,7 +159,7 @@ def refit(around: Surroundings, grown: Grown, rounds: int = 2) -> Grown:
         places, every = grown.places.copy(), grown.local.copy()
         places[rows], every[rows] = places[rows] + move[site], local
         places[rows[bad]] = np.nan
-        grown = Grown(Cell(np.median(local, axis=0), grown.cell.basis + move), places, every, grown.even, grown.uneven)
+        grown = replace(grown, cell=Cell(np.median(local, axis=0), grown.cell.basis + move), places=places, local=every)
     return grown
 
 
@@ -186,7 +189,7 @@ def _without_strays(around: Surroundings, grown: Grown) -> Grown:
     known = np.isfinite(places[:, 0])
     inside = (known[around.near] & close).sum(axis=1)
     places[(inside < 0.35 * close.sum(axis=1)) | (inside < 2)] = np.nan
-    return Grown(grown.cell, places, grown.local, grown.even, grown.uneven)
+    return replace(grown, places=places)
 
 
 def _express(grown: Grown, cell: Cell) -> Grown:
@@ -196,14 +199,12 @@ def _express(grown: Grown, cell: Cell) -> Grown:
     index, site, _ = cell.settle((grown.places[rows] - grown.cell.basis[0]) @ change + cell.basis[0])
     places = grown.places.copy()
     places[rows] = index + cell.basis[site]
-    return Grown(cell, places, np.linalg.inv(change) @ grown.local, grown.even, grown.uneven)
+    return replace(grown, cell=cell, places=places, local=np.linalg.inv(change) @ grown.local)
 
 
 def enlarge(grown: Grown, larger: Index) -> Grown:
     """The same lattice in a larger cell, with as many more sites."""
-    p, r = larger[0, 0], larger[1, 1]
-    corners = np.stack(np.meshgrid(np.arange(p), np.arange(r), indexing="ij"), -1).reshape(-1, 2)
+    corners = np.indices(larger.diagonal().tolist()).reshape(2, -1).T
     back = np.linalg.inv(larger)
-    basis = (grown.cell.basis[:, None] + corners).reshape(-1, 2) @ back
-    local = larger @ grown.local
-    return Grown(Cell(larger @ grown.cell.vectors, basis), grown.places @ back, local, grown.even, grown.uneven)
+    cell = Cell(larger @ grown.cell.vectors, (grown.cell.basis[:, None] + corners).reshape(-1, 2) @ back)
+    return replace(grown, cell=cell, places=grown.places @ back, local=larger @ grown.local)

@@ -14,15 +14,12 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from local_crystallography.data.progress import Job, Progress
+from local_crystallography.positions import Array, Index, Mask, Pixels
 from local_crystallography.positions.background import Surface
 from local_crystallography.positions.gaussians import HEIGHT, WIDTH, Columns, Windows, X, Y
-from local_crystallography.positions.noise import Noise, noise_of_image
+from local_crystallography.positions.noise import noise_of_image
 from local_crystallography.positions.quality import core_errors, ellipses, excess, local_variance
 from local_crystallography.positions.system import REACH, Scene, System, assemble, forces
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
-Pixels = npt.NDArray[np.float32]
 
 RIM = 2.5
 """Width, in widths, of the rim of the image that atoms outside reach into."""
@@ -58,8 +55,6 @@ class Fit:
         (N,) root mean square of residuals in the core of a column over their standard deviation; 1 is noise alone.
     axes, angle
         (N, 2) standard deviations along the long and the short axis, and (N,) direction of the long one, of `ellipses`.
-    noise
-        Noise of the image.
     """
 
     columns: Columns
@@ -69,7 +64,6 @@ class Fit:
     error: Array
     axes: Array
     angle: Array
-    noise: Noise
 
 
 def fit_columns(pixels: npt.NDArray[np.generic], yx: Array, *, width: float | None) -> Job[Fit]:
@@ -81,9 +75,8 @@ def fit_columns(pixels: npt.NDArray[np.generic], yx: Array, *, width: float | No
     values = pixels.astype(np.float64)
     level, unit = float(np.median(values[::2, ::2])), float(values.std())
     scaled = ((values - level) / unit).astype(np.float32)
-    distance = nearest_distance(yx, scaled.shape)
-    width = width or common_width(scaled, yx, float(np.median(distance)))
-    scene = _start(scaled, yx, width=width, dark=is_dark(scaled, yx, float(np.median(distance))))
+    distance, width, dark = first_look(scaled, yx, width)
+    scene = _start(scaled, yx, width=width, dark=dark)
     leash = Leash(yx, distance / 2, np.zeros(len(yx), bool), float(np.log(width)), 0.03)
     partners = cKDTree(yx).query_pairs(COUPLED * width, output_type="ndarray").astype(np.int64)
     system, last, best = None, np.inf, (np.inf, scene, leash)
@@ -106,9 +99,11 @@ def fit_columns(pixels: npt.NDArray[np.generic], yx: Array, *, width: float | No
         stop = yield Progress((turn + 1) / (ROUNDS + 1), f"Fitting {len(yx)} atoms, round {turn + 1}")
         if stop or last < STILL:
             break
-    if scene.misfit(scene.expected()) > 1.001 * best[0]:
+    expected = scene.expected()
+    if scene.misfit(expected) > 1.001 * best[0]:
         scene, leash = best[1:]
-    return _judged(scene, leash, partners, level, unit)
+        expected = scene.expected()
+    return _judged(scene.measured(expected), expected, leash, partners, level, unit)
 
 
 def _step(scene: Scene, leash: Leash, system: System, residual: Pixels, *, free: bool) -> tuple[Array, Array]:
@@ -116,7 +111,10 @@ def _step(scene: Scene, leash: Leash, system: System, residual: Pixels, *, free:
     force, load = forces(scene, residual)
     force, hold = leash.pull(scene.columns, force, free=free)
     if not free:
-        return likely(system.solve_columns(force, hold)), np.zeros_like(load)
+        heights = system.solve(force, load[:0], hold, tolerance=1e-3)[0][:, HEIGHT]
+        typical, step = float(np.median(heights)), np.zeros_like(force)
+        step[:, HEIGHT] = of_one_sign(heights, np.sign(typical), 0.05 * abs(typical))
+        return step, np.zeros_like(load)
     hold = hold + leash.damping * np.einsum("nii->ni", system.own)
     return system.solve(force, load, hold, tolerance=3e-3)
 
@@ -139,7 +137,7 @@ class Leash:
 
     start: Array
     radius: Array
-    ran: npt.NDArray[np.bool_]
+    ran: Mask
     width: float
     spread: float
     damping: float = 0.0
@@ -172,11 +170,9 @@ class Leash:
         outside = ((yx < -0.5) | (yx > np.array(scene.pixels.shape) - 0.5)).any(axis=1)
         gone = outside | (np.hypot(*(yx - self.start).T) > self.radius)
         ran = self.ran | (gone & learn)  # the first steps of a weak column mean little
-        columns = Columns(
-            np.where((ran | gone)[:, None], self.start, yx),
-            faint(old.height + step[:, HEIGHT], np.sign(np.median(old.height))),
-            sigma,
-        )
+        heights = old.height + step[:, HEIGHT]
+        heights = of_one_sign(heights, np.sign(np.median(old.height)), 0.01 * np.median(np.abs(heights)))
+        columns = Columns(np.where((ran | gone)[:, None], self.start, yx), heights, sigma)
         strong = np.abs(columns.height) >= 0.4 * np.quantile(np.abs(columns.height), 0.9)
         widths = np.log(sigma[strong & ~ran]) if (strong & ~ran).any() else np.array([self.width])
         middle = float(np.median(widths))
@@ -186,30 +182,23 @@ class Leash:
         return replace(scene, columns=columns, surface=scene.surface.moved(bend)), leash
 
 
-def faint(heights: Array, sign: float) -> Array:
-    """Heights of one sign, where one is known: a column of the other would fit what is between the columns."""
-    return sign * np.maximum(sign * heights, 0.01 * np.median(np.abs(heights))) if sign else heights
+def of_one_sign(heights: Array, sign: float, least: float) -> Array:
+    """Heights of one sign, where one is known, and not nothing.
 
-
-def likely(step: Array) -> Array:
-    """Heights for a start: of one sign, and not nothing, or a weak column could go anywhere."""
-    heights = step[:, HEIGHT]
-    typical = float(np.median(heights))
-    out = np.zeros_like(step)
-    out[:, HEIGHT] = np.sign(typical) * np.maximum(heights * np.sign(typical), 0.05 * abs(typical))
-    return out
+    A column of the other sign would fit what is between the columns, one of no height could go anywhere.
+    """
+    return sign * np.maximum(sign * heights, least) if sign else heights
 
 
 def _start(pixels: Pixels, yx: Array, *, width: float, dark: bool) -> Scene:
+    """The scene before any fit: columns of no height over what the image has between atoms."""
     n = len(yx)
     inside = np.clip(yx, 0, np.array(pixels.shape) - 1)
     contrast = float(np.subtract(*np.quantile(pixels[::2, ::2], [0.99, 0.1])))
     surface = Surface.below(pixels, spacing=KNOTS * width, width=width, dark=dark, roughness=ROUGH * contrast)
     columns = Columns(inside, np.zeros(n), np.full(n, width))
     noise, counts = noise_of_image(pixels), known(pixels.shape, inside, width)
-    smooth = ndimage.gaussian_filter(
-        pixels, max(1.0, 0.6 * width)
-    )  # few counts: not what single pixels happened to get
+    smooth = ndimage.gaussian_filter(pixels, max(1.0, 0.6 * width))  # not what single pixels happened to get
     evenness = counts / noise.variance(smooth)
     return Scene(pixels, columns, surface, noise, int(np.ceil(REACH * width)), counts, evenness)
 
@@ -228,16 +217,17 @@ def known(shape: tuple[int, ...], yx: Array, width: float) -> Pixels:
     return padded[reach:-reach, reach:-reach]
 
 
-def nearest_distance(yx: Array, shape: tuple[int, ...]) -> Array:
-    """(N,) distance of the nearest other place; a quarter of the image for a place alone."""
-    if len(yx) < 2:
-        return np.full(len(yx), min(shape) / 4)
-    return np.asarray(cKDTree(yx).query(yx, 2)[0][:, 1])
+def first_look(pixels: Pixels, yx: Array, width: float | None) -> tuple[Array, float, bool]:
+    """(N,) distances of the nearest other place, the width given or else seen, both in px, and whether atoms are dark.
 
-
-def is_dark(pixels: Pixels, yx: Array, distance: float) -> bool:
-    """Whether most atoms are darker than what is around them, within half the distance between them."""
-    return bool(np.median(_contrast(_pictures(pixels, yx, distance))) < 0)
+    The distance of a place alone is a quarter of the image. Dark are atoms most of which are darker than what is around
+    them, within half the distance between them.
+    """
+    alone = len(yx) < 2
+    distance = np.full(len(yx), min(pixels.shape) / 4) if alone else np.asarray(cKDTree(yx).query(yx, 2)[0][:, 1])
+    middle = float(np.median(distance))
+    dark = bool(np.median(_contrast(_pictures(pixels, yx, middle))) < 0)
+    return distance, width or common_width(pixels, yx, middle), dark
 
 
 def common_width(pixels: Pixels, yx: Array, distance: float) -> float:
@@ -264,6 +254,7 @@ def common_width(pixels: Pixels, yx: Array, distance: float) -> float:
 
 
 def _pictures(pixels: Pixels, yx: Array, distance: float) -> Pixels:
+    """(N, k, k) the image around places, within half the distance between them."""
     half = max(2, int(0.55 * distance))
     windows = Windows.around(np.clip(yx, 0, np.array(pixels.shape) - 1), half)
     return windows.cut(np.pad(pixels, half, mode="edge"))
@@ -272,16 +263,13 @@ def _pictures(pixels: Pixels, yx: Array, distance: float) -> Pixels:
 def _contrast(pictures: Pixels) -> Pixels:
     """(N,) the middle of each picture over the mean of it."""
     half = pictures.shape[1] // 2
-    contrast: Pixels = pictures[:, half - 1 : half + 2, half - 1 : half + 2].mean(axis=(1, 2)) - pictures.mean(
-        axis=(1, 2)
-    )
+    middle = pictures[:, half - 1 : half + 2, half - 1 : half + 2]
+    contrast: Pixels = middle.mean(axis=(1, 2)) - pictures.mean(axis=(1, 2))
     return contrast
 
 
-def _judged(scene: Scene, leash: Leash, partners: Index, level: float, unit: float) -> Fit:
+def _judged(scene: Scene, expected: Pixels, leash: Leash, partners: Index, level: float, unit: float) -> Fit:
     """What was found, from the image with its level and unit taken away to the image as it came."""
-    expected = scene.expected()
-    scene = scene.measured(expected)
     system = assemble(scene, scene.known / scene.noise.variance(expected), partners, coupled=False)
     _, hold = leash.pull(scene.columns, np.zeros((len(scene.columns), 4)), free=True)
     hold[:, [Y, X]] = 0
@@ -296,5 +284,4 @@ def _judged(scene: Scene, leash: Leash, partners: Index, level: float, unit: flo
         core_errors(scene, expected),
         axes,
         angle,
-        scene.noise.in_units(level, unit),
     )

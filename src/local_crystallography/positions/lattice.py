@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from local_crystallography.positions import Array, Index, Mask
 from local_crystallography.positions.grow import SMALLEST, Grown, Surroundings, enlarge, fit_all, grow, refit
 from local_crystallography.positions.sites import (
     PATCHES,
@@ -20,10 +20,6 @@ from local_crystallography.positions.sites import (
     find_superlattice,
     reduce_vectors,
 )
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 OUTLIER = 4.0
 """Values farther from their surroundings than this many median distances (dirt, a scale bar) are moved to there."""
@@ -108,26 +104,27 @@ def find_lattices(yx: Array, values: Array | None = None) -> list[Lattice]:
 
 
 def _best_patch(around: Surroundings, free: Mask, untried: Mask, rng: np.random.Generator) -> tuple[Cell, Index] | None:
-    """The cell whose patch of free atoms repeats best, and the rows of the patch, the nearest to its centre first."""
+    """The cell whose patch of free atoms repeats best, and the rows of the patch, the nearest to its centre first.
+
+    Atoms looked at are taken off `untried` (N,).
+    """
     rows = np.flatnonzero(free)
     inner = np.flatnonzero(untried & free & (free[around.near[:, :8]].mean(axis=1) >= 0.7))
-    best: tuple[float, Cell, Index] | None = None
-    tree = cKDTree(around.yx[rows]) if len(inner) else None
+    tree = cKDTree(around.yx[rows])
     for _ in range(VAIN):
-        if tree is None or best is not None or len(inner) == 0:
+        if len(inner) == 0:
             break
         picked = rng.choice(inner, min(TRIES, len(inner)), replace=False)
-        for tolerance, size in product(TOLERANCES, PATCHES):
-            _, patches = tree.query(around.yx[picked], k=min(size, len(rows)))
-            for patch in rows[patches]:
-                seen = cell_of_patch(around.yx[patch], tolerance)
-                if seen is not None and (best is None or seen[1] > best[0]):
-                    best = (seen[1], seen[0], patch)
-            if best is not None:
-                break
         untried[picked] = False
         inner = np.setdiff1d(inner, picked)
-    return None if best is None else (best[1], best[2])
+        for tolerance, size in product(TOLERANCES, PATCHES):
+            patches = rows[tree.query(around.yx[picked], k=min(size, len(rows)))[1]]
+            cells = ((cell_of_patch(around.yx[patch], tolerance), patch) for patch in patches)
+            seen = [(*cell, patch) for cell, patch in cells if cell is not None]
+            if seen:
+                cell, _, patch = max(seen, key=lambda one: one[1])
+                return cell, patch
+    return None
 
 
 def _parts(around: Surroundings, grown: Grown) -> list[Mask]:
@@ -142,41 +139,40 @@ def _parts(around: Surroundings, grown: Grown) -> list[Mask]:
 
 
 def _finish(around: Surroundings, grown: Grown, part: Mask, values: Array | None) -> Lattice:
-    """The lattice of one connected part, in the cell that explains places and values, its site 0 at (0, 0)."""
-    grown = Grown(grown.cell, np.where(part[:, None], grown.places, np.nan), grown.local, grown.even, grown.uneven)
+    """The lattice of one connected part, in the cell that explains places and values."""
+    grown = replace(grown, places=np.where(part[:, None], grown.places, np.nan))
     rows = np.flatnonzero(part)
     index, site, _ = grown.cell.settle(grown.places[rows])
     _, left, _ = fit_all(around, grown, rows)
-    above = None if values is None else _above_surroundings(around, grown, rows, values)
+    above = None if values is None else _above_surroundings(around, rows, site, values)
     larger = find_superlattice(index, site, left / grown.cell.nearest(), above)
     if larger is not None:
         grown = refit(around, enlarge(grown, larger), rounds=4)
-        rows = np.flatnonzero(grown.known)
+    return _named(around.yx, grown, values)
+
+
+def _named(yx: Array, grown: Grown, values: Array | None) -> Lattice:
+    """The lattice with reduced vectors, its sites by falling mean value, cells counted from the middle."""
+    rows = np.flatnonzero(grown.known)
     change = reduce_vectors(grown.cell.vectors)
     cell = Cell(change @ grown.cell.vectors, grown.cell.basis @ np.linalg.inv(change))
     places = grown.places[rows] @ np.linalg.inv(change)
-    _, site, _ = cell.settle(places)
-    count = len(cell.basis)
-    mean = (
-        np.arange(count, 0.0, -1)
-        if values is None
-        else np.array([values[rows[site == s]].mean() for s in range(count)])
-    )
-    order = np.argsort(-mean, kind="stable")
-    basis = cell.basis[order] - cell.basis[order[0]]
+    if values is not None:
+        _, site, _ = cell.settle(places)
+        means = [values[rows[site == s]].mean() if s in site else -np.inf for s in range(len(cell.basis))]
+        cell = replace(cell, basis=cell.basis[np.argsort(-np.array(means), kind="stable")])
+    basis = cell.basis - cell.basis[0]
     basis -= np.floor(basis + 1e-6)
-    index, site, _ = Cell(cell.vectors, basis).settle(places - cell.basis[order[0]])
-    places = index + basis[site]
-    index = index - np.round(places.mean(axis=0)).astype(np.int64)
+    index, site, _ = Cell(cell.vectors, basis).settle(places - cell.basis[0])
+    index = index - np.round((index + basis[site]).mean(axis=0)).astype(np.int64)
     design = np.c_[np.ones(len(rows)), index + basis[site]]
-    origin = np.linalg.lstsq(design, around.yx[rows], rcond=None)[0][0]
+    origin = np.linalg.lstsq(design, yx[rows], rcond=None)[0][0]
     return Lattice(np.median(change @ grown.local[rows], axis=0), origin, basis, rows, index, site)
 
 
-def _above_surroundings(around: Surroundings, grown: Grown, rows: Index, values: Array) -> Array:
-    """(n,) values less the mean of the indexed neighbours of the same site, which takes slow changes away."""
-    _, site, _ = grown.cell.settle(grown.places[rows])
-    every = np.full(len(grown.places), -1)
+def _above_surroundings(around: Surroundings, rows: Index, site: Index, values: Array) -> Array:
+    """(n,) values of rows less the mean of neighbours on the same site (n,), which takes slow changes away."""
+    every = np.full(len(values), -1)
     every[rows] = site
     alike = every[around.near[rows]] == site[:, None]
     mean = (alike * values[around.near[rows]]).sum(axis=1) / np.maximum(alike.sum(axis=1), 1)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage, sparse
 
-from local_crystallography.positions.gaussians import Windows, factors
-from local_crystallography.positions.system import Scene, System, chunks
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
-Pixels = npt.NDArray[np.float32]
+from local_crystallography.positions import Array, Index, Pixels
+from local_crystallography.positions.gaussians import factors
+from local_crystallography.positions.system import Scene, System
 
 CORE = 1.5
 """Radius in widths of the part of a column whose fit is judged."""
@@ -57,9 +53,8 @@ def core_errors(scene: Scene, expected: Pixels) -> Array:
     chi = np.pad((scene.pixels - expected) ** 2 / scene.noise.variance(expected), scene.half)
     inside = np.pad(np.ones_like(expected), scene.half)
     error = np.empty(len(scene.columns))
-    for rows in chunks(len(error)):
-        windows = Windows.around(scene.columns.yx[rows], scene.half)
-        reach = CORE * scene.columns.sigma[rows, None, None]
+    for rows, part, windows in scene.parts():
+        reach = CORE * part.sigma[:, None, None]
         core = (windows.y[:, :, None] ** 2 + windows.x[:, None] ** 2 < reach**2) * windows.cut(inside)
         error[rows] = np.sqrt((windows.cut(chi) * core).sum(axis=(1, 2)) / np.maximum(core.sum(axis=(1, 2)), 1))
     return error
@@ -88,9 +83,7 @@ def ellipses(scene: Scene, expected: Pixels) -> tuple[Array, Array]:
     ellipse.
     """
     residual, spread = np.pad(scene.pixels - expected, scene.half), np.full((len(scene.columns), 2, 2), np.nan)
-    for rows in chunks(len(spread)):
-        part = scene.columns[rows]
-        windows = Windows.around(part.yx, scene.half)
+    for rows, part, windows in scene.parts():
         down, across = factors(windows.y, part.sigma), factors(windows.x, part.sigma)
         own = part.height.astype(np.float32)[:, None, None] * down[:, :, :1] * across[:, None, :, 0]
         moments = np.matmul(down.transpose(0, 2, 1), np.matmul(windows.cut(residual) + own, across)).astype(float)

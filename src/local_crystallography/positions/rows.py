@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage, optimize, sparse
 
-Array = npt.NDArray[np.float64]
-Whole = npt.NDArray[np.int64]
+from local_crystallography.positions import Array, Index
+from local_crystallography.positions.background import block_means
 
 REACH = 3.0  # standard deviations of a column within which its pixels are used
 AMPLITUDE_ROUNDS = 3
@@ -17,7 +16,7 @@ BINS = 12
 
 
 @dataclass(frozen=True)
-class Columns:
+class Picture:
     """Atom columns as Gaussians of one width over a smooth background.
 
     Parameters
@@ -60,26 +59,26 @@ class Sight:
         return float(np.sqrt((entries.data * apart**2).sum() / entries.data.sum()))
 
 
-def stamps(columns: Columns, x: Array, row_shift: Array, width: int) -> tuple[Whole, Whole, Array, Array]:
+def stamps(picture: Picture, x: Array, row_shift: Array, width: int) -> tuple[Index, Index, Array, Array]:
     """Pixels near every column: rows (N, n), image columns (N, n, n), heights of a unit Gaussian and slopes per px.
 
     Pixels beyond the image have height 0 and an index within it.
     """
-    reach = int(np.ceil(REACH * columns.sigma))
+    reach = int(np.ceil(REACH * picture.sigma))
     offset = np.arange(-reach, reach + 1)
-    rows = np.rint(columns.y).astype(np.int64)[:, None] + offset
+    rows = np.rint(picture.y).astype(np.int64)[:, None] + offset
     inside = (rows >= 0) & (rows < len(row_shift))
     at = x[:, None] + row_shift[np.clip(rows, 0, len(row_shift) - 1)]
     places = np.rint(at).astype(np.int64)[:, :, None] + offset
     inside_both = inside[:, :, None] & (places >= 0) & (places < width)
     distance = places - at[:, :, None]
-    vertical = np.exp(-0.5 * ((rows - columns.y[:, None]) / columns.sigma) ** 2)
-    height = vertical[:, :, None] * np.exp(-0.5 * (distance / columns.sigma) ** 2) * inside_both
-    slope = height * distance / columns.sigma**2
+    vertical = np.exp(-0.5 * ((rows - picture.y[:, None]) / picture.sigma) ** 2)
+    height = vertical[:, :, None] * np.exp(-0.5 * (distance / picture.sigma) ** 2) * inside_both
+    slope = height * distance / picture.sigma**2
     return np.clip(rows, 0, len(row_shift) - 1), np.clip(places, 0, width - 1), height, slope
 
 
-def painted(shape: tuple[int, int], rows: Whole, places: Whole, height: Array) -> Array:
+def painted(shape: tuple[int, int], rows: Index, places: Index, height: Array) -> Array:
     """(H, W) sum of stamps."""
     flat = rows[:, :, None] * shape[1] + places
     total: Array = np.bincount(flat.ravel(), height.ravel(), minlength=shape[0] * shape[1]).astype(np.float64)
@@ -89,41 +88,34 @@ def painted(shape: tuple[int, int], rows: Whole, places: Whole, height: Array) -
 def smooth(field: Array, width: float) -> Array:
     """(H, W) low-passed by a Gaussian of about `width` px standard deviation, worked out on coarse pixels."""
     step = max(1, round(width / 4))
-    coarse = field
-    for axis in (0, 1):
-        starts = np.arange(0, field.shape[axis], step)
-        size = np.diff(np.append(starts, field.shape[axis]))
-        coarse = np.add.reduceat(coarse, starts, axis=axis) / (size[:, None] if axis == 0 else size)
-    coarse = ndimage.gaussian_filter(coarse, width / step, mode="nearest", truncate=3.0)
-    for axis in (0, 1):
-        at = (np.arange(field.shape[axis]) - (step - 1) / 2) / step
-        lower = np.clip(np.floor(at).astype(np.int64), 0, max(coarse.shape[axis] - 2, 0))
+    coarse = ndimage.gaussian_filter(block_means(field, step), width / step, mode="nearest", truncate=3.0)
+    for axis, n in enumerate(field.shape):  # linear between coarse pixels
+        at = np.clip((np.arange(n) - (step - 1) / 2) / step, 0, coarse.shape[axis] - 1)
+        lower, share = at.astype(np.int64), at % 1 if axis else (at % 1)[:, None]
         upper = np.minimum(lower + 1, coarse.shape[axis] - 1)
-        share = np.clip(at - lower, 0, 1)
-        share = share[:, None] if axis == 0 else share
         coarse = coarse.take(lower, axis) * (1 - share) + coarse.take(upper, axis) * share
     return np.asarray(coarse)
 
 
-def fit_columns(pixels: Array, columns: Columns, x: Array, row_shift: Array, spacing: float) -> Columns:
-    """The columns with amplitudes and background fitted to (H, W) pixels, each in turn, a few times."""
-    rows, places, height, _ = stamps(columns, x, row_shift, pixels.shape[1])
+def fit_picture(pixels: Array, picture: Picture, x: Array, row_shift: Array, spacing: float) -> Picture:
+    """The picture with amplitudes and background fitted to (H, W) pixels, each in turn, a few times."""
+    rows, places, height, _ = stamps(picture, x, row_shift, pixels.shape[1])
     power = np.maximum((height**2).sum(axis=(1, 2)), 1e-9)
-    amplitude, background = columns.amplitude, columns.background
+    amplitude, background = picture.amplitude, picture.background
     for _ in range(AMPLITUDE_ROUNDS):
         rest = pixels - painted(pixels.shape, rows, places, height * amplitude[:, None, None])
         background = smooth(rest, 0.7 * spacing)
         there = (rest - background)[rows[:, :, None], places]
         amplitude = amplitude + 0.9 * (height * there).sum(axis=(1, 2)) / power
-    return replace(columns, amplitude=amplitude, background=background)
+    return replace(picture, amplitude=amplitude, background=background)
 
 
-def start_columns(pixels: Array, yx: Array, spacing: float) -> Columns:
-    """Columns at (N, 2) places, their common width the one that leaves least of the image unexplained."""
+def start_picture(pixels: Array, yx: Array, spacing: float) -> Picture:
+    """A picture of columns at (N, 2) places, their common width the one that leaves least of the image unexplained."""
     still, nothing = np.zeros(len(pixels)), np.zeros(len(yx))
 
-    def fitted(sigma: float) -> Columns:
-        return fit_columns(pixels, Columns(yx[:, 0], nothing, sigma, pixels), yx[:, 1], still, spacing)
+    def fitted(sigma: float) -> Picture:
+        return fit_picture(pixels, Picture(yx[:, 0], nothing, sigma, pixels), yx[:, 1], still, spacing)
 
     def unexplained(sigma: float) -> float:
         return float((residual(pixels, fitted(sigma), yx[:, 1], still) ** 2).mean())
@@ -137,10 +129,10 @@ def start_columns(pixels: Array, yx: Array, spacing: float) -> Columns:
     return fitted(float(best.x))
 
 
-def residual(pixels: Array, columns: Columns, x: Array, row_shift: Array) -> Array:
-    """(H, W) what the columns and their background leave of the pixels."""
-    rows, places, height, _ = stamps(columns, x, row_shift, pixels.shape[1])
-    return pixels - columns.background - painted(pixels.shape, rows, places, height * columns.amplitude[:, None, None])
+def residual(pixels: Array, picture: Picture, x: Array, row_shift: Array) -> Array:
+    """(H, W) what the picture leaves of the pixels."""
+    rows, places, height, _ = stamps(picture, x, row_shift, pixels.shape[1])
+    return pixels - picture.background - painted(pixels.shape, rows, places, height * picture.amplitude[:, None, None])
 
 
 def noise_variance(rest: Array, expected: Array) -> Array:
@@ -160,16 +152,16 @@ def noise_variance(rest: Array, expected: Array) -> Array:
     return variance
 
 
-def look(pixels: Array, columns: Columns, x: Array, row_shift: Array, anchor: Array) -> Sight:
+def look(pixels: Array, picture: Picture, x: Array, row_shift: Array, anchor: Array) -> Sight:
     """What each row of (H, W) pixels tells of each column, seen from (N,) present places and (H,) present shifts.
 
     The places measured are told from (N,) anchors.
     """
-    rows, places, height, slope = stamps(columns, x, row_shift, pixels.shape[1])
-    model = columns.background + painted(pixels.shape, rows, places, height * columns.amplitude[:, None, None])
+    rows, places, height, slope = stamps(picture, x, row_shift, pixels.shape[1])
+    model = picture.background + painted(pixels.shape, rows, places, height * picture.amplitude[:, None, None])
     rest = pixels - model
     variance = noise_variance(rest, model)
-    slope *= columns.amplitude[:, None, None]
+    slope *= picture.amplitude[:, None, None]
     over = slope / variance[rows[:, :, None], places]
     weight = (over * slope).sum(axis=2)
     present = (x - anchor)[:, None] + row_shift[rows]

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from local_crystallography.data.errors import InputError
 from local_crystallography.positions import Array
 from local_crystallography.positions.lattice import Lattice, find_lattices
-from local_crystallography.positions.rows import flattened, start_columns
+from local_crystallography.positions.rows import flattened, start_picture
 from local_crystallography.positions.scan_fit import RowFit, fit_rows
 from local_crystallography.positions.scan_terms import describe_crystal
 
@@ -50,6 +50,8 @@ class ScanCorrection:
         (2,) rms distance in px, along y and x, of columns from the lattice that fits best.
     remarks
         Sentences on what could not be told or should be doubted.
+    width
+        W of the image, px.
     """
 
     row_shift: Array
@@ -135,14 +137,14 @@ def correct_scan(pixels: npt.NDArray[np.generic], yx: Array, *, slowest: int, ce
         raise InputError(_too_few(len(yx), len(yx)))
     values = np.asarray(pixels, np.float64)
     distance = float(np.median(cKDTree(yx).query(yx, k=2)[0][:, 1]))
-    columns = start_columns(values, yx, distance)
-    uneven = columns.amplitude.std() > ALIKE * abs(np.median(columns.amplitude))
-    lattices = find_lattices(yx, np.abs(columns.amplitude) if uneven else None)
+    picture = start_picture(values, yx, distance)
+    uneven = picture.amplitude.std() > ALIKE * abs(np.median(picture.amplitude))
+    lattices = find_lattices(yx, np.abs(picture.amplitude) if uneven else None)
     on = sum(len(lattice.rows) for lattice in lattices)
     if on < max(FEWEST, LEAST_SHARE * len(yx)):
         raise InputError(_too_few(on, len(yx)))
     crystal = describe_crystal(yx, lattices, values.shape, distance)
-    fit = fit_rows(values, columns, yx[:, 1], crystal, distance)
+    fit = fit_rows(values, picture, yx[:, 1], crystal, distance)
     shift = fit.row_shift
     if slowest > 0:
         shift = shift - ndimage.gaussian_filter1d(shift, HALF * slowest, mode="nearest")
@@ -159,7 +161,7 @@ def _judged(
     remarks = [*_on_lattices(lattices, yx), *_on_rows(fit, shift), *_on_spread(before, after)]
     affine = np.eye(2)
     if cell is not None:
-        affine = affine_to_cell(_vectors(put, lattices[0]), cell)
+        affine = affine_to_cell(_straight(put, lattices[0])[0], cell)
         remarks.append(
             f"Drift and shear are those that make the largest lattice the named cell, which is assumed: rows are "
             f"{100 * (affine[0, 0] - 1):+.2f} % further apart and shear by {100 * affine[1, 0]:+.2f} %."
@@ -169,18 +171,16 @@ def _judged(
 
 def column_spread(yx: Array, lattices: list[Lattice]) -> Array:
     """(2,) rms distance in px along y and x of (N, 2) places from the lattices that fit them best, site by site."""
-    left = []
-    for lattice in lattices:
-        design = np.column_stack([lattice.index, np.eye(len(lattice.basis))[lattice.site]])
-        places = yx[lattice.rows]
-        left.append(places - design @ np.linalg.lstsq(design, places, rcond=None)[0])
-    return np.asarray(np.sqrt((np.concatenate(left) ** 2).mean(axis=0)))
+    left = np.concatenate([_straight(yx, lattice)[1] for lattice in lattices])
+    return np.asarray(np.sqrt((left**2).mean(axis=0)))
 
 
-def _vectors(yx: Array, lattice: Lattice) -> Array:
-    """(2, 2) rows a, b of the one affine lattice that fits (N, 2) places best."""
+def _straight(yx: Array, lattice: Lattice) -> tuple[Array, Array]:
+    """(2, 2) rows a, b of the one affine lattice that fits (N, 2) places best, and how far (n, 2) off it they are."""
     design = np.column_stack([lattice.index, np.eye(len(lattice.basis))[lattice.site]])
-    return np.asarray(np.linalg.lstsq(design, yx[lattice.rows], rcond=None)[0][:2])
+    places = yx[lattice.rows]
+    fitted = np.linalg.lstsq(design, places, rcond=None)[0]
+    return np.asarray(fitted[:2]), np.asarray(places - design @ fitted)
 
 
 def affine_to_cell(vectors: Array, cell: complex) -> Array:

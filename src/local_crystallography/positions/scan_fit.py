@@ -5,25 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy import optimize, sparse
 from scipy.sparse.linalg import SuperLU, splu
 
-from local_crystallography.positions.rows import Columns, Sight, fit_columns, look
+from local_crystallography.positions import Array
+from local_crystallography.positions.rows import Picture, Sight, fit_picture, look
 from local_crystallography.positions.scan_terms import Crystal, choose_terms
-
-Array = npt.NDArray[np.float64]
 
 OUTLIER = 3.0  # standard deviations beyond which a column is held less and less to its lattice
 FREE = 1e4  # looseness of a column on no lattice
 ROUNDS = 4
-NOISE_ROUNDS = (1, 2)  # the rounds in which the standard deviations are learned
+STRAY_ROUNDS = (1, 2)  # the rounds in which the standard deviations are learned
 RIDGE = 1e-6  # precision of terms that are free, 1/px²
 LIMITS = np.log([[0.01, 0.01, 3.0, 0.02], [5.0, 10.0, 1000.0, 5.0]])
 
 
 @dataclass(frozen=True)
-class Noise:
+class Stray:
     """How far rows and columns stray, all standard deviations in px.
 
     Parameters
@@ -50,8 +48,8 @@ class RowFit:
     ----------
     row_shift
         (H,) px along x.
-    columns, x
-        The columns, and (N,) their places along x in px without the shifts of their rows, as measured.
+    picture, x
+        Columns and background, and (N,) places of the columns along x in px, without the shifts of their rows.
     expected
         (N,) the same as their lattice has it, fly-back included; NaN off all lattices.
     looseness
@@ -64,12 +62,12 @@ class RowFit:
         (H,) Fisher information in 1/px² about the shift of each row.
     row_spread
         Standard deviation in px of the rows that tell the place of a column.
-    noise
+    stray
         The standard deviations learned.
     """
 
     row_shift: Array
-    columns: Columns
+    picture: Picture
     x: Array
     expected: Array
     looseness: Array
@@ -78,70 +76,70 @@ class RowFit:
     bent: bool = False
     row_seen: Array = field(default_factory=lambda: np.zeros(0))
     row_spread: float = 1.0
-    noise: Noise = Noise()
+    stray: Stray = Stray()
 
 
-def fit_rows(pixels: Array, columns: Columns, x: Array, crystal: Crystal, distance: float) -> RowFit:
+def fit_rows(pixels: Array, picture: Picture, x: Array, crystal: Crystal, distance: float) -> RowFit:
     """Row shifts, fly-back and columns that explain (H, W) pixels, from (N,) places at which columns are seen."""
     looseness = np.where(crystal.held, 1.0, FREE)
-    fit = RowFit(np.zeros(len(pixels)), columns, x, np.full(len(x), np.nan), looseness)
+    fit = RowFit(np.zeros(len(pixels)), picture, x, np.full(len(x), np.nan), looseness)
     for number in range(ROUNDS):
-        columns = fit_columns(pixels, fit.columns, fit.x, fit.row_shift, distance)
-        fit = _improved(replace(fit, columns=columns), pixels, x, crystal, learn=number in NOISE_ROUNDS)
+        picture = fit_picture(pixels, fit.picture, fit.x, fit.row_shift, distance)
+        fit = _improved(replace(fit, picture=picture), pixels, x, crystal, learn=number in STRAY_ROUNDS)
     return fit
 
 
 def _improved(fit: RowFit, pixels: Array, seen_x: Array, crystal: Crystal, *, learn: bool) -> RowFit:
-    """One step of Gauss and Newton's method from the last fit; `learn` learns the noise as well."""
+    """One step of Gauss and Newton's method from the last fit; `learn` learns how far they stray as well."""
     anchor = np.where(crystal.held, crystal.base @ np.linalg.lstsq(crystal.base, seen_x, rcond=None)[0], seen_x)
-    sight = look(pixels, fit.columns, fit.x, fit.row_shift, anchor)
+    sight = look(pixels, fit.picture, fit.x, fit.row_shift, anchor)
     seen = np.maximum(sight.weight.sum(axis=1), 1e-12)
     measured = (sight.pull.sum(axis=1) - sight.weight @ fit.row_shift) / seen
-    trust = crystal.held / np.sqrt((fit.noise.static * fit.looseness) ** 2 + 1 / seen)
+    trust = crystal.held / np.sqrt((fit.stray.static * fit.looseness) ** 2 + 1 / seen)
     smooth_x = np.where(np.isfinite(fit.expected), fit.expected, anchor)  # seen places would bring displacements in
     bend, decay = choose_terms(crystal, measured, smooth_x, trust, pixels.shape[1])
     fall = np.exp(-np.maximum(smooth_x, 0) / (decay or 1.0)) * crystal.held * (decay > 0)
     design = np.column_stack([crystal.base, bend, crystal.patches, fall])
     ridge = np.full(design.shape[1], RIDGE)
     ridge[crystal.base.shape[1] : -1] = crystal.displacement**-2
-    noise = fit.noise
-    shift, offset, terms = solve_rows(sight, design, ridge, noise, fit.looseness)
+    stray = fit.stray
+    shift, offset, terms = solve_rows(sight, design, ridge, stray, fit.looseness)
     if learn:
-        noise = fit_noise(sight, design @ terms, noise, fit.looseness)
-        shift, offset, terms = solve_rows(sight, design, ridge, noise, fit.looseness)
+        stray = fit_stray(sight, design @ terms, stray, fit.looseness)
+        shift, offset, terms = solve_rows(sight, design, ridge, stray, fit.looseness)
     expected = np.where(crystal.held, design @ terms, np.nan)
-    stray = np.nan_to_num(np.abs(offset - expected) / np.sqrt(noise.static**2 + 1 / seen))
+    off = np.nan_to_num(np.abs(offset - expected) / np.sqrt(stray.static**2 + 1 / seen))
     return replace(
         fit,
         row_shift=shift,
         x=anchor + offset,
         expected=anchor + expected,
-        looseness=np.where(crystal.held, np.maximum(1, stray / OUTLIER), FREE),
+        looseness=np.where(crystal.held, np.maximum(1, off / OUTLIER), FREE),
         flyback=float(terms[-1]) if decay > 0 else 0.0,
         decay=decay or 1.0,
         bent=bend.shape[1] > crystal.bend.shape[1],
         row_seen=sight.weight.sum(axis=0),
-        row_spread=sight.spread(fit.columns.y),
-        noise=noise,
+        row_spread=sight.spread(fit.picture.y),
+        stray=stray,
     )
 
 
-def _row_prior(noise: Noise, height: int) -> tuple[sparse.csc_array, float]:
+def _row_prior(stray: Stray, height: int) -> tuple[sparse.csc_array, float]:
     """Precision of (shifts, slow parts) of all rows, (2 H, 2 H), and its log determinant.
 
     A shift is its slow part plus jitter; the slow part is an autoregressive process of first order.
     """
-    stay = np.exp(-1 / noise.memory)
-    step = noise.wobble**2 * (1 - stay**2)
+    stay = np.exp(-1 / stray.memory)
+    step = stray.wobble**2 * (1 - stay**2)
     middle = np.full(height, (1 + stay**2) / step)
     middle[[0, -1]] = 1 / step
     slow = sparse.diags_array([middle, *2 * [np.full(height - 1, -stay / step)]], offsets=[0, 1, -1])
-    one = sparse.eye_array(height) / noise.jitter**2
+    one = sparse.eye_array(height) / stray.jitter**2
     precision = sparse.block_array([[one, -one], [-one, slow + one]], format="csc")
-    return precision, float(np.log(1 - stay**2) - height * np.log(step) - 2 * height * np.log(noise.jitter))
+    return precision, float(np.log(1 - stay**2) - height * np.log(step) - 2 * height * np.log(stray.jitter))
 
 
-def solve_rows(sight: Sight, design: Array, ridge: Array, noise: Noise, looseness: Array) -> tuple[Array, Array, Array]:
+def solve_rows(sight: Sight, design: Array, ridge: Array, stray: Stray, looseness: Array) -> tuple[Array, Array, Array]:
     """The most probable row shifts (H,), places of columns as measured (N,) and terms of the design (G,), all at once.
 
     Places of columns are normal around `design @ terms` with the static deviation times (N,) `looseness`. Columns are
@@ -155,11 +153,11 @@ def solve_rows(sight: Sight, design: Array, ridge: Array, noise: Noise, loosenes
         (G,) precision of each term around 0.
     """
     weight, height = sight.weight, sight.weight.shape[1]
-    hold = 1 / (noise.static * looseness) ** 2
+    hold = 1 / (stray.static * looseness) ** 2
     seen, pulled = weight.sum(axis=1), sight.pull.sum(axis=1)
     total = seen + hold
     over = sparse.diags_array(1 / total) @ weight
-    system = _row_prior(noise, height)[0] + _in_corner(weight, over)
+    system = _row_prior(stray, height)[0] + _in_corner(weight, over)
     border = over.T @ (design * hold[:, None])
     right = np.column_stack([sight.pull.sum(axis=0) - over.T @ pulled, border])
     solved = _factors(system).solve(np.concatenate([right, np.zeros_like(right)]))[:height]
@@ -180,8 +178,8 @@ def _factors(system: sparse.csc_array) -> SuperLU:
     return splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
 
 
-def fit_noise(sight: Sight, known: Array, start: Noise, looseness: Array) -> Noise:
-    """The noise under which what the rows saw is most probable, given (N,) known places of the lattice.
+def fit_stray(sight: Sight, known: Array, start: Stray, looseness: Array) -> Stray:
+    """The standard deviations under which what the rows saw is likeliest, given (N,) known places of the lattice.
 
     The marginal likelihood, rows and columns integrated out exactly, is climbed by Nelder and Mead's method.
     """
@@ -190,11 +188,11 @@ def fit_noise(sight: Sight, known: Array, start: Noise, looseness: Array) -> Noi
     seen, pulled, row_pulled = weight.sum(axis=1), pull.sum(axis=1), pull.sum(axis=0)
 
     def unlikely(logs: Array) -> float:
-        noise = Noise(*np.exp(np.clip(logs, *LIMITS)))
-        variance = (noise.static * looseness) ** 2
+        stray = Stray(*np.exp(np.clip(logs, *LIMITS)))
+        variance = (stray.static * looseness) ** 2
         total = seen + 1 / variance
         over = sparse.diags_array(1 / total) @ weight
-        prior, prior_log = _row_prior(noise, height)
+        prior, prior_log = _row_prior(stray, height)
         factors = _factors(prior + _in_corner(weight, over))
         right = np.concatenate([row_pulled - over.T @ pulled, np.zeros(height)])
         gain = right @ factors.solve(right) + (pulled**2 / total).sum()
@@ -205,4 +203,4 @@ def fit_noise(sight: Sight, known: Array, start: Noise, looseness: Array) -> Noi
     simplex = np.vstack([logs, logs + np.diag([-0.7, -0.7, 0.7, -0.5])])
     options = {"initial_simplex": simplex, "maxfev": 45, "xatol": 0.1, "fatol": 1.0}
     best = optimize.minimize(unlikely, logs, method="Nelder-Mead", options=options)
-    return Noise(*np.exp(np.clip(best.x, *LIMITS)).tolist())
+    return Stray(*np.exp(np.clip(best.x, *LIMITS)).tolist())

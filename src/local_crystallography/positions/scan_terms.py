@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.interpolate import BSpline
 
+from local_crystallography.positions import Array, Mask
 from local_crystallography.positions.lattice import Lattice
-
-Array = npt.NDArray[np.float64]
 
 LEAST_BENT = 200  # atoms from which slow bending of the lattice is allowed
 PATCH = 2.0  # cells between the knots of the displacement of a sublattice
@@ -48,7 +46,7 @@ class Crystal:
     bend: Array
     waves: Array
     patches: Array
-    held: npt.NDArray[np.bool_]
+    held: Mask
     displacement: float
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist, squareform
 
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
+from local_crystallography.positions import Array, Index, Mask
 
 TOLERANCES = (0.1, 0.15, 0.22)
 """How far from its place, in nearest distances, a repeated atom may lie; the smallest that shows a lattice is used."""
@@ -40,15 +38,13 @@ class Cell:
 
     def nearest(self) -> float:
         """Shortest distance between two sites, in pixels."""
-        apart = self.basis[:, None, None] - self.basis[None, :, None] + _steps(1)
+        apart = self.basis[:, None, None] - self.basis[None, :, None] + cells_within(1)
         distance = np.linalg.norm(apart @ self.vectors, axis=-1)
         return float(distance[distance > 1e-6 * distance.max()].min())
 
     def bridge(self) -> float:
         """Longest distance in pixels that has to be crossed to go from any site to all others."""
-        axis = np.arange(-2, 3)
-        cells = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 1, 2)
-        sites = (cells + self.basis).reshape(-1, 2) @ self.vectors
+        sites = (cells_within(2)[:, None] + self.basis).reshape(-1, 2) @ self.vectors
         return float(minimum_spanning_tree(squareform(pdist(sites))).max())
 
     def reach(self) -> float:
@@ -85,8 +81,7 @@ def reduce_vectors(vectors: Array) -> Array:
         if turns == 0:
             break
         change = np.array([change[0], change[1] - turns * change[0]])
-    steps = _steps(1)
-    around = steps[np.any(steps != 0, axis=1)] @ change
+    around = np.delete(cells_within(1), 4, axis=0) @ change  # without the middle one
     length = np.linalg.norm(around @ vectors, axis=1)
     short = around[length <= EQUAL_LENGTH * length.min()]
     first = short[np.argmax((short @ vectors)[:, 1] / np.linalg.norm(short @ vectors, axis=1))]
@@ -116,7 +111,8 @@ def cell_of_patch(patch: Array, tolerance: float) -> tuple[Cell, float] | None:
     rival = best - max(0.12, 2 * np.sqrt(best * (1 - best) / len(core)))
     good = share >= max(REPEATED, best - 0.12)
     vectors = _generators(steps[good], tolerance)
-    if vectors is None or not _complete(steps[share >= rival], vectors, tolerance):
+    # steps that repeat nearly as well have to be nodes too: else noise has picked a part of the nodes
+    if vectors is None or _nodes(steps[share >= rival], vectors, tolerance)[1].mean() < 0.85:
         return None
     basis = _basis(core, patch, vectors, 1.5 * tolerance)
     return (Cell(vectors, basis), float(share[good].mean())) if len(basis) else None
@@ -151,20 +147,18 @@ def _generators(steps: Array, tolerance: float) -> Array | None:
         sine = abs(np.linalg.det(vectors)) / np.prod(np.linalg.norm(vectors, axis=1))
         if sine < 0.3:
             continue
-        node = np.round(steps @ np.linalg.inv(vectors))
-        fits = np.linalg.norm(node @ vectors - steps, axis=1) <= 2 * tolerance
+        node, fits = _nodes(steps, vectors, tolerance)
         if fits.mean() < 0.8:
             return None
-        vectors = np.linalg.lstsq(node[fits], steps[fits], rcond=None)[0]
-        reduced: Array = reduce_vectors(vectors) @ vectors
-        return reduced
+        vectors = np.asarray(np.linalg.lstsq(node[fits], steps[fits], rcond=None)[0], np.float64)
+        return np.asarray(reduce_vectors(vectors) @ vectors)
     return None
 
 
-def _complete(steps: Array, vectors: Array, tolerance: float) -> bool:
-    """Whether steps that repeat nearly as well are nodes too; else noise has picked a part of the nodes."""
-    node = np.round(steps @ np.linalg.inv(vectors))
-    return bool((np.linalg.norm(node @ vectors - steps, axis=1) <= 2 * tolerance).mean() >= 0.85)
+def _nodes(steps: Array, vectors: Array, tolerance: float) -> tuple[Array, Mask]:
+    """(T, 2) whole-number nodes nearest to the steps, and (T,) whether they are as near as two tolerances."""
+    node = np.asarray(np.round(steps @ np.linalg.inv(vectors)), np.float64)
+    return node, np.asarray(np.linalg.norm(node @ vectors - steps, axis=1) <= 2 * tolerance)
 
 
 def _basis(core: Array, patch: Array, vectors: Array, tolerance: float) -> Array:
@@ -214,17 +208,17 @@ def primitive(cell: Cell, tolerance: float) -> Cell:
 
 
 def _nodes_around(nodes: Array, k: int) -> Array:
-    """Upper half of the small whole-number sums of three vectors."""
-    sums = np.stack(np.meshgrid(*[np.arange(-k, k + 1)] * 3, indexing="ij"), -1).reshape(-1, 3) @ nodes
+    """Upper half of the sums of (3, 2) vectors, each taken -k to k times."""
+    sums = (np.indices((2 * k + 1,) * 3).reshape(3, -1).T - k) @ nodes
     sums = np.unique(np.round(sums * 720) / 720, axis=0)
     return np.asarray(sums[(sums[:, 0] > 0) | ((sums[:, 0] == 0) & (sums[:, 1] > 0))])
 
 
-def superlattices(largest: int = LARGEST_INDEX) -> list[Index]:
-    """All superlattices up to an index, as (2, 2) whole numbers in Hermite form; the trivial one is not among them."""
+def superlattices() -> list[Index]:
+    """All superlattices of index 2 to LARGEST_INDEX, as (2, 2) whole numbers in Hermite form."""
     return [
         np.array([[p, q], [0, n // p]])
-        for n in range(2, largest + 1)
+        for n in range(2, LARGEST_INDEX + 1)
         for p in range(1, n + 1)
         if n % p == 0
         for q in range(n // p)
@@ -292,6 +286,6 @@ def _gain(share: float, n: int, parameters: int) -> float:
     return float(fall) if share >= LEAST_SHARE and fall > 0 else 0.0
 
 
-def _steps(reach: int) -> Array:
-    axis = np.arange(-reach, reach + 1.0)
-    return np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
+def cells_within(reach: int) -> Array:
+    """((2 reach + 1)^2, 2) whole-number steps to the cells around one, with itself in the middle."""
+    return np.indices((2 * reach + 1,) * 2, np.float64).reshape(2, -1).T - reach

@@ -5,13 +5,10 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from local_crystallography.positions import Array, Index
 from local_crystallography.positions.lattice import Lattice
-
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
 
 GAP = 1.2
 """The shell of neighbours ends where the next atom is farther by this factor."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
+from local_crystallography.positions import Array, Index, Pixels
 from local_crystallography.positions.background import Smoother, Surface, splines_around
 from local_crystallography.positions.gaussians import (
     Columns,
@@ -22,10 +22,6 @@ from local_crystallography.positions.gaussians import (
 )
 from local_crystallography.positions.noise import Noise, noise_of_image, noise_of_residual
 
-Array = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
-Pixels = npt.NDArray[np.float32]
-
 REACH = 3.5
 """Half a window, in widths."""
 CLOSE = 2.6
@@ -38,8 +34,23 @@ TURNS = 40
 
 @dataclass(frozen=True)
 class Scene:
-    """The image (H, W), what is in it, how it scatters, half a window, which pixels count
-    (0 or 1), and that over the variance of a pixel, for comparing fits."""
+    """The image, and what is in it.
+
+    Parameters
+    ----------
+    pixels
+        (H, W) image.
+    columns, surface
+        What it is made of.
+    noise
+        How it scatters.
+    half
+        Half a window around a column, in pixels.
+    known
+        (H, W) 1 where a pixel counts, else 0.
+    evenness
+        (H, W) that over a variance of the pixel which stays the same, for comparing fits.
+    """
 
     pixels: Pixels
     columns: Columns
@@ -56,10 +67,8 @@ class Scene:
         """
         rim = min(self.half, min(expected.shape) // 4)
         middle = (slice(rim, -rim), slice(rim, -rim))
-        left, single = (
-            noise_of_residual(expected[middle], (self.pixels - expected)[middle]),
-            noise_of_image(self.pixels),
-        )
+        left = noise_of_residual(expected[middle], (self.pixels - expected)[middle])
+        single = noise_of_image(self.pixels)
         part = expected[::8, ::8]
         same = np.median(left.variance(part)) < 1.15 * np.median(single.variance(part))
         return replace(self, noise=single if same else left)
@@ -74,10 +83,28 @@ class Scene:
         add_columns(image, self.columns, 1.3 * self.half)
         return image
 
+    def parts(self) -> Iterator[tuple[slice, Columns, Windows]]:
+        """Some columns after others: their rows, they themselves, and the windows around them."""
+        for rows in chunks(len(self.columns)):
+            yield rows, self.columns[rows], Windows.around(self.columns.yx[rows], self.half)
+
 
 @dataclass(frozen=True)
 class System:
-    """Fisher information of columns (4 N, 4 N), of columns with the surface's m splines, and of the surface."""
+    """What a step of columns and surface changes in the gradient, and how to undo that.
+
+    Parameters
+    ----------
+    own, pairs
+        (N, 4, 4) Fisher information of each column, and (P, 4, 4) between the columns of each pair.
+    partners
+        (P, 2) columns of each pair.
+    atoms, cross, ground
+        Fisher information (4 N, 4 N) of all columns, (4 N, m) between them and the surface's m splines, and (m, m) of
+        the surface.
+    surface, smoother
+        What the prior is about, and the approximate inverse of `ground` and prior.
+    """
 
     own: Array
     pairs: Array
@@ -98,13 +125,8 @@ class System:
         ground = self.ground @ low + self.cross.T @ flat
         return atoms.reshape(step.shape) + held, ground.reshape(bend.shape) + self.surface.prior(bend)
 
-    def solve_columns(self, force: Array, hold: Array) -> Array:
-        """Steps of the columns alone."""
-        none = np.zeros((0, 0))
-        return self.solve(force, none, hold, tolerance=1e-3)[0]
-
     def solve(self, force: Array, load: Array, hold: Array, *, tolerance: float) -> tuple[Array, Array]:
-        """Steps of columns and surface under a gradient, by preconditioned conjugate gradients."""
+        """Steps of columns and surface under a gradient, by preconditioned conjugate gradients; no load: of columns."""
         # what hardly shows in the image would make a block singular
         inverse = np.linalg.inv(self.own + hold[:, :, None] * np.eye(4) + 1e-12 * np.eye(4))
         r, s = force.copy(), load.copy()
@@ -130,11 +152,10 @@ def assemble(scene: Scene, weight: Pixels, partners: Index, *, coupled: bool) ->
 
     Not coupled: of the columns alone, the surface held.
     """
-    columns, padded, half = scene.columns, np.pad(weight, scene.half), scene.half
+    padded, half = np.pad(weight, scene.half), scene.half
     own, cross, where = [], [], []
     near = round(half * CLOSE / REACH)
-    for rows in chunks(len(columns)):
-        part, windows = columns[rows], Windows.around(columns.yx[rows], half)
+    for _, part, windows in scene.parts():
         cut = windows.cut(padded)
         own.append(own_information(part, windows, cut))
         if coupled:
@@ -147,19 +168,21 @@ def assemble(scene: Scene, weight: Pixels, partners: Index, *, coupled: bool) ->
     blocks = np.concatenate(own)
     pairs = [_pairs(scene, padded, partners[rows]) for rows in chunks(len(partners))]
     both = np.concatenate([np.zeros((0, 4, 4)), *pairs])
-    mixed = _mixed(cross, where, 4 * len(columns), scene.surface.coefficients.size)
+    mixed = _mixed(cross, where, 4 * len(blocks), scene.surface.coefficients.size)
     ground = scene.surface.information(weight) if coupled else mixed[:0]
     smoother = scene.surface.smoother(float(np.median(weight[::4, ::4])))
     return System(blocks, both, partners, _blocks(blocks, both, partners), mixed, ground, scene.surface, smoother)
 
 
 def _pairs(scene: Scene, padded: Pixels, partners: Index) -> Array:
+    """(P, 4, 4) Fisher information between the columns of each pair (P, 2)."""
     left, right = scene.columns[partners[:, 0]], scene.columns[partners[:, 1]]
     windows = Windows.around(left.yx, scene.half)
     return shared_information(left, right, windows, windows.cut(padded))
 
 
 def _mixed(cross: list[Pixels], where: list[Index], rows: int, splines: int) -> sparse.csr_matrix:
+    """(rows, splines) Fisher information between columns and splines, from that with the (n, l l) splines around."""
     if not cross:
         return sparse.csr_matrix((rows, splines), dtype=np.float32)
     values, index = np.concatenate(cross), np.concatenate(where)
@@ -168,6 +191,7 @@ def _mixed(cross: list[Pixels], where: list[Index], rows: int, splines: int) -> 
 
 
 def _blocks(own: Array, pairs: Array, partners: Index) -> sparse.bsr_matrix:
+    """(4 N, 4 N) of the blocks on the diagonal and those of pairs."""
     n = len(own)
     rows = np.concatenate([np.arange(n), partners[:, 0], partners[:, 1]])
     columns = np.concatenate([np.arange(n), partners[:, 1], partners[:, 0]])
@@ -180,8 +204,7 @@ def _blocks(own: Array, pairs: Array, partners: Index) -> sparse.bsr_matrix:
 def forces(scene: Scene, residual: Pixels) -> tuple[Array, Array]:
     """Gradient of the log-likelihood for columns (N, 4) and surface (ny, nx); residuals are over their variance."""
     padded, parts = np.pad(residual, scene.half), []
-    for rows in chunks(len(scene.columns)):
-        part, windows = scene.columns[rows], Windows.around(scene.columns.yx[rows], scene.half)
+    for _, part, windows in scene.parts():
         down, across = factors(windows.y, part.sigma), factors(windows.x, part.sigma)
         parts.append(gradient(part, down, across, windows.cut(padded)))
     return np.concatenate(parts), scene.surface.project(residual) - scene.surface.prior(scene.surface.coefficients)

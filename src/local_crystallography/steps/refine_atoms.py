@@ -15,7 +15,7 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.progress import Job, Progress, finish
 from local_crystallography.explore.hit_test import inside
-from local_crystallography.positions.joint import common_width, fit_columns, is_dark, nearest_distance
+from local_crystallography.positions.joint import first_look, fit_columns
 from local_crystallography.positions.quadratic import tops
 from local_crystallography.steps.base import Step
 
@@ -158,9 +158,7 @@ class RefineAtoms(Step):
         yield Progress(0.0, f"Refining {len(yx)} atoms")
         level, unit = float(pixels[::2, ::2].mean()), float(pixels[::2, ::2].std()) or 1.0
         scaled = ((pixels.astype(np.float64) - level) / unit).astype(np.float32)
-        distance = nearest_distance(yx, pixels.shape)
-        width = self.width or common_width(scaled, yx, float(np.median(distance)))
-        dark = is_dark(scaled, yx, float(np.median(distance)))
+        distance, width, dark = first_look(scaled, yx, self.width)
         found = tops(scaled, yx, width=width, dark=dark, reach=distance / 2)
         table = {
             "intensity": 2 * np.pi * width**2 * found.height * unit,
