@@ -114,3 +114,18 @@ def test_one_frame_is_its_own_average():
     assert AverageFrames()(image) is image
     with pytest.raises(InputError, match="stack of at least two"):
         AverageFrames().average(image)
+
+
+def test_stopped_it_keeps_the_frames_it_has():
+    frames = [skewed(seed=seed) for seed in (0, 1)]
+    seen = np.concatenate([frame[1] for frame in frames])
+    atoms = Atoms.at(seen, frame=np.repeat([0, 1], [len(frame[1]) for frame in frames]))
+    job = CorrectScan().job(atoms, Image(np.stack([frame[0] for frame in frames])))
+    reports = [next(job)]
+    with pytest.raises(StopIteration) as end:
+        while True:
+            reports.append(job.send(len(reports) > 2))
+    known = np.isfinite(table(end.value.value)).all(axis=1)
+    np.testing.assert_array_equal(known, atoms.frame == 0)
+    fractions = [report.fraction for report in reports]
+    assert 0 <= fractions[0] < fractions[-1] <= 0.5

@@ -5,6 +5,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import finish
 from local_crystallography.positions.rows import flattened
 from local_crystallography.positions.scan import ScanCorrection, affine_to_cell, correct_scan
 
@@ -69,7 +70,7 @@ def plain():
 
 
 def corrected(pixels, seen, **settings):
-    correction = correct_scan(pixels, seen, **{"slowest": 0, "cell": None} | settings)
+    correction = finish(correct_scan(pixels, seen, **{"slowest": 0, "cell": None} | settings))
     return correction, correction.places(seen)
 
 
@@ -159,7 +160,7 @@ def test_what_cannot_be_told_is_said():
 def test_no_lattice_no_correction(count):
     yx = np.random.default_rng(0).uniform(10, 118, (count, 2))
     with pytest.raises(InputError, match=f"of {count} atoms stand on a lattice"):
-        correct_scan(np.random.default_rng(1).poisson(20, (128, 128)), yx, slowest=0, cell=None)
+        finish(correct_scan(np.random.default_rng(1).poisson(20, (128, 128)), yx, slowest=0, cell=None))
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.3, 1.2])

@@ -15,6 +15,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import Job, Progress
 from local_crystallography.positions import Array
 from local_crystallography.positions.lattice import Lattice, find_lattices
 from local_crystallography.positions.rows import flattened, start_picture
@@ -118,8 +119,10 @@ class ScanCorrection:
         return (np.array([len(self.row_shift), self.width]) - 1) / 2
 
 
-def correct_scan(pixels: npt.NDArray[np.generic], yx: Array, *, slowest: int, cell: complex | None) -> ScanCorrection:
-    """The correction of (H, W) pixels in which columns are seen at (N, 2) places.
+def correct_scan(
+    pixels: npt.NDArray[np.generic], yx: Array, *, slowest: int, cell: complex | None
+) -> Job[ScanCorrection]:
+    """A job: the correction of (H, W) pixels in which columns are seen at (N, 2) places.
 
     Parameters
     ----------
@@ -137,6 +140,7 @@ def correct_scan(pixels: npt.NDArray[np.generic], yx: Array, *, slowest: int, ce
         raise InputError(_too_few(len(yx), len(yx)))
     values = np.asarray(pixels, np.float64)
     distance = float(np.median(cKDTree(yx).query(yx, k=2)[0][:, 1]))
+    yield Progress(0.0, f"Looking at {len(yx)} atoms")
     picture = start_picture(values, yx, distance)
     uneven = picture.amplitude.std() > ALIKE * abs(np.median(picture.amplitude))
     lattices = find_lattices(yx, np.abs(picture.amplitude) if uneven else None)
@@ -144,7 +148,7 @@ def correct_scan(pixels: npt.NDArray[np.generic], yx: Array, *, slowest: int, ce
     if on < max(FEWEST, LEAST_SHARE * len(yx)):
         raise InputError(_too_few(on, len(yx)))
     crystal = describe_crystal(yx, lattices, values.shape, distance)
-    fit = fit_rows(values, picture, yx[:, 1], crystal, distance)
+    fit = yield from fit_rows(values, picture, yx[:, 1], crystal, distance)
     shift = fit.row_shift
     if slowest > 0:
         shift = shift - ndimage.gaussian_filter1d(shift, HALF * slowest, mode="nearest")

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import optimize, sparse
 from scipy.sparse.linalg import SuperLU, splu
 
+from local_crystallography.data.progress import Job, Progress
 from local_crystallography.positions import Array
 from local_crystallography.positions.rows import Picture, Sight, fit_picture, look
 from local_crystallography.positions.scan_terms import Crystal, choose_terms
@@ -79,13 +80,18 @@ class RowFit:
     stray: Stray = Stray()
 
 
-def fit_rows(pixels: Array, picture: Picture, x: Array, crystal: Crystal, distance: float) -> RowFit:
-    """Row shifts, fly-back and columns that explain (H, W) pixels, from (N,) places at which columns are seen."""
+def fit_rows(pixels: Array, picture: Picture, x: Array, crystal: Crystal, distance: float) -> Job[RowFit]:
+    """A job: row shifts, fly-back and columns that explain (H, W) pixels, from (N,) places at which columns are seen.
+
+    Stopped early, it gives what it has found so far.
+    """
     looseness = np.where(crystal.held, 1.0, FREE)
     fit = RowFit(np.zeros(len(pixels)), picture, x, np.full(len(x), np.nan), looseness)
     for number in range(ROUNDS):
         picture = fit_picture(pixels, fit.picture, fit.x, fit.row_shift, distance)
         fit = _improved(replace(fit, picture=picture), pixels, x, crystal, learn=number in STRAY_ROUNDS)
+        if (yield Progress((number + 1) / (ROUNDS + 1), f"Fitting the rows of {len(x)} atoms, round {number + 1}")):
+            break
     return fit
 
 

@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.data.progress import Job, finish
 from local_crystallography.data.subimages import as_found
 from local_crystallography.positions.scan import ScanCorrection, correct_scan
 from local_crystallography.steps.base import Step
@@ -54,10 +55,22 @@ class CorrectScan(Step):
         InputError
             Where too few atoms of a frame stand on a lattice.
         """
-        places = np.full((len(atoms), 2), np.nan)
-        for frame in np.unique(atoms.frame):
-            rows = atoms.frame == frame
-            places[rows] = self.correction(atoms, image, int(frame)).places(atoms.yx[rows])
+        return finish(self.job(atoms, image))
+
+    def job(self, atoms: Atoms, image: Image) -> Job[Atoms]:
+        """The same as a job; atoms of frames not reached before it is stopped have no corrected places."""
+        places, numbers = np.full((len(atoms), 2), np.nan), np.unique(atoms.frame)
+        for done, frame in enumerate(numbers):
+            rows, stop, job = atoms.frame == frame, None, self._correction(atoms, image, int(frame))
+            while True:
+                try:
+                    progress = job.send(stop)
+                except StopIteration as end:
+                    places[rows] = end.value.places(atoms.yx[rows])
+                    break
+                stop = yield replace(progress, fraction=(done + progress.fraction) / len(numbers))
+            if stop:
+                break
         return atoms.with_features(y_corrected_px=places[:, 0], x_corrected_px=places[:, 1])
 
     def correction(self, atoms: Atoms, image: Image, frame: int = 0) -> ScanCorrection:
@@ -65,6 +78,9 @@ class CorrectScan(Step):
 
         Atoms that were moved since, as Encode can do, count where they were found.
         """
+        return finish(self._correction(atoms, image, frame))
+
+    def _correction(self, atoms: Atoms, image: Image, frame: int) -> Job[ScanCorrection]:
         if frame not in range(image.count):
             raise InputError(
                 f"Frame {frame} was asked for, the image has {image.count}; take the image the atoms were found in."
@@ -77,7 +93,7 @@ class CorrectScan(Step):
                 f"{outside} atoms lie outside the image of {height} x {width} pixels; take the image the atoms were "
                 "found in."
             )
-        return correct_scan(image.read(frame), yx, slowest=self.slowest, cell=self._ratio())
+        return (yield from correct_scan(image.read(frame), yx, slowest=self.slowest, cell=self._ratio()))
 
     def corrected_image(self, atoms: Atoms, image: Image) -> Image:
         """The image with every frame resampled, so that the scan is even; float32."""
