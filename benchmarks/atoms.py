@@ -132,6 +132,8 @@ def detection(options: argparse.Namespace) -> None:
 def refinement(options: argparse.Namespace) -> None:
     """Error from the same start, columns lost (farther than a quarter of the nearest distance), CPU time per atom."""
     print_head("scene", "counts", "method", "lost", "error, px", "error / bound", "error / told", "CPU µs per atom")
+    first = scene("f2k", 100, options.seed)
+    refine(Atoms.at(first.truth), first)  # the first call loads libraries
     for made, counts in scenes_of(options):
         near = ((made.truth > BORDER / 2) & (made.truth < np.array(made.image.shape) - BORDER / 2)).all(axis=1)
         truth, lowest = made.truth[near], bound(made)[near]
