@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,21 @@ from local_crystallography.steps.encode_cvae import EncodeCvae
 from local_crystallography.steps.paint_map import PaintMap
 from local_crystallography.steps.train_cvae import TrainCvae
 from local_crystallography.steps.train_vae import TrainVae
+
+
+@pytest.fixture(autouse=True)
+def settings_of_the_test(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """A test with a window starts with the settings as they come, and leaves those of the user alone."""
+    if not {"qtbot", "make_napari_viewer_proxy"} & set(request.fixturenames):
+        yield
+        return
+    from napari import settings
+
+    monkeypatch.setattr(settings, "_CFG_PATH", str(tmp_path / "settings" / "settings.yaml"))
+    monkeypatch.setattr(settings, "_PLUGIN_SETTINGS", {})
+    yield
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from local_crystallography import (
 )
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
+from local_crystallography.explore.assign import with_hand_label
 
 RECIPE = Recipe(train_vae=TrainVae(epochs=2), cluster=Cluster(classes=2), train_cvae=TrainCvae(epochs=2))
 WITHIN = ("train_cvae", "encode_cvae")
@@ -224,12 +225,36 @@ def test_atoms_of_ones_own_replace_the_found_ones(analysis):
     assert not analysis.is_current(FindAtoms())
 
 
-def test_a_column_of_ones_own_clears_nothing_but_maps(analysis):
-    vae = analysis.vae
+def test_a_column_of_ones_own_clears_nothing(finished_within):
+    analysis = copy_of(finished_within)
+    before = {name: getattr(analysis, name) for name in ("vae", "cvae", "maps")}
     analysis.atoms = analysis.atoms.with_features(mine=1.0)
-    assert analysis.vae is vae
-    assert {"mine", "z0", "label"} <= set(analysis.atoms.features)
-    assert analysis.maps is None
+    assert all(getattr(analysis, name) is result for name, result in before.items())
+    assert {"mine", "z0", "c0", "label"} <= set(analysis.atoms.features)
+    assert analysis.is_current(PaintMap())
+
+
+def test_a_column_of_ones_own_takes_its_own_map_with_it_and_no_other(analysis):
+    step = PaintMap(columns=("z0", "mine"))
+    analysis.atoms = analysis.atoms.with_features(mine=1.0)
+    finish(analysis.apply(step))
+    painted = analysis.maps["z0"]
+    analysis.atoms = analysis.atoms.with_features(mine=2.0)
+    assert set(analysis.maps) == {"z0"}
+    assert not analysis.is_current(step)
+    analysis.add_maps({"mine": painted}, step, step)
+    assert set(analysis.maps) == {"z0", "mine"}
+    assert analysis.maps["z0"] is painted
+    assert analysis.is_current(step)
+
+
+def test_classes_given_by_hand_are_to_be_painted(analysis):
+    maps = dict(analysis.maps)
+    analysis.atoms = with_hand_label(analysis.atoms, np.ones(len(analysis.atoms), bool), 2)
+    assert analysis.maps == maps
+    assert not analysis.is_current(PaintMap())
+    finish(analysis.run(RECIPE))
+    assert {*maps, "hand_label"} == set(analysis.maps)
 
 
 def test_a_new_image_clears_everything(analysis):

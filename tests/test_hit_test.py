@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from local_crystallography.explore.hit_test import inside, simplify
+from local_crystallography.explore.hit_test import inside, inside_any, simplify
 
 SQUARE = [(0, 0), (2, 0), (2, 2), (0, 2)]
 EIGHT = [(0, 0), (2, 2), (2, 0), (0, 2)]
@@ -78,3 +78,9 @@ def test_simplify_stays_within_the_tolerance():
 @pytest.mark.parametrize("path", [[], [(0, 0)], [(0, 0), (1, 1)]])
 def test_simplify_leaves_short_paths_alone(path):
     assert len(simplify(path, 1.0)) == len(path)
+
+
+def test_inside_any_of_several_polygons():
+    squares = [np.array([(0, 0), (0, 2), (2, 2), (2, 0)]) + shift for shift in (0, 10)]
+    assert inside_any([(1, 1), (5, 5), (11, 11)], squares).tolist() == [True, False, True]
+    assert inside_any([(1, 1)], []).tolist() == [False]

@@ -9,7 +9,8 @@ from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
 from napari.layers import Layer, Points, Shapes
 
-from local_crystallography._napari import layers
+from local_crystallography._napari import layers, link
+from local_crystallography._napari.link import SelectionLink
 from local_crystallography._napari.results import ResultLayers
 from local_crystallography._napari.work import work_on
 from local_crystallography.analysis import Analysis
@@ -18,6 +19,8 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.explore.raster import PALETTE
+from local_crystallography.explore.selection import Selection
+from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.steps.find_atoms import FindAtoms
 
 PIXELS = np.arange(40 * 60, dtype=np.float32).reshape(40, 60)
@@ -130,6 +133,17 @@ def test_a_label_map_has_the_same_colours_and_nothing_where_nothing_is():
     assert layer.colormap.map(0)[3] == 0
 
 
+def test_classes_given_by_hand_are_a_labels_layer_with_their_names():
+    styles = ClassStyles()
+    styles.rename("hand_label", 1, "A site")
+    styles.recolour("hand_label", 1, "#ff0000")
+    layer = Layer.create(*layers.map_layer("hand_label", PIXELS % 3, {}, {}, styles))
+    assert layer.visible
+    assert layer.get_status((0, 1), world=True)["value"].endswith("class: A site")
+    np.testing.assert_allclose(layer.colormap.map(2), [1, 0, 0, 1], atol=0.003)
+    np.testing.assert_allclose(layer.colormap.map(3), PALETTE[2], atol=0.003)
+
+
 @pytest.mark.parametrize("values", [np.full((20, 20), np.nan), np.ones((20, 20))])
 def test_a_map_without_contrast_can_be_shown(values):
     layer = Layer.create(*layers.map_layer("z0", values.astype(np.float32), {}, {}))
@@ -240,6 +254,87 @@ def test_the_selection_is_one_layer_and_leaves_the_active_layer_alone(shown):
         np.testing.assert_array_equal(shown.get("selected atoms").data, part.yx)
     assert names(shown)[-2:] == ["atoms", "selected atoms"]
     assert shown.viewer.layers.selection.active is shown.get("atoms")
+
+
+def test_rings_look_alike_however_many_there_are(shown):
+    everything = shown.analysis.atoms
+    for part in (everything[:2], everything, everything[:5]):
+        shown.show_selected(part)
+        layer = shown.get("selected atoms")
+        np.testing.assert_array_equal(layer.size, layer.size[0])
+        np.testing.assert_array_equal(layer.border_color, np.ones((len(part), 4)))
+        np.testing.assert_array_equal(layer.face_color[:, 3], 0)
+        np.testing.assert_array_equal(layer.border_width, layer.border_width[0])
+
+
+def test_rings_follow_the_size_of_the_points(shown):
+    shown.show_selected(shown.analysis.atoms[:3])
+    before = shown.get("selected atoms").size[0]
+    shown.get("atoms").size = shown.get("atoms").size * 2
+    shown.show_selected(shown.analysis.atoms[:4])
+    np.testing.assert_allclose(shown.get("selected atoms").size, 2 * before)
+
+
+def test_new_names_and_colours_of_classes_are_seen_at_once(shown):
+    shown.analysis.atoms = shown.analysis.atoms.with_features(label=np.arange(12) % 3)
+    shown.analysis.maps = {"label": PIXELS % 3}
+    shown.show()
+    shown.analysis.styles.recolour("label", 1, "#ff0000")
+    shown.analysis.styles.rename("label", 1, "A site")
+    red = np.arange(12) % 3 == 1
+    np.testing.assert_allclose(shown.get("atoms").face_color[red], np.tile([1, 0, 0, 1], (4, 1)), atol=0.003)
+    np.testing.assert_allclose(shown.get("label").colormap.map(2), [1, 0, 0, 1], atol=0.003)
+    assert list(shown.get("label").features["class"])[:3] == ["class 0", "A site", "class 2"]
+
+
+def test_new_columns_of_the_same_atoms_change_nothing_else(shown):
+    layer = shown.get("atoms")
+    layer.size = 7
+    places, colours = layer.data, layer.face_color.copy()
+    shown.analysis.atoms = shown.analysis.atoms.with_features(mine=np.arange(12))
+    shown.show()
+    assert shown.get("atoms") is layer
+    assert layer.data is places
+    assert (layer.size == 7).all()
+    np.testing.assert_array_equal(layer.features["mine"], np.arange(12))
+    assert layer.feature_defaults["mine"].tolist() == [-1]
+    np.testing.assert_array_equal(layer.face_color, colours)
+    shown.analysis.atoms = shown.analysis.atoms.with_features(hand_label=np.arange(12) % 2)
+    shown.show()
+    np.testing.assert_allclose(layer.face_color, PALETTE[np.arange(12) % 2], atol=0.003)
+
+
+@pytest.fixture
+def linked(shown):
+    selection = Selection()
+    follower = SelectionLink(selection)
+    follower.follow(shown)
+    yield selection
+    follower.follow(None)
+
+
+def test_the_active_points_layer_has_the_selection_of_few_atoms(shown, linked, monkeypatch):
+    layer, mask = shown.get("atoms"), np.arange(12) < 3
+    linked.apply(mask)
+    assert len(layer.selected_data) == 0
+    shown.viewer.layers.selection.active = layer
+    assert set(layer.selected_data) == {0, 1, 2}
+    linked.apply(~mask)
+    assert set(layer.selected_data) == set(range(3, 12))
+    monkeypatch.setattr(link, "FEW", 5)
+    linked.apply(np.arange(12) < 6)
+    assert len(layer.selected_data) == 0
+    assert linked.count == 6
+
+
+def test_what_is_selected_in_the_points_layer_is_the_selection_once(shown, linked):
+    shown.viewer.layers.selection.active = shown.get("atoms")
+    revision = linked.revision
+    shown.get("atoms").selected_data = {4, 7}
+    assert np.flatnonzero(linked.mask).tolist() == [4, 7]
+    assert linked.revision == revision + 1
+    linked.undo()
+    assert len(shown.get("atoms").selected_data) == 0
 
 
 def test_an_untouched_layer_holds_no_edits(shown):

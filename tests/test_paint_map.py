@@ -6,6 +6,9 @@ import pytest
 from local_crystallography import Atoms, Image, PaintMap
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import SubImages
+from local_crystallography.steps import paint_map
+from local_crystallography.steps.base import OWN, own
+from local_crystallography.steps.paint_map import Brush, is_default
 
 IMAGE = Image(np.arange(40.0 * 60).reshape(40, 60))
 ATOMS = Atoms.at([[10, 10], [10, 30], [30.4, 50]]).with_features(z0=[1.0, 2.0, 3.0], label=[0, -1, 1])
@@ -45,6 +48,50 @@ def test_what_exists_is_painted_by_default():
     assert set(PaintMap()(ATOMS, IMAGE)) == {"z0", "label"}
     more = ATOMS.with_features(c0=1.0, c1=2.0, c0_std=0.1, cvae_error=1.0)
     assert list(PaintMap()(more, IMAGE)) == ["z0", "c0", "c1", "label"]
+    assert list(PaintMap()(more.with_features(hand_label=1), IMAGE))[-2:] == ["label", "hand_label"]
+
+
+@pytest.mark.parametrize("name", ["z0", "label", "hand_label", "strain_xx", "displacement_nm", "displacement_px"])
+def test_what_is_painted_by_default_is_known_by_name(name):
+    assert is_default(name)
+    assert not is_default(f"my_{name}")
+    assert name in PaintMap().resolve(ATOMS.with_features(**{name: 1.0}), IMAGE).columns
+
+
+def test_classes_given_by_hand_are_painted_as_labels_are():
+    painted = PaintMap(columns=("hand_label",), reach=8)(ATOMS.with_features(hand_label=[3, -1, 4]), IMAGE)
+    assert np.isnan(painted["hand_label"][10, 30])
+    assert painted["hand_label"][30, 50] == 4
+
+
+@pytest.mark.parametrize(
+    ("step", "replaced", "uses"),
+    [
+        (PaintMap(), {OWN, own("mine")}, False),
+        (PaintMap(), {OWN, own("hand_label")}, True),
+        (PaintMap(columns=("z0",)), {OWN, own("hand_label")}, False),
+        (PaintMap(columns=("mine",)), {OWN, own("mine"), own("other")}, True),
+        (PaintMap(columns=("z0",)), {OWN, own("mine"), "cluster"}, True),
+        (PaintMap(columns=("z0",)), {"atoms"}, True),
+    ],
+)
+def test_columns_of_ones_own_count_where_they_are_painted(step, replaced, uses):
+    assert step.uses(replaced) == uses
+
+
+def test_a_brush_finds_the_nearest_atoms_once(monkeypatch):
+    found, nearest = [], paint_map.nearest
+    monkeypatch.setattr(paint_map, "nearest", lambda *args, **kwargs: found.append(1) or nearest(*args, **kwargs))
+    brush = Brush(ATOMS, IMAGE, reach=8, left_out=np.zeros(3, bool))
+    assert not brush.ready(np.zeros(3))
+    first, second = brush.paint(np.array([1.0, 2.0, 3.0])), brush.paint(np.array([4.0, np.nan, 6.0]))
+    assert (first[10, 10], first[10, 30], second[10, 10]) == (1, 2, 4)
+    assert np.isnan(second[10, 30])
+    assert len(found) == 1
+    assert brush.ready(np.zeros(3))
+    assert brush.fits(ATOMS.with_features(z0=0.0), 8)
+    assert not brush.fits(ATOMS, 9)
+    assert not brush.fits(ATOMS[:2], 8)
 
 
 def test_a_missing_column_is_said():
@@ -71,3 +118,11 @@ def test_what_was_measured_of_the_lattice_is_painted():
     atoms = ATOMS.with_features(strain_xx=0.01, displacement_px=0.2, lattice_rotation_rad=0.0)
     assert {"strain_xx", "displacement_px", "lattice_rotation_rad"} <= set(PaintMap()(atoms, IMAGE))
     assert "displacement_px" not in PaintMap()(atoms.with_features(displacement_nm=0.02), IMAGE)
+
+
+def test_deviations_are_painted_beside_their_columns():
+    atoms = ATOMS.with_features(angle_rad=0.1, angle_std_rad=0.01, z0_std=[0.1, 0.2, 0.3], displacement_px=1.0)
+    assert not any("std" in name for name in PaintMap()(atoms, IMAGE))
+    maps = PaintMap(deviations=True, reach=8)(atoms, IMAGE)
+    assert {name for name in maps if "std" in name} == {"angle_std_rad", "z0_std"}
+    assert maps["z0_std"][10, 30] == np.float32(0.2)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from local_crystallography import Describe, Recipe, Segment, TrainCvae, TrainVae
 from local_crystallography.data.errors import InputError
 from local_crystallography.recipe import stale_after
-from local_crystallography.steps.base import OWN, words
+from local_crystallography.steps.base import OWN, own, words
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_an_unknown_step_is_said(asked):
         ("image", {*ALWAYS, *PLACES, "describe", *WITHIN}),
         ("atoms", {*ALWAYS[2:], *PLACES, "describe", *WITHIN}),
         ("refine_atoms", {*ALWAYS[3:], *PLACES, "describe", *WITHIN}),
-        ("correct_scan", {"measure_lattice"}),
+        ("correct_scan", {"measure_lattice", "paint_map"}),
         ("sub_images", {*ALWAYS[4:], "describe", *WITHIN}),
         ("vae", {"encode", "cluster", *WITHIN, "paint_map"}),
         ("encode", {"cluster", *WITHIN, "paint_map"}),
@@ -127,7 +127,8 @@ def test_an_unknown_step_is_said(asked):
         ("cluster", {*WITHIN, "paint_map"}),
         ("cvae", {"encode_cvae", "paint_map"}),
         ("encode_cvae", {"paint_map"}),
-        (OWN, {*WITHIN, "paint_map"}),
+        (OWN, {"paint_map"}),
+        (own("label"), set(WITHIN) | {"paint_map"}),
         ("maps", set()),
     ],
 )
@@ -139,5 +140,5 @@ def test_stale_is_what_was_made_of_it(replaced, stale):
 def test_a_step_takes_only_what_earlier_steps_give(step):
     order = [other.name() for other in Recipe().steps]
     earlier = Recipe().steps[: order.index(step.name())]
-    assert step.takes() <= {"image", OWN} | {other.gives() for other in earlier}
+    assert step.takes() <= {"image", OWN, own("label")} | {other.gives() for other in earlier}
     assert all(other.adds_columns() for other in earlier if other.name() in step.reads)

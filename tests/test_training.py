@@ -246,3 +246,41 @@ def test_two_processes_train_one_network(data, tmp_path):
     assert said[0] == said[1]
     alone = finish(TrainVae(epochs=60, batch_size=64)(data))
     assert float(said[0].split()[1]) == pytest.approx(alone.settings.held_out_loss, abs=0.03)
+
+
+LOOKS = [({"kind": "rvae"}, True), ({"kind": "vae"}, False), ({"kind": "rvae", "decoder": "canonical"}, True)]
+
+
+@pytest.mark.parametrize(("how", "turns"), LOOKS)
+def test_who_looks_at_a_training_changes_nothing(data, how, turns):
+    step, seen = TrainVae(epochs=3, batch_size=64, **how), []
+
+    def look(progress):
+        if progress.preview is not None:
+            parts = list(progress.preview())
+            seen.append({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+    unseen, watched = finish(step(data)), finish(step(data), look)
+    assert weights_equal(unseen, watched)
+    assert unseen.settings == watched.settings
+    assert len(seen) >= 3
+    assert set(seen[0]) == {"z0", "z1"} | ({"angle_rad"} if turns else set())
+    assert all(len(column) == N for column in seen[-1].values())
+
+
+def test_a_look_at_a_training_sees_what_the_network_will_tell(data):
+    step, seen = TrainVae(epochs=30, batch_size=64), []
+    vae = finish(step(data), lambda p: seen.append(next(p.preview())) if p.preview else None)
+    told = vae.encode(data.windows)
+    assert np.corrcoef(seen[-1]["z0"], told["z0"])[0, 1] > 0.95
+    away = (seen[-1]["angle_rad"] - told["angle_rad"] + np.pi) % (2 * np.pi) - np.pi
+    assert np.median(np.abs(away)) < np.radians(2)
+
+
+def test_a_training_tells_pass_batch_and_device(data):
+    told = []
+    finish(TrainVae(epochs=2, batch_size=64)(data), lambda p: told.append(p) if p.epochs else None)
+    assert [(p.epoch, p.epochs, p.batch, p.batches) for p in told[:4]] == [(1, 2, i, 3) for i in (1, 2, 3, 3)]
+    assert [p.held_out_loss is None for p in told[:4]] == [True, True, True, False]
+    assert {p.device for p in told} == {"CPU, 1 thread"}
+    assert told[0].fraction == 0

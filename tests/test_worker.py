@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from local_crystallography._napari.worker import PUT_OFF, Outcome, Report, Runner, run_once, run_steps
+from local_crystallography._napari.worker import PUT_OFF, Around, Outcome, Report, Runner, run_once, run_steps
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
 from local_crystallography.steps.segment import Segment
@@ -92,7 +92,8 @@ class Slow:
 
 
 def work_on(slow, steps=2):
-    return lambda stop: run_steps(slow, (Segment(),) * steps, stop, before=int, after=int, again=True)
+    around = Around(before=int, after=int, file=lambda step: None)
+    return lambda stop: run_steps(slow, (Segment(),) * steps, stop, around=around, again=True)
 
 
 @pytest.mark.parametrize(("everything", "ran"), [(True, 1), (False, 2)])

@@ -22,6 +22,7 @@ PACKAGES = {
     "trackpy": ["trackpy==0.7", "numba"],  # without numba its refinement is ten times slower
     "skimage": ["scikit-image==0.26.0"],
     "abtem": ["abtem==1.0.11"],
+    "clusters_plotter": ["napari-clusters-plotter==0.11", "napari[pyqt6]==0.9.2"],
 }
 TORCH = ("atomai", "pyroved")
 """Peers on torch; NAME.txt has the versions."""

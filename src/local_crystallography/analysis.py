@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -19,7 +20,8 @@ from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import FOUND, SubImages, as_found
 from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.recipe import Recipe, stale_after
-from local_crystallography.steps.base import OWN, Step, words
+from local_crystallography.steps.base import OWN, Step, own, words
+from local_crystallography.steps.paint_map import PaintMap, maps_left
 
 if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
@@ -180,9 +182,14 @@ class Analysis:
                 except StopIteration:
                     break
                 share = (number + part.fraction) / len(wanted)
-                stop = yield Progress(share, f"{title(step)}: {part.message}", part.loss, part.held_out_loss)
+                stop = yield replace(part, fraction=share, message=f"{title(step)}: {part.message}")
             if stop:
                 return
+
+    def add_maps(self, maps: dict[str, npt.NDArray[np.float32]], asked: PaintMap, resolved: PaintMap) -> None:
+        """Take maps of columns of one's own beside those there are, which together are what was asked for."""
+        self._assign("maps", {**(self._results["maps"] or {}), **maps}, {"maps"})
+        self.used["paint_map"], self.asked["paint_map"] = resolved, asked
 
     @property
     def recipe(self) -> Recipe:
@@ -203,12 +210,13 @@ class Analysis:
         old, new = self._results["atoms"].features, value.features
         maker = {column: step for step, columns in self._columns.items() for column in columns}
         both = {*old, *new}
-        return {maker.get(c, OWN) for c in both if c not in old or c not in new or not old[c].equals(new[c])}
+        changed = [c for c in both if c not in old or c not in new or not old[c].equals(new[c])]
+        return {maker.get(c, own(c)) for c in changed} | {OWN for c in changed if c not in maker}
 
     def _assign(self, name: str, value: Any, replaced: set[str]) -> None:
         """Keep a result and clear what was made of that which it replaces."""
         self._results[name] = value
-        stale, changed = [step for step in stale_after(replaced) if step not in replaced], [name]
+        stale, changed = self._stale(replaced), [name]
         gone = [column for step in stale for column in self._columns.pop(step, [])]
         if gone and "atoms" not in replaced:
             self._results["atoms"] = without(self._results["atoms"], gone)
@@ -217,10 +225,16 @@ class Analysis:
             self._forget(step)
             result = STEPS[step].makes
             if not STEPS[step].adds_columns() and self._results[result] is not None:
-                self._results[result] = None
+                self._results[result] = maps_left(self.maps, replaced) if stale == ["paint_map"] else None
                 changed.append(result)
         for each in dict.fromkeys(changed):
             self.changed.emit(each)
+
+    def _stale(self, replaced: set[str]) -> list[str]:
+        """Names of the steps, in order, whose results are those of something replaced."""
+        stale = [step for step in stale_after(replaced) if step not in replaced]
+        painted = self.asked.get("paint_map")
+        return [] if stale == ["paint_map"] and painted is not None and not painted.uses(replaced) else stale
 
     def _forget(self, step: str) -> None:
         for table in (self.used, self.asked, self.seconds):

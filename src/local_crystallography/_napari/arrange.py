@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.docks import EXPLORER
+from local_crystallography._napari.docks import EXPLORER, MANIFOLD
+from local_crystallography._napari.habits import RUN_ALL
 
 if TYPE_CHECKING:
     from local_crystallography._napari.dock import MainDock
@@ -16,6 +17,7 @@ TIPS = {
     SAVE: "Write image, results, network and settings to one folder",
     OPEN: "Bring a saved folder back, with its layers",
     EXPLORER: "Show the atoms by their columns, to select with a lasso",
+    MANIFOLD: "Show what the network decodes all over its latents, and the classes in pictures",
 }
 SOURCES = {
     "probability": (
@@ -44,7 +46,7 @@ def arrange(dock: MainDock) -> None:
     layout.addWidget(_panels(dock), stretch=1)
     bottom = QtWidgets.QGridLayout()
     for place, button in enumerate(dock.buttons.values()):
-        bottom.addWidget(button, place // 2, place % 2, 1, 1 + place // 2)
+        bottom.addWidget(button, place // 2, place % 2)
     layout.addLayout(bottom)
 
 
@@ -64,6 +66,7 @@ def _panels(dock: MainDock) -> QtWidgets.QScrollArea:
     panels.addStretch(1)
     scroll.setWidget(inner)
     scroll.setFrameShape(scroll.Shape.NoFrame)
+    scroll.setFocusPolicy(QtCore.Qt.FocusPolicy.NoFocus)
     scroll.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     return scroll
 
@@ -71,7 +74,9 @@ def _panels(dock: MainDock) -> QtWidgets.QScrollArea:
 def _explain(dock: MainDock) -> None:
     dock.image_box.setToolTip("The image layer to analyse")
     dock.colour_box.setToolTip("The column the atoms in the image are coloured by")
-    dock.run_all.setToolTip("Run every step that is not up to date, in order; optional steps are left out")
+    dock.run_all.setToolTip(
+        f"<qt>Run every step that is not up to date, in order; optional steps are left out ({RUN_ALL})</qt>"
+    )
     for name, button in dock.buttons.items():
         button.setToolTip(TIPS[name])
     for name, (_, tip) in SOURCES.items():

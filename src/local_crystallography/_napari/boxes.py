@@ -47,6 +47,11 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
         self.refresh()
         self.setCurrentIndex(self.findData(str(layer.unique_id)))
 
+    def show_chosen(self, layer: Any | None) -> None:
+        """Show a choice that was made elsewhere; None for no layer."""
+        with QtCore.QSignalBlocker(self):
+            self.setCurrentIndex(0 if layer is None else max(0, self.findData(str(layer.unique_id))))
+
     def _offered(self) -> list[Any]:
         kinds: list[Any] = [layer for layer in self.viewer.layers if isinstance(layer, self.kind)]
         return [layer for layer in kinds if not is_result(layer)]

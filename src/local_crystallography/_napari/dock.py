@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +13,15 @@ from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.arrange import OPEN, SAVE, TIPS, arrange
 from local_crystallography._napari.boxes import ColourBox, LayerBox
-from local_crystallography._napari.docks import EXPLORER, SideDocks
+from local_crystallography._napari.docks import EXPLORER, MANIFOLD, SideDocks
+from local_crystallography._napari.explorer import LatentExplorer
+from local_crystallography._napari.habits import Habits
+from local_crystallography._napari.hint import Hint
 from local_crystallography._napari.layers import default_colour
 from local_crystallography._napari.panel import StepPanel, standing
-from local_crystallography._napari.plots import TrainingWatch
+from local_crystallography._napari.plots import Clock, TrainingWatch
 from local_crystallography._napari.region import RegionBox
 from local_crystallography._napari.scan import ScanTools
-from local_crystallography._napari.scatter import ScatterView
 from local_crystallography._napari.session import ask_folder_to_open, ask_folder_to_save
 from local_crystallography._napari.work import Work
 from local_crystallography._napari.workbench import Workbench
@@ -30,8 +31,6 @@ from local_crystallography.steps.training import Training
 
 if TYPE_CHECKING:
     import napari.viewer
-
-HINT = "Open an image or File > Open Sample > Local Crystallography, then press Run all."
 
 
 class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
@@ -46,21 +45,23 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             "probability": LayerBox(napari_viewer, ImageLayer, first="result of Segment"),
             "atoms": LayerBox(napari_viewer, PointsLayer, first="result of Find atoms"),
         }
-        self.hint = QtWidgets.QLabel(HINT, wordWrap=True)
+        self.hint = Hint()
         self.colour_box = ColourBox()
         self.run_all = QtWidgets.QPushButton("Run all")
         self.progress = QtWidgets.QProgressBar(textVisible=False)
         self.message = QtWidgets.QLabel()
         self.panels = {step.name(): StepPanel(step) for step in Recipe().steps}
-        self.watches = {step.name(): TrainingWatch() for step in Recipe().steps if isinstance(step, Training)}
+        trainings = [step.name() for step in Recipe().steps if isinstance(step, Training)]
+        self.watches = {name: TrainingWatch(name) for name in trainings}
         self.scan = ScanTools(self.bench)
         self.buttons = {name: QtWidgets.QPushButton(name) for name in TIPS}
         self.docks = SideDocks(self.bench, self)
-        self._started = 0.0
+        self._clock = Clock()
         self._docked = False
         self.region_box: RegionBox = self.panels["refine_atoms"].form.fields["region"]
         self.region_box.follow(napari_viewer, lambda: self.image_box.layer)
         arrange(self)
+        self.habits = Habits(self)
         self._connect()
         self._on_theme_changed()
         self.bench.choose(self.image_box.layer)
@@ -76,7 +77,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         return Recipe(**{name: panel.form.step() for name, panel in self.panels.items()})
 
     @property
-    def explorer(self) -> ScatterView | None:
+    def explorer(self) -> LatentExplorer | None:
         """The latent explorer, once it has been opened."""
         return self.docks.explorer
 
@@ -91,6 +92,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.run_all.clicked.connect(self._on_run_all_clicked)
         for watch in self.watches.values():
             watch.stop.clicked.connect(lambda: bench.stop(everything=False))
+            watch.going_on.connect(bench.go_on)
         for name, box in self.source_boxes.items():
             box.chosen.connect(partial(bench.choose_source, name))
         for panel in self.panels.values():
@@ -99,6 +101,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.buttons[SAVE].clicked.connect(self._on_save_clicked)
         self.buttons[OPEN].clicked.connect(self._on_open_clicked)
         self.buttons[EXPLORER].clicked.connect(self.docks.show_explorer)
+        self.buttons[MANIFOLD].clicked.connect(self.docks.show_manifold)
         bench.changed.connect(self._on_bench_changed)
         bench.reported.connect(self._on_reported)
         bench.opened.connect(self._on_opened)
@@ -117,11 +120,14 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.bench.run((panel.form.step(),), again=True)
 
     def _on_save_clicked(self) -> None:
-        if self.work is not None and (folder := ask_folder_to_save(self, self.work.layer.name)):
+        settings = self.habits.settings
+        if self.work is not None and (folder := ask_folder_to_save(self, self.work.layer.name, settings.folder)):
+            settings.folder = folder.parent
             self.bench.save(folder)
 
     def _on_open_clicked(self) -> None:
-        if folder := ask_folder_to_open(self):
+        if folder := ask_folder_to_open(self, self.habits.settings.folder):
+            self.habits.settings.folder = folder.parent
             self.bench.open(folder)
 
     def _on_opened(self, work: Work) -> None:
@@ -136,25 +142,26 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             self.work.results.set_colour(column)
 
     def _on_reported(self, report: Report) -> None:
-        progress = report.progress
-        if progress.fraction == 0:
-            self._started = time.monotonic()
-        if report.step in self.watches:
-            self.watches[report.step].add(progress)
-        spent = time.monotonic() - self._started
-        left = (
-            f" · {_duration(spent / progress.fraction - spent)} left" if progress.fraction > 0.02 and spent > 1 else ""
-        )
+        progress, busy = report.progress, self.bench.busy
+        here = busy is self.work
+        if report.step in self.watches and busy is not None:
+            self.watches[report.step].add(progress, busy.key, shown=here)
+        if not progress.fraction:
+            self._clock.restart()
+        left = self._clock.left(progress.fraction)
+        of = "" if here or busy is None else f"{busy.layer.name}: "
         self.progress.setRange(0, 1000 if progress.fraction else 0)
         self.progress.setValue(round(1000 * progress.fraction))
-        self.message.setText(progress.message + left)
-        if report.step in self.panels:
+        self.message.setText(f"{of}{progress.message}{left and f' · {left}'}")
+        if here and report.step in self.panels:
             self.panels[report.step].set_status(progress.message)
 
     def _on_bench_changed(self) -> None:
         atoms = None if self.work is None else self.work.analysis.atoms
         features = None if atoms is None else atoms.features
         colour = self.colour_box.offer(features, "" if features is None else default_colour(features))
+        for name, box in self.source_boxes.items():
+            box.show_chosen(None if self.work is None else self.work.sources.get(name))
         if self.work is not None:
             self.work.results.set_colour(colour)
         self._refresh()
@@ -162,14 +169,13 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
     def _refresh(self) -> None:
         running, work = self.bench.running, self.work
         stopping = running and bool(self.bench.runner.stop.everything.is_set())
-        self.run_all.setText("Stopping …" if stopping else "Stop" if running else "Run all")
+        self.run_all.setText("Cancelling …" if stopping else "Cancel" if running else "Run all")
         wrong = not running and any(panel.form.problem() for panel in self.panels.values())
         self.run_all.setEnabled(work is not None and not stopping and not wrong)
         self.progress.setVisible(running)
         self.message.setVisible(running)
-        self.hint.setVisible(work is None)
-        for name, watch in self.watches.items():
-            watch.show_running(running and self.bench.step == name)
+        for watch in self.watches.values():
+            watch.refresh(self.bench)
         for name in (SAVE, OPEN):
             self.buttons[name].setEnabled(not running and (name == OPEN or work is not None))
         self.scan.refresh()
@@ -178,7 +184,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _refresh_panel(self, panel: StepPanel, running: bool, work: Work | None) -> None:
         problem = panel.form.problem()
-        if not running or panel.name != self.bench.step:
+        if not running or panel.name != self.bench.step or self.bench.busy is not work:
             panel.set_status(f"⚠ {problem}" if problem else standing(work, panel.form.step(), self.scan.remarks()))
         panel.form.show_used(None if work is None else work.analysis.used.get(panel.name))
         ready = work is not None and not problem and work.missing(panel.form.step()) is None
@@ -199,6 +205,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             box.leave()
         self.region_box.leave()
         self.docks.leave()
+        self.habits.leave()
         self.bench.leave()
         # the job that ends brings its results first; the closure keeps this widget until then
         self.bench.turns.done.connect(lambda: self._go())
@@ -213,7 +220,3 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         for watch in self.watches.values():
             watch.plot.set_theme(dark)
         self.scan.set_theme(dark)
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -2,77 +2,162 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pandas as pd
 from napari.utils.theme import get_theme
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.scatter import ScatterView
+from local_crystallography._napari.card import HoverCard
+from local_crystallography._napari.explorer import LastChoices, LatentExplorer
+from local_crystallography._napari.hover import ImageHover
+from local_crystallography._napari.manifold import ManifoldDock
+from local_crystallography._napari.selection_menu import TIP, SelectionActions
+from local_crystallography._napari.settings import Settings
 from local_crystallography._napari.workbench import Workbench
 from local_crystallography.data.atoms import Atoms
 
-EXPLORER = "Latent explorer"
-EXPLORER_HEIGHT = 320
+MAIN, EXPLORER, MANIFOLD = "Local Crystallography", "Latent explorer", "Manifold"
+HEIGHTS = {1: 350, 2: 490}
+"""Of the explorer, by rows of plots."""
+LAST_CHOICES = LastChoices()
+"""What was chosen in the explorer, for as long as the program runs."""
 
 
 class SideDocks(QtCore.QObject):  # type: ignore[misc]
-    """The latent explorer, shown below the canvas as soon as there are latents."""
+    """The latent explorer, below the canvas as soon as there are latents, and the manifold behind the main dock."""
 
     def __init__(self, bench: Workbench, main: QtWidgets.QWidget) -> None:
         super().__init__(main)
         self.bench, self.main, self.viewer = bench, main, bench.viewer
-        self.explorer: ScatterView | None = None
+        self.explorer: LatentExplorer | None = None
         self._explored: Atoms | None = None
+        self._previewed = False
+        self._rows = 0
+        self._left = False
+        self.manifold: ManifoldDock | None = None
+        self.pointer = ImageHover(self.viewer, bench, main)
+        self.deeds = SelectionActions(bench, lambda: main.recipe)
         bench.changed.connect(self._on_bench_changed)
+        bench.previewed.connect(self.show_preview)
         self.viewer.events.theme.connect(self._on_theme_changed)
 
-    def show_explorer(self) -> ScatterView:
-        """Open the scatter plot as a dock of its own, once."""
+    def show_explorer(self) -> LatentExplorer:
+        """Open the linked plots as a dock of their own, once."""
         if self.explorer is not None and EXPLORER not in self.viewer.window.dock_widgets:
             self.explorer.deleteLater()
             self.explorer = None
         if self.explorer is None:
-            self.explorer, self._explored = ScatterView(self.bench.selection), None
+            self.explorer, self._explored = self._new_explorer(), None
             self.viewer.window.add_dock_widget(self.explorer, name=EXPLORER, area="bottom")
-            self._make_room(self.explorer.parent())
+            self._make_room()
             self._on_theme_changed()
             self.bench.turns.add(self._fill)
         return self.explorer
 
+    def show_manifold(self) -> ManifoldDock:
+        """Open the manifold as a dock behind the main one, once, and bring it to the front."""
+        if self.manifold is not None and MANIFOLD not in self.viewer.window.dock_widgets:
+            self.manifold.deleteLater()
+            self.manifold = None
+        if self.manifold is None:
+            self.manifold = ManifoldDock(self.bench)
+            self.viewer.window.add_dock_widget(self.manifold, name=MANIFOLD, area="right", tabify=True)
+            self._on_theme_changed()
+            if isinstance(window := self.main.window(), QtWidgets.QMainWindow):
+                # the names in the tabs would have both docks wider, or be cut off
+                self.main.parent().setWindowTitle(MAIN)
+                window.resizeDocks([self.manifold.parent()], [self.main.width()], QtCore.Qt.Orientation.Horizontal)
+        dock = self.manifold.parent()
+        dock.show()
+        dock.raise_()
+        return self.manifold
+
+    def show_preview(self, table: pd.DataFrame) -> None:
+        """The atoms as a network sees them that still trains, until the job has ended or they are others."""
+        if self.explorer is None and Settings().opens_explorer and not self._left:
+            self.bench.turns.add(self._open_explorer, partial(self.show_preview, table))
+        elif self.explorer is not None:
+            self._previewed = True
+            self._fill_with(table)
+
     def leave(self) -> None:
         """Close the docks and follow the viewer no more."""
         self.viewer.events.theme.disconnect(self._on_theme_changed)
+        self.bench.changed.disconnect(self._on_bench_changed)
+        self.bench.previewed.disconnect(self.show_preview)
+        self._left = True
+        self.pointer.leave()
+        self.deeds.leave()
+        if self.manifold is not None and MANIFOLD in self.viewer.window.dock_widgets:
+            self.viewer.window.remove_dock_widget(self.manifold)
+            self.manifold.deleteLater()
+        self.manifold = None
         if self.explorer is not None and EXPLORER in self.viewer.window.dock_widgets:
             self.viewer.window.remove_dock_widget(self.explorer)
             self.explorer.deleteLater()
         self.explorer = None
 
-    def _make_room(self, dock: Any) -> None:
+    def _open_explorer(self) -> None:
+        """Open it by itself, unless the main dock was closed before its turn came."""
+        if not self._left:
+            self.show_explorer()
+
+    def _new_explorer(self) -> LatentExplorer:
+        explorer = LatentExplorer(self.bench.selection, self.bench.hover, last=LAST_CHOICES)
+        explorer.failed.connect(self.bench.failed)
+        explorer.plots_changed.connect(self._on_plots_changed)
+        explorer.add_side(HoverCard(self.bench))
+        explorer.add_menu("Selection", self.deeds.menu, TIP)
+        self.deeds.listen_in(explorer)
+        if isinstance(window := self.main.window(), QtWidgets.QMainWindow):
+            self.deeds.listen_in(window.centralWidget())
+        return explorer
+
+    def _make_room(self) -> None:
         """Put the explorer below the canvas alone, so that panels and layer list keep their height."""
         window, corners, areas = self.main.window(), QtCore.Qt.Corner, QtCore.Qt.DockWidgetArea
-        if isinstance(window, QtWidgets.QMainWindow):
+        if isinstance(window, QtWidgets.QMainWindow) and self.explorer is not None:
             window.setCorner(corners.BottomLeftCorner, areas.LeftDockWidgetArea)
             window.setCorner(corners.BottomRightCorner, areas.RightDockWidgetArea)
-            window.resizeDocks([dock], [EXPLORER_HEIGHT], QtCore.Qt.Orientation.Vertical)
+            self._rows = 0
+            self._on_plots_changed(len(self.explorer.plots))
             # the canvas has its new size only after the layout
             QtCore.QTimer.singleShot(100, self.viewer.reset_view)
 
+    def _on_plots_changed(self, plots: int) -> None:
+        """Give a second row of plots its height; a height chosen by hand stays as long as the rows do."""
+        window, rows = self.main.window(), 2 if plots > 3 else 1
+        if rows != self._rows and isinstance(window, QtWidgets.QMainWindow) and self.explorer is not None:
+            self._rows = rows
+            window.resizeDocks([self.explorer.parent()], [HEIGHTS[rows]], QtCore.Qt.Orientation.Vertical)
+
     def _on_bench_changed(self) -> None:
         atoms = self._atoms()
-        if atoms is not None and "z0" in atoms.features and self.explorer is None:
-            self.bench.turns.add(self.show_explorer)
+        wanted = Settings().opens_explorer and self.explorer is None
+        if wanted and atoms is not None and "z0" in atoms.features:
+            self.bench.turns.add(self._open_explorer)
+        if self._previewed and not self.bench.runner.running:
+            self._explored = None
         self._fill()
 
     def _fill(self) -> None:
         atoms = self._atoms()
         if self.explorer is not None and atoms is not self._explored:
-            self._explored = atoms
-            self.explorer.set_table(pd.DataFrame() if atoms is None else atoms.to_frame())
+            self._explored, self._previewed = atoms, False
+            self._fill_with(pd.DataFrame() if atoms is None else atoms.to_frame())
+
+    def _fill_with(self, table: pd.DataFrame) -> None:
+        work = self.bench.active
+        if self.explorer is not None:
+            self.explorer.set_table(table, None if work is None else work.analysis.styles)
 
     def _atoms(self) -> Atoms | None:
         return None if self.bench.active is None else self.bench.active.analysis.atoms
 
     def _on_theme_changed(self, event: Any = None) -> None:
-        if self.explorer is not None:
-            self.explorer.set_theme(get_theme(self.viewer.theme).type == "dark")
+        dark = get_theme(self.viewer.theme).type == "dark"
+        for dock in (self.explorer, self.manifold):
+            if dock is not None:
+                dock.set_theme(dark)

@@ -116,4 +116,8 @@ def folded(rows: QtWidgets.QFormLayout) -> QCollapsible:
     more.layout().setSpacing(1)
     more.content().layout().setContentsMargins(8, 2, 0, 0)
     more.addWidget(content)
+    more.toggleButton().setToolTip("Settings that are rarely needed")
+    # or the Tab key would go through what is folded away
+    more.content().setVisible(False)
+    more.toggled.connect(more.content().setVisible)
     return more

@@ -11,10 +11,12 @@ import pandas as pd
 import pint
 from scipy.spatial import cKDTree
 
+from local_crystallography._napari.classes import class_look, is_label
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.explore import raster
+from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.steps.refine_atoms import Region
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -26,7 +28,6 @@ saved session `session`, the folder; for an image that was worked on `analysis`.
 OWN = ("session", "result", "analysis")
 """What the notes of an image layer say that is not about the image."""
 PLAIN = "#2a95ff"
-RING = "#ffffff"
 PROBABILITY, STD = "probability", "probability std"
 POINT_SHARE = 0.35
 """Diameter of a point over the distance between neighbours."""
@@ -60,6 +61,11 @@ def image_from(layer: Any) -> Image:
     return Image(data, pixel_size_of(layer), layer.name, metadata)
 
 
+def same(one: Any | None, other: Any | None) -> bool:
+    """Whether two are the same layer, or both none; a viewer hands out a new proxy of a layer each time."""
+    return one is other or (one is not None and other is not None and one.unique_id == other.unique_id)
+
+
 def note_of(layer: Any) -> dict[str, Any]:
     """What a layer says of where it came from."""
     note: dict[str, Any] = layer.metadata.get(KEY, {})
@@ -88,7 +94,7 @@ def forget_session(viewer_layers: Any, session: str) -> None:
 
 def default_colour(features: pd.DataFrame) -> str:
     """The column atoms are coloured by until somebody chooses one; "" for one colour."""
-    return next((name for name in ("label", "z0") if name in features), "")
+    return next((name for name in ("label", "hand_label", "z0") if name in features), "")
 
 
 def placement_of(layer: Any) -> dict[str, Any]:
@@ -126,35 +132,33 @@ def std_layer(values: npt.NDArray[np.floating], place: Placement, note: Any) -> 
     return values, {"name": STD, "metadata": {KEY: note}, **look, **place}, "image"
 
 
-def map_layer(name: str, values: npt.NDArray[np.floating], place: Placement, note: Any) -> LayerData:
+def map_layer(
+    name: str, values: npt.NDArray[np.floating], place: Placement, note: Any, styles: ClassStyles | None = None
+) -> LayerData:
     """A column painted on the image: classes as labels, angles in a cyclic colormap, NaN transparent."""
-    arguments = {"name": name, "metadata": {KEY: note}, "visible": name == "label", **place}
-    if name == "label":
-        return _classes(values, arguments)
+    arguments = {"name": name, "metadata": {KEY: note}, "visible": is_label(name), **place}
+    if is_label(name):
+        data = np.where(np.isfinite(values), values + 1, 0).astype(np.uint8)
+        return data, {"opacity": 0.5, **class_look(name, styles or ClassStyles()), **arguments}, "labels"
     some = values.ravel()[:: max(1, values.size // SAMPLE)].astype(float)
     colormap, limits = raster.scale_of(name, some)
     return values, {"colormap": colormap, "contrast_limits": limits, **arguments}, "image"
 
 
-def points_from(atoms: Atoms, place: Placement, note: Any, *, colour: str, stack: bool) -> LayerData:
+def points_from(
+    atoms: Atoms, place: Placement, note: Any, *, colour: str, stack: bool, styles: ClassStyles | None = None
+) -> LayerData:
     """Atoms as points coloured by a column ("" for one colour); a stack puts the frame before y and x."""
     arguments = {
         "name": "atoms",
         "features": atoms.features,
         "feature_defaults": feature_defaults(atoms.features),
         "size": point_size(atoms),
-        "face_color": face_colors(atoms, colour),
+        "face_color": face_colors(atoms, colour, styles),
         "border_width": 0.0,  # an edge would hide the colour where atoms are few pixels apart
         "metadata": {KEY: note},
     }
     return coordinates(atoms, stack), {**arguments, **place}, "points"
-
-
-def selected_points(atoms: Atoms, place: Placement, note: Any, *, size: float, stack: bool) -> LayerData:
-    """The selected atoms as bright rings around points of a size."""
-    look = {"face_color": "transparent", "border_color": RING, "border_width": 0.15}
-    arguments = {"name": "selected atoms", "size": 1.8 * size, "metadata": {KEY: note}, **look, **place}
-    return coordinates(atoms, stack), {"features": atoms.features[["id"]], **arguments}, "points"
 
 
 def atoms_from(layer: Any, image_layer: Any) -> Atoms:
@@ -195,13 +199,13 @@ def polygons_from(layer: Any, image_layer: Any) -> Region:
     return tuple(polygons)
 
 
-def face_colors(atoms: Atoms, column: str) -> Any:
+def face_colors(atoms: Atoms, column: str, styles: ClassStyles | None = None) -> Any:
     """(N, 4) floats, or one colour for an unknown column."""
     if column not in atoms.features:
         return PLAIN
     values = atoms.features[column].to_numpy(float)
     if raster.is_categorical(column, values):
-        return raster.categorical_colors(values) / 255
+        return (styles or ClassStyles()).colours(column, values) / 255
     from napari.utils.colormaps import ensure_colormap
 
     colormap, limits = raster.scale_of(column, values)
@@ -247,15 +251,6 @@ def _same(shown: Any, new: Any) -> bool:
     if new.ndim == 0:
         return bool((np.asarray(shown) == new).all())
     return shown.shape == new.shape and np.array_equal(shown, new, equal_nan=new.dtype.kind == "f")
-
-
-def _classes(values: npt.NDArray[np.floating], arguments: dict[str, Any]) -> LayerData:
-    from napari.utils.colormaps import CyclicLabelColormap
-
-    data = np.where(np.isfinite(values), values + 1, 0).astype(np.uint8)
-    # cyclic as the palette is; a direct colormap costs a second of compiling
-    colormap = CyclicLabelColormap(colors=np.vstack([np.zeros(4), raster.PALETTE]), background_value=0)
-    return data, {"colormap": colormap, "opacity": 0.5, **arguments}, "labels"
 
 
 def _ids(features: pd.DataFrame, n: int) -> npt.NDArray[np.int64]:

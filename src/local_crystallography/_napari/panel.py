@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy import QtCore, QtWidgets
+from qtpy import QtCore, QtGui, QtWidgets
 from superqt import QCollapsible
 
 from local_crystallography._napari.form import StepForm
+from local_crystallography._napari.help import HelpButton
 from local_crystallography._napari.work import Work
 from local_crystallography.analysis import MISSING, STEPS, Analysis, title
 from local_crystallography.data.atoms import Atoms
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
 
 
+RUN = "Ctrl+Return"
+"""Runs the step of the panel that has the keyboard."""
+
+
 class StepPanel(QCollapsible):  # type: ignore[misc]
     """A step that can be unfolded to its parameters."""
 
@@ -33,15 +38,22 @@ class StepPanel(QCollapsible):  # type: ignore[misc]
         super().__init__(title(step), parent, expandedIcon="▾", collapsedIcon="▸")
         self.name = step.name()
         self.form = StepForm(step)
+        self.help = HelpButton(title(step))
         self.button = QtWidgets.QPushButton("Run")
         self.status = QtWidgets.QLabel(wordWrap=True)
         self.addWidget(self.form)
         self._lay_out()
         description = Recipe.model_fields[self.name].description or ""
-        self.toggleButton().setToolTip(description)
-        self.button.setToolTip(f"<qt>{description}</qt>")
+        self.toggleButton().setToolTip(f"<qt>{description}</qt>")
+        self.button.setToolTip(f"<qt>{description} ({RUN})</qt>")
         self.button.clicked.connect(lambda: self.run.emit())
         self.form.changed.connect(self.changed)
+        # or the Tab key would go through what is folded away
+        self.content().setVisible(False)
+        self.toggled.connect(self.content().setVisible)
+        shortcut = QtGui.QShortcut(QtGui.QKeySequence(RUN), self)
+        shortcut.setContext(QtCore.Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(self.button.click)
 
     def set_status(self, text: str) -> None:
         """Say how the step stands."""
@@ -59,6 +71,7 @@ class StepPanel(QCollapsible):  # type: ignore[misc]
         self.button.setFixedWidth(52)
         layout.removeWidget(self.toggleButton())
         head.addWidget(self.toggleButton(), stretch=1)
+        head.addWidget(self.help)
         head.addWidget(self.button)
         layout.insertLayout(0, head)
         self.status.setIndent(20)

@@ -2,43 +2,134 @@
 
 from __future__ import annotations
 
+import time
+from collections import defaultdict
+
 from qtpy import QtCore, QtWidgets
 
 # isort: split
 # after qtpy, so that pyqtgraph takes the same Qt binding
 import pyqtgraph as pg
 
-from local_crystallography._napari.scatter import DARK, LIGHT
+from local_crystallography._napari.theme import theme_of
+from local_crystallography._napari.workbench import Workbench
 from local_crystallography.data.progress import Progress
 
 REDRAW_MS = 100
 TRAINING, HELD_OUT = "#2a95ff", "#ff9d2a"
+STOP, STOPPING, GO_ON = "Stop, keep the best", "Stopping …", "Go on"
+TIPS = {
+    "stop": "End this training now; what follows goes on with the best network so far",
+    "go_on": "Go on with the training where it was stopped, as if it had never been, and with what was to follow it",
+    "epochs": "Passes over all sub-images; fewer where the held-out loss gets no better",
+    "batches": "Batches of this pass",
+    "place": "Time this training takes at most, and what it is computed on; small networks are fastest on one thread",
+    "losses": "Minus the evidence lower bound per number, on the sub-images trained on and on the tenth held out: "
+    "less is better",
+}
+Losses = list[tuple[float, float]]
 
 
 class TrainingWatch(QtWidgets.QWidget):  # type: ignore[misc]
-    """What there is to see of a training and to do about it: its loss, and Stop."""
+    """What there is to see of a training, and to do about it. Every image has a course of its own."""
 
-    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+    going_on = QtCore.Signal(str)
+
+    def __init__(self, name: str, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self.stop = QtWidgets.QPushButton("Stop training, keep the best")
-        self.stop.setToolTip("Go on with the best network so far")
+        self.name = name
+        self.stop, self.go_on = QtWidgets.QPushButton(STOP), QtWidgets.QPushButton(GO_ON)
+        self.epochs, self.batches = QtWidgets.QProgressBar(), QtWidgets.QProgressBar()
+        self.place, self.losses = QtWidgets.QLabel(wordWrap=True), QtWidgets.QLabel(wordWrap=True)
+        self.go_on.clicked.connect(lambda: self.going_on.emit(self.name))
         self.plot = LossPlot()
+        self.clock = Clock()
+        self._courses: dict[str, Losses] = defaultdict(list)
+        self._texts: dict[str, str] = {}
         layout = QtWidgets.QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.stop)
-        layout.addWidget(self.plot)
-        self.show_running(False)
+        layout.setContentsMargins(0, 2, 0, 2)
+        layout.setSpacing(3)
+        for part in (self.epochs, self.batches, self.place, self.losses, self.plot, self.stop, self.go_on):
+            layout.addWidget(part)
+        for part_name, tip in TIPS.items():
+            getattr(self, part_name).setToolTip(f"<qt>{tip}</qt>")
 
-    def add(self, progress: Progress) -> None:
-        """Take a report; the first of a training begins a new curve."""
+    def add(self, progress: Progress, key: str, *, shown: bool) -> None:
+        """Take a report on the image layer of this key, `shown` or not; the first pass begins a new curve."""
+        if not progress.epochs:
+            self.clock.restart()
+            return
+        course = self._courses[key]
         if progress.fraction == 0:
-            self.plot.clear_losses()
-        self.plot.add(progress)
+            course.clear()
+        if progress.loss is not None and progress.held_out_loss is not None:
+            course.append((progress.loss, progress.held_out_loss))
+        self._texts[key] = _words(progress, course)
+        left = self.clock.left(progress.fraction)
+        if shown:
+            self.plot.show_course(course)
+            self._show_bars(progress)
+            self.place.setText(f"{left} · {progress.device}" if left else progress.device)
+            self.losses.setText(self._texts[key])
 
-    def show_running(self, running: bool) -> None:
-        """Offer Stop while the training runs; keep its curve in view afterwards."""
+    def refresh(self, bench: Workbench) -> None:
+        """Show how the training of the active image stands: it runs, is about to stop, can go on, or is over."""
+        work = bench.active
+        key = "" if work is None else work.key
+        running = bench.runner.running and bench.step == self.name and bench.busy is work
+        stopping = bool(bench.runner.stop)
+        self.stop.setText(STOPPING if stopping else STOP)
+        self.stop.setEnabled(not stopping)
+        counted = running and bool(self.place.text())
+        for part in (self.epochs, self.batches, self.place):
+            part.setVisible(counted)
         self.stop.setVisible(running)
-        self.setVisible(running or bool(self.plot.losses))
+        can_go_on = bench.can_go_on(self.name)
+        self.go_on.setVisible(can_go_on)
+        if not running:
+            self.clock.restart()
+            self.place.clear()
+        self.losses.setText(self._texts.get(key, ""))
+        self.plot.show_course(self._courses[key])
+        known = bool(self._courses[key])
+        self.losses.setVisible(known or counted)
+        self.plot.setVisible(known or running)
+        self.setVisible(known or running or can_go_on)
+
+    def _show_bars(self, progress: Progress) -> None:
+        for bar, value, most in (
+            (self.epochs, progress.epoch, progress.epochs),
+            (self.batches, progress.batch, progress.batches),
+        ):
+            bar.setRange(0, most)
+            bar.setValue(value)
+        done = progress.held_out_loss is not None
+        self.epochs.setValue(progress.epoch if done else progress.epoch - 1)
+        self.epochs.setFormat(f"epoch {progress.epoch} of {progress.epochs}")
+        self.batches.setFormat(f"batch {progress.batch} of {progress.batches}")
+        for part in (self.epochs, self.batches, self.place, self.losses):
+            part.setVisible(True)
+
+
+class Clock:
+    """Tells how long something takes that reports how much of it is done, wherever it began."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """The next report is the first."""
+        self._first: tuple[float, float] | None = None
+
+    def left(self, fraction: float) -> str:
+        """Words for the time that is left; nothing until that is known."""
+        now = time.monotonic()
+        if self._first is None or fraction < self._first[1]:
+            self._first = now, fraction
+        spent, done = now - self._first[0], fraction - self._first[1]
+        if done < 0.005 or spent < 1:
+            return ""
+        return f"{duration(spent / done * (1 - fraction))} left"
 
 
 class LossPlot(pg.PlotWidget):  # type: ignore[misc]
@@ -53,30 +144,25 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
         self.hideButtons()
         self.getPlotItem().setContentsMargins(0, 6, 6, 2)  # or the outermost numbers are cut off
         self._curves = [self.plot(pen=pg.mkPen(ink, width=2)) for ink in (TRAINING, HELD_OUT)]
-        self.losses: list[tuple[float, float]] = []
+        self.losses: Losses = []
         self._timer = QtCore.QTimer(self, singleShot=True, interval=REDRAW_MS)
         self._timer.timeout.connect(self._draw)
         self.set_theme(dark=True)
 
-    def clear_losses(self) -> None:
-        """Start again."""
-        self.losses = []
-        self._draw()
-
-    def add(self, progress: Progress) -> None:
-        """Take a report; those between epochs are left out, their noise hides the course."""
-        if progress.loss is not None and progress.held_out_loss is not None:
-            self.losses.append((progress.loss, progress.held_out_loss))
+    def show_course(self, losses: Losses) -> None:
+        """Show these losses, one pair per epoch; those between epochs are left out, their noise hides the course."""
+        if losses != self.losses:
+            self.losses = list(losses)
             if not self._timer.isActive():
                 self._timer.start()
 
     def set_theme(self, dark: bool) -> None:
         """Light on dark, or the other way round."""
-        window, _, text, line = DARK if dark else LIGHT
-        self.setBackground(window)
+        theme = theme_of(dark)
+        self.setBackground(theme.window)
         for side in ("left", "bottom"):
-            self.getAxis(side).setPen(line)
-            self.getAxis(side).setTextPen(text)
+            self.getAxis(side).setPen(theme.line)
+            self.getAxis(side).setTextPen(theme.text)
         self.setLabels(
             bottom=f'epoch: <span style="color: {TRAINING}">training</span>, '
             f'<span style="color: {HELD_OUT}">held out</span>'
@@ -88,3 +174,15 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
             self._curves, zip(*self.losses, strict=True) if self.losses else ([], []), strict=True
         ):
             curve.setData(list(epochs), list(values))
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _words(progress: Progress, course: Losses) -> str:
+    """The losses as they are now, in words."""
+    training = course[-1][0] if course else progress.loss
+    words = "" if training is None else f"loss {training:.4f} on the training part"
+    return f"{words}, {course[-1][1]:.4f} held out" if course else words

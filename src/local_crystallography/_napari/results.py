@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from napari.layers import Layer
 
-from local_crystallography._napari import layers
+from local_crystallography._napari import layers, rings
+from local_crystallography._napari.classes import class_look, is_label
 from local_crystallography._napari.layers import LayerData
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 
-ORDER = ("image", layers.PROBABILITY, layers.STD, "map", "label", "atoms", "selected atoms")
+ORDER = ("image", layers.PROBABILITY, layers.STD, "map", "label", "hand_label", "atoms", rings.NAME)
 """From the bottom to the top."""
+WATCHED = "z0"
+"""The map that is seen while a network trains."""
 
 
 class ResultLayers:
@@ -32,6 +36,8 @@ class ResultLayers:
         self._layers: dict[str, Any] = {}
         self._shown: dict[str, Any] = {}
         self._ready: dict[str, tuple[Any, LayerData | Layer]] = {}
+        analysis.styles.changed.connect(self._on_styles_changed)
+        self._previews: set[str] = set()
 
     @property
     def stack(self) -> bool:
@@ -71,29 +77,73 @@ class ResultLayers:
         if value is None or self._shown.get(name) is value:
             return
         made_of, new = self._ready.pop(name, (None, None))
+        if name == "atoms" and made_of is not value and self._show_columns(value):
+            return
         self.updating = True
         if name == "atoms" and self.get("atoms") is None and (probability := self.get("probability")) is not None:
             probability.visible = False
-        self._put(name, self._layer_data(name, value) if new is None or made_of is not value else new)
+        new = self._layer_data(name, value) if new is None or made_of is not value else new
+        self._put(name, new)
+        if name in self._previews and not isinstance(new, Layer):
+            self._previews.discard(name)
+            self._layers[name].colormap = new[1]["colormap"]
         self._shown[name] = value
         self.updating = False
+
+    def show_preview(self, name: str, values: Any) -> None:
+        """A map of a training that still goes on; the first latent is seen at once. One taken away is not made anew."""
+        known, layer = name in self._previews, self.get(name)
+        if known and layer is None:
+            return
+        data, arguments, kind = self._layer_data(name, values)
+        if layer is None:
+            arguments = {**arguments, "visible": name == WATCHED}
+            self._previews.add(name)
+        self._shown.pop(name, None)  # a result there may be is to be shown again
+        self._put(name, (data, arguments, kind))
+        if known:
+            layer.colormap = arguments["colormap"]
+
+    def end_preview(self) -> None:
+        """Hide the layers that were made for previews; a result takes them over, else they go with `prune`."""
+        for name in self._previews:
+            if (layer := self.get(name)) is not None and layer.visible and self._shown.get(name) is None:
+                layer.visible = False
+
+    def _show_columns(self, atoms: Atoms) -> bool:
+        """Show other columns of the atoms that are shown already; whether that was all there was to do."""
+        layer, shown = self.get("atoms"), self._shown.get("atoms")
+        if layer is None or shown is None or not atoms.same_atoms(shown) or self.edited_atoms() is not None:
+            return False
+        colour = self._colour(atoms)
+        layer.features = atoms.features
+        layer.feature_defaults = layers.feature_defaults(atoms.features)
+        layer.metadata = {layers.KEY: self.note("atoms", "cluster")}
+        same = colour in shown.features and colour in atoms.features
+        if colour != self._colour(shown) or (same and not atoms.features[colour].equals(shown.features[colour])):
+            layer.face_color = layers.face_colors(atoms, colour, self.analysis.styles)
+        self._shown["atoms"] = atoms
+        return True
 
     def take(self, found: Iterable[Any]) -> None:
         """Take over layers that show the results already; of two for one result the first."""
         results = self._results()
         for layer in found:
             name = layers.note_of(layer).get("result", "")
-            if name not in self._layers and (name in results or name == "selected atoms"):
+            if name not in self._layers and (name in results or name == rings.NAME):
                 self._layers[name] = layer
                 if name in results:
                     self._shown[name] = results[name]
 
     def prune(self) -> None:
         """Remove the layers of what is no result any more, atoms edited by hand excepted."""
-        for name in set(self._layers) - set(self._results()) - {"selected atoms"}:
-            if (layer := self.get(name)) is not None:
-                self.viewer.layers.remove(layer)
-            self.forget(name)
+        # each removal on its own costs napari a full garbage collection
+        with getattr(self.viewer.layers, "batched_update", nullcontext)():
+            for name in set(self._layers) - set(self._results()) - {rings.NAME}:
+                if (layer := self.get(name)) is not None:
+                    self.viewer.layers.remove(layer)
+                self.forget(name)
+        self._previews.clear()
 
     def forget(self, name: str) -> None:
         """Leave a layer to the user; the next result gets a new one."""
@@ -107,15 +157,18 @@ class ResultLayers:
         self.wanted = column
         layer, atoms = self.get("atoms"), self._shown.get("atoms")
         if column != before and layer is not None and atoms is not None and len(layer.data) == len(atoms):
-            layer.face_color = layers.face_colors(atoms, column)
+            layer.face_color = layers.face_colors(atoms, column, self.analysis.styles)
 
     def show_selected(self, atoms: Atoms) -> None:
         """Ring these atoms."""
-        layer = self.get("selected atoms")
-        if len(atoms):
-            self._put("selected atoms", self._rings(atoms))
-        elif layer is not None and len(layer.data):
-            layer.data = np.empty((0, layer.ndim))
+        layer = self.get(rings.NAME)
+        if layer is not None and (len(atoms) or len(layer.data)):
+            places = layers.coordinates(atoms, self.stack) if len(atoms) else np.empty((0, layer.ndim))
+            rings.move(layer, places, self._point_size(atoms))
+        elif len(atoms):
+            place, note = layers.placement_of(self.image_layer), self.note(rings.NAME, "cluster")
+            new = rings.made(atoms, place, note, size=self._point_size(atoms), stack=self.stack)
+            self._put(rings.NAME, new)
 
     def edited_atoms(self) -> Atoms | None:
         """The atoms as they were changed by hand; None where nobody did."""
@@ -147,11 +200,22 @@ class ResultLayers:
         place = layers.placement_of(self.image_layer)
         if name in (layers.PROBABILITY, layers.STD):
             made = layers.probability_layer if name == layers.PROBABILITY else layers.std_layer
-            return made(value, place, self._note(name, "segment"))
+            return made(value, place, self.note(name, "segment"))
         if name == "atoms":
-            note = self._note(name, "cluster")
-            return layers.points_from(value, place, note, colour=self._colour(value), stack=self.stack)
-        return layers.map_layer(name, value, place, self._note(name, "paint_map"))
+            note = self.note(name, "cluster")
+            return layers.points_from(
+                value, place, note, colour=self._colour(value), stack=self.stack, styles=self.analysis.styles
+            )
+        return layers.map_layer(name, value, place, self.note(name, "paint_map"), self.analysis.styles)
+
+    def _on_styles_changed(self, column: str) -> None:
+        """Show classes by their new names and colours."""
+        atoms, layer, painted = self._shown.get("atoms"), self.get("atoms"), self.get(column)
+        if painted is not None and is_label(column):
+            for name, value in class_look(column, self.analysis.styles).items():
+                setattr(painted, name, value)
+        if atoms is not None and layer is not None and len(layer.data) == len(atoms) and column == self._colour(atoms):
+            layer.face_color = layers.face_colors(atoms, column, self.analysis.styles)
 
     def _colour(self, atoms: Atoms | None) -> str:
         if atoms is None:
@@ -159,11 +223,11 @@ class ResultLayers:
         known = self.wanted == "" or self.wanted in atoms.features
         return self.wanted if self.wanted is not None and known else layers.default_colour(atoms.features)
 
-    def _rings(self, atoms: Atoms) -> LayerData:
-        layer, place = self.get("atoms"), layers.placement_of(self.image_layer)
-        size = layers.point_size(atoms) if layer is None else float(np.median(layer.size))
-        note = self._note("selected atoms", "cluster")
-        return layers.selected_points(atoms, place, note, size=size, stack=self.stack)
+    def _point_size(self, atoms: Atoms) -> float:
+        """Diameter of the points of the atoms, in pixels."""
+        layer = self.get("atoms")
+        # the atoms of a layer have one size unless somebody changed some of them
+        return layers.point_size(atoms) if layer is None or not len(layer.size) else float(layer.size[0])
 
     def _put(self, name: str, new: LayerData | Layer) -> None:
         layer = self.get(name)
@@ -187,7 +251,7 @@ class ResultLayers:
             self.viewer.layers.selection = selected
         return layer
 
-    def _note(self, name: str, last: str) -> dict[str, Any]:
+    def note(self, name: str, last: str) -> dict[str, Any]:
         """Provenance: the steps that led to a result."""
         order = list(type(self.analysis.recipe).model_fields)
         used = order[: order.index(last) + 1]

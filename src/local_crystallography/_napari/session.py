@@ -44,15 +44,18 @@ def session_layers(folder: Path) -> list[LayerData]:
     return found
 
 
-def ask_folder_to_save(parent: Any, name: str) -> Path | None:
-    """Where to write a session; None for cancelled."""
+def ask_folder_to_save(parent: Any, name: str, start: Path | None) -> Path | None:
+    """Where to write a session, first offered in the folder `start`; None for cancelled."""
     path, _ = QtWidgets.QFileDialog.getSaveFileName(
-        parent, "Save the session as a folder", name, options=QtWidgets.QFileDialog.Option.ShowDirsOnly
+        parent,
+        "Save the session as a folder",
+        name if start is None else str(start / name),
+        options=QtWidgets.QFileDialog.Option.ShowDirsOnly,
     )
     return Path(path) if path else None
 
 
-def ask_folder_to_open(parent: Any) -> Path | None:
-    """Which session to open; None for cancelled."""
-    path = QtWidgets.QFileDialog.getExistingDirectory(parent, "Open the folder of a session")
+def ask_folder_to_open(parent: Any, start: Path | None) -> Path | None:
+    """Which session to open, first looked for in the folder `start`; None for cancelled."""
+    path = QtWidgets.QFileDialog.getExistingDirectory(parent, "Open the folder of a session", str(start or ""))
     return Path(path) if path else None

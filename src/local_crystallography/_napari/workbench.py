@@ -12,20 +12,24 @@ from qtpy import QtCore
 
 from local_crystallography._napari import layers
 from local_crystallography._napari.link import SelectionLink
+from local_crystallography._napari.preview import Preview
 from local_crystallography._napari.turns import Turns
+from local_crystallography._napari.unfinished import Unfinished
 from local_crystallography._napari.work import Work, open_work, work_again, work_on
-from local_crystallography._napari.worker import Outcome, Report, Runner, run_once, run_steps
+from local_crystallography._napari.worker import Around, Outcome, Report, Runner, run_once, run_steps
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.errors import InputError
+from local_crystallography.explore.hover import Hover
 from local_crystallography.explore.selection import Selection
 from local_crystallography.steps.base import Step
 
 
 class Workbench(QtCore.QObject):  # type: ignore[misc]
-    """Owns what the panels show: the works by image layer, the selection and the runner."""
+    """Owns what the panels show: the works by image layer, the selection, the hover and the runner."""
 
     changed = QtCore.Signal()
     reported = QtCore.Signal(object)
+    previewed = QtCore.Signal(object)
     opened = QtCore.Signal(object)
     failed = QtCore.Signal(str)
 
@@ -35,9 +39,12 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         self.works: dict[str, Work] = {}
         self.active: Work | None = None
         self.busy: Work | None = None
+        self._left = False
         self.step = ""
         self.selection = Selection()
+        self.hover = Hover()
         self.link = SelectionLink(self.selection)
+        self.unfinished = Unfinished()
         self.runner = Runner(self)
         self.runner.reported.connect(self._on_reported)
         self.runner.ended.connect(self._on_ended)
@@ -59,7 +66,7 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
     def run(self, steps: tuple[Step, ...], *, again: bool) -> None:
         """Run steps on the active image; those that are up to date only with `again`."""
         work = self.active
-        if work is None or self.running:
+        if work is None or self.running or not steps:
             return
         try:
             given = work.given(steps)
@@ -72,14 +79,32 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         work.errors.clear()
         work.results.set_editable(False)
         self.busy, self.step = work, ""
-        before, after = partial(work.prepare, given), work.results.prepare
-        self.runner.start(lambda stop: run_steps(work.analysis, wanted, stop, before=before, after=after, again=again))
+        self.unfinished.begin(work, wanted)
+        file = partial(self.unfinished.file, work, again=again)
+        around = Around(partial(work.prepare, given), work.results.prepare, file)
+        self.runner.start(lambda stop: run_steps(work.analysis, wanted, stop, around=around, again=again))
         self.changed.emit()
+
+    def can_go_on(self, name: str) -> bool:
+        """Whether a training of the active image was stopped and can go on from there."""
+        return self.active is not None and not self.running and bool(self.unfinished.rest(self.active, name))
+
+    def go_on(self, name: str) -> None:
+        """Go on with a training that was stopped, as it was asked for then, and with what was to follow it."""
+        if self.active is not None:
+            self.run(self.unfinished.rest(self.active, name), again=False)
 
     def stop(self, *, everything: bool) -> None:
         """End the step that runs with the best so far; and, with `everything`, go on with none after it."""
         (self.runner.stop.everything if everything else self.runner.stop.step).set()
         self.changed.emit()
+
+    def show_preview(self, work: Work, preview: Preview) -> None:
+        """What a network sees while it trains; the results take its place."""
+        pieces = [partial(self._preview_one, work, name, values) for name, values in preview.maps.items()]
+        if work is self.active:
+            pieces.append(partial(self.previewed.emit, preview.table))
+        self.turns.add(*pieces)
 
     def save(self, folder: Path) -> None:
         """Write the session of the active image."""
@@ -107,9 +132,14 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         self._show()
         return work
 
+    def bring(self) -> None:
+        """Bring what has become new without a job into the viewer."""
+        if self.active is not None:
+            self._bring(self.active, self._show)
+
     def choose_source(self, name: str, layer: Any | None) -> None:
         """Take the probability map or the atoms from a layer; None: from the result of the step."""
-        if self.active is None or self.active.sources.get(name) is layer:
+        if self.active is None or layers.same(self.active.sources.get(name), layer):
             return
         if layer is None:
             self.active.sources.pop(name)
@@ -121,8 +151,10 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         """Follow the viewer no more: a job is stopped, with its best so far kept by the image layer."""
         self.stop(everything=True)
         self.viewer.layers.events.removed.disconnect(self._on_layer_removed)
-        self.active = None
+        self.active, self._left = None, True
         self.link.follow(None)
+        if not self.runner.running:
+            self.unfinished.remove()
 
     def _work_of(self, layer: Any) -> Work:
         """The work on an image layer: the one there is, one of an earlier dock, one to be opened, or a new one."""
@@ -170,11 +202,19 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
             self.step = report.step
             if self.busy is not None:
                 self._bring(self.busy, self._show)
+        if report.preview is not None and self.busy is not None and not self.turns.busy:
+            self.show_preview(self.busy, report.preview)
         self.reported.emit(report)
+
+    def _preview_one(self, work: Work, name: str, values: Any) -> None:
+        if self.works.get(work.key) is work:
+            work.results.show_preview(name, values)
 
     def _on_ended(self, outcome: Outcome) -> None:
         work, self.busy, step = self.busy, None, outcome.step or self.step
         self.step = ""
+        if self._left:
+            self.unfinished.remove()
         if callable(outcome.result):
             self.turns.add(outcome.result)
         if isinstance(outcome.result, Work):
@@ -207,7 +247,7 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
     def _bring(self, work: Work, then: Callable[[], object]) -> None:
         """Bring what is new into the viewer, one layer per turn of the event loop."""
         shown = [partial(self._bring_one, work, name) for name in work.results.pending()]
-        self.turns.add(*shown, then)
+        self.turns.add(work.results.end_preview, *shown, then)
 
     def _bring_one(self, work: Work, name: str) -> None:
         if self.works.get(work.key) is work:
@@ -218,9 +258,10 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         if self.works.get(work.key) is work:
             work.results.prune()
             work.results.set_editable(True)
-            if error:
-                work.errors[step] = error
-        self._say(error)
+        if error and step and self.works.get(work.key) is work:
+            work.errors[step] = error  # its panel says it
+        else:
+            self._say(error)
         self._show()
 
     def _say(self, sentence: str) -> None:
@@ -233,15 +274,15 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
 
     def _fail(self, work: Work, step: str, sentence: str) -> None:
         work.errors[step] = sentence
-        self.failed.emit(sentence)
         self.changed.emit()
 
     def _on_layer_removed(self, event: Any) -> None:
         work = self.works.pop(str(event.value.unique_id), None)
+        self.unfinished.forget(str(event.value.unique_id))
         if work is not None and work is self.busy:
             self.stop(everything=True)
         if work is not None and work is self.active:
             self.choose(None)
         for other in self.works.values():
-            for name in [name for name, layer in other.sources.items() if layer is event.value]:
+            for name in [name for name, layer in other.sources.items() if layers.same(layer, event.value)]:
                 other.sources.pop(name)

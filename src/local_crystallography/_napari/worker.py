@@ -7,18 +7,22 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from napari.qt.threading import create_worker
 from qtpy import QtCore
 
+from local_crystallography._napari.preview import Preview, Previews
+from local_crystallography._napari.settings import Settings, limited
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
 from local_crystallography.steps.base import Step
+from local_crystallography.steps.train_vae import TrainVae
 
-FRAME = 0.03
+FRAME = 0.1
 """Least time between two reports in seconds: more would only keep the window busy."""
 
 
@@ -32,10 +36,11 @@ class JobFailed(Exception):
 
 @dataclass(frozen=True)
 class Report:
-    """Progress of one step (`step` is its name) among several."""
+    """Progress of one step (`step` is its name) among several; with it, now and then, what a network sees by now."""
 
     step: str
     progress: Progress
+    preview: Preview | None = None
 
 
 @dataclass(frozen=True)
@@ -61,28 +66,36 @@ class Stop:
 Work = Callable[[Stop], Generator[Report, None, Any]]
 
 
-def run_steps(
-    analysis: Analysis,
-    steps: tuple[Step, ...],
-    stop: Stop,
-    *,
-    before: Callable[[], object],
-    after: Callable[[], object],
-    again: bool,
-) -> Generator[Report, None, Outcome]:
-    """Run steps in order, those up to date only with `again`; a sentence for what the user can mend.
+@dataclass(frozen=True)
+class Around:
+    """What a run has to do besides its steps; all is called in the thread of the job.
 
-    `before` is called once, `after` with every new result, both in the thread of the job.
+    Parameters
+    ----------
+    before, after
+        Called once, and with every new result.
+    file
+        Where a step about to run keeps its state, to go on with when it is stopped; None for most.
     """
+
+    before: Callable[[], object]
+    after: Callable[[], object]
+    file: Callable[[Step], Path | None]
+
+
+def run_steps(
+    analysis: Analysis, steps: tuple[Step, ...], stop: Stop, *, around: Around, again: bool
+) -> Generator[Report, None, Outcome]:
+    """Run steps in order, those up to date only with `again`; a sentence for what the user can mend."""
     name = steps[0].name() if steps else ""
     try:
         yield Report(name, Progress(0.0, "Preparing …"))
-        before()
+        around.before()
         for step in steps:
             name = step.name()
             if again or not analysis.is_current(step):
-                yield from _run_step(analysis, step, stop)
-                after()
+                yield from _run_step(analysis, step, stop, around.file(step))
+                around.after()
             stop.step.clear()
             if stop.everything.is_set():
                 break
@@ -91,17 +104,30 @@ def run_steps(
     return Outcome()
 
 
-def _run_step(analysis: Analysis, step: Step, stop: Stop) -> Generator[Report, None, None]:
-    job, told, last = analysis.apply(step), None, 0.0
+def _run_step(analysis: Analysis, step: Step, stop: Stop, file: Path | None) -> Generator[Report, None, None]:
+    kept = step if file is None else step.model_copy(update={"checkpoint": file})
+    job, told, last, previews = analysis.apply(kept), None, 0.0, Previews(analysis)
     while True:
         try:
             progress = job.send(told)
         except StopIteration:
-            return
+            break
+        preview = previews.after(progress, stop) if isinstance(step, TrainVae) else None
         if progress.fraction == 0 or progress.held_out_loss is not None or time.monotonic() - last > FRAME:
             last = time.monotonic()
-            yield Report(step.name(), progress)
+            yield Report(step.name(), replace(progress, preview=None), preview)
         told = bool(stop)
+    if file is not None:
+        _leave_out(analysis, step, file)
+
+
+def _leave_out(analysis: Analysis, step: Step, file: Path) -> None:
+    """The file is ours: it is no part of what was asked for, and with the training at its end of no use."""
+    for steps in (analysis.used, analysis.asked):
+        if step.name() in steps:
+            steps[step.name()] = steps[step.name()].model_copy(update={"checkpoint": None})
+    if analysis.is_current(step):
+        file.unlink(missing_ok=True)
 
 
 def run_once(message: str, function: Callable[[], Any]) -> Generator[Report, None, Outcome]:
@@ -136,7 +162,7 @@ def guarded(work: Work, stop: Stop) -> Generator[Report, None, Any]:
         For a RuntimeError (torch raises one when memory is out) and a MemoryError.
     """
     try:
-        with young_garbage_only():
+        with young_garbage_only(), limited(Settings().threads):
             return (yield from work(stop))
     except (RuntimeError, MemoryError) as error:
         said = str(error).strip().split("\n")[0] or type(error).__name__

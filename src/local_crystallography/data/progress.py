@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 T = TypeVar("T")
+Columns = dict[str, npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -21,12 +25,27 @@ class Progress:
         A few words on what is being done.
     loss, held_out_loss
         While a network trains: minus the evidence lower bound per pixel, on the training and on the held-out part.
+    epoch, epochs
+        While a network trains: the number of the pass, counted from 1, and how many there are at most; else 0.
+    batch, batches
+        Batches done in this pass, and how many it has.
+    device
+        What a network trains on, in words.
+    preview
+        While a network trains: a call that gives what it makes of all sub-images now, as columns, some rows at a time.
+        To be used before the job goes on.
     """
 
     fraction: float
     message: str = ""
     loss: float | None = None
     held_out_loss: float | None = None
+    epoch: int = 0
+    epochs: int = 0
+    batch: int = 0
+    batches: int = 0
+    device: str = ""
+    preview: Callable[[], Iterator[Columns]] | None = field(default=None, compare=False, repr=False)
 
 
 Job = Generator[Progress, bool | None, T]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,12 @@ def inside(points: npt.ArrayLike, polygon: npt.ArrayLike) -> npt.NDArray[np.bool
     area = _even_odd(polygon)
     mask[near] = shapely.contains_xy(area, x[near], y[near])
     return mask
+
+
+def inside_any(points: npt.ArrayLike, polygons: Iterable[npt.ArrayLike]) -> npt.NDArray[np.bool_]:
+    """(N,) which points (N, 2) lie inside at least one of the polygons; see `inside`."""
+    masks = [inside(points, polygon) for polygon in polygons]
+    return np.any(masks, axis=0) if masks else np.zeros(len(np.asarray(points)), bool)
 
 
 def simplify(polygon: npt.ArrayLike, tolerance: float) -> npt.NDArray[np.float64]:

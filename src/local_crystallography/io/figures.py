@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
+from local_crystallography.explore.columns import column_of
 from local_crystallography.explore.raster import PALETTE, categorical_colors, scale_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ Array = npt.NDArray[Any]
 
 MOST_PIXELS = 900
 """Longest side of a picture in the report; larger images are shown coarser."""
-UNITS = {"_rad": "degrees", "_px": "px", "_nm": "nm"}
 STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
@@ -62,12 +61,10 @@ class Shown:
 
 def shown(name: str, values: Array) -> Shown:
     """How to show a column of these values, which may hold NaN."""
-    title = name.removesuffix("_rad").removesuffix("_px").removesuffix("_nm").replace("_", " ")
-    title = title if re.fullmatch(r"[zc]\d+", title) else title.capitalize()
-    unit = next((unit for end, unit in UNITS.items() if name.endswith(end)), "")
-    factor = 180 / np.pi if unit == "degrees" else 1.0
+    column = column_of(name)
     cmap, (low, high) = scale_of(name, values.astype(float))
-    return Shown(title, unit, factor, cmap, (low * factor, high * factor))
+    limits = low * column.factor, high * column.factor
+    return Shown(column.title, column.unit, column.factor, cmap, limits)
 
 
 def png(figure: Figure, dpi: int = 130) -> str:

@@ -34,6 +34,13 @@ class Ranks:
             distributed.init_process_group("nccl" if device == "cuda" else "gloo")
         return cls(place, rank, count)
 
+    @property
+    def words(self) -> str:
+        """The device as people know it; what is trained here takes one thread, see `training.one_thread`."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return "CPU, 1 thread" if self.device.type == "cpu" else "graphics processor of the Mac"
+
     def share(self, rows: Tensor) -> Tensor:
         """The part of a batch that is this process's."""
         return rows[self.rank :: self.count]

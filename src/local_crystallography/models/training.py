@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.progress import Job, Progress
+from local_crystallography.data.progress import Columns, Job, Progress
 from local_crystallography.models.amortised import CanonicalDecoder
 from local_crystallography.models.checkpoint import Checkpoint, fingerprint, optimizer_state
+from local_crystallography.models.glance import glance
 from local_crystallography.models.harmonic import HarmonicNetwork
 from local_crystallography.models.parallel import Ranks
 from local_crystallography.models.plan import Plan
-from local_crystallography.models.rows import Labels, one_hot, parts_of_rows, rows
+from local_crystallography.models.rows import CHUNK, Labels, one_hot, parts_of_rows, rows
 from local_crystallography.models.settings import VaeSettings
 from local_crystallography.models.start import start
 from local_crystallography.models.vae import Vae
@@ -118,6 +119,7 @@ class Run:
         else:
             self.settings = saved.settings
         x, stop = yield from self._prepare(data, stop)
+        self.everything = x, data.classes.to(x.device)
         training, held_out = self._split(x, data.classes)
         self.network.to(self.ranks.device)
         fused = self.ranks.device.type in ("cpu", "cuda")
@@ -183,18 +185,27 @@ class Run:
             message = f"without shear, {message}"
         self._seed()
         order = torch.randperm(len(training[0]), generator=self.random).to(self.ranks.device)
+        told = Progress(0.0, message, None, None, self.epoch + 1, plan.epochs, 0, per_epoch, self.ranks.words)
         for number, chosen in enumerate(order.tensor_split(per_epoch)):
             done = (self.epoch + number / per_epoch) / plan.epochs
             with one_thread():
                 losses.append(self._step(training, self.ranks.share(chosen), done))
-            if (yield Progress(self._fraction(done), message, losses[-1])):
+            if (yield replace(told, fraction=self._fraction(done), loss=losses[-1], batch=number + 1)):
                 return True
         self.epoch += 1
         with one_thread():
             now = self._judge(held_out)
         if plan.checkpoint is not None and self.ranks.rank == 0:
             self._checkpoint().write(plan.checkpoint)
-        return (yield Progress(self._fraction(self.epoch / plan.epochs), message, float(np.mean(losses)), now))
+        told = replace(told, batch=per_epoch, loss=float(np.mean(losses)), held_out_loss=now, preview=self._look)
+        return (yield replace(told, fraction=self._fraction(self.epoch / plan.epochs)))
+
+    def _look(self) -> Iterator[Columns]:
+        """What the network makes of all sub-images now, a part at a time."""
+        for x, classes in zip(*(torch.split(part, CHUNK) for part in self.everything), strict=True):
+            with one_thread():
+                columns = glance(self.network, x, classes)
+            yield columns
 
     def _step(self, training: Batch, chosen: Tensor, done: float) -> float:
         """One step of the optimiser on the rows chosen; the loss before it."""

@@ -8,12 +8,17 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 OWN = "own"
-"""Stands in `Step.reads` for columns of the atoms that no step made."""
+"""Stands in `Step.reads` for columns of the atoms that no step made; `own` for a single one of them."""
 
 ADVANCED: dict[str, Any] = {"advanced": True}
 """For `json_schema_extra` of parameters that few people change; forms show them under More settings."""
 
 SPELT = {"kl": "KL", "vae": "VAE", "cvae": "cVAE", "sub images": "sub-images"}
+
+
+def own(column: str) -> str:
+    """Stands in `Step.reads` for one column of the atoms, where no step made it."""
+    return f"{OWN} {column}"
 
 
 def words(name: str) -> str:
@@ -71,6 +76,10 @@ class Step(BaseModel):
     def replaces(cls) -> set[str]:
         """What is new after the call, in the names of `takes`."""
         return {cls.makes, cls.gives()} if cls.moves else {cls.gives()}
+
+    def uses(self, replaced: set[str]) -> bool:
+        """Whether the step, as it is set, makes anything of what was replaced, in the names of `takes`."""
+        return bool(self.takes() & replaced)
 
     def resolve(self, *inputs: Any) -> Step:
         """The same step with every automatic parameter fixed to the value these inputs give it."""

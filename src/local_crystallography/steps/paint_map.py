@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import ClassVar
 
 import numpy as np
@@ -14,11 +15,14 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.subimages import SubImages, fits
-from local_crystallography.steps.base import OWN, Step
+from local_crystallography.explore.assign import HAND_LABEL
+from local_crystallography.steps.base import OWN, Step, own
 from local_crystallography.steps.extract_sub_images import neighbour_distance
 
 Array = npt.NDArray[np.float32]
 
+PLACED = ("angle_rad", "offset_y_px", "offset_x_px")
+LABELS = ("label", HAND_LABEL)
 LATTICE = ("strain_xx", "strain_yy", "strain_xy", "lattice_rotation_rad", "displacement_angle_rad")
 
 
@@ -32,6 +36,9 @@ class PaintMap(Step):
     columns: tuple[str, ...] = Field(
         (), description="Columns to paint; none: angle, offsets, latents and labels, and strain where it was measured."
     )
+    deviations: bool = Field(
+        False, description="Also paint the standard deviations of these columns, where they are known."
+    )
     reach: float | None = Field(
         None,
         ge=0.5,
@@ -41,12 +48,22 @@ class PaintMap(Step):
 
     def resolve(self, atoms: Atoms, image: Image, sub_images: SubImages | None = None) -> PaintMap:
         """The same step with the columns named and the reach fitted to the distance between neighbours."""
+        columns = self.columns or default_columns(atoms)
+        if self.deviations:
+            columns = tuple(dict.fromkeys([*columns, *deviations_of(columns, atoms)]))
         return self.model_copy(
             update={
-                "columns": self.columns or default_columns(atoms),
+                "columns": columns,
                 "reach": self.reach or max(0.5, round(neighbour_distance(atoms), 2)),
             }
         )
+
+    def uses(self, replaced: set[str]) -> bool:
+        """Whether anything that is painted was replaced; of columns of one's own only those the step paints."""
+        columns = own_columns(replaced)
+        if columns is None:
+            return super().uses(replaced)
+        return any(name in self.columns if self.columns else is_default(name) for name in columns)
 
     def __call__(self, atoms: Atoms, image: Image, sub_images: SubImages | None = None) -> dict[str, Array]:
         """One float32 map per column, of the shape of the image; NaN where no atom is near or its value is NaN.
@@ -66,15 +83,48 @@ class PaintMap(Step):
             raise InputError(
                 f"There is no column {', '.join(missing)}; pick from {', '.join(map(str, atoms.features))}."
             )
-        left_out = not_cut(atoms, image, sub_images)
-        maps, indices = {}, {}
-        for name in step.columns:
-            values = column_values(atoms, name)
-            paints = ~left_out | np.isfinite(values)
-            if (key := paints.tobytes()) not in indices:
-                indices[key] = nearest(atoms, paints, image=image, reach=step.reach)
-            maps[name] = paint(values, indices[key])
-        return maps
+        brush = Brush(atoms, image, reach=step.reach, left_out=not_cut(atoms, image, sub_images))
+        return {name: brush.paint(column_values(atoms, name)) for name in step.columns}
+
+
+class Brush:
+    """Paints values of the same atoms again and again; only the first time it is found which pixel is nearest to which.
+
+    Parameters
+    ----------
+    reach
+        Farthest a pixel takes its value from, in pixels.
+    left_out
+        (N,) atoms whose place the nearest of the others paints where they have no value.
+    """
+
+    def __init__(self, atoms: Atoms, image: Image, *, reach: float, left_out: npt.NDArray[np.bool_]) -> None:
+        self.atoms, self.image, self.reach, self.left_out = atoms, image, reach, left_out
+        self._indices: dict[bytes, npt.NDArray[np.int32]] = {}
+
+    def fits(self, atoms: Atoms, reach: float) -> bool:
+        """Whether it paints these atoms, whatever their columns, as far."""
+        return reach == self.reach and self.atoms.same_atoms(atoms)
+
+    def ready(self, values: npt.NDArray[np.float64]) -> bool:
+        """Whether values of the N atoms can be painted at once."""
+        return self._paints(values).tobytes() in self._indices
+
+    def paint(self, values: npt.NDArray[np.float64]) -> Array:
+        """The (N,) values on the pixels nearest the atoms, of the shape of the image; NaN where there is none."""
+        paints = self._paints(values)
+        if (key := paints.tobytes()) not in self._indices:
+            self._indices[key] = nearest(self.atoms, paints, image=self.image, reach=self.reach)
+        return np.append(values, np.nan).astype(np.float32)[self._indices[key]]
+
+    def _paints(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        return ~self.left_out | np.isfinite(values)
+
+
+def deviations_of(columns: Iterable[str], atoms: Atoms) -> list[str]:
+    """The columns with their standard deviations, as far as they are there: angle_std_rad for angle_rad."""
+    names = [re.sub(r"(_rad|_px|_nm|)$", r"_std\1", name, count=1) for name in columns]
+    return [name for name in names if name in atoms.features]
 
 
 def default_columns(atoms: Atoms) -> tuple[str, ...]:
@@ -82,14 +132,32 @@ def default_columns(atoms: Atoms) -> tuple[str, ...]:
     names = [str(name) for name in atoms.features]
     latents, within = ([name for name in names if re.fullmatch(rf"{kind}\d+", name)] for kind in "zc")
     length = "displacement_nm" if "displacement_nm" in names else "displacement_px"
-    wanted = ["angle_rad", "offset_y_px", "offset_x_px", *latents, *within, *LATTICE, length, "label"]
+    wanted = [*PLACED, *latents, *within, *LATTICE, length, *LABELS]
     return tuple(name for name in wanted if name in names)
+
+
+def is_default(name: str) -> bool:
+    """Whether a column of this name can be among those painted when none is asked for."""
+    return name in (*PLACED, *LATTICE, *LABELS) or bool(re.fullmatch(r"[zc]\d+|displacement_(nm|px)", name))
+
+
+def own_columns(replaced: set[str]) -> set[str] | None:
+    """Columns of one's own among what was replaced, in the names of `Step.takes`; None where there is anything else."""
+    columns = {name.removeprefix(own("")) for name in replaced if name.startswith(own(""))}
+    return None if replaced - {OWN, *map(own, columns)} else columns
+
+
+def maps_left(maps: dict[str, Array] | None, replaced: set[str]) -> dict[str, Array] | None:
+    """The maps that stay true: those of other columns, where only columns of one's own were replaced."""
+    columns = own_columns(replaced)
+    left = {} if columns is None else {name: painted for name, painted in (maps or {}).items() if name not in columns}
+    return left or None
 
 
 def column_values(atoms: Atoms, name: str) -> npt.NDArray[np.float64]:
     """(N,) numbers of a column; NaN for atoms without a class."""
     values = atoms.features[name].to_numpy(float)
-    return np.where(values < 0, np.nan, values) if name == "label" else values
+    return np.where(values < 0, np.nan, values) if name in LABELS else values
 
 
 def not_cut(atoms: Atoms, image: Image, sub_images: SubImages | None) -> npt.NDArray[np.bool_]:
@@ -99,18 +167,13 @@ def not_cut(atoms: Atoms, image: Image, sub_images: SubImages | None) -> npt.NDA
     return fits(atoms.yx, image.shape, sub_images.window_size) & ~np.isin(atoms.ids, sub_images.atoms.ids)
 
 
-def nearest(atoms: Atoms, paints: npt.NDArray[np.bool_], *, image: Image, reach: float) -> npt.NDArray[np.int64]:
+def nearest(atoms: Atoms, paints: npt.NDArray[np.bool_], *, image: Image, reach: float) -> npt.NDArray[np.int32]:
     """Row of the nearest atom that paints, of the shape of the image; -1 beyond the reach."""
     pixels = np.indices(image.shape).reshape(2, -1).T
-    index = np.full((image.count, len(pixels)), -1)
+    index = np.full((image.count, len(pixels)), -1, np.int32)
     for frame, found in enumerate(index):
-        rows = np.flatnonzero(paints & (atoms.frame == frame))
+        rows = np.flatnonzero(paints & (atoms.frame == frame)).astype(np.int32)
         if len(rows):
             tree = cKDTree(atoms.yx[rows])
-            found[:] = np.append(rows, -1)[tree.query(pixels, distance_upper_bound=reach, workers=-1)[1]]
+            found[:] = np.append(rows, np.int32(-1))[tree.query(pixels, distance_upper_bound=reach, workers=-1)[1]]
     return index.reshape(image.data.shape)
-
-
-def paint(values: npt.NDArray[np.float64], index: npt.NDArray[np.int64]) -> Array:
-    """Values looked up by row; NaN where the row is -1."""
-    return np.append(values, np.nan).astype(np.float32)[index]

@@ -11,7 +11,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job
 from local_crystallography.data.subimages import SubImages
-from local_crystallography.steps.base import OWN
+from local_crystallography.steps.base import own
 from local_crystallography.steps.training import Training
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class TrainCvae(Training):
 
     needs: ClassVar = ("sub_images", "atoms")
     makes: ClassVar = "cvae"
-    reads: ClassVar = ("cluster", OWN)
+    reads: ClassVar = ("cluster", own("label"))
     optional: ClassVar = True
 
     kind: Literal["cvae", "crvae"] = Field(

@@ -1,0 +1,270 @@
+"""The latent explorer at 100,000 atoms in the real viewer, beside napari-clusters-plotter on the same points.
+
+    python benchmarks/peers/make_environments.py FOLDER clusters_plotter
+    xvfb-run -s "-screen 0 1280x800x24" python benchmarks/explorer.py --environments FOLDER [--repeats 20] [--rounds 50]
+
+Without `--environments` the peer is left out. Every time is a median, from the act of the hand to the end of the last
+drawing it causes: of the clock, and in brackets of the thread of the window at work, which other work on the same cores
+disturbs less. A virtual display draws the layers without a graphics card: a frame of the canvas is told by itself, and
+the rows "without the canvas" are measured with the layers out of sight. Ours repaints three plots, the peer one.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "peers"))
+
+import numpy as np
+import psutil
+from qtpy import QtCore, QtGui, QtWidgets
+from repaints import TYPES, Repaints, canvas_of, draw, mouse, outline, release, settle
+from run import python_of
+
+from local_crystallography import Analysis, Atoms, Encode, Image, TrainVae
+from local_crystallography._napari.show import open_viewer
+from local_crystallography.steps.paint_map import Brush
+
+SIDE, ATOMS, PITCH = 2048, 100_000, 6.4
+CENTRES = 2 * np.array([(-1, -1), (1, -1), (-1, 1), (1, 1)], float)
+REACH = 1.3
+Times = Sequence[tuple[float, float]]
+
+
+def points() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """yx (n, 2), z (n, 2) in four clusters, and the cluster of each."""
+    rng = np.random.default_rng(0)
+    columns = int(SIDE / PITCH) - 3
+    yx = PITCH * np.stack(np.divmod(np.arange(ATOMS), columns), axis=1) + PITCH
+    label = rng.integers(0, len(CENTRES), ATOMS)
+    return yx, CENTRES[label] + rng.normal(0, 0.4, (ATOMS, 2)), label
+
+
+def analysis_of(yx: np.ndarray, z: np.ndarray, label: np.ndarray) -> Analysis:
+    """As if it had been analysed, with one map."""
+    rng = np.random.default_rng(1)
+    analysis = Analysis(Image(rng.normal(size=(SIDE, SIDE)).astype(np.float32), 0.02, "100,000 atoms"))
+    angle = rng.uniform(-np.pi, np.pi, len(yx))
+    offsets = rng.normal(0, 0.3, (2, len(yx)))
+    columns = {"angle_rad": angle, "offset_y_px": offsets[0], "offset_x_px": offsets[1], "z0": z[:, 0], "z1": z[:, 1]}
+    analysis.atoms = Atoms.at(yx, pixel_size=0.02).with_features(**columns, label=label)
+    return analysis
+
+
+class Ours:
+    """The viewer with the explorer, and the hand at it."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        self.viewer = open_viewer(analysis)
+        self.window = self.viewer.window.main_menu.window()
+        self.dock = next(iter(self.viewer.window.dock_widgets.values()))
+        settle(2)
+        self.explorer = self.dock.docks.show_explorer()
+        self.canvas = canvas_of(self.window)
+        self.acts: list[tuple[float, float]] = []
+
+    def show_plots(self, number: int = 3) -> None:
+        """Have so many plots, the first of z0 and z1, and watch them being drawn."""
+        self.explorer.bar.number_chosen.emit(number)
+        settle(2)
+        self.plots = self.explorer.plots
+        self.watch = Repaints([self.canvas, *(plot.plot.viewport() for plot in self.plots)])
+
+    @property
+    def port(self) -> QtWidgets.QWidget:
+        """Where the first plot is drawn."""
+        return self.plots[0].plot.viewport()
+
+    def spots(self, places: np.ndarray) -> list[QtCore.QPointF]:
+        """Places of z on the first plot."""
+        plot, box = self.plots[0].plot, self.plots[0].box
+        return [QtCore.QPointF(plot.mapFromScene(box.mapViewToScene(QtCore.QPointF(*place)))) for place in places]
+
+    def choose(self, tool: str) -> None:
+        """Take a tool in hand."""
+        self.explorer.buttons[tool].click()
+
+    def lasso(self, k: int) -> tuple[float, float]:
+        """Draw around one cluster after the other."""
+        path = self.spots(outline(CENTRES[k % len(CENTRES)], REACH))
+        draw(self.port, path)
+        return self.watch.after(lambda: release(self.port, path[-1]))
+
+    def pan(self, repeats: int) -> list[tuple[float, float]]:
+        """Move the plot a little, again and again."""
+        self.choose("Move")
+        middle = self.spots(np.zeros((1, 2)))[0]
+        draw(self.port, [middle, middle + QtCore.QPointF(20, 0)])
+        steps = [middle + QtCore.QPointF(20 + 4 * (k % 8), 2 * (k % 5)) for k in range(1, repeats + 1)]
+        move = TYPES.MouseMove
+        times = [self.watch.after(lambda spot=spot: mouse(self.port, move, spot, True)) for spot in steps]
+        release(self.port, steps[-1])
+        self.choose("Lasso")
+        return times
+
+    def zoom(self, k: int) -> tuple[float, float]:
+        """Turn the wheel, up and down again."""
+        spot, turn = self.spots(np.zeros((1, 2)))[0], QtCore.QPoint(0, 120 if k % 2 else -120)
+        qt = QtCore.Qt
+        flags, phase = (qt.MouseButton.NoButton, qt.KeyboardModifier.NoModifier), qt.ScrollPhase.NoScrollPhase
+        place = QtCore.QPointF(self.port.mapToGlobal(spot))
+        event = QtGui.QWheelEvent(spot, place, QtCore.QPoint(), turn, *flags, phase, False)
+        return self.watch.after(lambda: QtWidgets.QApplication.sendEvent(self.port, event))
+
+    def hover(self, k: int) -> tuple[float, float]:
+        """Point at one atom after the other."""
+        spot = self.spots(CENTRES[k % len(CENTRES)][None])[0] + QtCore.QPointF(k % 7, k % 5)
+        return self.watch.after(lambda: mouse(self.port, TYPES.MouseMove, spot, False))
+
+    def hover_image(self, k: int) -> tuple[float, float]:
+        """Point at one atom after the other in the image."""
+        spot = QtCore.QPointF(self.canvas.rect().center()) + QtCore.QPointF(9 * (k % 11), 7 * (k % 13))
+        return self.watch.after(lambda: mouse(self.canvas, TYPES.MouseMove, spot, False))
+
+    def repaint_map(self, brush: Brush, k: int) -> tuple[float, float]:
+        """Paint a column on 2048 x 2048 pixels and show it in its layer."""
+        values = np.roll(self.dock.work.analysis.atoms.features["z0"].to_numpy(), k)
+        results = self.dock.work.results
+
+        def act() -> None:
+            wall, busy = time.perf_counter(), time.thread_time()
+            results.show_preview("z0", brush.paint(values))
+            self.acts.append((1000 * (time.perf_counter() - wall), 1000 * (time.thread_time() - busy)))
+
+        return self.watch.after(act)
+
+    def frame(self) -> tuple[float, float]:
+        """Draw the canvas again, with nothing new."""
+        return self.watch.after(self.canvas.update)
+
+
+def measure_ours(repeats: int) -> dict[str, Times]:
+    """Every measure, by name."""
+    analysis = analysis_of(*points())
+    ours = Ours(analysis)
+    ours.show_plots()
+    times: dict[str, Times] = {}
+
+    def every(name: str, act: Callable[[int], tuple[float, float]]) -> None:
+        print(name, file=sys.stderr, flush=True)
+        act(0)  # what is made only once is not counted
+        times[name] = [act(k) for k in range(1, repeats + 1)]
+
+    every("frame", lambda k: ours.frame())
+    every("lasso", ours.lasso)
+    every("hover_image", ours.hover_image)
+    brush = Brush(analysis.atoms, analysis.image, reach=PITCH, left_out=np.zeros(ATOMS, bool))
+    brush.paint(np.zeros(ATOMS))
+    every("map", lambda k: ours.repaint_map(brush, k))
+    times["map_without_frame"] = ours.acts[-repeats:]
+    ours.canvas.hide()
+    every("lasso_without_canvas", ours.lasso)
+    every("zoom", ours.zoom)
+    every("hover", ours.hover)
+    times["pan"] = ours.pan(repeats)
+    assert 0.2 * ATOMS < ours.dock.bench.selection.count < 0.3 * ATOMS
+    ours.viewer.close()
+    return times
+
+
+def measure_peer(python: Path, repeats: int) -> dict[str, Times]:
+    """The measures of napari-clusters-plotter, by name."""
+    yx, z, _ = points()
+    worker = Path(__file__).parent / "peers" / "clusters_plotter.py"
+    with tempfile.TemporaryDirectory() as folder:
+        source, result = Path(folder, "in.npz"), Path(folder, "out.npz")
+        np.savez(source, yx=yx, z=z, centres=CENTRES, reach=REACH, repeats=repeats)
+        command = [str(python), "-W", "ignore", str(worker), str(source), str(result)]
+        subprocess.run(command, env=os.environ, check=True)
+        with np.load(result) as file:
+            assert file["selected"].min() > 0.2 * ATOMS
+            return {name: [tuple(each) for each in file[name]] for name in file.files if name != "selected"}
+
+
+def memory(rounds: int) -> tuple[float, float]:
+    """Megabytes after two rounds of train, select, clear, and after all of them."""
+    viewer = open_viewer()
+    viewer.open_sample("napari-local-crystallography", "quick")
+    dock = next(iter(viewer.window.dock_widgets.values()))
+    first = [dock.panels[name].form.step() for name in ("segment", "find_atoms", "refine_atoms", "extract_sub_images")]
+    wait_for(dock, tuple(first))
+    sizes = []
+    for _ in range(rounds + 2):
+        wait_for(dock, (TrainVae(epochs=1), Encode()))
+        bench = dock.bench
+        bench.selection.apply(np.arange(len(bench.selection)) % 2 == 0)
+        settle(0.2)
+        bench.selection.clear()
+        settle(0.2)
+        sizes.append(psutil.Process().memory_info().rss / 2**20)
+    viewer.close()
+    return sizes[1], sizes[-1]
+
+
+def wait_for(dock: QtWidgets.QWidget, steps: tuple) -> None:
+    """Run steps and wait for their end."""
+    dock.bench.run(steps, again=True)
+    while dock.bench.running:
+        settle(0.05)
+
+
+ROWS = {
+    "lasso let go, to all views repainted": "lasso",
+    "the same without the canvas": "lasso_without_canvas",
+    "a frame of the canvas by itself": "frame",
+    "one step of panning a plot": "pan",
+    "one step of zooming a plot": "zoom",
+    "hover over a plot": "hover",
+    "hover over the image": "hover_image",
+    "repaint one map of 2048 x 2048": "map",
+    "the same without the frame of the canvas": "map_without_frame",
+}
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--environments", type=Path, help="folder filled by make_environments.py")
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=50)
+    options = parser.parse_args()
+    ours = measure_ours(options.repeats)
+    peer = {}
+    if options.environments is not None:
+        peer = measure_peer(python_of(options.environments / "clusters_plotter"), options.repeats)
+    print(f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}, software GL, {ATOMS:,} atoms,")
+    print(f"medians of {options.repeats}, in ms: clock (thread of the window at work).\n")
+    print("| measure | ours | napari-clusters-plotter | ratio |\n| --- | --- | --- | --- |")
+    for words, name in ROWS.items():
+        own, other = median(ours[name]), median(peer.get(name, []))
+        ratios = [f"{theirs / mine:.1f}" for mine, theirs in zip(own, other, strict=False)]
+        print(f"| {words} | {shown(own)} | {shown(other)} | {' ('.join(ratios) + ')' if ratios else ''} |")
+    if options.rounds:
+        before, after = memory(options.rounds)
+        print(
+            f"\nMemory after 2 and {options.rounds + 2} rounds of train, select, clear: {before:.0f} MB, {after:.0f} MB"
+        )
+        print(f"({100 * (after / before - 1):+.1f} %).")
+
+
+def median(times: Times) -> list[float]:
+    """Of the clock and of the thread; nothing of nothing."""
+    return [statistics.median(part) for part in zip(*times, strict=True)]
+
+
+def shown(times: list[float]) -> str:
+    """As it stands in the table."""
+    return f"{times[0]:.0f} ({times[1]:.0f})" if times else ""
+
+
+if __name__ == "__main__":
+    main()
+    sys.stdout.flush()
+    os._exit(0)  # closing 100,000 points is not what is measured

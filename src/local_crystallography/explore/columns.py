@@ -1,0 +1,100 @@
+"""What a column of the table is on an axis: its words, its unit, and whether it goes round."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+
+UNITS = {"_rad": "°", "_px": "px", "_nm": "nm"}
+"""What is shown for a column whose name ends so; angles are kept in radians and shown in degrees."""
+GOES_ROUND = re.compile(r"(^|_)angle_rad$")
+DOWN = re.compile(r"(^|_)y_(px|nm)$")
+LETTER = re.compile(r"[a-z]\d*")
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a column is shown.
+
+    Attributes
+    ----------
+    unit
+        Of what is shown; empty for a plain number.
+    factor
+        From the column to that unit.
+    period
+        After which it begins again, in that unit; None for what does not go round.
+    down
+        Whether it grows downwards in the image.
+    """
+
+    name: str
+    title: str
+    unit: str = ""
+    factor: float = 1.0
+    period: float | None = None
+    down: bool = False
+
+    @property
+    def label(self) -> str:
+        """Words with the unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    @property
+    def copies(self) -> tuple[float, ...]:
+        """By how much what is drawn is moved so that it goes on over the seam."""
+        return (0.0,) if self.period is None else (-self.period, 0.0, self.period)
+
+    def shown(self, values: npt.ArrayLike) -> Floats:
+        """Values of the column in the unit shown; what goes round lies within half a period of 0."""
+        values = np.asarray(values, np.float64) * self.factor
+        return values if self.period is None else np.asarray(values - self.period * np.round(values / self.period))
+
+    def raw(self, value: float) -> float:
+        """The value of the column at a place of the axis."""
+        return float(self.shown(value / self.factor)) / self.factor
+
+
+def column_of(name: str, table: pd.DataFrame | None = None) -> Column:
+    """How to show a column; the table tells how often a motif looks the same within a turn, if it is there."""
+    end = next((end for end in UNITS if name.endswith(end)), "")
+    title = name.removesuffix(end).replace("_", " ")
+    title = title if LETTER.fullmatch(title) else title[:1].upper() + title[1:]
+    factor = 180 / np.pi if end == "_rad" else 1.0
+    period = _period(name, table) * factor if GOES_ROUND.search(name) else None
+    return Column(name, title, UNITS.get(end, ""), factor, period, bool(DOWN.search(name)))
+
+
+def values_of(table: pd.DataFrame, name: str) -> Floats:
+    """(N,) values of a column; NaN where unknown, and everywhere without such a column."""
+    if name not in table:
+        return np.full(len(table), np.nan)
+    return np.asarray(table[name].to_numpy(np.float64, na_value=np.nan))
+
+
+def within(values: Floats, low: float, high: float, period: float | None = None) -> npt.NDArray[np.bool_]:
+    """(N,) which values lie from `low` to `high`; with a period, `low` above `high` is the way through the seam."""
+    if period is None:
+        return (values >= low) & (values <= high)
+    reach = high - low if high - low >= period else (high - low) % period
+    return np.isfinite(values) & ((values - low) % period <= reach)
+
+
+def _period(name: str, table: pd.DataFrame | None) -> float:
+    """Of an angle, in radians: that of an axis is half a turn, that of a motif can be any part of a turn."""
+    if name == "axis_angle_rad":
+        return np.pi
+    if name != "angle_rad" or table is None or not {name, "symmetry_order"} <= set(table.columns):
+        return 2 * np.pi
+    orders = values_of(table, "symmetry_order")
+    known = orders[np.isfinite(orders) & (orders >= 1)].astype(np.int64)
+    period = 2 * np.pi / float(np.gcd.reduce(known)) if len(known) else 2 * np.pi
+    # angles that were not brought into the sector of the motif go once round
+    reach = np.nanmax(np.abs(values_of(table, name)), initial=0.0)
+    return float(period if reach <= period / 2 + 1e-6 else 2 * np.pi)

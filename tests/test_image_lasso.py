@@ -1,0 +1,199 @@
+"""The lasso on the image, drawn by the mouse in a real viewer."""
+
+import numpy as np
+import pytest
+from qtpy import QtCore, QtGui, QtWidgets
+
+from local_crystallography._napari.image_lasso import ImageLasso
+from local_crystallography._napari.workbench import Workbench
+from local_crystallography.analysis import Analysis
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.image import Image
+
+KEYS = QtCore.Qt.KeyboardModifier
+LEFT, NO_BUTTON = QtCore.Qt.MouseButton.LeftButton, QtCore.Qt.MouseButton.NoButton
+KINDS = QtCore.QEvent.Type
+PIXELS = np.random.default_rng(0).normal(size=(90, 120)).astype(np.float32)
+GRID = np.stack(np.meshgrid(np.arange(5.0, 90, 10), np.arange(5.0, 120, 10), indexing="ij"), axis=-1).reshape(-1, 2)
+CORNERS = np.array([(20, 30), (20, 72), (62, 72), (62, 30), (20, 30)])
+
+
+def in_box(yx, corners=CORNERS):
+    return ((yx > corners.min(axis=0)) & (yx < corners.max(axis=0))).all(axis=1)
+
+
+@pytest.fixture(params=[1, 3], ids=["image", "stack"])
+def analysis(request):
+    frames = request.param
+    done = Analysis(Image(PIXELS if frames == 1 else np.stack([PIXELS] * frames), 0.02, "sample"))
+    done.atoms = Atoms.at(np.tile(GRID, (frames, 1)), frame=np.repeat(np.arange(frames), len(GRID)), pixel_size=0.02)
+    return done
+
+
+@pytest.fixture
+def bench(make_napari_viewer_proxy, analysis, qtbot):
+    viewer = make_napari_viewer_proxy(show=True)
+    bench = Workbench(viewer)
+    bench.adopt(analysis)
+    viewer.reset_view()
+    if analysis.image.data.ndim == 3:
+        viewer.dims.set_current_step(0, 1)
+    qtbot.wait(100)
+    yield bench
+    bench.leave()
+    bench.deleteLater()
+
+
+@pytest.fixture
+def lasso(bench):
+    lasso = ImageLasso(bench)
+    yield lasso
+    lasso.leave()
+
+
+def canvas(bench):
+    """The widget the image is drawn in: it fills the middle of the window."""
+    window = next(each for each in QtWidgets.QApplication.topLevelWidgets() if isinstance(each, QtWidgets.QMainWindow))
+    return next(
+        each for each in window.centralWidget().findChildren(QtWidgets.QWidget) if "Canvas" in type(each).__name__
+    )
+
+
+def spot(bench, widget, yx):
+    """Where a place (y, x) of the image is on the canvas."""
+    camera = bench.viewer.scene.camera
+    world = np.asarray(yx) * 0.02
+    y, x = (world - np.asarray(camera.center)[-2:]) * camera.zoom + np.array([widget.height(), widget.width()]) / 2
+    return QtCore.QPointF(x, y)
+
+
+def send(widget, kind, place, buttons, keys):
+    event = QtGui.QMouseEvent(kind, place, QtCore.QPointF(widget.mapToGlobal(place)), *buttons, keys)
+    QtWidgets.QApplication.sendEvent(widget, event)
+
+
+def draw(bench, qtbot, corners=CORNERS, keys=KEYS.NoModifier):
+    """Drag around the corners, as a hand does."""
+    widget, steps = canvas(bench), np.arange(0, len(corners) - 0.99, 0.1)
+    path = np.stack([np.interp(steps, range(len(corners)), axis) for axis in np.asarray(corners, float).T], axis=1)
+    places = [spot(bench, widget, yx) for yx in path]
+    send(widget, KINDS.MouseButtonPress, places[0], (LEFT, LEFT), keys)
+    for place in places[1:]:
+        send(widget, KINDS.MouseMove, place, (NO_BUTTON, LEFT), keys)
+        qtbot.wait(5)
+    send(widget, KINDS.MouseButtonRelease, places[-1], (LEFT, NO_BUTTON), keys)
+    qtbot.wait(20)
+
+
+def names(bench):
+    return [layer.name for layer in bench.viewer.layers]
+
+
+def test_atoms_inside_are_selected_in_the_frame_shown(bench, lasso, analysis, qtbot):
+    before = bench.viewer.layers.selection.active
+    lasso.action.trigger()
+    assert bench.viewer.layers.selection.active.name == "lasso"
+    assert bench.viewer.layers["lasso"].mode == "add_polygon_lasso"
+    np.testing.assert_array_equal(bench.viewer.layers["lasso"].scale, bench.active.layer.scale)
+    draw(bench, qtbot)
+    frame = 0 if analysis.image.data.ndim == 2 else 1
+    np.testing.assert_array_equal(bench.selection.mask, in_box(analysis.atoms.yx) & (analysis.atoms.frame == frame))
+    assert bench.selection.count == 16
+    assert "lasso" not in names(bench)
+    assert not lasso.action.isChecked()
+    assert bench.viewer.layers.selection.active == before
+
+
+@pytest.mark.parametrize(
+    ("keys", "combine"),
+    [
+        (KEYS.ShiftModifier, np.logical_or),
+        (KEYS.AltModifier, lambda old, new: old & ~new),
+        (KEYS.ControlModifier, lambda old, new: old & ~new),
+        (KEYS.ShiftModifier | KEYS.AltModifier, np.logical_and),
+    ],
+    ids=["add", "subtract", "subtract too", "intersect"],
+)
+@pytest.mark.parametrize("analysis", [1], indirect=True)
+def test_keys_say_how_to_combine(bench, lasso, analysis, qtbot, keys, combine):
+    old = analysis.atoms.yx[:, 1] < 50
+    bench.selection.apply(old)
+    lasso.action.trigger()
+    draw(bench, qtbot, keys=keys)
+    np.testing.assert_array_equal(bench.selection.mask, combine(old, in_box(analysis.atoms.yx)))
+
+
+def press_escape(widget):
+    for kind in (KINDS.ShortcutOverride, KINDS.KeyPress, KINDS.KeyRelease):
+        event = QtGui.QKeyEvent(kind, QtCore.Qt.Key.Key_Escape, KEYS.NoModifier)
+        QtWidgets.QApplication.sendEvent(widget, event)
+
+
+def cancel_by_escape(bench, lasso):
+    press_escape(canvas(bench))
+
+
+def cancel_by_second_press(bench, lasso):
+    lasso.action.trigger()
+
+
+def cancel_by_removing_the_lasso(bench, lasso):
+    bench.viewer.layers.remove("lasso")
+
+
+def cancel_by_closing(bench, lasso):
+    lasso.leave()
+
+
+@pytest.mark.parametrize(
+    "cancel", [cancel_by_escape, cancel_by_second_press, cancel_by_removing_the_lasso, cancel_by_closing]
+)
+@pytest.mark.parametrize("analysis", [1], indirect=True)
+def test_cancelling_leaves_everything_as_it_was(bench, analysis, qtbot, cancel):
+    lasso = ImageLasso(bench)
+    bench.viewer.layers.selection.active = bench.viewer.layers["atoms"]
+    before, selected = names(bench), bench.selection.revision
+    lasso.action.trigger()
+    widget = canvas(bench)
+    send(widget, KINDS.MouseButtonPress, spot(bench, widget, (20, 20)), (LEFT, LEFT), KEYS.NoModifier)
+    send(widget, KINDS.MouseButtonRelease, spot(bench, widget, (20, 20)), (LEFT, NO_BUTTON), KEYS.NoModifier)
+    cancel(bench, lasso)
+    qtbot.wait(20)
+    assert names(bench) == before
+    assert bench.selection.revision == selected
+    assert not lasso.action.isChecked()
+    assert bench.viewer.layers.selection.active.name in ("atoms", "sample")
+    press_escape(widget)  # nobody listens any more
+
+
+@pytest.mark.parametrize("analysis", [1], indirect=True)
+def test_another_layer_chosen_meanwhile_stays_chosen(bench, lasso, qtbot):
+    lasso.action.trigger()
+    bench.viewer.layers.selection.active = bench.viewer.layers["atoms"]
+    qtbot.wait(20)
+    assert "lasso" not in names(bench)
+    assert bench.viewer.layers.selection.active.name == "atoms"
+
+
+@pytest.mark.parametrize("analysis", [1], indirect=True)
+def test_the_image_removed_meanwhile_ends_it(bench, lasso):
+    lasso.action.trigger()
+    bench.viewer.layers.remove("sample")
+    assert "lasso" not in names(bench)
+    assert not lasso.action.isEnabled()
+
+
+def test_without_atoms_there_is_nothing_to_draw_around(make_napari_viewer_proxy):
+    bench = Workbench(make_napari_viewer_proxy())
+    assert not ImageLasso(bench).action.isEnabled()
+    bench.leave()
+
+
+@pytest.mark.parametrize("analysis", [3], indirect=True)
+def test_an_image_seen_from_the_side_is_said(bench, lasso):
+    said = []
+    bench.failed.connect(said.append)
+    bench.viewer.dims.order = (1, 0, 2)
+    lasso.action.trigger()
+    assert not lasso.action.isChecked()
+    assert "not seen from the front" in said[0]
