@@ -7,6 +7,7 @@ from crystals import blobs, square_lattice
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.data.progress import finish
 from local_crystallography.steps.average_frames import AverageFrames
 from local_crystallography.steps.correct_scan import CorrectScan
 
@@ -120,12 +121,14 @@ def test_stopped_it_keeps_the_frames_it_has():
     frames = [skewed(seed=seed) for seed in (0, 1)]
     seen = np.concatenate([frame[1] for frame in frames])
     atoms = Atoms.at(seen, frame=np.repeat([0, 1], [len(frame[1]) for frame in frames]))
-    job = CorrectScan().job(atoms, Image(np.stack([frame[0] for frame in frames])))
-    reports = [next(job)]
-    with pytest.raises(StopIteration) as end:
-        while True:
-            reports.append(job.send(len(reports) > 2))
-    known = np.isfinite(table(end.value.value)).all(axis=1)
+    reports = []
+
+    def stop_soon(progress):
+        reports.append(progress)
+        return len(reports) > 2
+
+    put = finish(CorrectScan().job(atoms, Image(np.stack([frame[0] for frame in frames]))), stop_soon)
+    known = np.isfinite(table(put)).all(axis=1)
     np.testing.assert_array_equal(known, atoms.frame == 0)
     fractions = [report.fraction for report in reports]
     assert 0 <= fractions[0] < fractions[-1] <= 0.5
