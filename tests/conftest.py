@@ -32,6 +32,13 @@ def settings_of_the_test(
     yield
 
 
+def copied(done: Analysis) -> Analysis:
+    """Another analysis with the same results."""
+    analysis = Analysis()
+    analysis.restore_results({name: getattr(done, name) for name in done.results}, done.asked, done.used, done.columns)
+    return analysis
+
+
 @pytest.fixture(scope="session")
 def quick_analysis() -> Analysis:
     """The sample `quick`, analysed with a short training; not to be changed."""
@@ -43,8 +50,7 @@ def quick_analysis() -> Analysis:
 @pytest.fixture(scope="session")
 def quick_within(quick_analysis: Analysis) -> Analysis:
     """`quick_analysis` with a conditional network, its latents and their maps; not to be changed."""
-    analysis, done = Analysis(), quick_analysis
-    analysis.restore_results({name: getattr(done, name) for name in done.results}, done.asked, done.used, done.columns)
+    analysis = copied(quick_analysis)
     for step in (TrainCvae(epochs=4), EncodeCvae(), PaintMap()):
         finish(analysis.apply(step))
     return analysis

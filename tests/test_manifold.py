@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import copied
 from napari.utils.theme import get_theme
 from qtpy import QtCore, QtGui, QtWidgets
 from scipy.stats import norm
@@ -144,9 +145,15 @@ def main(viewer, qtbot):
 
 
 @pytest.fixture
-def shown(main, quick_within, qtbot):
+def within(quick_within):
+    """An analysis with both networks that a test may change."""
+    return copied(quick_within)
+
+
+@pytest.fixture
+def shown(main, within, qtbot):
     """The manifold dock with a finished analysis."""
-    main.bench.adopt(quick_within)
+    main.bench.adopt(within)
     dock = main.docks.show_manifold()
     qtbot.waitUntil(lambda: dock.gallery is not None and not dock.busy and not main.bench.running, timeout=30_000)
     return dock
@@ -217,18 +224,18 @@ def test_pointing_at_a_tile_tells_how_many_atoms_it_has(shown, qtbot):
     assert shown.bench.hover.place == pytest.approx({"z0": z[0], "z1": z[1]})
 
 
-def test_a_class_is_selected_by_its_picture(shown, quick_within):
-    labels = quick_within.atoms.features["label"].to_numpy()
+def test_a_class_is_selected_by_its_picture(shown, within):
+    labels = within.atoms.features["label"].to_numpy()
     assert sorted(shown.classes.buttons) == sorted(np.unique(labels[labels >= 0]).astype(int))
     shown.classes.buttons[1].click()
     np.testing.assert_array_equal(shown.bench.selection.mask, labels == 1)
     assert f"{int((labels == 1).sum()):,} atoms" in shown.classes.buttons[1].text()
 
 
-def test_names_of_classes_are_followed(shown, quick_within):
-    quick_within.styles.rename("label", 1, "nickel oxide")
+def test_names_of_classes_are_followed(shown, within):
+    within.styles.rename("label", 1, "nickel oxide")
     assert "nickel oxide" in shown.classes.buttons[1].text()
-    quick_within.styles.rename("label", 1, "")
+    within.styles.rename("label", 1, "")
     assert "class 1" in shown.classes.buttons[1].text()
 
 
