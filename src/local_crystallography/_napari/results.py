@@ -137,12 +137,15 @@ class ResultLayers:
 
     def prune(self) -> None:
         """Remove the layers of what is no result any more, atoms edited by hand excepted."""
-        # each removal on its own costs napari a full garbage collection
-        with getattr(self.viewer.layers, "batched_update", nullcontext)():
-            for name in set(self._layers) - set(self._results()) - {rings.NAME}:
-                if (layer := self.get(name)) is not None:
+        old = set(self._layers) - set(self._results()) - {rings.NAME}
+        gone = [layer for layer in map(self.get, old) if layer is not None]
+        if gone:
+            # each removal on its own, and each empty batch, costs napari a full garbage collection
+            with getattr(self.viewer.layers, "batched_update", nullcontext)():
+                for layer in gone:
                     self.viewer.layers.remove(layer)
-                self.forget(name)
+        for name in old:
+            self.forget(name)
         self._previews.clear()
 
     def forget(self, name: str) -> None:
