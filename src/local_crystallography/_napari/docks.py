@@ -19,7 +19,7 @@ from local_crystallography._napari.workbench import Workbench
 from local_crystallography.data.atoms import Atoms
 
 MAIN, EXPLORER, MANIFOLD = "Local Crystallography", "Latent explorer", "Manifold"
-HEIGHTS = {1: 350, 2: 490}
+HEIGHTS = {1: 385, 2: 500}
 """Of the explorer, by rows of plots."""
 LAST_CHOICES = LastChoices()
 """What was chosen in the explorer, for as long as the program runs."""

@@ -96,11 +96,12 @@ class ResultLayers:
         if known and layer is None:
             return
         data, arguments, kind = self._layer_data(name, values)
-        if layer is None:
-            arguments = {**arguments, "visible": name == WATCHED}
-            self._previews.add(name)
         self._shown.pop(name, None)  # a result there may be is to be shown again
-        self._put(name, (data, arguments, kind))
+        if layer is None:
+            self._previews.add(name)
+            self._put(name, (data, {**arguments, "visible": name == WATCHED}, kind))
+            return
+        layer.data, layer.contrast_limits = data, arguments["contrast_limits"]
         if known:
             layer.colormap = arguments["colormap"]
 

@@ -13,6 +13,7 @@ from qtpy import QtCore
 from local_crystallography._napari import layers
 from local_crystallography._napari.link import SelectionLink
 from local_crystallography._napari.preview import Preview
+from local_crystallography._napari.smooth import thaw
 from local_crystallography._napari.turns import Turns
 from local_crystallography._napari.unfinished import Unfinished
 from local_crystallography._napari.work import Work, open_work, work_again, work_on
@@ -277,6 +278,7 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def _on_layer_removed(self, event: Any) -> None:
+        thaw(event.value)
         work = self.works.pop(str(event.value.unique_id), None)
         self.unfinished.forget(str(event.value.unique_id))
         if work is not None and work is self.busy:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from qtpy import QtCore
 
 from local_crystallography._napari.preview import Preview, Previews
 from local_crystallography._napari.settings import Settings, limited
+from local_crystallography._napari.smooth import load_torch, thaw, young_garbage_only
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
@@ -24,10 +23,6 @@ from local_crystallography.steps.train_vae import TrainVae
 
 FRAME = 0.1
 """Least time between two reports in seconds: more would only keep the window busy."""
-
-
-PUT_OFF = 1_000_000
-"""Collections of young garbage before a full one, while a job runs."""
 
 
 class JobFailed(Exception):
@@ -139,20 +134,6 @@ def run_once(message: str, function: Callable[[], Any]) -> Generator[Report, Non
         return Outcome(error=str(error))
 
 
-@contextmanager
-def young_garbage_only() -> Iterator[None]:
-    """Put off full garbage collections: each stops the window, too, for 0.2 to 0.4 s while torch is being loaded."""
-    thresholds = gc.get_threshold()
-    if thresholds[2] == PUT_OFF:  # another job sees to it
-        yield
-        return
-    gc.set_threshold(*thresholds[:2], PUT_OFF)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-
-
 def guarded(work: Work, stop: Stop) -> Generator[Report, None, Any]:
     """The work with errors that the worker can carry.
 
@@ -162,6 +143,7 @@ def guarded(work: Work, stop: Stop) -> Generator[Report, None, Any]:
         For a RuntimeError (torch raises one when memory is out) and a MemoryError.
     """
     try:
+        load_torch()
         with young_garbage_only(), limited(Settings().threads):
             return (yield from work(stop))
     except (RuntimeError, MemoryError) as error:
@@ -203,6 +185,7 @@ class Runner(QtCore.QObject):  # type: ignore[misc]
 
     def halt(self, seconds: float = 10.0) -> None:
         """Stop and wait for the thread, at most the given time; for a window that closes."""
+        thaw()
         worker = self._worker
         if worker is None:
             return
