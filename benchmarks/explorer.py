@@ -159,6 +159,7 @@ def measure_ours(repeats: int) -> dict[str, Times]:
 
     every("frame", lambda k: ours.frame())
     every("lasso", ours.lasso)
+    every("hover", ours.hover)
     every("hover_image", ours.hover_image)
     brush = Brush(analysis.atoms, analysis.image, reach=PITCH, left_out=np.zeros(ATOMS, bool))
     brush.paint(np.zeros(ATOMS))
@@ -167,7 +168,7 @@ def measure_ours(repeats: int) -> dict[str, Times]:
     ours.canvas.hide()
     every("lasso_without_canvas", ours.lasso)
     every("zoom", ours.zoom)
-    every("hover", ours.hover)
+    every("hover_without_canvas", ours.hover)
     times["pan"] = ours.pan(repeats)
     assert 0.2 * ATOMS < ours.dock.bench.selection.count < 0.3 * ATOMS
     ours.viewer.close()
@@ -217,14 +218,15 @@ def wait_for(dock: QtWidgets.QWidget, steps: tuple) -> None:
 
 ROWS = {
     "lasso let go, to all views repainted": "lasso",
-    "the same without the canvas": "lasso_without_canvas",
+    "lasso let go, without the canvas": "lasso_without_canvas",
     "a frame of the canvas by itself": "frame",
-    "one step of panning a plot": "pan",
-    "one step of zooming a plot": "zoom",
+    "one step of panning a plot, without the canvas": "pan",
+    "one step of zooming a plot, without the canvas": "zoom",
     "hover over a plot": "hover",
+    "hover over a plot, without the canvas": "hover_without_canvas",
     "hover over the image": "hover_image",
     "repaint one map of 2048 x 2048": "map",
-    "the same without the frame of the canvas": "map_without_frame",
+    "paint one map and give it to its layer, without the frame": "map_without_frame",
 }
 
 

@@ -189,12 +189,15 @@ def preview(analysis, value):
 
 def send(dock, qtbot, value):
     qtbot.waitUntil(lambda: not dock.bench.turns.busy, timeout=5000)
-    dock.bench.show_preview(dock.bench.busy, preview(dock.bench.busy.analysis, value))
+    work = dock.bench.busy
+    made = preview(work.analysis, value)
+    work.results.prepare_previews(made.maps)
+    dock.bench.show_preview(work, made)
     qtbot.waitUntil(lambda: not dock.bench.turns.busy, timeout=5000)
 
 
 def test_one_watches_the_phases_appear(training, viewer, qtbot):
-    qtbot.waitUntil(lambda: "z0" in names(viewer), timeout=30_000)
+    qtbot.waitUntil(lambda: "angle_rad" in names(viewer), timeout=60_000)
     qtbot.waitUntil(lambda: training.explorer is not None and "z0" in training.explorer.table, timeout=10_000)
     assert viewer.layers["z0"].visible
     assert not viewer.layers["z1"].visible

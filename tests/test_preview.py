@@ -38,7 +38,7 @@ def looked_at(analysis, clock, *, takes, parts=1):
 
 
 def test_a_preview_has_all_atoms_and_three_maps(quick_analysis, clock):
-    previews = Previews(quick_analysis)
+    previews = Previews(quick_analysis, len)
     clock.now += 5
     made = previews.after(looked_at(quick_analysis, clock, takes=0.1, parts=3), False)
     assert len(made.table) == len(quick_analysis.atoms)
@@ -51,7 +51,7 @@ def test_a_preview_has_all_atoms_and_three_maps(quick_analysis, clock):
 
 @pytest.mark.parametrize(("takes", "pause"), [(0.01, 2), (1, 10), (5, 50)])
 def test_previews_take_a_tenth_of_the_time_at_most(quick_analysis, clock, takes, pause):
-    previews, times = Previews(quick_analysis), []
+    previews, times = Previews(quick_analysis, len), []
     while len(times) < 4:
         clock.now += 0.25
         if previews.after(looked_at(quick_analysis, clock, takes=takes), False) is not None:
@@ -61,13 +61,13 @@ def test_previews_take_a_tenth_of_the_time_at_most(quick_analysis, clock, takes,
 
 
 def test_between_passes_nothing_is_looked_at(quick_analysis, clock):
-    previews = Previews(quick_analysis)
+    previews = Previews(quick_analysis, len)
     clock.now += 100
     assert previews.after(Progress(0.5, loss=1.0), False) is None
 
 
 def test_who_wants_to_stop_does_not_wait_for_a_preview(quick_analysis, clock):
-    previews, start = Previews(quick_analysis), clock.now + 100
+    previews, start = Previews(quick_analysis, len), clock.now + 100
     clock.now = start
     assert previews.after(looked_at(quick_analysis, clock, takes=30, parts=30), True) is None
     assert clock.now - start <= 1

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from local_crystallography._napari.smooth import PUT_OFF
+from local_crystallography._napari.garbage import PUT_OFF
 from local_crystallography._napari.worker import Around, Outcome, Report, Runner, run_once, run_steps
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
@@ -93,7 +93,7 @@ class Slow:
 
 
 def work_on(slow, steps=2):
-    around = Around(before=int, after=int, file=lambda step: None)
+    around = Around(before=int, after=int, seen=len, file=lambda step: None)
     return lambda stop: run_steps(slow, (Segment(),) * steps, stop, around=around, again=True)
 
 

@@ -80,7 +80,7 @@ def release(widget: QtWidgets.QWidget, spot: QtCore.QPointF) -> None:
     mouse(widget, TYPES.MouseButtonRelease, spot, False)
 
 
-def outline(centre: np.ndarray, reach: float, corners: int = 60) -> np.ndarray:
+def outline(centre: np.ndarray, reach: float, corners: int = 24) -> np.ndarray:
     """(corners, 2) places on an uneven ring, as a hand draws it."""
     turn = np.linspace(0, 2 * np.pi, corners)
     ring = reach * (1 + 0.1 * np.sin(5 * turn))

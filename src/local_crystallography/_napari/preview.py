@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from local_crystallography.analysis import Analysis
 from local_crystallography.data.progress import Columns, Progress
 from local_crystallography.steps.paint_map import Brush, PaintMap, not_cut
 
+Maps = dict[str, npt.NDArray[np.float32]]
 PAINTED = ("z0", "z1", "angle_rad")
 LEAST = 2.0
 """Seconds between two previews, at least."""
@@ -26,14 +27,17 @@ class Preview:
     """The table of the atoms with the columns as they are now, and maps of some of these by name."""
 
     table: pd.DataFrame
-    maps: dict[str, npt.NDArray[np.float32]]
+    maps: Maps
 
 
 class Previews:
-    """Makes previews of one training, so few that it takes hardly longer; in the thread of the job."""
+    """Makes previews of one training, so few that it takes hardly longer; in the thread of the job.
 
-    def __init__(self, analysis: Analysis) -> None:
-        self._analysis = analysis
+    `seen` is called with the maps of each, to prepare them for the window.
+    """
+
+    def __init__(self, analysis: Analysis, seen: Callable[[Maps], object]) -> None:
+        self._analysis, self._seen = analysis, seen
         self._brush: Brush | None = None
         self._cost = 0.0
         self._last = time.perf_counter()
@@ -49,6 +53,7 @@ class Previews:
                 return None
             columns.append(part)
         preview = self._made_of(columns)
+        self._seen(preview.maps)
         self._last = time.perf_counter()
         self._cost = self._last - began
         return preview

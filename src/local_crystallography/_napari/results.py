@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -90,20 +90,32 @@ class ResultLayers:
         self._shown[name] = value
         self.updating = False
 
-    def show_preview(self, name: str, values: Any) -> None:
-        """A map of a training that still goes on; the first latent is seen at once. One taken away is not made anew."""
-        known, layer = name in self._previews, self.get(name)
-        if known and layer is None:
+    def prepare_previews(self, maps: Mapping[str, Any]) -> None:
+        """Compute what the layers will show of a training that still goes on, as `prepare` does; in any thread.
+
+        One new layer at a time, since each stops the window for a moment; one taken away is not made anew.
+        """
+        there = {name for name in maps if self.get(name) is not None}
+        new = [name for name in maps if name not in there | self._previews]
+        for name in (*there, *new[:1]):
+            data, arguments, kind = self._layer_data(name, maps[name])
+            made = (data, {**arguments, "visible": name == WATCHED}, kind)
+            self._ready[name] = (None, made if name in there else Layer.create(*made))
+
+    def show_preview(self, name: str) -> None:
+        """A map that was prepared; the first latent is seen at once."""
+        layer, (result, new) = self.get(name), self._ready.get(name, (None, None))
+        if new is None or result is not None:
             return
-        data, arguments, kind = self._layer_data(name, values)
+        self._ready.pop(name)
         self._shown.pop(name, None)  # a result there may be is to be shown again
-        if layer is None:
+        if isinstance(new, Layer):
             self._previews.add(name)
-            self._put(name, (data, {**arguments, "visible": name == WATCHED}, kind))
-            return
-        layer.data, layer.contrast_limits = data, arguments["contrast_limits"]
-        if known:
-            layer.colormap = arguments["colormap"]
+            self._put(name, new)
+        elif layer is not None:
+            layer.data, layer.contrast_limits = new[0], new[1]["contrast_limits"]
+            if name in self._previews:
+                layer.colormap = new[1]["colormap"]
 
     def end_preview(self) -> None:
         """Hide the layers that were made for previews; a result takes them over, else they go with `prune`."""

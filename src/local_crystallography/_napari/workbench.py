@@ -13,7 +13,6 @@ from qtpy import QtCore
 from local_crystallography._napari import layers
 from local_crystallography._napari.link import SelectionLink
 from local_crystallography._napari.preview import Preview
-from local_crystallography._napari.smooth import thaw
 from local_crystallography._napari.turns import Turns
 from local_crystallography._napari.unfinished import Unfinished
 from local_crystallography._napari.work import Work, open_work, work_again, work_on
@@ -82,7 +81,7 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         self.busy, self.step = work, ""
         self.unfinished.begin(work, wanted)
         file = partial(self.unfinished.file, work, again=again)
-        around = Around(partial(work.prepare, given), work.results.prepare, file)
+        around = Around(partial(work.prepare, given), work.results.prepare, work.results.prepare_previews, file)
         self.runner.start(lambda stop: run_steps(work.analysis, wanted, stop, around=around, again=again))
         self.changed.emit()
 
@@ -102,7 +101,7 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
 
     def show_preview(self, work: Work, preview: Preview) -> None:
         """What a network sees while it trains; the results take its place."""
-        pieces = [partial(self._preview_one, work, name, values) for name, values in preview.maps.items()]
+        pieces = [partial(self._preview_one, work, name) for name in preview.maps]
         if work is self.active:
             pieces.append(partial(self.previewed.emit, preview.table))
         self.turns.add(*pieces)
@@ -207,9 +206,9 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
             self.show_preview(self.busy, report.preview)
         self.reported.emit(report)
 
-    def _preview_one(self, work: Work, name: str, values: Any) -> None:
+    def _preview_one(self, work: Work, name: str) -> None:
         if self.works.get(work.key) is work:
-            work.results.show_preview(name, values)
+            work.results.show_preview(name)
 
     def _on_ended(self, outcome: Outcome) -> None:
         work, self.busy, step = self.busy, None, outcome.step or self.step
@@ -278,7 +277,6 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def _on_layer_removed(self, event: Any) -> None:
-        thaw(event.value)
         work = self.works.pop(str(event.value.unique_id), None)
         self.unfinished.forget(str(event.value.unique_id))
         if work is not None and work is self.busy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from typing import Any
 from napari.qt.threading import create_worker
 from qtpy import QtCore
 
+from local_crystallography._napari.garbage import young_garbage_only
 from local_crystallography._napari.preview import Preview, Previews
 from local_crystallography._napari.settings import Settings, limited
-from local_crystallography._napari.smooth import load_torch, thaw, young_garbage_only
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
@@ -69,12 +69,15 @@ class Around:
     ----------
     before, after
         Called once, and with every new result.
+    seen
+        Called with the maps of every preview.
     file
         Where a step about to run keeps its state, to go on with when it is stopped; None for most.
     """
 
     before: Callable[[], object]
     after: Callable[[], object]
+    seen: Callable[[Mapping[str, Any]], object]
     file: Callable[[Step], Path | None]
 
 
@@ -89,7 +92,7 @@ def run_steps(
         for step in steps:
             name = step.name()
             if again or not analysis.is_current(step):
-                yield from _run_step(analysis, step, stop, around.file(step))
+                yield from _run_step(analysis, step, stop, around)
                 around.after()
             stop.step.clear()
             if stop.everything.is_set():
@@ -99,9 +102,10 @@ def run_steps(
     return Outcome()
 
 
-def _run_step(analysis: Analysis, step: Step, stop: Stop, file: Path | None) -> Generator[Report, None, None]:
+def _run_step(analysis: Analysis, step: Step, stop: Stop, around: Around) -> Generator[Report, None, None]:
+    file = around.file(step)
     kept = step if file is None else step.model_copy(update={"checkpoint": file})
-    job, told, last, previews = analysis.apply(kept), None, 0.0, Previews(analysis)
+    job, told, last, previews = analysis.apply(kept), None, 0.0, Previews(analysis, around.seen)
     while True:
         try:
             progress = job.send(told)
@@ -143,7 +147,6 @@ def guarded(work: Work, stop: Stop) -> Generator[Report, None, Any]:
         For a RuntimeError (torch raises one when memory is out) and a MemoryError.
     """
     try:
-        load_torch()
         with young_garbage_only(), limited(Settings().threads):
             return (yield from work(stop))
     except (RuntimeError, MemoryError) as error:
@@ -185,7 +188,6 @@ class Runner(QtCore.QObject):  # type: ignore[misc]
 
     def halt(self, seconds: float = 10.0) -> None:
         """Stop and wait for the thread, at most the given time; for a window that closes."""
-        thaw()
         worker = self._worker
         if worker is None:
             return
