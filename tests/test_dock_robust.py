@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from local_crystallography._napari.bench.preview import Preview
 from local_crystallography._napari.plots import STOP, STOPPING
-from local_crystallography._napari.preview import Preview
 from local_crystallography.steps.training import Training
 
 PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"

@@ -6,9 +6,9 @@ import pytest
 from qtpy import QtCore, QtWidgets
 from test_plot_view import around, clusters, pick
 
-from local_crystallography._napari.explorer import LastChoices, LatentExplorer
+from local_crystallography._napari.explorer.explorer import LastChoices, LatentExplorer
+from local_crystallography._napari.explorer.plot_canvas import FRAME_MS
 from local_crystallography._napari.figure_writer import ask_figure
-from local_crystallography._napari.plot_canvas import FRAME_MS
 from local_crystallography.explore.hover import Hover
 from local_crystallography.explore.plot_data import Choice
 from local_crystallography.explore.presets import PRESETS
@@ -200,7 +200,7 @@ def test_menus_and_cards_of_others(explorer, qtbot):
 @pytest.mark.parametrize("end", ["png", "svg", "pdf"])
 def test_figures_are_written_in_the_background(explorer, qtbot, tmp_path, end, monkeypatch):
     path = tmp_path / f"plots.{end}"
-    monkeypatch.setattr("local_crystallography._napari.explorer.ask_figure", lambda parent: str(path))
+    monkeypatch.setattr("local_crystallography._napari.explorer.explorer.ask_figure", lambda parent: str(path))
     preset(explorer, "Latents, angle, offsets")
     button = explorer.buttons["Export figure …"]
     button.click()

@@ -7,9 +7,9 @@ import pytest
 from pydantic import Field
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari.fields import AutoNumber, PathBox
-from local_crystallography._napari.form import MORE, StepForm
-from local_crystallography._napari.panel import StepPanel
+from local_crystallography._napari.forms.fields import AutoNumber, PathBox
+from local_crystallography._napari.forms.form import MORE, StepForm
+from local_crystallography._napari.forms.panel import StepPanel
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import Step
 from local_crystallography.steps.cluster import Cluster

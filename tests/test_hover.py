@@ -8,9 +8,9 @@ import pytest
 from qtpy import QtCore, QtGui, QtWidgets
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 
-from local_crystallography._napari.aside import Aside
-from local_crystallography._napari.card import HINT, NO_NETWORK, HoverCard
-from local_crystallography._napari.hover import Nearest, RingWidget
+from local_crystallography._napari.bench.aside import Aside
+from local_crystallography._napari.explorer.card import HINT, NO_NETWORK, HoverCard
+from local_crystallography._napari.explorer.hover import Nearest, RingWidget
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.explore.readout import readout

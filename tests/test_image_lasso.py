@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari.image_lasso import ImageLasso
-from local_crystallography._napari.workbench import Workbench
+from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.selecting.image_lasso import ImageLasso
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image

@@ -9,10 +9,11 @@ from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
 from napari.layers import Layer, Points, Shapes
 
-from local_crystallography._napari import layers, link
-from local_crystallography._napari.link import SelectionLink
-from local_crystallography._napari.results import ResultLayers
-from local_crystallography._napari.work import work_on
+from local_crystallography._napari.bench import link
+from local_crystallography._napari.bench.link import SelectionLink
+from local_crystallography._napari.bench.work import work_on
+from local_crystallography._napari.viewer import layers
+from local_crystallography._napari.viewer.results import ResultLayers
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari import legend as legend_module
-from local_crystallography._napari.legend import COUNT, NAME, PATCH, Legend
-from local_crystallography._napari.range_box import RangeBox
+from local_crystallography._napari.explorer import legend as legend_module
+from local_crystallography._napari.explorer.legend import COUNT, NAME, PATCH, Legend
+from local_crystallography._napari.explorer.range_box import RangeBox
 from local_crystallography.explore.plot_data import key_of
 from local_crystallography.explore.selection import Selection
 from local_crystallography.explore.styles import ClassStyles

@@ -7,9 +7,9 @@ from napari.utils.theme import get_theme
 from qtpy import QtCore, QtGui, QtWidgets
 from scipy.stats import norm
 
-from local_crystallography._napari.class_views import NO_CLASSES, NO_TABLEAUX
 from local_crystallography._napari.docks import MANIFOLD
-from local_crystallography._napari.manifold import NO_NETWORK
+from local_crystallography._napari.manifold.class_views import NO_CLASSES, NO_TABLEAUX
+from local_crystallography._napari.manifold.manifold import NO_NETWORK
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.explore import gallery as galleries

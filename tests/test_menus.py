@@ -136,7 +136,7 @@ def test_a_command_says_what_has_to_be_done_first(viewer, menu, said, words):
 
 def test_a_command_leaves_a_step_that_runs_alone(viewer, menu, said, monkeypatch):
     viewer.add_image(np.eye(64), name="eye")
-    monkeypatch.setattr("local_crystallography._napari.workbench.Workbench.running", True)
+    monkeypatch.setattr("local_crystallography._napari.bench.workbench.Workbench.running", True)
     entry(menu, "Segment", "Find atoms").trigger()
     assert said == ["A step is running: wait until it has ended, or stop it."]
 

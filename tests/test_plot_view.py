@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from qtpy import QtCore
 
-from local_crystallography._napari.plot_canvas import FRAME_MS
-from local_crystallography._napari.plot_view import ONE_COLOUR, PlotView
+from local_crystallography._napari.explorer.plot_canvas import FRAME_MS
+from local_crystallography._napari.explorer.plot_view import ONE_COLOUR, PlotView
 from local_crystallography.explore.hover import Hover
 from local_crystallography.explore.plot_data import MODES, Choice
 from local_crystallography.explore.selection import Selection

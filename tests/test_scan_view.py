@@ -7,8 +7,8 @@ from napari.layers import Image as ImageLayer
 from test_correct_scan import drifting, skewed
 
 from local_crystallography._napari.average import average_frames
-from local_crystallography._napari.layers import KEY, note_of
 from local_crystallography._napari.scan import PUT_RIGHT, SHOW, STALE
+from local_crystallography._napari.viewer.layers import KEY, note_of
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image

@@ -6,10 +6,10 @@ import pytest
 from napari.components import ViewerModel
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari import selection_work
-from local_crystallography._napari.layers import is_result, note_of
-from local_crystallography._napari.selection_menu import TIPS, SelectionActions
-from local_crystallography._napari.workbench import Workbench
+from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.selecting import selection_work
+from local_crystallography._napari.selecting.selection_menu import TIPS, SelectionActions
+from local_crystallography._napari.viewer.layers import is_result, note_of
 from local_crystallography.analysis import Analysis
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.paint_map import PaintMap

@@ -8,11 +8,11 @@ import pytest
 import yaml
 from qtpy import QtGui
 
+from local_crystallography._napari.bench.worker import Stop, guarded
 from local_crystallography._napari.dock import MainDock
 from local_crystallography._napari.docks import EXPLORER
 from local_crystallography._napari.help import HelpButton, anchor
 from local_crystallography._napari.settings import PLUGIN, Settings, limited
-from local_crystallography._napari.worker import Stop, guarded
 from local_crystallography.analysis import title
 from local_crystallography.recipe import Recipe
 

@@ -8,9 +8,9 @@ from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.dock import MainDock
 from local_crystallography._napari.docks import SideDocks
+from local_crystallography._napari.forms.panel import RUN
 from local_crystallography._napari.habits import RUN_ALL
 from local_crystallography._napari.help import HelpButton, anchor
-from local_crystallography._napari.panel import RUN
 
 CONTROLS = (
     QtWidgets.QAbstractButton,

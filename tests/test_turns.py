@@ -3,7 +3,7 @@
 import pytest
 from qtpy import QtCore
 
-from local_crystallography._napari.turns import Turns
+from local_crystallography._napari.bench.turns import Turns
 
 
 @pytest.fixture

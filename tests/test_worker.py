@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from local_crystallography._napari.garbage import PUT_OFF
-from local_crystallography._napari.worker import Around, Outcome, Report, Runner, run_once, run_steps
+from local_crystallography._napari.bench.garbage import PUT_OFF
+from local_crystallography._napari.bench.worker import Around, Outcome, Report, Runner, run_once, run_steps
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
 from local_crystallography.steps.segment import Segment

@@ -10,7 +10,7 @@ from napari.layers import Image as ImageLayer
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_warning
 
-from local_crystallography._napari import layers
+from local_crystallography._napari.viewer import layers
 from local_crystallography.data.errors import InputError
 from local_crystallography.steps.average_frames import AverageFrames, FrameAverage
 

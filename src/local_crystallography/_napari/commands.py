@@ -9,9 +9,9 @@ from napari.layers import Image as ImageLayer
 from napari.utils.notifications import show_warning
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari import layers
 from local_crystallography._napari.dock import MainDock
-from local_crystallography._napari.panel import StepPanel
+from local_crystallography._napari.forms.panel import StepPanel
+from local_crystallography._napari.viewer import layers
 
 NAME = "Local Crystallography"
 DOCK = f"{NAME} ({NAME})"

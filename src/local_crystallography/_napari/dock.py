@@ -12,20 +12,20 @@ from napari.utils.theme import get_theme
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.arrange import OPEN, SAVE, TIPS, arrange
-from local_crystallography._napari.boxes import ColourBox, LayerBox
+from local_crystallography._napari.bench.work import Work
+from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.bench.worker import Report
 from local_crystallography._napari.docks import EXPLORER, MANIFOLD, SideDocks
-from local_crystallography._napari.explorer import LatentExplorer
+from local_crystallography._napari.explorer.explorer import LatentExplorer
+from local_crystallography._napari.forms.boxes import ColourBox, LayerBox
+from local_crystallography._napari.forms.panel import StepPanel, standing
+from local_crystallography._napari.forms.region import RegionBox
 from local_crystallography._napari.habits import Habits
 from local_crystallography._napari.hint import Hint
-from local_crystallography._napari.layers import default_colour
-from local_crystallography._napari.panel import StepPanel, standing
 from local_crystallography._napari.plots import Clock, TrainingWatch
-from local_crystallography._napari.region import RegionBox
 from local_crystallography._napari.scan import ScanTools
 from local_crystallography._napari.session import ask_folder_to_open, ask_folder_to_save
-from local_crystallography._napari.work import Work
-from local_crystallography._napari.workbench import Workbench
-from local_crystallography._napari.worker import Report
+from local_crystallography._napari.viewer.layers import default_colour
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.training import Training
 

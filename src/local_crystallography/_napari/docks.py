@@ -9,13 +9,13 @@ import pandas as pd
 from napari.utils.theme import get_theme
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.card import HoverCard
-from local_crystallography._napari.explorer import LastChoices, LatentExplorer
-from local_crystallography._napari.hover import ImageHover
-from local_crystallography._napari.manifold import ManifoldDock
-from local_crystallography._napari.selection_menu import TIP, SelectionActions
+from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.explorer.card import HoverCard
+from local_crystallography._napari.explorer.explorer import LastChoices, LatentExplorer
+from local_crystallography._napari.explorer.hover import ImageHover
+from local_crystallography._napari.manifold.manifold import ManifoldDock
+from local_crystallography._napari.selecting.selection_menu import TIP, SelectionActions
 from local_crystallography._napari.settings import Settings
-from local_crystallography._napari.workbench import Workbench
 from local_crystallography.data.atoms import Atoms
 
 MAIN, EXPLORER, MANIFOLD = "Local Crystallography", "Latent explorer", "Manifold"

@@ -11,8 +11,8 @@ from qtpy import QtCore, QtWidgets
 # after qtpy, so that pyqtgraph takes the same Qt binding
 import pyqtgraph as pg
 
+from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.theme import theme_of
-from local_crystallography._napari.workbench import Workbench
 from local_crystallography.data.progress import Progress
 
 REDRAW_MS = 100

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from napari.layers import Layer
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari import layers
-from local_crystallography._napari.work import Work
-from local_crystallography._napari.workbench import Workbench
+from local_crystallography._napari.bench.work import Work
+from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.viewer import layers
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.image import Image
 from local_crystallography.positions.scan import ScanCorrection

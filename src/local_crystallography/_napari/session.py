@@ -7,8 +7,8 @@ from typing import Any
 
 from qtpy import QtWidgets
 
-from local_crystallography._napari import layers
-from local_crystallography._napari.layers import LayerData
+from local_crystallography._napari.viewer import layers
+from local_crystallography._napari.viewer.layers import LayerData
 from local_crystallography.analysis import Analysis
 from local_crystallography.io.provenance import PROVENANCE
 

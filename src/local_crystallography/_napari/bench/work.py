@@ -1,0 +1,144 @@
+"""One image layer with its analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Layer
+
+from local_crystallography._napari.viewer import layers
+from local_crystallography._napari.viewer.results import ResultLayers
+from local_crystallography.analysis import MISSING, Analysis
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import Image
+from local_crystallography.data.probability import ProbabilityMap
+from local_crystallography.steps.base import Step
+
+
+@dataclass
+class Work:
+    """One image layer with its analysis.
+
+    `sources` are the layers chosen instead of a result; `edited` tells that atoms were changed by hand; `session` is
+    the folder the layer came from, until it has been opened.
+    """
+
+    layer: Any
+    analysis: Analysis
+    results: ResultLayers
+    sources: dict[str, Any] = field(default_factory=dict)
+    edited: bool = False
+    errors: dict[str, str] = field(default_factory=dict)
+    session: Path | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells the layer apart from others."""
+        return str(self.layer.unique_id)
+
+    @property
+    def replaced(self) -> set[str]:
+        """The steps whose results the user brought instead."""
+        if self.edited or "atoms" in self.sources:
+            return {"segment", "find_atoms"}
+        return {"segment"} if "probability" in self.sources else set()
+
+    def missing(self, step: Step) -> str | None:
+        """What has to be done before the step can run, in words; layers of the user's own count."""
+        message = self.analysis.missing(step)
+        if message is None or message == MISSING["image"]:
+            return None
+        given = any(MISSING[name] == message for name in self.sources)
+        return None if given else message
+
+    def given(self, steps: tuple[Step, ...]) -> dict[str, Any]:
+        """Results that come from the user: other layers, or atoms edited by hand, where they differ.
+
+        Raises
+        ------
+        InputError
+            For a layer that cannot be taken.
+        """
+        names = {step.name() for step in steps}
+        given: dict[str, Any] = {}
+        if "probability" in self.sources and names - {"segment"}:
+            chosen, known = ProbabilityMap.of(self.sources["probability"].data), self.analysis.probability
+            if known is None or not np.array_equal(chosen.values, known.values):
+                given["probability"] = chosen
+        if names - {"segment", "find_atoms"} and (atoms := self._given_atoms()) is not None:
+            given["atoms"] = atoms
+        return given
+
+    def _given_atoms(self) -> Atoms | None:
+        if "atoms" in self.sources:
+            atoms = layers.atoms_from(self.sources["atoms"], self.layer)
+            return None if self.analysis.knows(atoms) else atoms
+        if (edited := self.results.edited_atoms()) is not None:
+            self.edited = True
+        return edited
+
+    def prepare(self, given: dict[str, Any]) -> None:
+        """Give the analysis its image, the first time, and what the user brings along; in any thread.
+
+        Raises
+        ------
+        InputError
+            For an image that cannot be analysed, or a probability map of another shape.
+        """
+        if self.analysis.image is None:
+            self.analysis.image = layers.image_from(self.layer)
+        for name, value in given.items():
+            if name == "probability":
+                _check_probability(value.values, self.analysis.image)
+            setattr(self.analysis, name, value)
+
+    def leave_edited(self, names: set[str]) -> None:
+        """Atoms edited by hand that are about to be found anew stay, as a layer of the user's own."""
+        found_anew = bool(names & {"segment", "find_atoms"})
+        if found_anew and (self.edited or self.results.edited_atoms() is not None):
+            layer = self.results.get("atoms")
+            if layer is not None:
+                layer.name, layer.visible = "atoms edited by hand", False
+            self.results.forget("atoms")
+            self.edited = False
+
+
+def work_on(viewer: Any, layer: Any, analysis: Analysis) -> Work:
+    """Work on an image layer, which remembers its analysis from now on: it outlives the dock."""
+    work = Work(layer, analysis, ResultLayers(viewer, layer, analysis))
+    work.edited = analysis.atoms is not None and "find_atoms" not in analysis.asked
+    layer.metadata.setdefault(layers.KEY, {})["analysis"] = analysis
+    return work
+
+
+def open_work(viewer: Any, folder: Path) -> Work:
+    """A saved session with a new layer for its image, which is not in the viewer yet; in any thread."""
+    analysis = Analysis.open(folder)
+    assert analysis.image is not None
+    work = work_on(viewer, Layer.create(*layers.layer_of(analysis.image)), analysis)
+    work.results.prepare()
+    return work
+
+
+def work_again(viewer: Any, layer: Any, analysis: Analysis, others: Iterable[Work]) -> Work:
+    """Work on an analysis that has layers in the viewer already, but for those of other works."""
+    work = work_on(viewer, layer, analysis)
+    taken = {key for other in others for key in other.results.keys}
+    own = [each for each in viewer.layers if str(each.unique_id) not in taken and layers.belongs(each, layer)]
+    # a session opened twice has each layer twice: those above this image come first
+    place = viewer.layers.index(layer)
+    work.results.take([*(each for each in own if viewer.layers.index(each) > place), *own])
+    return work
+
+
+def _check_probability(values: Any, image: Image | None) -> None:
+    if image is not None and values.shape != image.data.shape:
+        raise InputError(
+            f"A probability map of shape {values.shape} came with an image of shape {image.data.shape}; "
+            "pick a layer of the image's own shape."
+        )

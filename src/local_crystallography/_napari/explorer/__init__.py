@@ -1,0 +1,1 @@
+"""The latent explorer: linked plots of the atoms, and what the pointer is on."""

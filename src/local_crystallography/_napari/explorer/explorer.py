@@ -1,0 +1,237 @@
+"""The latent explorer: one to four linked plots of the atoms, with the tools that select in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+import pandas as pd
+from qtpy import QtCore, QtGui, QtWidgets
+
+from local_crystallography._napari.explorer.explorer_bar import ExplorerBar
+from local_crystallography._napari.explorer.legend import Legend
+from local_crystallography._napari.explorer.plot_box import Tool
+from local_crystallography._napari.explorer.plot_view import PlotView
+from local_crystallography._napari.figure_writer import FigureWriter, ask_figure
+from local_crystallography._napari.theme import paint
+from local_crystallography.explore.hover import Hover
+from local_crystallography.explore.plot_data import Choice
+from local_crystallography.explore.presets import PRESETS, further, has_columns
+from local_crystallography.explore.selection import How, Selection
+from local_crystallography.explore.styles import ClassStyles
+from local_crystallography.io.plot_figures import Panel
+
+SIDE_WIDTH = 176
+ROOMY = 1000
+"""Width from which legend and cards lie side by side."""
+
+
+@dataclass
+class LastChoices:
+    """What the user chose last; an empty preset is a choice of their own."""
+
+    preset: str = next(iter(PRESETS))
+    plots: int = 1
+    tool: Tool = "Lasso"
+
+
+class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
+    """Linked plots of one table; selection and hover, over its rows, are shared with whoever else shows them."""
+
+    failed = QtCore.Signal(str)
+    plots_changed = QtCore.Signal(int)
+    """Number of plots."""
+
+    def __init__(
+        self,
+        selection: Selection,
+        hover: Hover,
+        parent: QtWidgets.QWidget | None = None,
+        last: LastChoices | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.selection, self.hover = selection, hover
+        self.last = last or LastChoices()
+        self.table, self.styles = pd.DataFrame(), ClassStyles()
+        self.plots: list[PlotView] = []
+        self.bar = ExplorerBar()
+        self.legend = Legend(selection)
+        self._dark = True
+        self._writer: FigureWriter | None = None
+        self._grid = QtWidgets.QGridLayout()
+        self._side = QtWidgets.QBoxLayout(QtWidgets.QBoxLayout.Direction.TopToBottom)
+        self._lay_out()
+        self._connect()
+        self.bar.show_choices(self.last.preset, self.last.plots)
+        self.bar.buttons[self.last.tool].setChecked(True)
+        self._on_preset_chosen(self.last.preset, self.last.plots)
+        self.set_theme(dark=True)
+        self._on_selection_changed()
+
+    @property
+    def buttons(self) -> dict[str, QtWidgets.QToolButton]:
+        """Tools and what else can be done, by name."""
+        return self.bar.buttons
+
+    @property
+    def status(self) -> QtWidgets.QLabel:
+        """How many are selected."""
+        return self.bar.status
+
+    def set_table(self, frame: pd.DataFrame, styles: ClassStyles | None = None) -> None:
+        """Show another table; the columns chosen stay where they still exist.
+
+        The selection starts again where the number of rows is another one.
+        """
+        self.table, self.styles = frame, styles or ClassStyles()
+        if len(frame) != len(self.selection):
+            self.selection.resize(len(frame), source=self)
+        self.bar.offer_presets([name for name in PRESETS if has_columns(name, frame.columns)])
+        for plot in self.plots:
+            plot.set_table(frame, self.styles)
+        self._on_selection_changed()
+
+    def select_polygon(self, polygon: npt.ArrayLike, how: How = "replace") -> None:
+        """Select in the first plot; a (M, 2) polygon of x, y in the units of its axes."""
+        self.plots[0].select_polygon(polygon, how)
+
+    def set_theme(self, dark: bool) -> None:
+        """Light on dark, or the other way round."""
+        self._dark = dark
+        paint(self, dark)
+        self.bar.set_theme(dark)
+        for plot in self.plots:
+            plot.set_theme(dark)
+
+    def add_menu(self, text: str, menu: QtWidgets.QMenu, tip: str) -> QtWidgets.QToolButton:
+        """A button in the toolbar that opens a menu."""
+        return self.bar.add_menu(text, menu, tip)
+
+    def add_side(self, widget: QtWidgets.QWidget) -> None:
+        """A narrow widget at the right."""
+        widget.setFixedWidth(SIDE_WIDTH)
+        self._side.addWidget(widget, stretch=1)
+
+    def leave(self) -> None:
+        """Listen no more; a figure being written is finished first."""
+        self.selection.changed.disconnect(self._on_selection_changed, missing_ok=True)
+        for plot in self.plots:
+            plot.leave()
+        if self._writer is not None:
+            self._writer.wait()
+
+    def resizeEvent(self, event: Any) -> None:
+        super().resizeEvent(event)
+        directions = QtWidgets.QBoxLayout.Direction
+        self._side.setDirection(directions.LeftToRight if self.width() >= ROOMY else directions.TopToBottom)
+
+    def _lay_out(self) -> None:
+        scroll = QtWidgets.QScrollArea(widgetResizable=True)
+        scroll.setWidget(self.legend)
+        scroll.setFrameShape(scroll.Shape.NoFrame)
+        scroll.setFixedWidth(SIDE_WIDTH)
+        scroll.setMinimumHeight(60)
+        scroll.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        key = QtWidgets.QVBoxLayout()
+        key.setSpacing(4)
+        key.addWidget(self.status)
+        key.addWidget(scroll, stretch=1)
+        self._side.addLayout(key, stretch=1)
+        self._grid.setSpacing(6)
+        middle = QtWidgets.QHBoxLayout()
+        middle.addLayout(self._grid, stretch=1)
+        middle.addLayout(self._side)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(4, 2, 4, 2)
+        layout.setSpacing(3)
+        layout.addWidget(self.bar)
+        layout.addLayout(middle, stretch=1)
+
+    def _connect(self) -> None:
+        bar, buttons = self.bar, self.bar.buttons
+        bar.preset_chosen.connect(lambda name: self._on_preset_chosen(name, len(PRESETS[name])))
+        bar.number_chosen.connect(lambda number: self._on_preset_chosen(self.last.preset, number))
+        bar.tool_chosen.connect(self._on_tool_chosen)
+        buttons["Clear"].clicked.connect(lambda: self.selection.clear(self))
+        buttons["Invert"].clicked.connect(lambda: self.selection.invert(self))
+        buttons["Undo"].clicked.connect(lambda: self.selection.undo(self))
+        buttons["Export figure …"].clicked.connect(self._on_export_clicked)
+        self.legend.failed.connect(self.failed)
+        escape = QtGui.QShortcut(QtGui.QKeySequence("Esc"), self)
+        escape.setContext(QtCore.Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        escape.activated.connect(self._on_escape)
+        self.selection.changed.connect(self._on_selection_changed)
+        self.destroyed.connect(lambda: self.leave())
+
+    def _on_preset_chosen(self, preset: str, number: int) -> None:
+        """Show a preset, or a number of plots of which the first are those of a preset or of one's own."""
+        changed = preset != self.last.preset or not self.plots
+        choices = list(PRESETS[preset]) if changed and preset else [plot.wanted for plot in self.plots]
+        self.last.preset, self.last.plots = preset, number
+        self._show_plots(further(choices, number))
+        self.bar.show_choices(preset, number)
+        self.plots_changed.emit(number)
+
+    def _show_plots(self, choices: list[Choice]) -> None:
+        while len(self.plots) > len(choices):
+            plot = self.plots.pop()
+            plot.leave()
+            self._grid.removeWidget(plot)
+            plot.hide()
+            plot.deleteLater()
+        while len(self.plots) < len(choices):
+            self.plots.append(self._new_plot())
+        across = 2 if len(choices) == 4 else len(choices)
+        for place, (plot, choice) in enumerate(zip(self.plots, choices, strict=True)):
+            self._grid.addWidget(plot, place // across, place % across)
+            plot.set_table(self.table, self.styles, choice)
+        for column in range(4):
+            self._grid.setColumnStretch(column, int(column < across))
+
+    def _new_plot(self) -> PlotView:
+        plot = PlotView(self.selection, self.hover)
+        plot.set_theme(self._dark)
+        plot.box.set_tool(self.last.tool)
+        plot.changed.connect(self._on_plot_changed)
+        plot.chosen.connect(self._on_own_choice)
+        return plot
+
+    def _on_own_choice(self) -> None:
+        self.last.preset = ""
+        self.bar.show_choices("", len(self.plots))
+
+    def _on_plot_changed(self) -> None:
+        keys = [plot.plot.data.key for plot in self.plots if plot.plot.data is not None]
+        self.legend.show_keys(keys, self.styles)
+
+    def _on_tool_chosen(self, tool: Tool) -> None:
+        self.last.tool = tool
+        for plot in self.plots:
+            plot.box.set_tool(tool)
+
+    def _on_escape(self) -> None:
+        dropped = [plot.box.drop() for plot in self.plots]
+        if not any(dropped):
+            self.selection.clear(self)
+
+    def _on_selection_changed(self, source: object = None) -> None:
+        self.bar.show_selection(self.selection)
+
+    def _on_export_clicked(self) -> None:
+        if self._writer is None and (path := ask_figure(self)):
+            self.export(path)
+
+    def export(self, path: str) -> None:
+        """Write the plots as they are seen into a file, in the background."""
+        panels = [Panel(plot.data, self.selection.mask, plot.plot.view) for plot in self.plots]
+        self._writer = FigureWriter(path, panels, self)
+        self._writer.ended.connect(self._on_written)
+        self.buttons["Export figure …"].setEnabled(False)
+        self._writer.start()
+
+    def _on_written(self, problem: str) -> None:
+        self._writer = None
+        self.buttons["Export figure …"].setEnabled(True)
+        if problem:
+            self.failed.emit(problem)

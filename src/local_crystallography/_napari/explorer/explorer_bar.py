@@ -1,0 +1,116 @@
+"""The toolbar of the latent explorer."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from qtpy import QtCore, QtWidgets
+
+from local_crystallography._napari.explorer.plot_box import Tool
+from local_crystallography._napari.help import HelpButton
+from local_crystallography._napari.icons import icon
+from local_crystallography._napari.theme import theme_of
+from local_crystallography.explore.presets import MOST_PLOTS, PRESETS
+from local_crystallography.explore.presets import TIPS as PRESET_TIPS
+from local_crystallography.explore.selection import Selection
+
+TOOLS: tuple[Tool, ...] = get_args(Tool)
+KEYS = "Shift adds, Alt or Ctrl subtracts, both intersect"
+VIEW = "The wheel zooms, the middle button moves, a double click shows all."
+TIPS = {
+    "Lasso": f"Lasso: draw around points to select them.\n{KEYS}.\n{VIEW}",
+    "Rectangle": f"Rectangle: drag across points to select them.\n{KEYS}.\n{VIEW}",
+    "Click": f"Click: select the point clicked, or the bar of a histogram.\n{KEYS}.\n{VIEW}",
+    "Move": "Move: drag the view, with the right button its scale.\nThe wheel zooms, a double click shows all.",
+    "Clear": "Clear: select nothing (Esc)",
+    "Invert": "Invert: select what is not selected",
+    "Undo": "Undo: take back the last change of the selection",
+    "Export figure …": "Export figure: write the plots as they are seen to PNG, SVG or PDF",
+}
+OWN = "own choice"
+ICON, ARROW = 18, 36
+
+
+class ExplorerBar(QtWidgets.QWidget):  # type: ignore[misc]
+    """Presets, number of plots and tools; `status` says how many are selected, wherever it is placed."""
+
+    preset_chosen = QtCore.Signal(str)
+    number_chosen = QtCore.Signal(int)
+    tool_chosen = QtCore.Signal(str)
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.presets, self.numbers = QtWidgets.QComboBox(), QtWidgets.QComboBox()
+        self.buttons = {name: QtWidgets.QToolButton() for name in TIPS}
+        self.status = QtWidgets.QLabel()
+        self._tools = QtWidgets.QButtonGroup(self)
+        self._row = QtWidgets.QHBoxLayout(self)
+        self._fill()
+        self.presets.activated.connect(lambda: self.preset_chosen.emit(self.presets.currentText()))
+        self.numbers.activated.connect(lambda place: self.number_chosen.emit(place + 1))
+        for name in TOOLS:
+            self.buttons[name].toggled.connect(lambda on, name=name: on and self.tool_chosen.emit(name))
+        self.set_theme(dark=True)
+
+    def offer_presets(self, names: list[str]) -> None:
+        """Offer the presets whose columns there are."""
+        for place, name in enumerate(PRESETS):
+            self.presets.model().item(place).setEnabled(name in names)
+
+    def show_choices(self, preset: str, number: int) -> None:
+        """Show what is chosen; an empty preset is a choice of the user's own."""
+        self.presets.setCurrentIndex(self.presets.findText(preset) if preset else -1)
+        self.numbers.setCurrentIndex(number - 1)
+
+    def show_selection(self, selection: Selection) -> None:
+        """Show how many are selected."""
+        self.status.setText(f"{selection.count} of {len(selection)} selected")
+        self.buttons["Undo"].setEnabled(selection.can_undo)
+        self.buttons["Clear"].setEnabled(bool(selection.count))
+
+    def add_menu(self, text: str, menu: QtWidgets.QMenu, tip: str) -> QtWidgets.QToolButton:
+        """A button that opens a menu."""
+        button = QtWidgets.QToolButton()
+        button.setText(text)
+        button.setToolTip(tip)
+        button.setMenu(menu)
+        button.setPopupMode(button.ToolButtonPopupMode.InstantPopup)
+        button.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextOnly)
+        # napari's style draws the arrow over the end of the words
+        button.setMinimumWidth(self.fontMetrics().horizontalAdvance(text) + ARROW)
+        self._row.insertWidget(self._row.count() - 1, button)  # before the stretch
+        return button
+
+    def set_theme(self, dark: bool) -> None:
+        """Icons in the colour of the text."""
+        for name, button in self.buttons.items():
+            button.setIcon(icon(name, theme_of(dark).text, theme_of(dark).held))
+
+    def _fill(self) -> None:
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(3)
+        self.presets.addItems(PRESETS)
+        self.presets.setPlaceholderText(OWN)
+        self.presets.setToolTip("Plots as in the figures of the paper")
+        for place, name in enumerate(PRESETS):
+            self.presets.setItemData(place, PRESET_TIPS[name], QtCore.Qt.ItemDataRole.ToolTipRole)
+        self.presets.setMinimumContentsLength(9)
+        self.presets.setSizeAdjustPolicy(self.presets.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.numbers.addItems([str(number) for number in range(1, MOST_PLOTS + 1)])
+        self.numbers.setToolTip("Number of linked plots")
+        self._row.addWidget(self.presets, stretch=1)
+        self.presets.setMaximumWidth(220)
+        self._row.addWidget(self.numbers)
+        for name, button in self.buttons.items():
+            button.setToolTip(TIPS[name])
+            button.setAccessibleName(name)
+            button.setIconSize(QtCore.QSize(ICON, ICON))
+            button.setAutoRaise(True)
+            if name in TOOLS:
+                button.setCheckable(True)
+                self._tools.addButton(button)
+            if name in ("Lasso", "Clear", "Export figure …"):
+                self._row.addSpacing(2)
+            self._row.addWidget(button)
+        self._row.addWidget(HelpButton("Latent explorer"))
+        self._row.addStretch()

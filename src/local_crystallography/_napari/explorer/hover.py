@@ -1,0 +1,262 @@
+"""The pointer over the image: the atom beneath it, a click that selects it, and a ring where a plot points at one."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from qtpy import QtCore, QtGui, QtWidgets
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
+from scipy.spatial import cKDTree
+
+from local_crystallography._napari.bench.work import Work
+from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.scan import frame_shown
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.explore.selection import How
+
+SAMPLE = 1000
+"""Atoms that are enough for the distance between neighbours."""
+ALONE = 20.0
+"""Distance to a neighbour that does not exist, pixels."""
+STILL = 3.0
+"""A button that moves less than this many points between press and release has clicked."""
+SMALLEST_RING, LINE = 14, 2
+
+
+class Nearest:
+    """The atoms of one frame, to be asked which one is at a place."""
+
+    def __init__(self, atoms: Atoms, frame: int) -> None:
+        self.atoms, self.frame = atoms, frame
+        self.rows: npt.NDArray[np.intp] = np.flatnonzero(atoms.frame == frame)
+        yx = atoms.yx[self.rows]
+        # built as simply as can be: a tree that is balanced takes 5 times as long to build and saves nothing here
+        self._tree = cKDTree(yx, balanced_tree=False, compact_nodes=False)
+        some = yx[:: max(1, len(yx) // SAMPLE)]
+        between = self._tree.query(some, 2)[0][:, 1] if len(yx) > 1 else np.array([ALONE])
+        self.reach = float(np.median(between)) / 2
+
+    def is_of(self, atoms: Atoms, frame: int) -> bool:
+        """Whether these are the same places: columns may be others."""
+        if frame != self.frame or (atoms is not self.atoms and not atoms.same_atoms(self.atoms)):
+            return False
+        self.atoms = atoms
+        return True
+
+    def row(self, yx: npt.ArrayLike) -> int | None:
+        """Row of the atom at a place (y, x) in pixels; None farther away than half the distance of neighbours."""
+        away, index = self._tree.query(yx)
+        return int(self.rows[index]) if away <= self.reach else None
+
+
+class ImageHover(QtCore.QObject):  # type: ignore[misc]
+    """Tells which atom is under the pointer in the image, and selects it at a click (Shift adds, Alt subtracts)."""
+
+    def __init__(self, viewer: Any, bench: Workbench, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.viewer, self.bench = viewer, bench
+        self.ring = Ring(viewer, parent)
+        self._nearest: Nearest | None = None
+        viewer.mouse_move_callbacks.append(self._on_mouse_move)
+        viewer.mouse_drag_callbacks.append(self._on_mouse_press)
+        viewer.events.mouse_over_canvas.connect(self._on_pointer_left)
+        viewer.dims.events.current_step.connect(self._show_ring)
+        bench.hover.changed.connect(self._on_hover_changed)
+        bench.changed.connect(self._on_bench_changed)
+
+    def leave(self) -> None:
+        """Follow the viewer no more."""
+        self.viewer.mouse_move_callbacks.remove(self._on_mouse_move)
+        self.viewer.mouse_drag_callbacks.remove(self._on_mouse_press)
+        self.viewer.events.mouse_over_canvas.disconnect(self._on_pointer_left)
+        self.viewer.dims.events.current_step.disconnect(self._show_ring)
+        self.bench.hover.changed.disconnect(self._on_hover_changed)
+        self.bench.changed.disconnect(self._on_bench_changed)
+        self.ring.leave()
+
+    def row_at(self, position: Any) -> int | None:
+        """Row of the atom at a place of the world; None where there is none."""
+        work = self.bench.active
+        if work is None or work.analysis.atoms is None or self.viewer.dims.ndisplay != 2:
+            return None
+        atoms, frame = work.analysis.atoms, frame_shown(self.viewer, work.layer)
+        if self._nearest is None or not self._nearest.is_of(atoms, frame):
+            self._nearest = Nearest(atoms, frame)
+        yx = work.layer.world_to_data(position)[-2:]
+        return self._nearest.row(yx) if len(self._nearest.rows) else None
+
+    def _on_mouse_move(self, viewer: Any, event: Any) -> None:
+        row = None if event.is_dragging else self.row_at(event.position)
+        if row is None:
+            self.bench.hover.clear(source=self)
+        else:
+            self.bench.hover.on_atom(row, source=self)
+
+    def _on_mouse_press(self, viewer: Any, event: Any) -> Generator[None, None, None]:
+        first, position, how = np.array(event.pos), event.position, how_of(event.modifiers)
+        if event.button != 1 or not self._moves_only():
+            return
+        yield
+        while event.type == "mouse_move":
+            yield
+        if np.abs(np.array(event.pos) - first).max() <= STILL and (row := self.row_at(position)) is not None:
+            self._select(row, how)
+
+    def _select(self, row: int, how: How) -> None:
+        if row < len(self.bench.selection):
+            mask = np.zeros(len(self.bench.selection), bool)
+            mask[row] = True
+            self.bench.selection.apply(mask, how, source=self)
+
+    def _moves_only(self) -> bool:
+        """Whether a press means nothing else to the active layer: no point is added, no polygon begun."""
+        active = self.viewer.layers.selection.active
+        return active is None or str(getattr(active, "mode", "pan_zoom")) == "pan_zoom"
+
+    def _on_pointer_left(self, event: Any = None) -> None:
+        if not self.viewer.mouse_over_canvas:
+            self.bench.hover.clear(source=self)
+
+    def _on_bench_changed(self) -> None:
+        atoms = None if self.bench.active is None else self.bench.active.analysis.atoms
+        row = self.bench.hover.row
+        if row is not None and (atoms is None or row >= len(atoms)):
+            self.bench.hover.clear(source=self)
+
+    def _on_hover_changed(self, source: object) -> None:
+        if source is self:
+            self.ring.hide()
+        else:
+            self._show_ring()
+
+    def _show_ring(self, event: Any = None) -> None:
+        work, row = self.bench.active, self.bench.hover.row
+        atoms = None if work is None else work.analysis.atoms
+        if work is None or row is None or atoms is None or row >= len(atoms):
+            self.ring.hide()
+        elif atoms.frame[row] == frame_shown(self.viewer, work.layer):
+            self.ring.show_around(*_in_world(work, atoms, row))
+        else:
+            self.ring.hide()
+
+
+class Ring:
+    """A ring on the canvas around a place of the world.
+
+    It is a widget above the canvas: a layer would be drawn anew with all others, and stand in the list of layers.
+    """
+
+    def __init__(self, viewer: Any, parent: QtWidgets.QWidget | None) -> None:
+        self.viewer, self._parent = viewer, parent
+        self._widget: RingWidget | None = None
+        self._place: tuple[npt.NDArray[np.float64], float] | None = None
+        camera_of(viewer).events.zoom.connect(self._on_camera_changed)
+        camera_of(viewer).events.center.connect(self._on_camera_changed)
+
+    @property
+    def visible(self) -> bool:
+        """Whether the ring is to be seen."""
+        return self._widget is not None and self._widget.isVisible()
+
+    def show_around(self, place: npt.NDArray[np.float64], size: float) -> None:
+        """Put the ring around a place (…, y, x) of the world, with a diameter in its units."""
+        self._place = (place, size)
+        canvas = self._canvas()
+        if canvas is None:
+            return
+        if self._widget is None or self._widget.parent() is not canvas:
+            self._widget = RingWidget(canvas)
+        rect = self._rect(canvas, place, size)
+        if rect is None:
+            self._widget.hide()
+        else:
+            self._widget.setGeometry(rect)
+            self._widget.show()
+
+    def hide(self) -> None:
+        """Show no ring."""
+        self._place = None
+        if self._widget is not None:
+            self._widget.hide()
+
+    def leave(self) -> None:
+        """Follow the viewer no more."""
+        camera_of(self.viewer).events.zoom.disconnect(self._on_camera_changed)
+        camera_of(self.viewer).events.center.disconnect(self._on_camera_changed)
+        if self._widget is not None:
+            self._widget.deleteLater()
+            self._widget = None
+
+    def _on_camera_changed(self, event: Any = None) -> None:
+        if self._place is not None:
+            self.show_around(*self._place)
+
+    def _rect(self, canvas: Any, place: npt.NDArray[np.float64], size: float) -> QtCore.QRect | None:
+        """Where the ring lies on the canvas; None where places of the world are not told by the camera alone."""
+        camera, dims = camera_of(self.viewer), self.viewer.dims
+        if dims.ndisplay != 2 or grid_of(self.viewer).enabled:
+            return None
+        shown = np.asarray(place)[list(dims.displayed)]
+        away = (shown - np.asarray(camera.center[-2:])) * camera.zoom
+        down, right = (str(way) in ("down", "right") for way in camera.orientation2d)
+        y = canvas.height() / 2 + away[0] * (1 if down else -1)
+        x = canvas.width() / 2 + away[1] * (1 if right else -1)
+        side = max(SMALLEST_RING, round(size * camera.zoom))
+        return QtCore.QRect(round(x - side / 2), round(y - side / 2), side, side)
+
+    def _canvas(self) -> Any:
+        window = self._parent
+        while window is not None and not isinstance(window, QtWidgets.QMainWindow):
+            window = window.parentWidget()
+        return None if window is None else window.centralWidget().findChild(QOpenGLWidget)
+
+
+class RingWidget(QtWidgets.QWidget):  # type: ignore[misc]
+    """A white ring with a dark rim, which lets the mouse through."""
+
+    def __init__(self, parent: QtWidgets.QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(QtCore.Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        parent.installEventFilter(self)
+
+    def eventFilter(self, canvas: Any, event: Any) -> bool:
+        """A canvas of another size shows the place elsewhere, and tells where only when it has been drawn."""
+        if event.type() == QtCore.QEvent.Type.Resize:
+            self.hide()
+        return False
+
+    def paintEvent(self, event: Any) -> None:
+        painter = QtGui.QPainter(self)
+        painter.setRenderHint(painter.RenderHint.Antialiasing)
+        for colour, width in (("black", 2 * LINE), ("white", LINE)):
+            painter.setPen(QtGui.QPen(QtGui.QColor(colour), width))
+            painter.drawEllipse(self.rect().adjusted(LINE, LINE, -LINE, -LINE))
+
+
+def how_of(modifiers: Any) -> How:
+    """What napari's modifiers of a click mean: Shift adds, Alt or Control subtracts, both intersect."""
+    add, take = "Shift" in modifiers, "Alt" in modifiers or "Control" in modifiers
+    return "intersect" if add and take else "add" if add else "subtract" if take else "replace"
+
+
+def camera_of(viewer: Any) -> Any:
+    """The camera, which is part of the scene since napari 0.9."""
+    return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+
+
+def grid_of(viewer: Any) -> Any:
+    """The grid of layers, which is part of the canvas since napari 0.9."""
+    return viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
+
+
+def _in_world(work: Work, atoms: Atoms, row: int) -> tuple[npt.NDArray[np.float64], float]:
+    """Where an atom is in the world, and the diameter of its ring."""
+    layer, yx = work.layer, atoms.yx[row]
+    frame = (float(atoms.frame[row]),) * (layer.ndim - 2)
+    points = work.results.get("atoms")
+    size = 5.0 if points is None or not len(points.size) else float(np.median(points.size[:SAMPLE]))
+    # twice the point of the atom, as the rings of the selection are
+    return np.asarray(layer.data_to_world((*frame, *yx)), float), 2.2 * size * abs(float(layer.scale[-1]))

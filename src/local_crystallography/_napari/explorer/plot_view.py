@@ -1,0 +1,183 @@
+"""One plot with the choice of its columns; it selects, follows the selection, and tells what is pointed at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from qtpy import QtCore, QtWidgets
+
+from local_crystallography._napari.explorer.folded_row import FoldedRow
+from local_crystallography._napari.explorer.plot_canvas import PlotCanvas
+from local_crystallography._napari.theme import paint
+from local_crystallography.explore.density import SHARES
+from local_crystallography.explore.hover import Hover
+from local_crystallography.explore.plot_data import MODES, Choice, PlotData, key_of, plot_data
+from local_crystallography.explore.selection import How, Selection
+from local_crystallography.explore.styles import ClassStyles
+
+ONE_COLOUR = "one colour"
+INSTEAD = {"x": ("z0", "x_px"), "y": ("z1", "y_px"), "colour": ("label", "angle_rad", "z0")}
+"""Columns shown where those asked for are not there, the first that is."""
+_SHARES = ", ".join(f"{100 * share:g}" for share in SHARES)
+TIPS = {
+    "x": "Column along x",
+    "y": "Column along y; a histogram has none",
+    "colour": "Column the points are coloured by; a histogram is split by its classes",
+    "mode": f"points: each atom\ncontours: around {_SHARES} % of the atoms; the corner tells σ of the Gaussian\n"
+    "along x and y, by Scott's rule within the classes of the colour\n"
+    "density: atoms per cell, from the least to the most as in the corner\n"
+    "histogram: of x, split by the classes of the colour; the line is the selected part",
+}
+REACH = 6
+"""How far from the pointer an atom may be, in pixels."""
+
+
+class PlotView(QtWidgets.QWidget):  # type: ignore[misc]
+    """Two columns of a table as points coloured by a third; selection and hover, over its rows, are shared."""
+
+    changed = QtCore.Signal()
+    """Other columns, or other colours, are shown."""
+    chosen = QtCore.Signal()
+    """The user chose other columns or another way to draw."""
+
+    def __init__(self, selection: Selection, hover: Hover, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.selection, self.hover = selection, hover
+        self.table, self.styles = pd.DataFrame(), ClassStyles()
+        self.wanted = Choice()
+        self.combos = {role: QtWidgets.QComboBox() for role in TIPS}
+        self.plot = PlotCanvas()
+        self.box = self.plot.box
+        self._dark = True
+        self.folded = FoldedRow(self.combos.values())
+        self._lay_out()
+        self._connect()
+        self.set_theme(dark=True)
+
+    @property
+    def choice(self) -> Choice:
+        """What is shown."""
+        return Choice(*(combo.currentText() for combo in self.combos.values()))
+
+    @property
+    def data(self) -> PlotData:
+        """What is drawn of it."""
+        assert self.plot.data is not None
+        return self.plot.data
+
+    def set_table(self, frame: pd.DataFrame, styles: ClassStyles | None = None, choice: Choice | None = None) -> None:
+        """Show another table, and other columns where some are given; those asked for stay where they exist."""
+        self.table, self.wanted = frame, choice or self.wanted
+        self._follow_styles(styles or self.styles)
+        self.combos["mode"].setCurrentText(self.wanted.mode)
+        names = [str(name) for name in frame.select_dtypes(["number", "bool"])]
+        for place, role in enumerate(INSTEAD):
+            combo, asked = self.combos[role], getattr(self.wanted, role)
+            combo.clear()
+            combo.addItems([*names, *([ONE_COLOUR] if role == "colour" else [])])
+            wanted = (asked, asked.replace("_nm", "_px"), *INSTEAD[role], *names[place : place + 1], *names[:1])
+            combo.setCurrentText(next((name for name in wanted if combo.findText(name) >= 0), ""))
+        self._redraw()
+        self.plot.show_mask(self.selection.mask)
+        self.plot.mark(self.hover.row)
+
+    def choose(self, choice: Choice) -> None:
+        """Show other columns, or in another way."""
+        self.set_table(self.table, self.styles, choice)
+
+    def select_polygon(self, polygon: npt.ArrayLike, how: How = "replace") -> None:
+        """Select the points inside a (M, 2) polygon of x, y in the units of the axes."""
+        self._select(self.data.inside(polygon), how)
+
+    def set_theme(self, dark: bool) -> None:
+        """Light points on dark, or the other way round."""
+        self._dark = dark
+        paint(self, dark)
+        self.plot.set_theme(dark)
+        self._redraw()
+
+    def leave(self) -> None:
+        """Listen no more."""
+        self.selection.changed.disconnect(self._on_selection_changed, missing_ok=True)
+        self.hover.changed.disconnect(self._on_hover_changed, missing_ok=True)
+        self.styles.changed.disconnect(self._on_styles_changed, missing_ok=True)
+
+    def _lay_out(self) -> None:
+        for role, combo in self.combos.items():
+            combo.setToolTip(TIPS[role])
+            combo.setAccessibleName(role)
+            combo.setMinimumContentsLength(2)
+            combo.setSizeAdjustPolicy(combo.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.combos["mode"].addItems(MODES)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.folded)
+        layout.addWidget(self.plot, stretch=1)
+
+    def _connect(self) -> None:
+        for role, combo in self.combos.items():
+            combo.activated.connect(lambda _, role=role: self._on_chosen(role))
+        self.box.drawn.connect(self.select_polygon)
+        self.box.clicked.connect(self._on_clicked)
+        self.box.pointed.connect(self._on_pointed)
+        self.selection.changed.connect(self._on_selection_changed)
+        self.hover.changed.connect(self._on_hover_changed)
+        self.styles.changed.connect(self._on_styles_changed)
+        self.destroyed.connect(lambda: self.leave())
+
+    def _follow_styles(self, styles: ClassStyles) -> None:
+        if styles is not self.styles:
+            self.styles.changed.disconnect(self._on_styles_changed, missing_ok=True)
+            self.styles = styles
+            styles.changed.connect(self._on_styles_changed)
+
+    def _redraw(self) -> None:
+        choice = self.choice
+        self.folded.say(f"{choice.x} · {choice.mode if choice.mode.startswith('histogram') else choice.y}")
+        self.combos["y"].setEnabled(not choice.mode.startswith("histogram"))
+        key = key_of(self.table, self.choice.colour, self.styles, dark=self._dark)
+        self.plot.show_data(plot_data(self.table, self.choice, key).taking(self.plot.data))
+        self.changed.emit()
+
+    def _select(self, mask: npt.NDArray[np.bool_], how: How) -> None:
+        if len(mask) == len(self.selection):
+            self.selection.apply(mask, how, self)
+
+    def _on_chosen(self, role: str) -> None:
+        self.wanted = replace(self.wanted, **{role: self.combos[role].currentText()})
+        self._redraw()
+        self.plot.mark(self.hover.row)
+        self.chosen.emit()
+
+    def _on_clicked(self, x: float, y: float, how: How) -> None:
+        row = self.data.at((x, y), self.box.pixel(), REACH)
+        mask = np.zeros(len(self.table), bool)
+        if self.data.is_histogram:
+            mask = self.data.bin_at(x)
+        elif row is not None:
+            mask[row] = True
+        self._select(mask, how)
+
+    def _on_pointed(self, place: tuple[float, float] | None) -> None:
+        if place is None:
+            self.hover.clear(self)
+            return
+        row = self.data.at(place, self.box.pixel(), REACH)
+        if row is not None:
+            self.hover.on_atom(row, self)
+        else:
+            self.hover.on_place(self.data.place(*place), self)
+
+    def _on_selection_changed(self, source: object) -> None:
+        self.plot.show_mask(self.selection.mask)
+
+    def _on_hover_changed(self, source: object) -> None:
+        self.plot.mark(self.hover.row)
+
+    def _on_styles_changed(self, column: str) -> None:
+        if column == self.choice.colour:
+            self._redraw()

@@ -1,0 +1,1 @@
+"""Panels and their forms: one widget per field of a step."""

@@ -1,0 +1,108 @@
+"""Combo boxes that follow the viewer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from qtpy import QtCore, QtWidgets
+
+from local_crystallography._napari.viewer.layers import is_result
+
+ONE_COLOUR = "one colour"
+
+
+class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
+    """A choice among the layers of one kind; results of this plugin are not offered.
+
+    Parameters
+    ----------
+    kind
+        Class of the layers.
+    first
+        Words for "no layer", offered on top; without it, a layer is chosen as soon as there is one.
+    """
+
+    chosen = QtCore.Signal(object)
+
+    def __init__(self, viewer: Any, kind: type, first: str = "") -> None:
+        super().__init__()
+        self.viewer, self.kind, self.first = viewer, kind, first
+        self.setSizeAdjustPolicy(self.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(8)
+        events = viewer.layers.events
+        self._events = (events.inserted, events.removed, events.renamed, events.reordered)
+        for event in self._events:
+            event.connect(self._on_layers_changed)
+        self.refresh()
+        self.currentIndexChanged.connect(lambda: self.chosen.emit(self.layer))
+
+    @property
+    def layer(self) -> Any | None:
+        """The layer chosen, or None."""
+        return next((layer for layer in self._offered() if str(layer.unique_id) == self.currentData()), None)
+
+    def choose(self, layer: Any) -> None:
+        """Choose a layer."""
+        self.refresh()
+        self.setCurrentIndex(self.findData(str(layer.unique_id)))
+
+    def show_chosen(self, layer: Any | None) -> None:
+        """Show a choice that was made elsewhere; None for no layer."""
+        with QtCore.QSignalBlocker(self):
+            self.setCurrentIndex(0 if layer is None else max(0, self.findData(str(layer.unique_id))))
+
+    def _offered(self) -> list[Any]:
+        kinds: list[Any] = [layer for layer in self.viewer.layers if isinstance(layer, self.kind)]
+        return [layer for layer in kinds if not is_result(layer)]
+
+    def leave(self) -> None:
+        """Follow the viewer no more."""
+        for event in self._events:
+            event.disconnect(self._on_layers_changed)
+
+    def refresh(self) -> None:
+        """Offer the layers there are; the one chosen stays where it is still there."""
+        before = self.currentData()
+        with QtCore.QSignalBlocker(self):
+            self.clear()
+            if self.first:
+                self.addItem(self.first, "")
+            for layer in self._offered():
+                self.addItem(layer.name, str(layer.unique_id))
+            self.setCurrentIndex(max(0, self.findData(before)) if self.count() else -1)
+        if self.currentData() != before:
+            self.chosen.emit(self.layer)
+
+    def _on_layers_changed(self, event: Any = None) -> None:
+        self.refresh()
+
+
+class ColourBox(QtWidgets.QComboBox):  # type: ignore[misc]
+    """A choice among the columns of numbers; until one is chosen by hand it is the most telling one."""
+
+    chosen = QtCore.Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._by_hand: str | None = None
+        self.addItem(ONE_COLOUR, "")
+        self.activated.connect(self._on_activated)
+
+    def offer(self, features: pd.DataFrame | None, default: str) -> str:
+        """Offer the columns of a table; the name of the one chosen."""
+        numbers = [] if features is None else [str(name) for name in features.select_dtypes("number")]
+        names = [name for name in numbers if name not in ("id", "frame")]
+        with QtCore.QSignalBlocker(self):
+            self.clear()
+            self.addItem(ONE_COLOUR, "")
+            for name in names:
+                self.addItem(name, name)
+            known = self._by_hand is not None and self._by_hand in ("", *names)
+            wanted = self._by_hand if known else default
+            self.setCurrentIndex(max(0, self.findData(wanted)))
+        return str(self.currentData())
+
+    def _on_activated(self) -> None:
+        self._by_hand = str(self.currentData())
+        self.chosen.emit(self.currentData())

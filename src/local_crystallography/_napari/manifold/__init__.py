@@ -1,0 +1,1 @@
+"""The manifold dock: decoded images over the latents, and the classes in pictures."""

@@ -1,0 +1,1 @@
+"""The border with napari: what its layers show of an analysis."""
