@@ -16,6 +16,7 @@ from local_crystallography import (
     Image,
     PaintMap,
     Recipe,
+    RefineAtoms,
     Segment,
     TrainCvae,
     TrainVae,
@@ -255,6 +256,20 @@ def test_classes_given_by_hand_are_to_be_painted(analysis):
     assert not analysis.is_current(PaintMap())
     finish(analysis.run(RECIPE))
     assert {*maps, "hand_label"} == set(analysis.maps)
+
+
+def test_columns_of_ones_own_survive_a_step_that_moves_the_atoms():
+    analysis = Analysis(Image(blobs(square_lattice(9.0)), 0.02))
+    for step in (Segment(), FindAtoms(), RefineAtoms()):
+        finish(analysis.apply(step))
+    moved = analysis.atoms.yx
+    chosen = analysis.atoms.ids[:3]
+    analysis.atoms = with_hand_label(analysis.atoms, np.isin(analysis.atoms.ids, chosen), 4)
+    finish(analysis.apply(RefineAtoms(method="quadratic")))
+    given = analysis.atoms.features.set_index("id")["hand_label"]
+    assert (given.loc[chosen] == 4).all()
+    assert (given.drop(chosen) == -1).all()
+    assert not np.array_equal(analysis.atoms.yx, moved)
 
 
 def test_a_new_image_clears_everything(analysis):

@@ -125,7 +125,8 @@ class Analysis:
         atoms = without(self._results["atoms"], self._hidden_from(step))
         before, after = self._moved.get(step.name(), (None, None))
         if before is not None and after is not None and after.same_atoms(atoms):
-            atoms = before  # nobody edited what the step made, so it begins again from what it was made of
+            # nobody edited what the step made, so it begins again from what it was made of
+            atoms = with_own_columns(before, atoms, made={name for names in self._columns.values() for name in names})
         results = self._results | {"atoms": atoms}
         return tuple(results[name.rstrip("?")] for name in step.needs)
 
@@ -277,6 +278,16 @@ def without(atoms: Atoms | None, columns: list[str]) -> Atoms | None:
     if atoms is None or not columns:
         return atoms
     return (as_found(atoms) if set(FOUND) <= set(columns) else atoms).without(columns)
+
+
+def with_own_columns(atoms: Atoms, later: Atoms, *, made: set[str]) -> Atoms:
+    """The atoms with the columns that `later` ones, by id, have of no step (`made` are those of steps) or otherwise."""
+    old, new = atoms.features.set_index("id"), later.features.set_index("id")
+    for name in [name for name in new if name not in made]:
+        if name not in old or not new[name].equals(old[name].reindex(new.index)):
+            values = new[name].combine_first(old[name]) if name in old else new[name]
+            atoms = atoms.with_features(**{name: values.reindex(old.index).to_numpy()})
+    return atoms
 
 
 def watched(job: Job[T]) -> Job[tuple[T, bool]]:
