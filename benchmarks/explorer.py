@@ -134,8 +134,9 @@ class Ours:
         results = self.dock.work.results
 
         def act() -> None:
+            results.previews.prepare({"z0": brush.paint(values)})
             wall, busy = time.perf_counter(), time.thread_time()
-            results.show_preview("z0", brush.paint(values))
+            results.previews.show("z0")
             self.acts.append((1000 * (time.perf_counter() - wall), 1000 * (time.thread_time() - busy)))
 
         return self.watch.after(act)
@@ -226,7 +227,7 @@ ROWS = {
     "hover over a plot, without the canvas": "hover_without_canvas",
     "hover over the image": "hover_image",
     "repaint one map of 2048 x 2048": "map",
-    "paint one map and give it to its layer, without the frame": "map_without_frame",
+    "of that, giving it to its layer: what stops the window": "map_without_frame",
 }
 
 

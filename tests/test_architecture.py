@@ -21,6 +21,7 @@ LEVELS = {
     "steps": 2,
     "recipe": 3,
     "segmenters": 3,
+    "columns": 3,
     "analysis": 3,
     "console": 4,
     "headless": 4,

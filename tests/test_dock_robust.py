@@ -191,7 +191,7 @@ def send(dock, qtbot, value):
     qtbot.waitUntil(lambda: not dock.bench.turns.busy, timeout=5000)
     work = dock.bench.busy
     made = preview(work.analysis, value)
-    work.results.prepare_previews(made.maps)
+    work.results.previews.prepare(made.maps)
     dock.bench.show_preview(work, made)
     qtbot.waitUntil(lambda: not dock.bench.turns.busy, timeout=5000)
 

@@ -277,6 +277,18 @@ def test_keys_give_classes_in_the_plots_and_on_the_image(dock, qtbot):
     assert not [action for action in window.centralWidget().actions() if action.shortcut().toString() == "3"]
 
 
+def test_keys_give_classes_on_the_image_where_no_explorer_was_opened(dock, qtbot):
+    dock.viewer.window.remove_dock_widget(dock.docks.explorer)
+    dock.docks.explorer = None
+    left, window = select_left(dock.bench), dock.window()
+    window.activateWindow()
+    canvas = next(w for w in window.centralWidget().findChildren(QtWidgets.QWidget) if "Canvas" in type(w).__name__)
+    canvas.setFocus()
+    qtbot.waitUntil(canvas.hasFocus)
+    qtbot.keyClick(canvas, QtCore.Qt.Key.Key_4)
+    np.testing.assert_array_equal(hand_labels(dock.bench), np.where(left, 4, -1))
+
+
 def test_work_on_these_only_and_back_again_and_train(dock, qtbot):
     menu, left, viewer = dock.docks.deeds, select_left(dock.bench), dock.viewer
     before, wait, n = dock.work.analysis.atoms, waiting(menu, qtbot), f"{left.sum()} atoms of quick"

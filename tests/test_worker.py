@@ -1,11 +1,12 @@
 """Jobs end, whatever happens in them: with a result, a sentence, or the best so far."""
 
 import gc
+import sys
 import time
 
 import pytest
 
-from local_crystallography._napari.bench.garbage import PUT_OFF
+from local_crystallography._napari.bench.garbage import MANY, PUT_OFF
 from local_crystallography._napari.bench.worker import Around, Outcome, Report, Runner, run_once, run_steps
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
@@ -62,6 +63,20 @@ def test_full_garbage_collections_wait_for_the_end_of_the_job(qtbot, runner, err
     run(qtbot, runner, work)
     assert during == [(700, 10, PUT_OFF)]
     assert gc.get_threshold() == before
+
+
+@pytest.mark.parametrize(("modules", "passed_by"), [(MANY + 1, True), (MANY - 1, False)])
+def test_what_a_job_loads_is_left_out_of_later_collections(qtbot, runner, monkeypatch, modules, passed_by):
+    def work(stop):
+        yield Report("", Progress(0.0))
+        for number in range(modules):
+            monkeypatch.setitem(sys.modules, f"loaded_by_the_job_{number}", gc)
+
+    gc.unfreeze()
+    run(qtbot, runner, work)
+    frozen = gc.get_freeze_count()
+    gc.unfreeze()
+    assert (frozen > 1000) == passed_by
 
 
 def test_a_result_comes_back(qtbot, runner):

@@ -12,15 +12,16 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
+from local_crystallography.columns import StepColumns, without
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import Job, Progress
-from local_crystallography.data.subimages import FOUND, SubImages, as_found
+from local_crystallography.data.subimages import SubImages
 from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.recipe import Recipe, stale_after
-from local_crystallography.steps.base import OWN, Step, own, words
+from local_crystallography.steps.base import Step, words
 from local_crystallography.steps.paint_map import PaintMap, maps_left
 
 if TYPE_CHECKING:
@@ -65,8 +66,7 @@ class Analysis:
 
     def __init__(self, image: Image | None = None) -> None:
         self._results: dict[str, Any] = dict.fromkeys(self.results)
-        self._columns: dict[str, list[str]] = {}
-        self._moved: dict[str, tuple[Atoms, Atoms]] = {}
+        self._columns = StepColumns()
         self.used: dict[str, Step] = {}
         self.asked: dict[str, Step] = {}
         self.seconds: dict[str, float] = {}
@@ -85,7 +85,7 @@ class Analysis:
                 value = ProbabilityMap.of(value)
             replaced = {name}
             if name == "atoms" and value is not None and value.same_atoms(self._results["atoms"]):
-                replaced = self._columns_replaced(value)
+                replaced = self._columns.replaced(self._results["atoms"], value)
             else:
                 self._forget(MAKERS.get(name, ""))
             self._assign(name, value, replaced)
@@ -122,22 +122,13 @@ class Analysis:
         """
         if message := self.missing(step):
             raise InputError(message)
-        atoms = without(self._results["atoms"], self._hidden_from(step))
-        before, after = self._moved.get(step.name(), (None, None))
-        if before is not None and after is not None and after.same_atoms(atoms):
-            # nobody edited what the step made, so it begins again from what it was made of
-            atoms = with_own_columns(before, atoms, made={name for names in self._columns.values() for name in names})
-        results = self._results | {"atoms": atoms}
+        results = self._results | {"atoms": self._columns.taken_by(step, self._results["atoms"])}
         return tuple(results[name.rstrip("?")] for name in step.needs)
 
     def knows(self, atoms: Atoms) -> bool:
         """Whether these are the atoms there are, or what steps have moved them from."""
         now: Atoms | None = self._results["atoms"]
-        if now is None:
-            return False
-        found = as_found(now)
-        before = [old for old, new in self._moved.values() if new.same_atoms(now) or new.same_atoms(found)]
-        return any(atoms.same_atoms(other) for other in (now, found, *before))
+        return now is not None and self._columns.led_to(now, atoms)
 
     def apply(self, step: Step) -> Job[None]:
         """Run one step and keep its result; a job, so that a long step can report and be stopped."""
@@ -150,10 +141,7 @@ class Analysis:
         if isinstance(result, Generator):
             result, stopped = yield from watched(result)
         if step.adds_columns():
-            before = inputs[step.needs.index("atoms")].features
-            self._columns[step.name()] = [name for name in result.features if name not in before]
-        if step.moves:
-            self._moved[step.name()] = (inputs[step.needs.index("atoms")], result)
+            self._columns.keep(step, inputs[step.needs.index("atoms")], result)
         self._assign(step.makes, result, step.replaces())
         self.used[step.name()] = resolved
         self.asked.pop(step.name(), None)
@@ -175,15 +163,7 @@ class Analysis:
         for number, step in enumerate(wanted):
             if self.is_current(step):
                 continue
-            job = self.apply(step)
-            stop: bool | None = None
-            while True:
-                try:
-                    part = job.send(stop)
-                except StopIteration:
-                    break
-                share = (number + part.fraction) / len(wanted)
-                stop = yield replace(part, fraction=share, message=f"{title(step)}: {part.message}")
+            stop = yield from part(self.apply(step), title(step), number, len(wanted))
             if stop:
                 return
 
@@ -198,27 +178,11 @@ class Analysis:
         also = tuple(name for name, step in STEPS.items() if step.optional and name in self.used)
         return Recipe(also=also).model_copy(update=self.used)
 
-    def _hidden_from(self, step: Step) -> list[str]:
-        """Columns the step is called without: those of steps it does not read, or those that its own will replace."""
-        if step.adds_columns():
-            makers = {step.name(), *stale_after(step.replaces())}
-        else:
-            makers = set(self._columns) - set(step.reads)
-        return [column for maker in makers for column in self._columns.get(maker, [])]
-
-    def _columns_replaced(self, value: Atoms) -> set[str]:
-        """The makers of the columns that differ in the same atoms assigned by hand."""
-        old, new = self._results["atoms"].features, value.features
-        maker = {column: step for step, columns in self._columns.items() for column in columns}
-        both = {*old, *new}
-        changed = [c for c in both if c not in old or c not in new or not old[c].equals(new[c])]
-        return {maker.get(c, own(c)) for c in changed} | {OWN for c in changed if c not in maker}
-
     def _assign(self, name: str, value: Any, replaced: set[str]) -> None:
         """Keep a result and clear what was made of that which it replaces."""
         self._results[name] = value
         stale, changed = self._stale(replaced), [name]
-        gone = [column for step in stale for column in self._columns.pop(step, [])]
+        gone = self._columns.drop(stale)
         if gone and "atoms" not in replaced:
             self._results["atoms"] = without(self._results["atoms"], gone)
             changed.append("atoms")
@@ -244,7 +208,7 @@ class Analysis:
     @property
     def columns(self) -> dict[str, list[str]]:
         """Names of the columns of the atoms, by the step that made them."""
-        return {step: list(names) for step, names in self._columns.items()}
+        return self._columns.by_step
 
     def restore_results(
         self,
@@ -255,7 +219,8 @@ class Analysis:
     ) -> None:
         """Take over saved results that belong together, with the steps that made them, clearing nothing."""
         self._results = dict.fromkeys(self.results) | results
-        self.asked, self.used, self._columns = dict(asked), dict(used), dict(columns)
+        self.asked, self.used = dict(asked), dict(used)
+        self._columns.restore(columns)
         for name in self.results:
             self.changed.emit(name)
 
@@ -273,23 +238,6 @@ class Analysis:
         return restore(cls(), Path(folder))
 
 
-def without(atoms: Atoms | None, columns: list[str]) -> Atoms | None:
-    """The atoms without these columns, and back where they were found if those tell where."""
-    if atoms is None or not columns:
-        return atoms
-    return (as_found(atoms) if set(FOUND) <= set(columns) else atoms).without(columns)
-
-
-def with_own_columns(atoms: Atoms, later: Atoms, *, made: set[str]) -> Atoms:
-    """The atoms with the columns that `later` ones, by id, have of no step (`made` are those of steps) or otherwise."""
-    old, new = atoms.features.set_index("id"), later.features.set_index("id")
-    for name in [name for name in new if name not in made]:
-        if name not in old or not new[name].equals(old[name].reindex(new.index)):
-            values = new[name].combine_first(old[name]) if name in old else new[name]
-            atoms = atoms.with_features(**{name: values.reindex(old.index).to_numpy()})
-    return atoms
-
-
 def watched(job: Job[T]) -> Job[tuple[T, bool]]:
     """The same job, which also tells whether it was stopped."""
     stop, stopped = None, False
@@ -300,6 +248,18 @@ def watched(job: Job[T]) -> Job[tuple[T, bool]]:
             return end.value, stopped
         stop = yield progress
         stopped = stopped or bool(stop)
+
+
+def part(job: Job[object], name: str, number: int, of: int) -> Job[bool | None]:
+    """The same job as one of several, counted from 0; gives what it was told last: whether to stop."""
+    stop: bool | None = None
+    while True:
+        try:
+            progress = job.send(stop)
+        except StopIteration:
+            return stop
+        share = (number + progress.fraction) / of
+        stop = yield replace(progress, fraction=share, message=f"{name}: {progress.message}")
 
 
 def title(step: Step) -> str:

@@ -35,6 +35,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         self._explored: Atoms | None = None
         self._previewed = False
         self._rows = 0
+        self._keys_heard = False
         self._left = False
         self.manifold: ManifoldDock | None = None
         self.pointer = ImageHover(self.viewer, bench, main)
@@ -107,12 +108,11 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
     def _new_explorer(self) -> LatentExplorer:
         explorer = LatentExplorer(self.bench.selection, self.bench.hover, last=LAST_CHOICES)
         explorer.failed.connect(self.bench.failed)
-        explorer.plots_changed.connect(self._on_plots_changed)
+        explorer.rows_changed.connect(self._on_rows_changed)
         explorer.add_side(HoverCard(self.bench))
         explorer.add_menu("Selection", self.deeds.menu, TIP)
+        explorer.bar.add_tool(self.deeds.lasso.action)
         self.deeds.listen_in(explorer)
-        if isinstance(window := self.main.window(), QtWidgets.QMainWindow):
-            self.deeds.listen_in(window.centralWidget())
         return explorer
 
     def _make_room(self) -> None:
@@ -122,18 +122,21 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
             window.setCorner(corners.BottomLeftCorner, areas.LeftDockWidgetArea)
             window.setCorner(corners.BottomRightCorner, areas.RightDockWidgetArea)
             self._rows = 0
-            self._on_plots_changed(len(self.explorer.plots))
+            self._on_rows_changed(self.explorer.rows)
             # the canvas has its new size only after the layout
             QtCore.QTimer.singleShot(100, self.viewer.reset_view)
 
-    def _on_plots_changed(self, plots: int) -> None:
+    def _on_rows_changed(self, rows: int) -> None:
         """Give a second row of plots its height; a height chosen by hand stays as long as the rows do."""
-        window, rows = self.main.window(), 2 if plots > 3 else 1
+        window = self.main.window()
         if rows != self._rows and isinstance(window, QtWidgets.QMainWindow) and self.explorer is not None:
             self._rows = rows
             window.resizeDocks([self.explorer.parent()], [HEIGHTS[rows]], QtCore.Qt.Orientation.Vertical)
 
     def _on_bench_changed(self) -> None:
+        if not self._keys_heard and isinstance(window := self.main.window(), QtWidgets.QMainWindow):
+            self._keys_heard = True
+            self.deeds.listen_in(window.centralWidget())
         atoms = self._atoms()
         wanted = Settings().opens_explorer and self.explorer is None
         if wanted and atoms is not None and "z0" in atoms.features:

@@ -45,6 +45,13 @@ def _lasso(painter: QtGui.QPainter, color: QtGui.QColor) -> None:
     painter.drawPath(path)
 
 
+def _image_lasso(painter: QtGui.QPainter, color: QtGui.QColor) -> None:
+    painter.drawRect(QtCore.QRectF(2, 3, 16, 14))
+    painter.translate(4.6, 5.2)
+    painter.scale(0.54, 0.54)
+    _lasso(painter, color)
+
+
 def _rectangle(painter: QtGui.QPainter, color: QtGui.QColor) -> None:
     pen = painter.pen()
     pen.setDashPattern([2.2, 1.6])
@@ -90,6 +97,7 @@ def _export(painter: QtGui.QPainter, color: QtGui.QColor) -> None:
 
 DRAWN: dict[str, Callable[[QtGui.QPainter, QtGui.QColor], None]] = {
     "Lasso": _lasso,
+    "Lasso on image": _image_lasso,
     "Rectangle": _rectangle,
     "Click": _click,
     "Move": _move,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -90,12 +91,7 @@ class Vae:
             For windows of another size or number of channels than the network was trained on, for labels it was not
             told, and where labels are missing or not wanted.
         """
-        chunks = zip(
-            torch.split(self._rows(windows), CHUNK),
-            torch.split(self._classes(labels, len(windows)), CHUNK),
-            strict=True,
-        )
-        return pd.concat([self._encode(x, classes) for x, classes in chunks], ignore_index=True)
+        return pd.concat([self._encode(x, classes) for x, classes in self._parts(windows, labels)], ignore_index=True)
 
     def angle_posterior(self, windows: npt.NDArray[np.floating], labels: Labels = None) -> tuple[Array, Array]:
         """Angles (128,) in radians and the posterior probability of each for every sub-image, (n, 128).
@@ -109,11 +105,8 @@ class Vae:
         """
         if not self.settings.turns:
             raise InputError("This network has no angle, one of kind rvae or crvae was expected; train such a one.")
-        x, classes = self._rows(windows), self._classes(labels, len(windows))
         angle = -math.pi + 2 * math.pi / ANGLES * torch.arange(ANGLES)
-        parts = [
-            self._angles(a, b, angle) for a, b in zip(torch.split(x, CHUNK), torch.split(classes, CHUNK), strict=True)
-        ]
+        parts = [angle_probability(self.network, x, classes, angle) for x, classes in self._parts(windows, labels)]
         return angle.numpy(), torch.cat(parts).numpy()
 
     def symmetry_order(self, z: npt.ArrayLike, labels: Labels = None) -> npt.NDArray[np.int64]:
@@ -143,12 +136,7 @@ class Vae:
 
     def reconstruct(self, windows: npt.NDArray[np.floating], labels: Labels = None) -> Array:
         """The model's picture of every sub-image, in its own pose, of the shape of the windows."""
-        chunks = zip(
-            torch.split(self._rows(windows), CHUNK),
-            torch.split(self._classes(labels, len(windows)), CHUNK),
-            strict=True,
-        )
-        images = torch.cat([self.network.infer(x, classes).image for x, classes in chunks])
+        images = torch.cat([self.network.infer(x, classes).image for x, classes in self._parts(windows, labels)])
         if self.settings.decoder == "harmonic":
             images = self._sheared(images, self.settings.shear)
         return pictures(images, self.settings)
@@ -206,17 +194,10 @@ class Vae:
             "offset_x_px": offset[:, 1],
         }
 
-    def _angles(self, x: Tensor, classes: Tensor, angle: Tensor) -> Tensor:
-        network, found = self.network, self.network.infer(x, classes)
-        assert found.offset is not None
-        assert found.angle is not None
-        if isinstance(network, HarmonicNetwork):
-            score = network.score(network.move(x, -found.offset), network.decode(found.mean, classes))
-            log = network.log_angle(score).roll(ANGLES // 2, dims=1)  # the network counts from 0, people from -pi
-        else:
-            away = (angle - found.angle[:, None] + math.pi) % (2 * math.pi) - math.pi
-            log = -0.5 * (away / found.angle_std[:, None]) ** 2  # type: ignore[index]
-        return F.softmax(log, dim=1)
+    def _parts(self, windows: npt.NDArray[np.floating], labels: Labels) -> Iterator[tuple[Tensor, Tensor]]:
+        """What the network takes of windows and labels, a part at a time to stay small in memory."""
+        x, classes = self._rows(windows), self._classes(labels, len(windows))
+        return zip(torch.split(x, CHUNK), torch.split(classes, CHUNK), strict=True)
 
     def _rows(self, windows: npt.NDArray[np.floating]) -> Tensor:
         s = self.settings
@@ -235,6 +216,20 @@ class Vae:
         matrix = torch.as_tensor(self.harmonics.sheared(shear), dtype=torch.float32)
         parts = images.view(len(images), len(matrix), -1)
         return torch.einsum("pq,nqc->npc", matrix, parts).flatten(1)
+
+
+def angle_probability(network: HarmonicNetwork | AmortisedNetwork, x: Tensor, classes: Tensor, angle: Tensor) -> Tensor:
+    """(n, 128) posterior probability of each angle for rows x (n, D), as `Vae.angle_posterior` says."""
+    found = network.infer(x, classes)
+    assert found.offset is not None
+    assert found.angle is not None
+    if isinstance(network, HarmonicNetwork):
+        score = network.score(network.move(x, -found.offset), network.decode(found.mean, classes))
+        log = network.log_angle(score).roll(ANGLES // 2, dims=1)  # the network counts from 0, people from -pi
+    else:
+        away = (angle - found.angle[:, None] + math.pi) % (2 * math.pi) - math.pi
+        log = -0.5 * (away / found.angle_std[:, None]) ** 2  # type: ignore[index]
+    return F.softmax(log, dim=1)
 
 
 def shear_matrix(shear: tuple[float, float]) -> Tensor:

@@ -82,6 +82,23 @@ class Work:
             self.edited = True
         return edited
 
+    def take_edits(self) -> bool:
+        """Give the analysis the atoms as they were edited by hand; whether they were."""
+        edited = self.results.edited_atoms()
+        if edited is not None:
+            self.analysis.atoms, self.edited = edited, True
+        return edited is not None
+
+    def choose_source(self, name: str, layer: Any | None) -> bool:
+        """Take the probability map or the atoms from a layer, None: from the result of the step; tell if it is new."""
+        if layers.same(self.sources.get(name), layer):
+            return False
+        if layer is None:
+            self.sources.pop(name)
+        else:
+            self.sources[name] = layer
+        return True
+
     def prepare(self, given: dict[str, Any]) -> None:
         """Give the analysis its image, the first time, and what the user brings along; in any thread.
 
@@ -97,7 +114,23 @@ class Work:
                 _check_probability(value.values, self.analysis.image)
             setattr(self.analysis, name, value)
 
-    def leave_edited(self, names: set[str]) -> None:
+    def begin(self, steps: tuple[Step, ...], *, again: bool) -> tuple[Step, ...]:
+        """Make ready for a job; of its steps those to be run, which are all of them only with `again`."""
+        # what comes before is not run again, or it would take the place of what the user brought
+        wanted = steps if again else tuple(step for step in steps if step.name() not in self.replaced)
+        self._leave_edited({step.name() for step in wanted if again or not self.analysis.is_current(step)})
+        self.errors.clear()
+        self.results.set_editable(False)
+        return wanted
+
+    def end(self, step: str, error: str) -> None:
+        """The end of a job: the layers of what is no result any more go, and what went wrong in a step is noted."""
+        self.results.prune()
+        self.results.set_editable(True)
+        if step and error:
+            self.errors[step] = error
+
+    def _leave_edited(self, names: set[str]) -> None:
         """Atoms edited by hand that are about to be found anew stay, as a layer of the user's own."""
         found_anew = bool(names & {"segment", "find_atoms"})
         if found_anew and (self.edited or self.results.edited_atoms() is not None):
@@ -116,11 +149,15 @@ def work_on(viewer: Any, layer: Any, analysis: Analysis) -> Work:
     return work
 
 
-def open_work(viewer: Any, folder: Path) -> Work:
-    """A saved session with a new layer for its image, which is not in the viewer yet; in any thread."""
-    analysis = Analysis.open(folder)
+def new_work(viewer: Any, analysis: Analysis) -> Work:
+    """Work on an analysis with a new layer for its image, which is not in the viewer yet; in any thread."""
     assert analysis.image is not None
-    work = work_on(viewer, Layer.create(*layers.layer_of(analysis.image)), analysis)
+    return work_on(viewer, Layer.create(*layers.layer_of(analysis.image)), analysis)
+
+
+def open_work(viewer: Any, folder: Path) -> Work:
+    """Work on a saved session, with all its layers prepared; in any thread."""
+    work = new_work(viewer, Analysis.open(folder))
     work.results.prepare()
     return work
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from napari.layers import Layer
 from qtpy import QtCore
 
+from local_crystallography._napari.bench.bringer import Bringer
 from local_crystallography._napari.bench.link import SelectionLink
 from local_crystallography._napari.bench.preview import Preview
 from local_crystallography._napari.bench.turns import Turns
 from local_crystallography._napari.bench.unfinished import Unfinished
-from local_crystallography._napari.bench.work import Work, open_work, work_again, work_on
+from local_crystallography._napari.bench.work import Work, new_work, open_work
 from local_crystallography._napari.bench.worker import Around, Outcome, Report, Runner, run_once, run_steps
-from local_crystallography._napari.viewer import layers
+from local_crystallography._napari.bench.works import Works
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.errors import InputError
 from local_crystallography.explore.hover import Hover
@@ -36,8 +37,8 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
     def __init__(self, viewer: Any, parent: QtCore.QObject | None = None) -> None:
         super().__init__(parent)
         self.viewer = viewer
-        self.works: dict[str, Work] = {}
-        self.active: Work | None = None
+        self.works = Works(viewer, self)
+        self.works.opened.connect(self.opened)
         self.busy: Work | None = None
         self._left = False
         self.step = ""
@@ -50,7 +51,13 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         self.runner.ended.connect(self._on_ended)
         self.turns = Turns(self)
         self.turns.done.connect(self._on_turns_done)
+        self.bringer = Bringer(self.works, self.turns)
         viewer.layers.events.removed.connect(self._on_layer_removed)
+
+    @property
+    def active(self) -> Work | None:
+        """The image worked on, with its analysis."""
+        return self.works.active
 
     @property
     def running(self) -> bool:
@@ -59,7 +66,7 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
 
     def choose(self, layer: Any | None) -> None:
         """Work on this image layer from now on; what was done on another is kept."""
-        self.active = None if layer is None else self._work_of(layer)
+        self.works.choose(layer)
         self._show()
         self._open_session()
 
@@ -71,17 +78,14 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         try:
             given = work.given(steps)
         except InputError as error:
-            self._fail(work, steps[0].name(), str(error))
+            work.errors[steps[0].name()] = str(error)
+            self.changed.emit()
             return
-        # what comes before is not run again, or it would take the place of what the user brought
-        wanted = steps if again else tuple(step for step in steps if step.name() not in work.replaced)
-        work.leave_edited({step.name() for step in wanted if again or not work.analysis.is_current(step)})
-        work.errors.clear()
-        work.results.set_editable(False)
+        wanted = work.begin(steps, again=again)
         self.busy, self.step = work, ""
         self.unfinished.begin(work, wanted)
         file = partial(self.unfinished.file, work, again=again)
-        around = Around(partial(work.prepare, given), work.results.prepare, work.results.prepare_previews, file)
+        around = Around(partial(work.prepare, given), work.results.prepare, work.results.previews.prepare, file)
         self.runner.start(lambda stop: run_steps(work.analysis, wanted, stop, around=around, again=again))
         self.changed.emit()
 
@@ -101,17 +105,16 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
 
     def show_preview(self, work: Work, preview: Preview) -> None:
         """What a network sees while it trains; the results take its place."""
-        pieces = [partial(self._preview_one, work, name) for name in preview.maps]
+        self.bringer.preview(work, preview.maps)
         if work is self.active:
-            pieces.append(partial(self.previewed.emit, preview.table))
-        self.turns.add(*pieces)
+            self.turns.add(partial(self.previewed.emit, preview.table))
 
     def save(self, folder: Path) -> None:
         """Write the session of the active image."""
         if self.active is not None and not self.running:
-            self._take_edits(self.active)
-            analysis = self.active.analysis
-            self._once("Saving …", lambda: analysis.save(folder))
+            if self.active.take_edits():
+                self._show()
+            self._once("Saving …", partial(self.active.analysis.save, folder))
 
     def open(self, folder: Path) -> None:
         """Bring a session back, with a layer for its image."""
@@ -125,8 +128,7 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
 
     def adopt(self, analysis: Analysis) -> Work:
         """Show an analysis that was made elsewhere, as the active one."""
-        assert analysis.image is not None
-        work = work_on(self.viewer, Layer.create(*layers.layer_of(analysis.image)), analysis)
+        work = new_work(self.viewer, analysis)
         self._enter(work)
         work.results.show()
         self._show()
@@ -135,40 +137,21 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
     def bring(self) -> None:
         """Bring what has become new without a job into the viewer."""
         if self.active is not None:
-            self._bring(self.active, self._show)
+            self.bringer.bring(self.active, self._show)
 
     def choose_source(self, name: str, layer: Any | None) -> None:
         """Take the probability map or the atoms from a layer; None: from the result of the step."""
-        if self.active is None or layers.same(self.active.sources.get(name), layer):
-            return
-        if layer is None:
-            self.active.sources.pop(name)
-        else:
-            self.active.sources[name] = layer
-        self.changed.emit()
+        if self.active is not None and self.active.choose_source(name, layer):
+            self.changed.emit()
 
     def leave(self) -> None:
         """Follow the viewer no more: a job is stopped, with its best so far kept by the image layer."""
         self.stop(everything=True)
         self.viewer.layers.events.removed.disconnect(self._on_layer_removed)
-        self.active, self._left = None, True
+        self.works.active, self._left = None, True
         self.link.follow(None)
         if not self.runner.running:
             self.unfinished.remove()
-
-    def _work_of(self, layer: Any) -> Work:
-        """The work on an image layer: the one there is, one of an earlier dock, one to be opened, or a new one."""
-        key = str(layer.unique_id)
-        if key not in self.works:
-            note = layers.note_of(layer)
-            earlier: Analysis | None = note.get("analysis")
-            if earlier is not None and all(work.analysis is not earlier for work in self.works.values()):
-                self.works[key] = work_again(self.viewer, layer, earlier, self.works.values())
-                self.opened.emit(self.works[key])
-            else:
-                self.works[key] = work_on(self.viewer, layer, Analysis())
-                self.works[key].session = Path(note["session"]) if "session" in note else None
-        return self.works[key]
 
     def _open_session(self) -> None:
         """Bring back the analysis of an image that came with a saved session."""
@@ -182,16 +165,9 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def _enter(self, work: Work) -> None:
-        self.works[work.key] = work
-        self.viewer.layers.append(work.layer)
-        self.active = work
+        self.works.add(work)
         self._show()
         self.opened.emit(work)
-
-    def _take_edits(self, work: Work) -> None:
-        if (edited := work.results.edited_atoms()) is not None:
-            work.analysis.atoms, work.edited = edited, True
-            self._show()
 
     def _show(self) -> None:
         self.link.follow(None if self.active is None else self.active.results)
@@ -201,14 +177,10 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         if report.step != self.step:
             self.step = report.step
             if self.busy is not None:
-                self._bring(self.busy, self._show)
+                self.bringer.bring(self.busy, self._show)
         if report.preview is not None and self.busy is not None and not self.turns.busy:
             self.show_preview(self.busy, report.preview)
         self.reported.emit(report)
-
-    def _preview_one(self, work: Work, name: str) -> None:
-        if self.works.get(work.key) is work:
-            work.results.show_preview(name)
 
     def _on_ended(self, outcome: Outcome) -> None:
         work, self.busy, step = self.busy, None, outcome.step or self.step
@@ -221,46 +193,18 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
             work = outcome.result
             self._enter(work)
         elif work is not None and work.session is not None:
-            work = self._session_opened(work, outcome)
+            work = self.works.bring_back(work, None if outcome.error else outcome.result)
         if work is None:
             self.turns.add(partial(self._say, outcome.error))
         else:
-            self._bring(work, partial(self._settle, work, step, outcome.error))
-
-    def _session_opened(self, plain: Work, outcome: Outcome) -> Work:
-        """The analysis that came with the layers of a session takes the place of the empty one."""
-        session, plain.session = str(plain.session), None
-        if plain.key not in self.works:
-            return plain
-        if outcome.error:
-            layers.forget_session(self.viewer.layers, session)
-            self.opened.emit(plain)
-            return plain
-        others = [work for work in self.works.values() if work is not plain]
-        work = work_again(self.viewer, plain.layer, outcome.result, others)
-        self.works[work.key] = work
-        if self.active is plain:
-            self.active = work
-            self.opened.emit(work)
-        return work
-
-    def _bring(self, work: Work, then: Callable[[], object]) -> None:
-        """Bring what is new into the viewer, one layer per turn of the event loop."""
-        shown = [partial(self._bring_one, work, name) for name in work.results.pending()]
-        self.turns.add(work.results.end_preview, *shown, then)
-
-    def _bring_one(self, work: Work, name: str) -> None:
-        if self.works.get(work.key) is work:
-            work.results.show_one(name)
+            self.bringer.bring(work, partial(self._settle, work, step, outcome.error))
 
     def _settle(self, work: Work, step: str, error: str) -> None:
-        """The end of a job: what is no result any more goes, and what went wrong is said."""
-        if self.works.get(work.key) is work:
-            work.results.prune()
-            work.results.set_editable(True)
-        if error and step and self.works.get(work.key) is work:
-            work.errors[step] = error  # its panel says it
-        else:
+        """The end of a job: what went wrong is said by the panel of the step, or else to all."""
+        there = self.works.holds(work)
+        if there:
+            work.end(step, error)
+        if not there or not step:
             self._say(error)
         self._show()
 
@@ -272,17 +216,11 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         self.changed.emit()
         self._open_session()
 
-    def _fail(self, work: Work, step: str, sentence: str) -> None:
-        work.errors[step] = sentence
-        self.changed.emit()
-
     def _on_layer_removed(self, event: Any) -> None:
-        work = self.works.pop(str(event.value.unique_id), None)
+        gc.unfreeze()  # its data may be held by a cycle that collections would pass by
+        work = self.works.remove(event.value)
         self.unfinished.forget(str(event.value.unique_id))
         if work is not None and work is self.busy:
             self.stop(everything=True)
         if work is not None and work is self.active:
             self.choose(None)
-        for other in self.works.values():
-            for name in [name for name, layer in other.sources.items() if layers.same(layer, event.value)]:
-                other.sources.pop(name)

@@ -17,12 +17,14 @@ from local_crystallography._napari.figure_writer import FigureWriter, ask_figure
 from local_crystallography._napari.theme import paint
 from local_crystallography.explore.hover import Hover
 from local_crystallography.explore.plot_data import Choice
-from local_crystallography.explore.presets import PRESETS, further, has_columns
+from local_crystallography.explore.presets import MOST_PLOTS, PRESETS, further, has_columns
 from local_crystallography.explore.selection import How, Selection
 from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.io.plot_figures import Panel
 
 SIDE_WIDTH = 176
+WIDE = 760
+"""Width up to which three plots lie in two rows."""
 ROOMY = 1000
 """Width from which legend and cards lie side by side."""
 
@@ -40,8 +42,8 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
     """Linked plots of one table; selection and hover, over its rows, are shared with whoever else shows them."""
 
     failed = QtCore.Signal(str)
-    plots_changed = QtCore.Signal(int)
-    """Number of plots."""
+    rows_changed = QtCore.Signal(int)
+    """Number of rows the plots lie in."""
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         self.last = last or LastChoices()
         self.table, self.styles = pd.DataFrame(), ClassStyles()
         self.plots: list[PlotView] = []
+        self.rows = 1
         self.bar = ExplorerBar()
         self.legend = Legend(selection)
         self._dark = True
@@ -125,6 +128,7 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         super().resizeEvent(event)
         directions = QtWidgets.QBoxLayout.Direction
         self._side.setDirection(directions.LeftToRight if self.width() >= ROOMY else directions.TopToBottom)
+        self._arrange()
 
     def _lay_out(self) -> None:
         scroll = QtWidgets.QScrollArea(widgetResizable=True)
@@ -171,7 +175,6 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         self.last.preset, self.last.plots = preset, number
         self._show_plots(further(choices, number))
         self.bar.show_choices(preset, number)
-        self.plots_changed.emit(number)
 
     def _show_plots(self, choices: list[Choice]) -> None:
         while len(self.plots) > len(choices):
@@ -182,12 +185,23 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
             plot.deleteLater()
         while len(self.plots) < len(choices):
             self.plots.append(self._new_plot())
-        across = 2 if len(choices) == 4 else len(choices)
-        for place, (plot, choice) in enumerate(zip(self.plots, choices, strict=True)):
-            self._grid.addWidget(plot, place // across, place % across)
+        for plot, choice in zip(self.plots, choices, strict=True):
             plot.set_table(self.table, self.styles, choice)
-        for column in range(4):
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Plots side by side, in two rows where they would be too narrow; the last of three takes a row of its own."""
+        number = len(self.plots)
+        across = 2 if number == 4 or (number == 3 and self.width() < WIDE) else number
+        rows = 1 if across == number else 2
+        for place, plot in enumerate(self.plots):
+            last = place == number - 1
+            self._grid.addWidget(plot, place // across, place % across, 1, across - place % across if last else 1)
+        for column in range(MOST_PLOTS):
             self._grid.setColumnStretch(column, int(column < across))
+        if rows != self.rows:
+            self.rows = rows
+            self.rows_changed.emit(rows)
 
     def _new_plot(self) -> PlotView:
         plot = PlotView(self.selection, self.hover)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from qtpy import QtCore, QtWidgets
+from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.explorer.plot_box import Tool
 from local_crystallography._napari.help import HelpButton
@@ -41,9 +41,10 @@ class ExplorerBar(QtWidgets.QWidget):  # type: ignore[misc]
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self.presets, self.numbers = QtWidgets.QComboBox(), QtWidgets.QComboBox()
-        self.buttons = {name: QtWidgets.QToolButton() for name in TIPS}
+        self.buttons = {name: self._tool_button(name) for name in TIPS}
         self.status = QtWidgets.QLabel()
         self._tools = QtWidgets.QButtonGroup(self)
+        self._actions: list[QtGui.QAction] = []
         self._row = QtWidgets.QHBoxLayout(self)
         self._fill()
         self.presets.activated.connect(lambda: self.preset_chosen.emit(self.presets.currentText()))
@@ -81,10 +82,26 @@ class ExplorerBar(QtWidgets.QWidget):  # type: ignore[misc]
         self._row.insertWidget(self._row.count() - 1, button)  # before the stretch
         return button
 
+    def add_tool(self, action: QtGui.QAction) -> QtWidgets.QToolButton:
+        """A button, beside the tools, for something that is not done in the plots; its text names its icon."""
+        button = self._tool_button(action.text())
+        button.setDefaultAction(action)
+        self._row.insertWidget(self._row.indexOf(self.buttons["Clear"]), button)
+        self._actions.append(action)
+        self.set_theme(self._dark)
+        return button
+
     def set_theme(self, dark: bool) -> None:
         """Icons in the colour of the text."""
-        for name, button in self.buttons.items():
-            button.setIcon(icon(name, theme_of(dark).text, theme_of(dark).held))
+        self._dark = dark
+        for name, shown in [*self.buttons.items(), *((action.text(), action) for action in self._actions)]:
+            shown.setIcon(icon(name, theme_of(dark).text, theme_of(dark).held))
+
+    def _tool_button(self, name: str) -> QtWidgets.QToolButton:
+        button = QtWidgets.QToolButton(autoRaise=True)
+        button.setAccessibleName(name)
+        button.setIconSize(QtCore.QSize(ICON, ICON))
+        return button
 
     def _fill(self) -> None:
         self._row.setContentsMargins(0, 0, 0, 0)
@@ -103,9 +120,6 @@ class ExplorerBar(QtWidgets.QWidget):  # type: ignore[misc]
         self._row.addWidget(self.numbers)
         for name, button in self.buttons.items():
             button.setToolTip(TIPS[name])
-            button.setAccessibleName(name)
-            button.setIconSize(QtCore.QSize(ICON, ICON))
-            button.setAutoRaise(True)
             if name in TOOLS:
                 button.setCheckable(True)
                 self._tools.addButton(button)

@@ -21,6 +21,7 @@ TIP = (
     f"Shift adds, Alt or Ctrl takes away, both keep what is in both; Esc cancels ({KEY}).</qt>"
 )
 HELP = "Draw around atoms: Shift adds, Alt or Ctrl takes away, Esc cancels"
+HELP_MS = 5000
 LINE = "#ffffff"
 TURNED = "The image is not seen from the front: show it in two dimensions, with y down and x to the right, then draw."
 
@@ -93,7 +94,8 @@ class ImageLasso(QtCore.QObject):  # type: ignore[misc]
         self.viewer.layers.append(layer)
         self.viewer.layers.selection.active = layer
         layer.mode = "add_polygon_lasso"
-        self.viewer.help = HELP
+        # where one looks; what a viewer says at its edge is soon covered by coordinates
+        QtWidgets.QToolTip.showText(QtGui.QCursor.pos(), HELP, None, QtCore.QRect(), HELP_MS)
         self.viewer.layers.events.removed.connect(self._on_layer_removed)
         self.viewer.layers.selection.events.active.connect(self._on_active_changed)
         QtWidgets.QApplication.instance().installEventFilter(self)

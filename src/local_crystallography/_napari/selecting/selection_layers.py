@@ -10,7 +10,7 @@ from napari.layers import Layer
 
 from local_crystallography._napari.bench.work import Work
 from local_crystallography._napari.viewer import layers
-from local_crystallography.analysis import without
+from local_crystallography.columns import without
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.explore.assign import Mask
 from local_crystallography.recipe import stale_after

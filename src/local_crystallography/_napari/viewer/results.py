@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from napari.layers import Layer
 
-from local_crystallography._napari.viewer import layers, rings
+from local_crystallography._napari.viewer import layers, provenance, rings
 from local_crystallography._napari.viewer.classes import class_look, is_label
 from local_crystallography._napari.viewer.layers import LayerData
+from local_crystallography._napari.viewer.named_layers import NamedLayers
+from local_crystallography._napari.viewer.preview_layers import PreviewLayers
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
-
-ORDER = ("image", layers.PROBABILITY, layers.STD, "map", "label", "hand_label", "atoms", rings.NAME)
-"""From the bottom to the top."""
-WATCHED = "z0"
-"""The map that is seen while a network trains."""
 
 
 class ResultLayers:
@@ -33,11 +29,10 @@ class ResultLayers:
         self.analysis = analysis
         self.wanted: str | None = None
         self.updating = False
-        self._layers: dict[str, Any] = {}
-        self._shown: dict[str, Any] = {}
-        self._ready: dict[str, tuple[Any, LayerData | Layer]] = {}
+        self._own = NamedLayers(viewer, image_layer)
+        self._shown = self._own.shown
+        self.previews = PreviewLayers(self._own, analysis)
         analysis.styles.changed.connect(self._on_styles_changed)
-        self._previews: set[str] = set()
 
     @property
     def stack(self) -> bool:
@@ -48,12 +43,11 @@ class ResultLayers:
     @property
     def keys(self) -> set[str]:
         """What tells the layers apart from others."""
-        return {str(layer.unique_id) for layer in self._layers.values()}
+        return self._own.keys
 
     def get(self, name: str) -> Any:
         """The layer of a result, or None where there is none in the viewer."""
-        layer = self._layers.get(name)
-        return layer if layer is not None and layer in self.viewer.layers else None
+        return self._own.get(name)
 
     def pending(self) -> list[str]:
         """The results that are not shown yet, from the bottom to the top."""
@@ -64,7 +58,7 @@ class ResultLayers:
         results = self._results()
         for name in self.pending():
             new = self._layer_data(name, results[name])
-            self._ready[name] = (results[name], new if self.get(name) is not None else Layer.create(*new))
+            self._own.ready[name] = (results[name], new if self.get(name) is not None else Layer.create(*new))
 
     def show(self) -> None:
         """Bring new results into the viewer."""
@@ -76,52 +70,17 @@ class ResultLayers:
         value = self._results().get(name)
         if value is None or self._shown.get(name) is value:
             return
-        made_of, new = self._ready.pop(name, (None, None))
+        made_of, new = self._own.ready.pop(name, (None, None))
         if name == "atoms" and made_of is not value and self._show_columns(value):
             return
         self.updating = True
         if name == "atoms" and self.get("atoms") is None and (probability := self.get("probability")) is not None:
             probability.visible = False
         new = self._layer_data(name, value) if new is None or made_of is not value else new
-        self._put(name, new)
-        if name in self._previews and not isinstance(new, Layer):
-            self._previews.discard(name)
-            self._layers[name].colormap = new[1]["colormap"]
+        self._own.put(name, new)
+        self.previews.give(name, new)
         self._shown[name] = value
         self.updating = False
-
-    def prepare_previews(self, maps: Mapping[str, Any]) -> None:
-        """Compute what the layers will show of a training that still goes on, as `prepare` does; in any thread.
-
-        One new layer at a time, since each stops the window for a moment; one taken away is not made anew.
-        """
-        there = {name for name in maps if self.get(name) is not None}
-        new = [name for name in maps if name not in there | self._previews]
-        for name in (*there, *new[:1]):
-            data, arguments, kind = self._layer_data(name, maps[name])
-            made = (data, {**arguments, "visible": name == WATCHED}, kind)
-            self._ready[name] = (None, made if name in there else Layer.create(*made))
-
-    def show_preview(self, name: str) -> None:
-        """A map that was prepared; the first latent is seen at once."""
-        layer, (result, new) = self.get(name), self._ready.get(name, (None, None))
-        if new is None or result is not None:
-            return
-        self._ready.pop(name)
-        self._shown.pop(name, None)  # a result there may be is to be shown again
-        if isinstance(new, Layer):
-            self._previews.add(name)
-            self._put(name, new)
-        elif layer is not None:
-            layer.data, layer.contrast_limits = new[0], new[1]["contrast_limits"]
-            if name in self._previews:
-                layer.colormap = new[1]["colormap"]
-
-    def end_preview(self) -> None:
-        """Hide the layers that were made for previews; a result takes them over, else they go with `prune`."""
-        for name in self._previews:
-            if (layer := self.get(name)) is not None and layer.visible and self._shown.get(name) is None:
-                layer.visible = False
 
     def _show_columns(self, atoms: Atoms) -> bool:
         """Show other columns of the atoms that are shown already; whether that was all there was to do."""
@@ -143,29 +102,19 @@ class ResultLayers:
         results = self._results()
         for layer in found:
             name = layers.note_of(layer).get("result", "")
-            if name not in self._layers and (name in results or name == rings.NAME):
-                self._layers[name] = layer
+            if name not in self._own.names and (name in results or name == rings.NAME):
+                self._own.take(name, layer)
                 if name in results:
                     self._shown[name] = results[name]
 
     def prune(self) -> None:
         """Remove the layers of what is no result any more, atoms edited by hand excepted."""
-        old = set(self._layers) - set(self._results()) - {rings.NAME}
-        gone = [layer for layer in map(self.get, old) if layer is not None]
-        if gone:
-            # each removal on its own, and each empty batch, costs napari a full garbage collection
-            with getattr(self.viewer.layers, "batched_update", nullcontext)():
-                for layer in gone:
-                    self.viewer.layers.remove(layer)
-        for name in old:
-            self.forget(name)
-        self._previews.clear()
+        self._own.remove(self._own.names - set(self._results()) - {rings.NAME})
+        self.previews.forget()
 
     def forget(self, name: str) -> None:
         """Leave a layer to the user; the next result gets a new one."""
-        if (layer := self._layers.pop(name, None)) is not None:
-            layers.note_of(layer).pop("result", None)
-        self._shown.pop(name, None)
+        self._own.forget(name)
 
     def set_colour(self, column: str) -> None:
         """Colour the atoms by a column; "" for one colour."""
@@ -184,7 +133,7 @@ class ResultLayers:
         elif len(atoms):
             place, note = layers.placement_of(self.image_layer), self.note(rings.NAME, "cluster")
             new = rings.made(atoms, place, note, size=self._point_size(atoms), stack=self.stack)
-            self._put(rings.NAME, new)
+            self._own.put(rings.NAME, new)
 
     def edited_atoms(self) -> Atoms | None:
         """The atoms as they were changed by hand; None where nobody did."""
@@ -245,42 +194,6 @@ class ResultLayers:
         # the atoms of a layer have one size unless somebody changed some of them
         return layers.point_size(atoms) if layer is None or not len(layer.size) else float(layer.size[0])
 
-    def _put(self, name: str, new: LayerData | Layer) -> None:
-        layer = self.get(name)
-        if layer is None:
-            self._layers[name] = self._insert(name, new if isinstance(new, Layer) else Layer.create(*new))
-        else:
-            layers.update(layer, new.as_layer_data_tuple() if isinstance(new, Layer) else new)
-
-    def _insert(self, name: str, layer: Any) -> Any:
-        """Add a layer above those that belong below it; the selected layer stays selected."""
-        below = [
-            self._layers[other] for other in self._layers if _rank(other) <= _rank(name) and self.get(other) is not None
-        ]
-        below += [self.image_layer] if self.image_layer in self.viewer.layers else []
-        place = max((self.viewer.layers.index(other) for other in below), default=-1) + 1
-        selection = self.viewer.layers.selection
-        selected = set(selection)
-        # in the end nothing has changed, and to select each new layer for a moment takes long
-        with selection.events.blocker_all():
-            self.viewer.layers.insert(place, layer)
-            self.viewer.layers.selection = selected
-        return layer
-
     def note(self, name: str, last: str) -> dict[str, Any]:
         """Provenance: the steps that led to a result."""
-        order = list(type(self.analysis.recipe).model_fields)
-        used = order[: order.index(last) + 1]
-        steps = {step_name: step.model_dump() for step_name, step in self.analysis.used.items() if step_name in used}
-        image = self.analysis.image
-        return {
-            "result": name,
-            "of": str(self.image_layer.unique_id),
-            "image": image.name if image else "",
-            "steps": steps,
-            "metadata": image.metadata if image else {},
-        }
-
-
-def _rank(name: str) -> int:
-    return ORDER.index(name if name in ORDER else "map")
+        return provenance.note(self.analysis, self.image_layer, name, last)

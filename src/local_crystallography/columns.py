@@ -1,0 +1,90 @@
+"""The columns of the atoms by the steps that made them, and the atoms that steps have moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.subimages import FOUND, as_found
+from local_crystallography.recipe import stale_after
+from local_crystallography.steps.base import OWN, Step, own
+
+
+class StepColumns:
+    """Which step made which column of the atoms of an analysis, and from what atoms a step began that moved them.
+
+    Columns that are of no step are the user's own.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[str, list[str]] = {}
+        self._moved: dict[str, tuple[Atoms, Atoms]] = {}
+
+    @property
+    def by_step(self) -> dict[str, list[str]]:
+        """Names of the columns, by the step that made them."""
+        return {step: list(names) for step, names in self._made.items()}
+
+    def keep(self, step: Step, before: Atoms, after: Atoms) -> None:
+        """Take note of what a step has made of the atoms it was called with."""
+        self._made[step.name()] = [str(name) for name in after.features if name not in before.features]
+        if step.moves:
+            self._moved[step.name()] = (before, after)
+
+    def restore(self, by_step: dict[str, list[str]]) -> None:
+        """Take over the saved columns."""
+        self._made = dict(by_step)
+
+    def drop(self, steps: Iterable[str]) -> list[str]:
+        """Names of the columns of these steps, which are theirs no more."""
+        return [column for step in steps for column in self._made.pop(step, [])]
+
+    def taken_by(self, step: Step, atoms: Atoms | None) -> Atoms | None:
+        """The atoms as a step takes them: where it has moved these already, those it began from."""
+        atoms = without(atoms, self._hidden_from(step))
+        if atoms is None or step.name() not in self._moved:
+            return atoms
+        before, after = self._moved[step.name()]
+        if not after.same_atoms(atoms):
+            return atoms
+        # nobody edited what the step made, so it begins again from what it was made of
+        return with_own_columns(before, atoms, made={name for names in self._made.values() for name in names})
+
+    def led_to(self, now: Atoms, atoms: Atoms) -> bool:
+        """Whether `atoms` are those there are now, or what steps have moved them from."""
+        found = as_found(now)
+        before = [old for old, new in self._moved.values() if new.same_atoms(now) or new.same_atoms(found)]
+        return any(atoms.same_atoms(other) for other in (now, found, *before))
+
+    def replaced(self, before: Atoms, after: Atoms) -> set[str]:
+        """The makers of the columns that differ in the same atoms, in the names of `Step.takes`."""
+        old, new = before.features, after.features
+        maker = {column: step for step, columns in self._made.items() for column in columns}
+        both = {*old, *new}
+        changed = [c for c in both if c not in old or c not in new or not old[c].equals(new[c])]
+        return {maker.get(c, own(c)) for c in changed} | {OWN for c in changed if c not in maker}
+
+    def _hidden_from(self, step: Step) -> list[str]:
+        """Columns the step is called without: those of steps it does not read, or those that its own will replace."""
+        if step.adds_columns():
+            makers = {step.name(), *stale_after(step.replaces())}
+        else:
+            makers = set(self._made) - set(step.reads)
+        return [column for maker in makers for column in self._made.get(maker, [])]
+
+
+def without(atoms: Atoms | None, columns: list[str]) -> Atoms | None:
+    """The atoms without these columns, and back where they were found if those tell where."""
+    if atoms is None or not columns:
+        return atoms
+    return (as_found(atoms) if set(FOUND) <= set(columns) else atoms).without(columns)
+
+
+def with_own_columns(atoms: Atoms, later: Atoms, *, made: set[str]) -> Atoms:
+    """The atoms with the columns that `later` ones, by id, have of no step (`made` are those of steps) or otherwise."""
+    old, new = atoms.features.set_index("id"), later.features.set_index("id")
+    for name in [str(name) for name in new if name not in made]:
+        if name not in old or not new[name].equals(old[name].reindex(new.index)):
+            values = new[name].combine_first(old[name]) if name in old else new[name]
+            atoms = atoms.with_features(**{name: values.reindex(old.index).to_numpy()})
+    return atoms
