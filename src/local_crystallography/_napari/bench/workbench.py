@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from qtpy import QtCore
 
@@ -16,13 +16,25 @@ from local_crystallography._napari.bench.preview import Preview
 from local_crystallography._napari.bench.turns import Turns
 from local_crystallography._napari.bench.unfinished import Unfinished
 from local_crystallography._napari.bench.work import Work, new_work, open_work
-from local_crystallography._napari.bench.worker import Around, Outcome, Report, Runner, run_once, run_steps
+from local_crystallography._napari.bench.worker import (
+    Around,
+    Outcome,
+    Report,
+    Runner,
+    Stop,
+    run_job,
+    run_once,
+    run_steps,
+)
 from local_crystallography._napari.bench.works import Works
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import Job
 from local_crystallography.explore.hover import Hover
 from local_crystallography.explore.selection import Selection
 from local_crystallography.steps.base import Step
+
+T = TypeVar("T")
 
 
 class Workbench(QtCore.QObject):  # type: ignore[misc]
@@ -126,6 +138,11 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         if self.active is not None and not self.running:
             self._once(message, function)
 
+    def job(self, function: Callable[[], Job[T]], then: Callable[[T], object]) -> None:
+        """Run a job that is no step, with progress and Cancel; what it gives goes to `then`."""
+        if not self.running:
+            self._begin(lambda stop: run_job(function, then, stop))
+
     def adopt(self, analysis: Analysis) -> Work:
         """Show an analysis that was made elsewhere, as the active one."""
         work = new_work(self.viewer, analysis)
@@ -160,8 +177,11 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
             self._once("Opening …", partial(Analysis.open, work.session))
 
     def _once(self, message: str, function: Callable[[], Any]) -> None:
+        self._begin(lambda stop: run_once(message, function))
+
+    def _begin(self, work: Callable[[Stop], Generator[Report, None, Any]]) -> None:
         self.busy, self.step = self.active, ""
-        self.runner.start(lambda stop: run_once(message, function))
+        self.runner.start(work)
         self.changed.emit()
 
     def _enter(self, work: Work) -> None:

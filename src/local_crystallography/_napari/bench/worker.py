@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from napari.qt.threading import create_worker
 from qtpy import QtCore
@@ -17,10 +18,11 @@ from local_crystallography._napari.bench.preview import Preview, Previews
 from local_crystallography._napari.settings import Settings, limited
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.progress import Progress
+from local_crystallography.data.progress import Job, Progress
 from local_crystallography.steps.base import Step
 from local_crystallography.steps.train_vae import TrainVae
 
+T = TypeVar("T")
 FRAME = 0.1
 """Least time between two reports in seconds: more would only keep the window busy."""
 
@@ -134,6 +136,25 @@ def run_once(message: str, function: Callable[[], Any]) -> Generator[Report, Non
     yield Report("", Progress(0.0, message))
     try:
         return Outcome(function())
+    except InputError as error:
+        return Outcome(error=str(error))
+
+
+def run_job(
+    function: Callable[[], Job[T]], then: Callable[[T], object], stop: Stop
+) -> Generator[Report, None, Outcome]:
+    """A job that is no step; what it gives goes to `then` in the thread of the window."""
+    try:
+        job, told, last = function(), None, 0.0
+        while True:
+            try:
+                progress = job.send(told)
+            except StopIteration as end:
+                return Outcome(partial(then, end.value))
+            if time.monotonic() - last > FRAME:
+                last = time.monotonic()
+                yield Report("", progress)
+            told = bool(stop)
     except InputError as error:
         return Outcome(error=str(error))
 

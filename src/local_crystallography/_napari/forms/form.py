@@ -1,10 +1,11 @@
-"""A form from any step: one widget per field, with its range, help and default."""
+"""A form from any step or other model: one widget per field, with its range, help and default."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from qtpy import QtCore, QtGui, QtWidgets
 from superqt import QCollapsible
@@ -15,43 +16,41 @@ from local_crystallography.steps.base import Step, sentence, words
 MORE = "More settings"
 
 
-class StepForm(QtWidgets.QWidget):  # type: ignore[misc]
-    """The parameters of a step, to read and to change."""
+M = TypeVar("M", bound=BaseModel)
+
+
+class ModelForm(QtWidgets.QWidget, Generic[M]):  # type: ignore[misc]
+    """The parameters of a frozen model, to read and to change: those of some names, or all."""
 
     changed = QtCore.Signal()
 
-    def __init__(self, step: Step, parent: QtWidgets.QWidget | None = None) -> None:
+    def __init__(self, model: M, parent: QtWidgets.QWidget | None = None, names: Sequence[str] | None = None) -> None:
         super().__init__(parent)
-        self._kind = type(step)
-        self.fields = {name: field_widget(info) for name, info in self._kind.model_fields.items()}
+        self._kind, self._given = type(model), model
+        known = self._kind.model_fields
+        self.fields = {name: field_widget(known[name]) for name in (known if names is None else names)}
         self.rows = rows_layout()
         self.more: QCollapsible | None = None
         self._lay_out()
-        self.set(step)
+        self.set(model)
         self._listen()
 
-    def step(self) -> Step:
-        """The step as the form shows it."""
-        return self._kind(**{name: widget.get() for name, widget in self.fields.items()})
+    def model(self) -> M:
+        """The model as the form shows it; fields that it does not show are as they were given."""
+        return self._kind(**{**dict(self._given), **{name: widget.get() for name, widget in self.fields.items()}})
 
     def problem(self) -> str:
         """What does not fit together among the fields, in words; nothing where all is well."""
         try:
-            self.step()
+            self.model()
         except ValidationError as error:
             return sentence(error)
         return ""
 
-    def set(self, step: Step) -> None:
-        """Show a step."""
+    def set(self, model: M) -> None:
+        """Show a model."""
         for name, widget in self.fields.items():
-            widget.set(getattr(step, name))
-
-    def show_used(self, used: Step | None) -> None:
-        """Show what the automatic parameters became; None where the step has not been run."""
-        for name, widget in self.fields.items():
-            if isinstance(widget, (AutoNumber, AutoChoice, Words)):
-                widget.show_used(None if used is None else getattr(used, name))
+            widget.set(getattr(model, name))
 
     def _lay_out(self) -> None:
         """The fields in order, those that are rarely needed folded away below the others."""
@@ -92,6 +91,20 @@ class StepForm(QtWidgets.QWidget):  # type: ignore[misc]
             event.ignore()
             return True
         return False
+
+
+class StepForm(ModelForm[Step]):
+    """The parameters of a step."""
+
+    def step(self) -> Step:
+        """The step as the form shows it."""
+        return self.model()
+
+    def show_used(self, used: Step | None) -> None:
+        """Show what the automatic parameters became; None where the step has not been run."""
+        for name, widget in self.fields.items():
+            if isinstance(widget, (AutoNumber, AutoChoice, Words)):
+                widget.show_used(None if used is None else getattr(used, name))
 
 
 def is_advanced(info: FieldInfo) -> bool:

@@ -1,0 +1,243 @@
+"""Whether the diatomic chain of section 1 alternates, as known after every unit cell: what Fig. 1b to 1e show.
+
+Points of Fig. 1d and 1e are counted in unit cells, each of an odd bond and the even one after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from local_crystallography.bayes.bonds import CASES, DEVIATION, Chain, Noise, alternation, simulate_chain
+from local_crystallography.bayes.decision import Decision, Rope, decide, on_edge
+from local_crystallography.bayes.interval import Kind
+from local_crystallography.bayes.noise import ResidualCorrelation, residual_correlation
+from local_crystallography.bayes.posterior import (
+    POINTS,
+    Posterior,
+    Summary,
+    difference,
+    posterior_of_mean,
+    posterior_of_sigma,
+    posterior_of_t,
+)
+from local_crystallography.bayes.priors import Priors
+from local_crystallography.data.errors import InputError
+
+__all__ = [
+    "CASES",
+    "DEVIATION",
+    "Chain",
+    "ChainModel",
+    "ChainPriors",
+    "ChainResult",
+    "Noise",
+    "ResidualCorrelation",
+    "residual_correlation",
+    "simulate_chain",
+]
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ChainPriors:
+    """Priors of the odd bonds, the even ones, and their difference even - odd.
+
+    Of the last the paper gives none, see `Priors.of_difference`.
+    """
+
+    mu1: Priors
+    mu2: Priors
+    mu3: Priors
+
+
+@dataclass(frozen=True)
+class ChainResult:
+    """All that Fig. 1b to 1e show of one chain.
+
+    Parameters
+    ----------
+    priors
+        Those used.
+    mu1, mu2, sigma1, sigma2
+        Of the odd and the even bonds, two rows each: after the first unit cell, and after all.
+    cells
+        (k,) numbers of unit cells, rising by one.
+    mu3
+        Difference even - odd of the mean bonds, k rows: after that many cells.
+    low, high
+        (k,) edges of its interval.
+    inside
+        (k,) probability that it lies in the ROPE.
+    decision
+        (k,) values of `Decision`.
+    on_edge
+        (k,) whether an edge of the ROPE lies in the middle of the interval, so that more data may never decide.
+    """
+
+    priors: ChainPriors
+    mu1: Posterior
+    mu2: Posterior
+    sigma1: Posterior
+    sigma2: Posterior
+    cells: npt.NDArray[np.int64]
+    mu3: Posterior
+    low: Array
+    high: Array
+    inside: Array
+    decision: npt.NDArray[np.int64]
+    on_edge: npt.NDArray[np.bool_]
+
+    @property
+    def first_decided(self) -> int | None:
+        """Unit cells at which the chain is first decided, or None; `calibrate_chain` says how far to trust it."""
+        decided = np.flatnonzero(self.decision != Decision.UNDECIDED)
+        return int(self.cells[decided[0]]) if len(decided) else None
+
+
+class ChainModel(BaseModel):
+    """Whether a chain alternates: posterior of the difference of its two bonds, and the decision after every cell.
+
+    Calling it with a `Chain` gives a `ChainResult`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prior_bonds: int = Field(10, ge=1, le=1000, description="Bonds whose mean Y10 sets the priors; ten in the paper.")
+    prior_from: Literal["pooled", "per set"] = Field(
+        "pooled",
+        description="pooled: the first bonds of the chain set one prior for odd and even ones, since the paper has one "
+        "symbol for it. per set: the first odd bonds set that of mu1, the first even ones that of mu2.",
+    )
+    hold_out: bool = Field(
+        False,
+        description="Leave the bonds that set the priors out of the data. The paper does not say; by default they are "
+        "used twice, which measurably changes next to nothing.",
+    )
+    difference: Literal["paired", "independent", "positions"] = Field(
+        "paired",
+        description="What mu3 is. paired: mean of even - odd of each cell, as the paper describes it. independent: "
+        "mu2 - mu1, fitted apart. positions: alternation in a lattice fitted to the positions (ours), the one that is "
+        "right where positions carry the noise.",
+    )
+    mass: float = Field(0.94, ge=0.01, le=0.999, description="Probability that the interval holds; 0.94 in the paper.")
+    kind: Kind = Field("HDI", description="HDI: shortest interval, as in the paper. ETI: equal tails.")
+    rope_half_width: float = Field(
+        0.1,
+        ge=1e-9,
+        le=1e9,
+        description="Differences up to this, in the unit of the bonds, count as none. 0.1 in the paper, which says "
+        "it is for illustration: the true difference of case 2 lies on its edge, and no amount of data decides that.",
+    )
+    first_cells: int = Field(
+        10,
+        ge=1,
+        le=10_000,
+        description="Unit cells at which the curve of mu3 begins; for difference: positions at least 2.",
+    )
+    prior_mu1: Priors | None = Field(None, description="Prior of the odd bonds, in place of the paper's.")
+    prior_mu2: Priors | None = Field(None, description="Prior of the even bonds, in place of the paper's.")
+    prior_mu3: Priors | None = Field(
+        None,
+        description="Prior of the difference, in place of ours; not used for difference: independent. For difference: "
+        "positions the default is a flat one, and the posterior Student's t.",
+    )
+
+    @property
+    def rope(self) -> Rope:
+        """About zero."""
+        return Rope.about_zero(self.rope_half_width)
+
+    @property
+    def held_cells(self) -> int:
+        """Unit cells at the start that the priors are taken from and the data are not."""
+        return self.prior_cells if self.hold_out else 0
+
+    @property
+    def prior_cells(self) -> int:
+        """Unit cells that must be there for the priors."""
+        return self.prior_bonds if self.prior_from == "per set" else (self.prior_bonds + 1) // 2
+
+    def __call__(self, chain: Chain) -> ChainResult:
+        """Posteriors and decisions after every unit cell.
+
+        Raises
+        ------
+        InputError
+            For a chain too short for the priors, without noise, or with noise that no sigma of the priors allows.
+        """
+        priors = self.priors(chain.positions[None])[0]
+        data = Chain(chain.positions[2 * self.held_cells :])
+        least = 2 if self.difference == "positions" else 1
+        if data.cells < least:
+            raise InputError(
+                f"A chain of {chain.cells} unit cells came, at least {self.held_cells + least} were expected; lengthen "
+                "it, or set fewer prior bonds."
+            )
+        cells = np.arange(max(min(self.first_cells, data.cells), least), data.cells + 1)
+        sums = tuple(summary[0, cells - 1] for summary in self.running(data.positions[None]))
+        mu3 = self.posterior(sums, [priors])
+        low, high = mu3.interval(self.mass, self.kind)
+        decision, inside = decide(low, high, self.rope), mu3.share_inside(self.rope)
+        mu1, sigma1 = _first_and_last(data.odd, priors.mu1)
+        mu2, sigma2 = _first_and_last(data.even, priors.mu2)
+        edges = on_edge(low, high, self.rope)
+        return ChainResult(priors, mu1, mu2, sigma1, sigma2, cells, mu3, low, high, inside, decision, edges)
+
+    def priors(self, positions: Array) -> list[ChainPriors]:
+        """For each of r chains with positions (r, 2 n + 1)."""
+        bonds = np.diff(positions)
+        if bonds.shape[1] < 2 * self.prior_cells:
+            raise InputError(
+                f"A chain of {bonds.shape[1]} bonds came, at least {2 * self.prior_cells} were expected for the "
+                "priors; lengthen it, or set fewer prior bonds."
+            )
+        first = [bonds[:, : self.prior_bonds].mean(axis=1)] * 2
+        if self.prior_from == "per set":
+            first = [bonds[:, start : 2 * self.prior_bonds : 2].mean(axis=1) for start in (0, 1)]
+        if not (lowest := min(part.min() for part in first)) > 0:
+            raise InputError(f"First bonds with a mean of {lowest:g} came, one above 0 was expected; turn the chain.")
+        return [self._of_means(float(odd), float(even)) for odd, even in zip(*first, strict=True)]
+
+    def _of_means(self, odd: float, even: float) -> ChainPriors:
+        return ChainPriors(
+            self.prior_mu1 or Priors.of_paper([odd]),
+            self.prior_mu2 or Priors.of_paper([even]),
+            self.prior_mu3 or Priors.of_difference([odd, even]),
+        )
+
+    def running(self, positions: Array) -> tuple[Summary, ...]:
+        """What the posterior of mu3 needs of r chains (r, 2 n + 1), each of shape (r, n): after every unit cell."""
+        if self.difference == "positions":
+            return (alternation(positions),)
+        odd, even = np.diff(positions)[:, 0::2], np.diff(positions)[:, 1::2]
+        if self.difference == "paired":
+            return (Summary.running(even - odd),)
+        return Summary.running(odd), Summary.running(even)
+
+    def posterior(self, sums: tuple[Summary, ...], priors: Sequence[ChainPriors], points: int = POINTS) -> Posterior:
+        """Of mu3, from rows of `running`, with one of the priors or one for each row."""
+        if self.difference == "independent":
+            first = posterior_of_mean(sums[0], [p.mu1 for p in priors], points)
+            second = posterior_of_mean(sums[1], [p.mu2 for p in priors], points)
+            return difference(second, first, points * 5 // 2)
+        if self.difference == "paired" or self.prior_mu3 is not None:
+            return posterior_of_mean(sums[0], [p.mu3 for p in priors], points)
+        degrees = sums[0].count - 1
+        if not sums[0].squares.all():
+            raise InputError("Positions without any noise came, some was expected; the posterior would be a point.")
+        scale = np.sqrt(sums[0].squares / degrees / sums[0].weight)
+        return posterior_of_t(degrees, sums[0].mean, scale, points)
+
+
+def _first_and_last(bonds: Array, priors: Priors) -> tuple[Posterior, Posterior]:
+    """Posteriors of mean and standard deviation after the first bond, and after all."""
+    data = Summary.running(bonds)[[0, -1]]
+    mean = posterior_of_mean(data, priors)
+    return mean, posterior_of_sigma(data, priors, mean)
