@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from local_crystallography.analysis import Analysis as Analysis
+    from local_crystallography.bayes.bonds import SimulatedChain as SimulatedChain
+    from local_crystallography.bayes.calibrate import calibrate_chain as calibrate_chain
+    from local_crystallography.bayes.chain import Chain as Chain
+    from local_crystallography.bayes.chain import ChainModel as ChainModel
+    from local_crystallography.bayes.sampling import ReferencePosterior as ReferencePosterior
     from local_crystallography.data.atoms import Atoms as Atoms
     from local_crystallography.data.image import Image as Image
     from local_crystallography.data.probability import ProbabilityMap as ProbabilityMap
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
     from local_crystallography.steps.paint_map import PaintMap as PaintMap
     from local_crystallography.steps.refine_atoms import RefineAtoms as RefineAtoms
     from local_crystallography.steps.segment import Segment as Segment
+    from local_crystallography.steps.symmetry import DecideSymmetry as DecideSymmetry
     from local_crystallography.steps.train_cvae import TrainCvae as TrainCvae
     from local_crystallography.steps.train_vae import TrainVae as TrainVae
 
@@ -45,8 +51,11 @@ _HOME = {
     "Analysis": "analysis",
     "Atoms": "data.atoms",
     "AverageFrames": "steps.average_frames",
+    "Chain": "bayes.chain",
+    "ChainModel": "bayes.chain",
     "Cluster": "steps.cluster",
     "CorrectScan": "steps.correct_scan",
+    "DecideSymmetry": "steps.symmetry",
     "Describe": "steps.describe",
     "Encode": "steps.encode",
     "EncodeCvae": "steps.encode_cvae",
@@ -56,13 +65,16 @@ _HOME = {
     "MeasureLattice": "steps.measure_lattice",
     "PaintMap": "steps.paint_map",
     "Recipe": "recipe",
+    "ReferencePosterior": "bayes.sampling",
     "RefineAtoms": "steps.refine_atoms",
     "Segment": "steps.segment",
     "ProbabilityMap": "data.probability",
+    "SimulatedChain": "bayes.bonds",
     "SubImages": "data.subimages",
     "TrainCvae": "steps.train_cvae",
     "TrainVae": "steps.train_vae",
     "Vae": "models.vae",
+    "calibrate_chain": "bayes.calibrate",
     "read_image": "io.read",
     "simulate_sample": "simulate.samples",
     "train_segmenter": "segmenters",

@@ -24,6 +24,7 @@ from local_crystallography.steps.measure_lattice import MeasureLattice
 from local_crystallography.steps.paint_map import PaintMap
 from local_crystallography.steps.refine_atoms import RefineAtoms
 from local_crystallography.steps.segment import Segment
+from local_crystallography.steps.symmetry import DecideSymmetry
 from local_crystallography.steps.train_cvae import TrainCvae
 from local_crystallography.steps.train_vae import TrainVae
 
@@ -53,6 +54,10 @@ class Recipe(BaseModel):
     measure_lattice: MeasureLattice = Field(
         default_factory=MeasureLattice,
         description="Neighbours, cell, strain, rotation and displacement of every atom (optional).",
+    )
+    decide_symmetry: DecideSymmetry = Field(
+        default_factory=DecideSymmetry,
+        description="Decide around every atom whether bonds alternate and whether the cell is square (optional).",
     )
     extract_sub_images: ExtractSubImages = Field(
         default_factory=ExtractSubImages, description="Cut a window around every atom."

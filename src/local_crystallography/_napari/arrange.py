@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.docks import EXPLORER, MANIFOLD
+from local_crystallography._napari.docks import EXPLORER, MANIFOLD, SYMMETRY
 from local_crystallography._napari.habits import RUN_ALL
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ TIPS = {
     OPEN: "Bring a saved folder back, with its layers",
     EXPLORER: "Show the atoms by their columns, to select with a lasso",
     MANIFOLD: "Show what the network decodes all over its latents, and the classes in pictures",
+    SYMMETRY: "Show when a chain, a row of atoms or a window is known to be symmetric, and how sure one can be",
 }
 SOURCES = {
     "probability": (

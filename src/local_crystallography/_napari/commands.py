@@ -137,3 +137,9 @@ class ManifoldDoor(Door):
     """Opens the manifold."""
 
     opens = "show_manifold"
+
+
+class SymmetryDoor(Door):
+    """Opens the symmetry dock."""
+
+    opens = "show_symmetry"

@@ -16,9 +16,10 @@ from local_crystallography._napari.explorer.hover import ImageHover
 from local_crystallography._napari.manifold.manifold import ManifoldDock
 from local_crystallography._napari.selecting.selection_menu import TIP, SelectionActions
 from local_crystallography._napari.settings import Settings
+from local_crystallography._napari.symmetry.symmetry import SymmetryDock
 from local_crystallography.data.atoms import Atoms
 
-MAIN, EXPLORER, MANIFOLD = "Local Crystallography", "Latent explorer", "Manifold"
+MAIN, EXPLORER, MANIFOLD, SYMMETRY = "Local Crystallography", "Latent explorer", "Manifold", "Symmetry"
 HEIGHTS = {1: 385, 2: 500}
 """Of the explorer, by rows of plots."""
 LAST_CHOICES = LastChoices()
@@ -26,7 +27,7 @@ LAST_CHOICES = LastChoices()
 
 
 class SideDocks(QtCore.QObject):  # type: ignore[misc]
-    """The latent explorer, below the canvas as soon as there are latents, and the manifold behind the main dock."""
+    """The explorer, below the canvas as soon as there are latents; manifold and symmetry behind the main dock."""
 
     def __init__(self, bench: Workbench, main: QtWidgets.QWidget) -> None:
         super().__init__(main)
@@ -38,6 +39,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         self._keys_heard = False
         self._left = False
         self.manifold: ManifoldDock | None = None
+        self.symmetry: SymmetryDock | None = None
         self.pointer = ImageHover(self.viewer, bench, main)
         self.deeds = SelectionActions(bench, lambda: main.recipe)
         bench.changed.connect(self._on_bench_changed)
@@ -64,16 +66,20 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
             self.manifold = None
         if self.manifold is None:
             self.manifold = ManifoldDock(self.bench)
-            self.viewer.window.add_dock_widget(self.manifold, name=MANIFOLD, area="right", tabify=True)
-            self._on_theme_changed()
-            if isinstance(window := self.main.window(), QtWidgets.QMainWindow):
-                # the names in the tabs would have both docks wider, or be cut off
-                self.main.parent().setWindowTitle(MAIN)
-                window.resizeDocks([self.manifold.parent()], [self.main.width()], QtCore.Qt.Orientation.Horizontal)
-        dock = self.manifold.parent()
-        dock.show()
-        dock.raise_()
+            self._add_behind(self.manifold, MANIFOLD)
+        _bring_to_front(self.manifold)
         return self.manifold
+
+    def show_symmetry(self) -> SymmetryDock:
+        """Open the chain and the study of windows as a dock behind the main one, once, and bring it to the front."""
+        if self.symmetry is not None and SYMMETRY not in self.viewer.window.dock_widgets:
+            self.symmetry.deleteLater()
+            self.symmetry = None
+        if self.symmetry is None:
+            self.symmetry = SymmetryDock(self.bench, lambda: self.main.recipe.decide_symmetry)
+            self._add_behind(self.symmetry, SYMMETRY)
+        _bring_to_front(self.symmetry)
+        return self.symmetry
 
     def show_preview(self, table: pd.DataFrame) -> None:
         """The atoms as a network sees them that still trains, until the job has ended or they are others."""
@@ -91,14 +97,20 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         self._left = True
         self.pointer.leave()
         self.deeds.leave()
-        if self.manifold is not None and MANIFOLD in self.viewer.window.dock_widgets:
-            self.viewer.window.remove_dock_widget(self.manifold)
-            self.manifold.deleteLater()
-        self.manifold = None
-        if self.explorer is not None and EXPLORER in self.viewer.window.dock_widgets:
-            self.viewer.window.remove_dock_widget(self.explorer)
-            self.explorer.deleteLater()
-        self.explorer = None
+        for dock, name in ((self.manifold, MANIFOLD), (self.symmetry, SYMMETRY), (self.explorer, EXPLORER)):
+            if dock is not None and name in self.viewer.window.dock_widgets:
+                self.viewer.window.remove_dock_widget(dock)
+                dock.deleteLater()
+        self.manifold = self.symmetry = self.explorer = None
+
+    def _add_behind(self, dock: QtWidgets.QWidget, name: str) -> None:
+        """Add a dock behind the main one, as wide as that."""
+        self.viewer.window.add_dock_widget(dock, name=name, area="right", tabify=True)
+        self._on_theme_changed()
+        if isinstance(window := self.main.window(), QtWidgets.QMainWindow):
+            # the names in the tabs would have both docks wider, or be cut off
+            self.main.parent().setWindowTitle(MAIN)
+            window.resizeDocks([dock.parent()], [self.main.width()], QtCore.Qt.Orientation.Horizontal)
 
     def _open_explorer(self) -> None:
         """Open it by itself, unless the main dock was closed before its turn came."""
@@ -161,6 +173,12 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
 
     def _on_theme_changed(self, event: Any = None) -> None:
         dark = get_theme(self.viewer.theme).type == "dark"
-        for dock in (self.explorer, self.manifold):
+        for dock in (self.explorer, self.manifold, self.symmetry):
             if dock is not None:
                 dock.set_theme(dark)
+
+
+def _bring_to_front(dock: QtWidgets.QWidget) -> None:
+    frame = dock.parent()
+    frame.show()
+    frame.raise_()

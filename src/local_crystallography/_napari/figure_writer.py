@@ -29,9 +29,9 @@ class FigureWriter(QtCore.QThread):  # type: ignore[misc]
             self.ended.emit("")
 
 
-def ask_figure(parent: QtWidgets.QWidget) -> str:
+def ask_figure(parent: QtWidgets.QWidget, name: str = "latents.png") -> str:
     """Where to write a figure, with its ending; empty when the user thinks better of it."""
-    path, chosen = QtWidgets.QFileDialog.getSaveFileName(parent, "Export figure", "latents.png", FILTER)
+    path, chosen = QtWidgets.QFileDialog.getSaveFileName(parent, "Export figure", name, FILTER)
     if path and Path(path).suffix.lower().removeprefix(".") not in FORMATS:
         path += "." + chosen.split(" ")[0].lower()
     return str(path)

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
 
 from local_crystallography.bayes.posterior import Summary
 from local_crystallography.data.errors import InputError
@@ -81,6 +82,35 @@ class Chain:
     def cells(self) -> int:
         """How many unit cells."""
         return len(self.positions) // 2
+
+
+class SimulatedChain(BaseModel):
+    """A chain to simulate; calling it gives a `Chain`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    odd: float = Field(CASES[2][0], ge=1e-6, le=1e6, description="Mean of the odd bonds, in any unit.")
+    even: float = Field(CASES[2][1], ge=1e-6, le=1e6, description="Mean of the even bonds, in the same unit.")
+    deviation: float = Field(
+        DEVIATION, ge=1e-9, le=1e6, description="Standard deviation of the noise, in the unit of the bonds."
+    )
+    cells: int = Field(200, ge=1, le=10_000, description="Unit cells, each of an odd bond and the even one after it.")
+    noise: Noise = Field(
+        "bonds",
+        description="What varies independently: every bond, as the paper draws them, or every position, as where atoms "
+        "are localised in an image.",
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Number that fixes the noise.")
+
+    @classmethod
+    def of_case(cls, case: int) -> SimulatedChain:
+        """Case 1 or 2 of the paper."""
+        odd, even = CASES[case]
+        return cls(odd=odd, even=even)
+
+    def __call__(self) -> Chain:
+        """The chain."""
+        return simulate_chain(**dict(self))
 
 
 def simulate_chain(cells: int, *, odd: float, even: float, deviation: float, noise: Noise, seed: int) -> Chain:

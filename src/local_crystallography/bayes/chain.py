@@ -185,10 +185,9 @@ class ChainModel(BaseModel):
         mu3 = self.posterior(sums, [priors])
         low, high = mu3.interval(self.mass, self.kind)
         decision, inside = decide(low, high, self.rope), mu3.share_inside(self.rope)
-        mu1, sigma1 = _first_and_last(data.odd, priors.mu1)
-        mu2, sigma2 = _first_and_last(data.even, priors.mu2)
         edges = on_edge(low, high, self.rope)
-        return ChainResult(priors, mu1, mu2, sigma1, sigma2, cells, mu3, low, high, inside, decision, edges)
+        of_bonds = bonds_after(chain, self, priors, data.cells)
+        return ChainResult(priors, *of_bonds, cells, mu3, low, high, inside, decision, edges)
 
     def priors(self, positions: Array) -> list[ChainPriors]:
         """For each of r chains with positions (r, 2 n + 1)."""
@@ -234,6 +233,16 @@ class ChainModel(BaseModel):
             raise InputError("Positions without any noise came, some was expected; the posterior would be a point.")
         scale = np.sqrt(sums[0].squares / degrees / sums[0].weight)
         return posterior_of_t(degrees, sums[0].mean, scale, points)
+
+
+def bonds_after(
+    chain: Chain, model: ChainModel, priors: ChainPriors, cells: int
+) -> tuple[Posterior, Posterior, Posterior, Posterior]:
+    """mu1, mu2, sigma1 and sigma2 of a chain, two rows each: after the first unit cell, and after so many."""
+    start = model.held_cells
+    mu1, sigma1 = _first_and_last(chain.odd[start : start + cells], priors.mu1)
+    mu2, sigma2 = _first_and_last(chain.even[start : start + cells], priors.mu2)
+    return mu1, mu2, sigma1, sigma2
 
 
 def _first_and_last(bonds: Array, priors: Priors) -> tuple[Posterior, Posterior]:

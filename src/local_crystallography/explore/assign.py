@@ -10,6 +10,7 @@ import pandas as pd
 
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
+from local_crystallography.explore.raster import holds_classes
 from local_crystallography.explore.styles import ClassStyles
 
 Mask = npt.NDArray[np.bool_]
@@ -18,7 +19,9 @@ HAND_LABEL = "hand_label"
 """The column of the classes given by hand: whole numbers from 0, -1 for none."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 TAKEN = re.compile(
-    rf"id|frame|kept|label|grain|sublattice|{HAND_LABEL}|[zc]\d+|.*_(px|nm|rad|std|error|probability)", re.IGNORECASE
+    rf"id|frame|kept|label|grain|sublattice|{HAND_LABEL}|[zc]\d+|alternation|tetragonality|cell_angle|deciding_cells|position_noise|"
+    r".*_(px|nm|rad|std|error|probability|hdi|in_rope|decision|kind)",
+    re.IGNORECASE,
 )
 """Names of columns that steps make, or may make yet."""
 
@@ -78,7 +81,7 @@ def checked_name(atoms: Atoms, name: str) -> str:
 def table_of(atoms: Atoms, mask: Mask, styles: ClassStyles) -> pd.DataFrame:
     """The atoms of a (N,) mask as a session's atoms.csv has them, and beside the classes their names."""
     table = atoms[mask].to_frame()
-    for column in [str(name) for name in table if str(name).split("_")[-1] == "label"]:
+    for column in [str(name) for name in table if holds_classes(str(name))]:
         numbers = np.nan_to_num(table[column].to_numpy(float), nan=-1).astype(int)
         names = {number: styles.name(column, number) for number in np.unique(numbers).tolist()}
         place = list(table).index(column) + 1

@@ -19,7 +19,9 @@ MOST_CLASSES = 20
 """A column of whole numbers with more different values than this is shown as a scale."""
 SEQUENTIAL, CYCLIC, DIVERGING = "viridis", "twilight", "RdBu_r"
 """Names of colormaps, as matplotlib and napari both have them."""
-SIGNED = re.compile(r"(offset_|displacement_[yx]_|strain_..$|lattice_rotation_)")
+SIGNED = re.compile(
+    r"(offset_|displacement_[yx]_|strain_..$|lattice_rotation_|(alternation|tetragonality|cell_angle)$)"
+)
 """Columns that are read from 0 to either side."""
 GREY = np.array([0.5, 0.5, 0.5, 1.0])
 """Colour of "no value"."""
@@ -110,12 +112,17 @@ def categorical_colors(labels: npt.ArrayLike, palette: npt.ArrayLike = PALETTE) 
     return table[np.where(labels >= 0, classes, len(table) - 1)]
 
 
+def holds_classes(name: str) -> bool:
+    """Whether a column of this name holds classes or decisions: whole numbers, -1 for none."""
+    return name.split("_")[-1] in ("label", "decision")
+
+
 def is_categorical(name: str, values: npt.NDArray[np.float64]) -> bool:
-    """Whether a column holds classes: whole numbers from -1 on, called a label or of few different values."""
+    """Whether a column holds classes: whole numbers from -1 on, by its name or of few different values."""
     known = values[np.isfinite(values)]
     if not len(known) or known.min() < -1 or (known != np.floor(known)).any():
         return False
-    return name.split("_")[-1] == "label" or 1 < len(np.unique(known)) <= MOST_CLASSES
+    return holds_classes(name) or 1 < len(np.unique(known)) <= MOST_CLASSES
 
 
 def limits_of(values: npt.NDArray[np.float64]) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
+from local_crystallography.bayes.decision import Decision
 from local_crystallography.data.errors import InputError
 from local_crystallography.explore.raster import PALETTE, Colors, categorical_colors
 
@@ -30,8 +31,12 @@ class ClassStyles:
         self._colours: dict[str, dict[int, str]] = {}
 
     def name(self, column: str, number: int) -> str:
-        """What a class is called; "none" for -1."""
-        return "none" if number < 0 else self._names.get(column, {}).get(number, f"class {number}")
+        """What a class is called; "none" for -1. A decision is called by its words, unless it was renamed."""
+        if (given := self._names.get(column, {}).get(number)) is not None:
+            return given
+        if column.endswith("_decision") and number in list(Decision):
+            return Decision(number).words
+        return "none" if number < 0 else f"class {number}"
 
     def colour(self, column: str, number: int) -> str:
         """Colour of a class as #rrggbb."""

@@ -16,6 +16,7 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.subimages import SubImages, fits
 from local_crystallography.explore.assign import HAND_LABEL
+from local_crystallography.explore.raster import holds_classes
 from local_crystallography.steps.base import OWN, Step, own
 from local_crystallography.steps.extract_sub_images import neighbour_distance
 
@@ -23,6 +24,17 @@ Array = npt.NDArray[np.float32]
 
 PLACED = ("angle_rad", "offset_y_px", "offset_x_px")
 LABELS = ("label", HAND_LABEL)
+SYMMETRY = (
+    "alternation",
+    "alternation_hdi",
+    "alternation_in_rope",
+    "alternation_decision",
+    "deciding_cells",
+    "tetragonality",
+    "tetragonality_decision",
+    "cell_angle",
+    "cell_angle_decision",
+)
 LATTICE = ("strain_xx", "strain_yy", "strain_xy", "lattice_rotation_rad", "displacement_angle_rad")
 
 
@@ -31,10 +43,11 @@ class PaintMap(Step):
 
     needs: ClassVar = ("atoms", "image", "sub_images?")
     makes: ClassVar = "maps"
-    reads: ClassVar = ("measure_lattice", "encode", "describe", "cluster", "encode_cvae", OWN)
+    reads: ClassVar = ("measure_lattice", "decide_symmetry", "encode", "describe", "cluster", "encode_cvae", OWN)
 
     columns: tuple[str, ...] = Field(
-        (), description="Columns to paint; none: angle, offsets, latents and labels, and strain where it was measured."
+        (),
+        description="Columns to paint; none: angle, offsets, latents and labels, and strain and symmetry where they were measured.",
     )
     deviations: bool = Field(
         False, description="Also paint the standard deviations of these columns, where they are known."
@@ -132,13 +145,13 @@ def default_columns(atoms: Atoms) -> tuple[str, ...]:
     names = [str(name) for name in atoms.features]
     latents, within = ([name for name in names if re.fullmatch(rf"{kind}\d+", name)] for kind in "zc")
     length = "displacement_nm" if "displacement_nm" in names else "displacement_px"
-    wanted = [*PLACED, *latents, *within, *LATTICE, length, *LABELS]
+    wanted = [*PLACED, *latents, *within, *LATTICE, length, *SYMMETRY, *LABELS]
     return tuple(name for name in wanted if name in names)
 
 
 def is_default(name: str) -> bool:
     """Whether a column of this name can be among those painted when none is asked for."""
-    return name in (*PLACED, *LATTICE, *LABELS) or bool(re.fullmatch(r"[zc]\d+|displacement_(nm|px)", name))
+    return name in (*PLACED, *LATTICE, *SYMMETRY, *LABELS) or bool(re.fullmatch(r"[zc]\d+|displacement_(nm|px)", name))
 
 
 def own_columns(replaced: set[str]) -> set[str] | None:
@@ -155,9 +168,9 @@ def maps_left(maps: dict[str, Array] | None, replaced: set[str]) -> dict[str, Ar
 
 
 def column_values(atoms: Atoms, name: str) -> npt.NDArray[np.float64]:
-    """(N,) numbers of a column; NaN for atoms without a class."""
+    """(N,) numbers of a column; NaN for atoms without a class or a decision."""
     values = atoms.features[name].to_numpy(float)
-    return np.where(values < 0, np.nan, values) if name in LABELS else values
+    return np.where(values < 0, np.nan, values) if holds_classes(name) else values
 
 
 def not_cut(atoms: Atoms, image: Image, sub_images: SubImages | None) -> npt.NDArray[np.bool_]:

@@ -7,13 +7,14 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import numpy as np
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.forms.region import RegionBox
 
 DECIMALS = 10
+LARGE, SMALL = 1e9, 1e-9
 
 
 class NumberBox(QtWidgets.QDoubleSpinBox):  # type: ignore[misc]
@@ -229,9 +230,14 @@ def field_widget(info: FieldInfo) -> Any:
 
 
 def _bounds(info: FieldInfo) -> tuple[float, float]:
-    low = next(bound.ge for bound in info.metadata if isinstance(bound, Ge))
-    high = next(bound.le for bound in info.metadata if isinstance(bound, Le))
-    return low, high  # type: ignore[return-value]
+    """Lowest and highest number; those of a field without bounds are large, and beyond an open bound by little."""
+    low, high = -LARGE, LARGE
+    for bound in info.metadata:
+        if isinstance(bound, Ge | Gt):
+            low = bound.ge if isinstance(bound, Ge) else bound.gt + SMALL  # type: ignore[operator,assignment]
+        elif isinstance(bound, Le | Lt):
+            high = bound.le if isinstance(bound, Le) else bound.lt - SMALL  # type: ignore[operator,assignment]
+    return low, high
 
 
 def _without_none(kind: Any) -> tuple[Any, bool]:

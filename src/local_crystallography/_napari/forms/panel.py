@@ -13,6 +13,7 @@ from local_crystallography._napari.bench.work import Work
 from local_crystallography._napari.forms.form import StepForm
 from local_crystallography._napari.help import HelpButton
 from local_crystallography.analysis import MISSING, STEPS, Analysis, title
+from local_crystallography.bayes.decision import Decision
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.subimages import as_found
 from local_crystallography.recipe import Recipe
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
 
 
+DECIDED = (Decision.SYMMETRIC, Decision.BROKEN, Decision.UNDECIDED)
 RUN = "Ctrl+Return"
 """Runs the step of the panel that has the keyboard."""
 
@@ -142,6 +144,9 @@ def _result(analysis: Analysis, name: str, atoms: Atoms | None) -> str:
         return f"moved along x by {np.nanstd(moved):.2f} px rms"
     if name == "measure_lattice" and "sublattice" in atoms.features:
         return f"{atoms.features['grain'].max() + 1} grains, {atoms.features['sublattice'].max() + 1} sublattices"
+    if name == "decide_symmetry" and "alternation_decision" in atoms.features:
+        shares = atoms.features["alternation_decision"].value_counts(normalize=True)
+        return ", ".join(f"{shares.get(int(each), 0):.0%} {each.words}" for each in DECIDED)
     if (latent := {"encode": "z0", "encode_cvae": "c0"}.get(name)) in atoms.features:
         return f"{int(atoms.features[latent].notna().sum()):,} atoms encoded"
     if name == "cluster" and "label" in atoms.features:

@@ -19,8 +19,3 @@ def class_look(column: str, styles: ClassStyles) -> dict[str, Any]:
     colormap = CyclicLabelColormap(colors=np.vstack([np.zeros(4), palette]), background_value=0)
     names = [styles.name(column, number) for number in range(len(palette))]
     return {"colormap": colormap, "features": pd.DataFrame({"index": np.arange(len(names)) + 1, "class": names})}
-
-
-def is_label(name: str) -> bool:
-    """Whether a column of this name holds classes."""
-    return name.split("_")[-1] == "label"

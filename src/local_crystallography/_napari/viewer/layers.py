@@ -11,12 +11,13 @@ import pandas as pd
 import pint
 from scipy.spatial import cKDTree
 
-from local_crystallography._napari.viewer.classes import class_look, is_label
+from local_crystallography._napari.viewer.classes import class_look
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.explore import raster
 from local_crystallography.explore.styles import ClassStyles
+from local_crystallography.steps.paint_map import LABELS
 from local_crystallography.steps.refine_atoms import Region
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -94,7 +95,7 @@ def forget_session(viewer_layers: Any, session: str) -> None:
 
 def default_colour(features: pd.DataFrame) -> str:
     """The column atoms are coloured by until somebody chooses one; "" for one colour."""
-    return next((name for name in ("label", "hand_label", "z0") if name in features), "")
+    return next((name for name in (*LABELS, "z0") if name in features), "")
 
 
 def placement_of(layer: Any) -> dict[str, Any]:
@@ -136,8 +137,8 @@ def map_layer(
     name: str, values: npt.NDArray[np.floating], place: Placement, note: Any, styles: ClassStyles | None = None
 ) -> LayerData:
     """A column painted on the image: classes as labels, angles in a cyclic colormap, NaN transparent."""
-    arguments = {"name": name, "metadata": {KEY: note}, "visible": is_label(name), **place}
-    if is_label(name):
+    arguments = {"name": name, "metadata": {KEY: note}, "visible": name in LABELS, **place}
+    if raster.holds_classes(name):
         data = np.where(np.isfinite(values), values + 1, 0).astype(np.uint8)
         return data, {"opacity": 0.5, **class_look(name, styles or ClassStyles()), **arguments}, "labels"
     some = values.ravel()[:: max(1, values.size // SAMPLE)].astype(float)
@@ -183,6 +184,11 @@ def atoms_from(layer: Any, image_layer: Any) -> Atoms:
     rest = features.drop(columns=["id", "frame"], errors="ignore")
     table = pd.concat([pd.DataFrame({"id": _ids(features, len(points)), "frame": frame}), rest], axis=1)
     return Atoms(_in_pixels(points[:, -2:], layer, image_layer), table, pixel_size_of(image_layer))
+
+
+def corners_from(layer: Any, image_layer: Any) -> npt.NDArray[np.float64]:
+    """(n, 2) corners (y, x) of the last shape drawn, in pixels of the image."""
+    return _in_pixels(np.asarray(layer.data[-1], float)[:, -2:], layer, image_layer)
 
 
 def polygons_from(layer: Any, image_layer: Any) -> Region:

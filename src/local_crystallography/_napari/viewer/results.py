@@ -9,12 +9,13 @@ import numpy as np
 from napari.layers import Layer
 
 from local_crystallography._napari.viewer import layers, provenance, rings
-from local_crystallography._napari.viewer.classes import class_look, is_label
+from local_crystallography._napari.viewer.classes import class_look
 from local_crystallography._napari.viewer.layers import LayerData
 from local_crystallography._napari.viewer.named_layers import NamedLayers
 from local_crystallography._napari.viewer.preview_layers import PreviewLayers
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.explore.raster import holds_classes
 
 
 class ResultLayers:
@@ -176,7 +177,7 @@ class ResultLayers:
     def _on_styles_changed(self, column: str) -> None:
         """Show classes by their new names and colours."""
         atoms, layer, painted = self._shown.get("atoms"), self.get("atoms"), self.get(column)
-        if painted is not None and is_label(column):
+        if painted is not None and holds_classes(column):
             for name, value in class_look(column, self.analysis.styles).items():
                 setattr(painted, name, value)
         if atoms is not None and layer is not None and len(layer.data) == len(atoms) and column == self._colour(atoms):

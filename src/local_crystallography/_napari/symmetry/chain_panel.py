@@ -1,0 +1,282 @@
+"""One chain: where it comes from, how it is judged, and what is known of it after every unit cell."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from qtpy import QtCore, QtWidgets
+
+from local_crystallography._napari.bench.aside import Aside
+from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.figure_writer import ask_figure
+from local_crystallography._napari.forms.form import ModelForm, folded, rows_layout
+from local_crystallography._napari.symmetry.chain_plots import ChainPlots
+from local_crystallography._napari.symmetry.priors_box import PriorsBox
+from local_crystallography._napari.symmetry.row_picker import RowPicker
+from local_crystallography._napari.symmetry.tables import calibration_table, reference_table
+from local_crystallography.bayes.bonds import Chain, SimulatedChain
+from local_crystallography.bayes.calibrate import Calibration, ChainTrials, calibrate_chain
+from local_crystallography.bayes.chain import ChainModel
+from local_crystallography.bayes.reference_models import Bonds, Positions
+from local_crystallography.bayes.sampling import Reference, ReferencePosterior
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import Job
+from local_crystallography.explore.chain_view import ChainView, looked_at, view_chain
+
+CASE_1, CASE_2, OWN, ROW = "Case 1 of the paper", "Case 2 of the paper", "Chain of own numbers", "Row of atoms"
+CASES = {CASE_1: 1, CASE_2: 2}
+SHOWN = ("difference", "rope_half_width")
+FOLDED = ("mass", "kind", "prior_bonds", "prior_from", "hold_out", "first_cells")
+ROPE = 0.05
+"""Half width of the ROPE for a row of atoms, in mean bonds, until another is chosen."""
+FIRST = 5
+"""Unit cells at which the curve of a row of atoms begins."""
+PLAY, PAUSE = "Add cells", "Pause"
+STEP_MS = 60
+TIPS = {
+    "source": "The chain: one of the two that the paper simulates, one simulated from own numbers, or a row of atoms",
+    "cells": "How many unit cells are looked at",
+    "play": "Add one unit cell after the other, and watch the posteriors narrow",
+    "calibrate": "Simulate 1,000 chains like this one, for a true difference of 0, at the edge of the ROPE and as "
+    "large as measured, and count how often the interval holds it and what is decided",
+    "reference": "Draw from the same posterior with PyMC, in the background; the first time compiling takes a while",
+    "figure": "Write the panels of Fig. 1 to a file",
+}
+
+
+class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
+    """Controls above, plots below."""
+
+    def __init__(self, bench: Workbench, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.bench = bench
+        self.source = QtWidgets.QComboBox()
+        self.source.addItems([CASE_1, CASE_2, OWN, ROW])
+        self.source.setCurrentText(CASE_2)
+        self.own, self.row = ModelForm(SimulatedChain()), RowPicker(bench)
+        self.form, self.more = ModelForm(ChainModel(), names=SHOWN), ModelForm(ChainModel(), names=FOLDED)
+        self.priors, self.plots = PriorsBox(), ChainPlots()
+        self.cells = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal)
+        self.play = QtWidgets.QPushButton(PLAY)
+        self.words, self.table = (QtWidgets.QLabel(wordWrap=True) for _ in range(2))
+        self.buttons = {
+            "calibrate": QtWidgets.QPushButton("Calibrate"),
+            "reference": QtWidgets.QPushButton("PyMC"),
+            "figure": QtWidgets.QPushButton("Figure …"),
+        }
+        self.view: ChainView | None = None
+        self._aside, self._saving = Aside(self), Aside(self)
+        self._timer = QtCore.QTimer(self, interval=STEP_MS)
+        self._lay_out()
+        self._connect()
+        self._on_source_chosen()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a chain is being judged, or a figure written."""
+        return self._aside.busy or self._saving.busy
+
+    def model(self) -> ChainModel:
+        """How the chain is judged, as the forms show it."""
+        shown = {name: widget.get() for form in (self.form, self.more) for name, widget in form.fields.items()}
+        return ChainModel(**shown, **self.priors.chosen())
+
+    def refresh(self) -> None:
+        """Judge the chain as it is chosen now."""
+        problem = next((said for part in (self.own, self.form, self.more, self.priors) if (said := part.problem())), "")
+        if problem:
+            self._say(problem)
+            return
+        try:
+            chain, unit = self._chain()
+        except InputError as error:
+            self._say(str(error))
+            return
+        model = self.model()
+        self._aside.ask(partial(view_chain, chain, model, None, unit), self._on_judged)
+
+    def set_theme(self, dark: bool) -> None:
+        """Light on dark, or the other way round."""
+        self.plots.set_theme(dark)
+
+    def set_ready(self, ready: bool) -> None:
+        """Whether a job can be started."""
+        for name in ("calibrate", "reference"):
+            self.buttons[name].setEnabled(ready and self.view is not None)
+
+    def _lay_out(self) -> None:
+        layout, top, run = QtWidgets.QVBoxLayout(self), rows_layout(), QtWidgets.QHBoxLayout()
+        layout.setContentsMargins(2, 4, 2, 2)
+        layout.setSpacing(3)
+        top.addRow("chain", self.source)
+        layout.addLayout(top)
+        for part in (self.own, self.row, self.form):
+            layout.addWidget(part)
+        rest = rows_layout()
+        rest.addRow(self.more)
+        rest.addRow(self.priors)
+        layout.addWidget(folded(rest))
+        run.addWidget(self.play)
+        run.addWidget(self.cells, stretch=1)
+        layout.addLayout(run)
+        deeds = QtWidgets.QHBoxLayout()
+        for button in self.buttons.values():
+            deeds.addWidget(button)
+        layout.addLayout(deeds)
+        for part in (self.words, self.table, self.plots):
+            layout.addWidget(part)
+        layout.addStretch()
+        for name, widget in (
+            ("source", self.source),
+            ("cells", self.cells),
+            ("play", self.play),
+            *self.buttons.items(),
+        ):
+            widget.setToolTip(f"<qt>{TIPS[name]}</qt>")
+        self.table.setVisible(False)
+
+    def _connect(self) -> None:
+        self.source.activated.connect(lambda _: self._on_source_chosen())
+        for part in (self.own, self.row, self.form, self.more, self.priors):
+            part.changed.connect(self.refresh)
+        self.cells.valueChanged.connect(self._on_cells_changed)
+        self.play.clicked.connect(self._on_play_clicked)
+        self._timer.timeout.connect(self._on_step)
+        self.buttons["calibrate"].clicked.connect(self._on_calibrate_clicked)
+        self.buttons["reference"].clicked.connect(self._on_reference_clicked)
+        self.buttons["figure"].clicked.connect(self._on_figure_clicked)
+
+    def _chain(self) -> tuple[Chain, str]:
+        source = self.source.currentText()
+        if source == ROW:
+            row = self.row.chain()
+            self.row.select(row)
+            return row.chain, row.unit
+        return (SimulatedChain.of_case(CASES[source]) if source in CASES else self.own.model())(), ""
+
+    def _on_source_chosen(self) -> None:
+        source = self.source.currentText()
+        self.own.setVisible(source == OWN)
+        self.row.setVisible(source == ROW)
+        self._set_model(ChainModel())
+        if source == ROW:
+            try:
+                bond = float(self.row.chain().chain.bonds.mean())
+            except InputError:
+                pass  # why there is no row is said below
+            else:
+                # atoms are localised, so the noise is on positions; and a ROPE in nm or px goes by the bond
+                half = float(f"{ROPE * bond:.2g}")
+                self._set_model(ChainModel(difference="positions", rope_half_width=half, first_cells=FIRST))
+        self.refresh()
+
+    def _set_model(self, model: ChainModel) -> None:
+        for form in (self.form, self.more):
+            form.blockSignals(True)
+            form.set(model)
+            form.blockSignals(False)
+
+    def _on_judged(self, view: ChainView | InputError) -> None:
+        if isinstance(view, InputError):
+            self._say(str(view))
+            return
+        self.priors.show_used(view.result.priors)
+        self.cells.blockSignals(True)
+        self.cells.setRange(int(view.result.cells[0]), int(view.result.cells[-1]))
+        self.cells.setValue(view.cells)
+        self.cells.blockSignals(False)
+        self.table.setVisible(False)
+        self._show(view)
+
+    def _show(self, view: ChainView | InputError) -> None:
+        if isinstance(view, InputError):
+            self._say(str(view))
+            return
+        self.view = view
+        self.plots.setVisible(True)
+        self.plots.show_view(view)
+        self.words.setText("\n".join(view.words()))
+        self.set_ready(not self.bench.running)
+        self.buttons["figure"].setEnabled(True)
+
+    def _say(self, sentence: str) -> None:
+        """Why there is nothing to see."""
+        self.view = None
+        self._timer.stop()
+        self.words.setText(f"⚠ {sentence}")
+        self.plots.setVisible(False)
+        self.table.setVisible(False)
+        for button in self.buttons.values():
+            button.setEnabled(False)
+
+    def _on_cells_changed(self, cells: int) -> None:
+        if self.view is not None:
+            self._aside.ask(partial(looked_at, self.view, cells), self._show)
+
+    def _on_play_clicked(self) -> None:
+        if self._timer.isActive():
+            self._pause()
+        elif self.view is not None:
+            if self.cells.value() == self.cells.maximum():
+                self.cells.setValue(self.cells.minimum())
+            self.play.setText(PAUSE)
+            self._timer.start()
+
+    def _on_step(self) -> None:
+        if self._aside.busy:
+            return
+        self.cells.setValue(self.cells.value() + 1)
+        if self.cells.value() == self.cells.maximum():
+            self._pause()
+
+    def _pause(self) -> None:
+        self._timer.stop()
+        self.play.setText(PLAY)
+
+    def _on_calibrate_clicked(self) -> None:
+        if (view := self.view) is None:
+            return
+        found = view.correlation.favours if view.correlation is not None else ""
+        noise = found or ("positions" if view.model.difference == "positions" else "bonds")
+        if self.source.currentText() == OWN:
+            noise = self.own.model().noise
+        trials = ChainTrials.like(view.chain, view.model, noise)
+        self.bench.job(lambda: calibrate_chain(view.model, trials), self._on_calibrated)
+
+    def _on_calibrated(self, calibration: Calibration) -> None:
+        self.table.setText(calibration_table(calibration, "" if self.view is None else self.view.unit))
+        self.table.setVisible(True)
+
+    def _on_reference_clicked(self) -> None:
+        if (view := self.view) is not None:
+            self.bench.job(partial(_reference, view), partial(self._on_drawn, view))
+
+    def _on_drawn(self, view: ChainView, reference: Reference) -> None:
+        self.table.setText(reference_table(view, reference))
+        self.table.setVisible(True)
+        if self.view is view:
+            self.plots.show_reference(reference)
+
+    def _on_figure_clicked(self) -> None:
+        if (view := self.view) is not None and (path := ask_figure(self, "chain.png")):
+            self._saving.ask(partial(_write, path, view), self._on_written)
+
+    def _on_written(self, done: Any) -> None:
+        if isinstance(done, InputError):
+            self.bench.failed.emit(str(done))
+
+
+def _reference(view: ChainView) -> Job[Reference]:
+    """Draws of all the parameters, or of those of the lattice of positions."""
+    chain, held = view.chain, view.model.held_cells
+    data = Chain(chain.positions[2 * held : 2 * (held + view.cells) + 1])
+    if view.model.difference == "positions":
+        return ReferencePosterior()(Positions.of_chain(data.positions))
+    return ReferencePosterior()(Bonds.of_chain(data, view.result.priors))
+
+
+def _write(path: str, view: ChainView) -> None:
+    from local_crystallography.io.symmetry_figures import chain_figure, write_figure
+
+    write_figure(chain_figure(view.chain, view.result, view.model, unit=view.unit or "a.u."), path)

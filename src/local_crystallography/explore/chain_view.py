@@ -1,0 +1,125 @@
+"""What is looked at of a chain after some of its unit cells, and in words what has been decided by then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from local_crystallography.bayes.bonds import Chain
+from local_crystallography.bayes.chain import ChainModel, ChainResult, bonds_after
+from local_crystallography.bayes.decision import Decision
+from local_crystallography.bayes.noise import ResidualCorrelation, residual_correlation
+from local_crystallography.bayes.posterior import Posterior
+from local_crystallography.data.errors import InputError
+
+Array = npt.NDArray[np.float64]
+HALF_WIDTHS = 101
+"""Places on the curve of the mass inside the ROPE."""
+
+
+@dataclass(frozen=True)
+class ChainView:
+    """A chain judged by a model, up to a number of unit cells.
+
+    Parameters
+    ----------
+    chain, model, result
+        All of it.
+    cells
+        Unit cells looked at.
+    mu1, mu2, sigma1, sigma2
+        Two rows each: after the first cell, and after `cells`.
+    correlation
+        Of the residuals of all bonds, which tells what the noise is on; None where there are too few.
+    unit
+        Of the bonds; empty for none.
+    """
+
+    chain: Chain
+    model: ChainModel
+    result: ChainResult
+    cells: int
+    mu1: Posterior
+    mu2: Posterior
+    sigma1: Posterior
+    sigma2: Posterior
+    correlation: ResidualCorrelation | None
+    unit: str = ""
+
+    @property
+    def row(self) -> int:
+        """Row of the result after so many cells; the first one before the curve begins."""
+        return int(np.clip(self.cells - self.result.cells[0], 0, len(self.result.cells) - 1))
+
+    @property
+    def decision(self) -> Decision:
+        """By then."""
+        return Decision(int(self.result.decision[self.row]))
+
+    def in_rope_against_half_width(self) -> tuple[Array, Array]:
+        """Half widths (k,) of a ROPE, and the probability (k,) that the difference lies in each."""
+        row = self.result.mu3[self.row]
+        reach = max(float(np.abs(row.interval(0.999, "ETI")).max()), 1.5 * self.model.rope_half_width)
+        halves = np.linspace(0, reach, HALF_WIDTHS)
+        return halves, row.share_against_half_width(halves)[0]
+
+    def picture(self, places: int = 160) -> tuple[Array, float, float]:
+        """(cells, places) density of mu3 up to now, each column to a peak of 1, and the lowest and highest place."""
+        shown = self.result.mu3[: self.row + 1]
+        low, high = float(self.result.low[: self.row + 1].min()), float(self.result.high[: self.row + 1].max())
+        y = np.linspace(low - 0.1 * (high - low), high + 0.1 * (high - low), places)
+        columns = [np.interp(y, x, d, left=0, right=0) / d.max() for x, d in zip(shown.x, shown.density, strict=True)]
+        return np.array(columns), float(y[0]), float(y[-1])
+
+    def words(self) -> list[str]:
+        """Sentences: the decision, when it was first taken, and what to beware of."""
+        r, i, unit = self.result, self.row, f" {self.unit}" if self.unit else ""
+        said = [
+            f"After {r.cells[i]} unit cells: {self.decision.words}. Even - odd lies in "
+            f"{r.low[i]:.3g} to {r.high[i]:.3g}{unit} ({self.model.mass:.0%} {self.model.kind}), "
+            f"{r.inside[i]:.1%} of it in the ROPE of ±{self.model.rope_half_width:.3g}{unit}."
+        ]
+        first = r.first_decided
+        if first is not None and first <= r.cells[i]:
+            said.append(f"First decided after {first}; stopping there errs more often than waiting: Calibrate tells.")
+        if r.on_edge[i]:
+            said.append("⚠ An edge of the ROPE lies in the middle of the interval: more data may never decide.")
+        if self.correlation is not None:
+            said.append(self._on_noise(self.correlation))
+        return said
+
+    def _on_noise(self, found: ResidualCorrelation) -> str:
+        told = f"Neighbouring bonds correlate by {found.correlation:.2f} ± {found.standard_error:.2f}"
+        fits = {"positions": ("positions",), "bonds": ("paired", "independent")}
+        if not found.favours:
+            return f"{told}: it cannot be told whether the noise is on bonds or on positions."
+        warning = "" if self.model.difference in fits[found.favours] else "⚠ "
+        remedy = f"; take difference: {fits[found.favours][0]}" if warning else ""
+        return f"{warning}{told}: noise on {found.favours}{remedy}."
+
+
+def view_chain(chain: Chain, model: ChainModel, cells: int | None = None, unit: str = "") -> ChainView:
+    """Judge a chain and look at it after a number of unit cells, None for all; see `looked_at` for other numbers.
+
+    Raises
+    ------
+    InputError
+        For a chain that the model cannot take.
+    """
+    result = model(chain)
+    try:
+        correlation = residual_correlation(chain.bonds)
+    except InputError:
+        correlation = None
+    last = int(result.cells[-1])
+    at = last if cells is None else min(max(cells, 1), last)
+    return ChainView(chain, model, result, at, *bonds_after(chain, model, result.priors, at), correlation, unit)
+
+
+def looked_at(view: ChainView, cells: int) -> ChainView:
+    """The same after another number of unit cells; mu3 is known after each already."""
+    at = min(max(cells, 1), int(view.result.cells[-1]))
+    found = bonds_after(view.chain, view.model, view.result.priors, at)
+    return ChainView(view.chain, view.model, view.result, at, *found, view.correlation, view.unit)
