@@ -62,14 +62,14 @@ def local_map(out: Path) -> None:
     step = DecideSymmetry()
     atoms = MeasureLattice()(domain_wall())
     table = step(atoms).features
-    figure = Figure((10, 4.4), layout="constrained")
+    figure = Figure((10, 5.0), layout="constrained")
     left, right = figure.subplots(1, 2)
     for each in Decision:
         here = atoms.yx[(table["alternation_decision"] == each).to_numpy()]
-        left.scatter(here[:, 1], here[:, 0], s=12, marker="s", color=COLORS[each], label=each.words)
-    left.legend(loc="upper right", bbox_to_anchor=(-0.2, 1.0), frameon=False, markerscale=2)
+        left.scatter(here[:, 1], here[:, 0], s=11, marker="s", linewidths=0, color=COLORS[each], label=each.words)
+    figure.legend(loc="outside lower left", ncols=4, frameon=False, markerscale=2)
     cells = right.scatter(atoms.yx[:, 1], atoms.yx[:, 0], s=12, marker="s", c=table["deciding_cells"], cmap="viridis")
-    figure.colorbar(cells, ax=right, label="Doubled cells that decide", shrink=0.85)
+    figure.colorbar(cells, ax=right, label="Doubled cells that decide", shrink=0.8)
     for axes in (left, right):
         axes.set(xlabel="x (px)", ylabel="y (px)", aspect="equal")
         axes.invert_yaxis()

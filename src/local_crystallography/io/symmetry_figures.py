@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from local_crystallography.bayes.decision import Decision
 from local_crystallography.bayes.weights import PRIOR
@@ -119,7 +120,7 @@ def _bonds(axes: Axes, chain: Chain, unit: str) -> None:
         axes.plot(cell, bonds, marker, color=color, markersize=2.5, label=name, rasterized=chain.cells > 2000)
     low, high = chain.bonds.min(), chain.bonds.max()
     axes.set(xlabel="Unit cell", ylabel=f"Bond ({unit})", ylim=(low - 0.05 * (high - low), high + 0.2 * (high - low)))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title("Bonds", loc="left")
     axes.legend(ncols=2, loc="upper right", handletextpad=0.1, markerscale=1.6)
 

@@ -47,7 +47,8 @@ class PaintMap(Step):
 
     columns: tuple[str, ...] = Field(
         (),
-        description="Columns to paint; none: angle, offsets, latents and labels, and strain and symmetry where they were measured.",
+        description="Columns to paint; none: angle, offsets, latents and labels, and strain and symmetry where they "
+        "were measured.",
     )
     deviations: bool = Field(
         False, description="Also paint the standard deviations of these columns, where they are known."
