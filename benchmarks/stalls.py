@@ -2,13 +2,14 @@
 
     xvfb-run -s "-screen 0 1280x800x24" python benchmarks/stalls.py [--sample lsmo_nio] [--epochs 10] [--where]
 
-Every step is run by its own button, then the session is saved. A gap counts what the heartbeat is late by; *busy* is
+Every step is run by its own button, then a chain is judged and drawn from, and plots and session are saved. A gap counts what the heartbeat is late by; *busy* is
 the processor time the thread of the window took between two beats, which other work on the same cores does not make
 longer. Both hold the drawing of the canvas, which a virtual display does without a graphics card. `--where` tells what
 the thread of the window did when it was busiest in each phase.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import threading
@@ -26,7 +27,18 @@ BEAT = 5
 LATE = 0.05
 """Seconds from which on a gap is looked into."""
 HEAD = "| phase | seconds | longest gap, ms | gaps over 100 ms | busy, ms |\n| --- | --- | --- | --- | --- |"
-STEPS = ("segment", "find_atoms", "refine_atoms", "extract_sub_images", "train_vae", "encode", "cluster", "paint_map")
+STEPS = (
+    "segment",
+    "find_atoms",
+    "refine_atoms",
+    "measure_lattice",
+    "decide_symmetry",
+    "extract_sub_images",
+    "train_vae",
+    "encode",
+    "cluster",
+    "paint_map",
+)
 
 
 @dataclass
@@ -85,6 +97,12 @@ def wait(seconds: float, until=lambda: False) -> None:
     loop.exec()
 
 
+def export(dock, path: str) -> None:
+    """Write the plots of the explorer, and wait for the file."""
+    dock.explorer.export(path)
+    wait(60, lambda: dock.explorer.buttons["Export figure …"].isEnabled())
+
+
 def main() -> None:
     """Run everything once and print a table."""
     parser = argparse.ArgumentParser()
@@ -114,14 +132,21 @@ def main() -> None:
     measure("nothing", lambda: wait(2))
     for name in STEPS:
         measure(name, dock.panels[name].button.click)
+    symmetry = dock.docks.show_symmetry()
+    wait(60, lambda: symmetry.chain.view is not None)
+    for name, words in (("calibrate", "calibrate a chain"), ("reference", "sample with PyMC, compiling too")):
+        measure(words, symmetry.chain.buttons[name].click)
+    measure("sample with PyMC again", symmetry.chain.buttons["reference"].click)
     with tempfile.TemporaryDirectory() as folder:
+        measure("export the plots", lambda: export(dock, str(Path(folder) / "plots.png")))
         measure("save the session", lambda: dock.bench.save(Path(folder) / "session"))
     print(HEAD)
     for name, phase in phases.items():
         print(phase.row(name))
         if options.where:
             print(phase.where)
-    viewer.close()
+    sys.stdout.flush()
+    os._exit(0)  # closing is not what is measured, and the thread that looks on must not outlive the interpreter
 
 
 if __name__ == "__main__":

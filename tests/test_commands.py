@@ -1,15 +1,19 @@
-"""Commands that average frames and put images right."""
+"""Commands that average frames, put images right and decide symmetries."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from test_correct_scan import drifting, skewed
+from walls import net
 
 from local_crystallography.analysis import Analysis
+from local_crystallography.bayes.bonds import SimulatedChain
+from local_crystallography.bayes.chain import ChainModel
 from local_crystallography.cli import main
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
@@ -18,6 +22,8 @@ from local_crystallography.io.read import read_image
 from local_crystallography.io.write import write_tiff
 from local_crystallography.steps.average_frames import AverageFrames
 from local_crystallography.steps.correct_scan import CorrectScan
+from local_crystallography.steps.measure_lattice import MeasureLattice
+from local_crystallography.steps.symmetry import DecideSymmetry
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +76,102 @@ def test_atoms_that_were_moved_since_count_where_they_were_found(corrected: Anal
     np.testing.assert_array_equal(as_moved.row_shift, as_found.row_shift)
 
 
+def decisions(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "chain.csv").set_index("cells")
+
+
+@pytest.mark.parametrize(("case", "word"), [("1", "broken"), ("2", "undecided")])
+def test_the_cases_of_the_paper_are_decided(
+    case: str, word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["symmetry-chain", "--case", case, "--cells", "60", "--out", str(tmp_path / "new"), "--figures", "svg"]
+    assert main(given) == 0
+    table = decisions(tmp_path / "new")
+    result = ChainModel()(SimulatedChain.of_case(int(case)).model_copy(update={"cells": 60})())
+    np.testing.assert_allclose(table["low"], result.low)
+    assert table.loc[60, "decision"] == word
+    assert f"After 60 unit cells the chain is {word}" in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"chain.csv", "chain.svg"}
+
+
+def test_bonds_and_model_are_those_given(tmp_path: Path) -> None:
+    given = [
+        "--odd",
+        "2",
+        "--even",
+        "2.4",
+        "--deviation",
+        "0.05",
+        "--cells",
+        "30",
+        "--noise",
+        "positions",
+        "--seed",
+        "3",
+    ]
+    given += ["--model.difference", "positions", "--model.rope-half-width", "0.2", "--model.kind", "ETI"]
+    assert main(["symmetry-chain", *given, "--out", str(tmp_path)]) == 0
+    chain = SimulatedChain(odd=2, even=2.4, deviation=0.05, cells=30, noise="positions", seed=3)()
+    result = ChainModel(difference="positions", rope_half_width=0.2, kind="ETI")(chain)
+    np.testing.assert_allclose(decisions(tmp_path)["mean"], result.mu3.mean())
+
+
+def test_a_bond_given_stands_in_for_that_of_the_case(tmp_path: Path) -> None:
+    assert main(["symmetry-chain", "--case", "1", "--even", "0.5", "--out", str(tmp_path)]) == 0
+    assert decisions(tmp_path)["mean"].iloc[-1] == pytest.approx(0, abs=0.05)
+
+
+def test_measured_rates_are_written_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["symmetry-chain", "--case", "1", "--cells", "20", "--deviation", "0.02", "--calibrate"]
+    assert main([*given, "--out", str(tmp_path)]) == 0
+    table = pd.read_csv(tmp_path / "calibration.csv")
+    assert table["broken_at_end"].tolist()[::2] == [0, 1]
+    assert (table["coverage"] - 0.94).abs().max() < 0.06
+    assert "broken_at_first" in capsys.readouterr().out
+    assert (tmp_path / "calibration.png").exists()
+
+
+@pytest.fixture(scope="module")
+def doubled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A session of a lattice with its cell measured, whose bonds along a alternate by 20 %, in two classes."""
+    made = net(24, s=(0.05, 0), sd=0.02)
+    yx = made.yx - made.yx.min(axis=0) + 5
+    side = int(yx.max()) + 6
+    analysis = Analysis(Image(np.random.default_rng(0).random((side, side)).astype(np.float32), 0.02))
+    analysis.atoms = Atoms.at(yx, pixel_size=0.02, columns={"label": (made.index[:, 0] > 11).astype(float)})
+    finish(analysis.apply(MeasureLattice()))
+    return analysis.save(tmp_path_factory.mktemp("doubled") / "s")
+
+
+def test_a_row_of_atoms_is_a_chain(doubled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    last = {}
+    for direction in "ab":
+        given = ["--direction", direction, "--model.difference", "positions", "--out", str(tmp_path / direction)]
+        assert main(["symmetry-chain", "--session", str(doubled), *given]) == 0
+        last[direction] = abs(decisions(tmp_path / direction)["mean"].iloc[-1])
+    assert max(last.values()) == pytest.approx(0.2, abs=0.04)
+    assert min(last.values()) < 0.06
+    assert "of 11 unit cells correlate" in capsys.readouterr().out
+
+
+def test_windows_and_lattices_of_a_session_are_studied(
+    doubled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--largest-radius", "4.1", "--windows", "3", "--out", str(tmp_path)]
+    assert main(["symmetry-study", str(doubled), *given]) == 0
+    study = finish(DecideSymmetry(largest_radius=4.1, windows=3).study(Analysis.open(doubled).atoms))
+    table = pd.read_csv(tmp_path / "study.csv")
+    np.testing.assert_allclose(table["broken"], study.broken)
+    weights = pd.read_csv(tmp_path / "weights.csv").set_index("region")
+    assert weights.index.tolist() == ["grain 0", "class 0", "class 1"]
+    assert (weights[["doubled along a", "doubled along b"]].sum(axis=1) > 0.99).all()
+    assert weights["atoms"].tolist() == [576, 288, 288]
+    assert {path.suffix for path in tmp_path.iterdir()} == {".csv", ".png"}
+    said = capsys.readouterr().out
+    assert "Lattice of class 1: doubled along" in said
+    assert f"{study.broken[-1]:.1%} broken" in said
+
+
 REFUSED = {
     "no stack": (["average-frames", "one.tif", "--out", "o.tif"], "stack of at least two was expected"),
     "no such file": (["average-frames", "no.tif", "--out", "o.tif"], "no.tif does not exist"),
@@ -78,6 +180,19 @@ REFUSED = {
     "no tiff to put right": (["correct-image", "plain", "--out", "o"], "let it end in .tif"),
     "no session": (["correct-image", "taken", "--out", "o.tif"], "taken"),
     "not corrected": (["correct-image", "plain", "--out", "o.tif"], "--also correct_scan"),
+    "no such case": (["symmetry-chain", "--case", "3", "--out", "o.d"], "--case 3: input should be"),
+    "too short a chain": (["symmetry-chain", "--cells", "3", "--out", "o.d"], "A chain of 6 bonds came"),
+    "no ROPE": (["symmetry-chain", "--model.rope-half-width", "0", "--out", "o.d"], "--model.rope-half-width 0"),
+    "sigma": (
+        ["symmetry-chain", "--model.prior-mu3.centre", "0", "--model.prior-mu3.scale", "1"]
+        + ["--model.prior-mu3.sigma-high", "0.01", "--out", "o.d"],
+        "was expected by the prior of sigma",
+    ),
+    "half a prior": (["symmetry-chain", "--model.prior-mu1.centre", "1", "--out", "o.d"], "--model.prior-mu1.scale"),
+    "no lattice": (["symmetry-study", "plain", "--out", "o.d"], "--also measure_lattice"),
+    "no lattice for a chain": (["symmetry-chain", "--session", "plain", "--out", "o.d"], "--also measure_lattice"),
+    "windows turned round": (["symmetry-study", "plain", "--windows", "-1", "--out", "o.d"], "--windows -1"),
+    "a file for a folder": (["symmetry-chain", "--case", "2", "--out", "one.tif"], "a folder with leave to write"),
 }
 
 

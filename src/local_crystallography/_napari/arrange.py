@@ -45,10 +45,11 @@ def arrange(dock: MainDock) -> None:
     for widget in (dock.hint, dock.run_all, dock.progress, dock.message):
         layout.addWidget(widget)
     layout.addWidget(_panels(dock), stretch=1)
-    bottom = QtWidgets.QGridLayout()
-    for place, button in enumerate(dock.buttons.values()):
-        bottom.addWidget(button, place // 2, place % 2)
-    layout.addLayout(bottom)
+    for names in ((SAVE, OPEN), (EXPLORER, MANIFOLD, SYMMETRY)):
+        row = QtWidgets.QHBoxLayout()
+        for name in names:
+            row.addWidget(dock.buttons[name])
+        layout.addLayout(row)
 
 
 def _panels(dock: MainDock) -> QtWidgets.QScrollArea:
@@ -58,7 +59,8 @@ def _panels(dock: MainDock) -> QtWidgets.QScrollArea:
         # outside the part that folds, so that a training is seen whatever is unfolded
         dock.panels[name].layout().insertWidget(2, watch)
     dock.panels["correct_scan"].addWidget(dock.scan)
-    inner, scroll = QtWidgets.QWidget(), QtWidgets.QScrollArea(widgetResizable=True)
+    inner, scroll = QtWidgets.QWidget(), dock.scroll
+    scroll.setWidgetResizable(True)
     panels = QtWidgets.QVBoxLayout(inner)
     panels.setContentsMargins(0, 0, 4, 0)
     panels.setSpacing(6)

@@ -50,6 +50,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.run_all = QtWidgets.QPushButton("Run all")
         self.progress = QtWidgets.QProgressBar(textVisible=False)
         self.message = QtWidgets.QLabel()
+        self.scroll = QtWidgets.QScrollArea()
         self.panels = {step.name(): StepPanel(step) for step in Recipe().steps}
         trainings = [step.name() for step in Recipe().steps if isinstance(step, Training)]
         self.watches = {name: TrainingWatch(name) for name in trainings}
@@ -147,6 +148,9 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         here = busy is self.work
         if report.step in self.watches and busy is not None:
             self.watches[report.step].add(progress, busy.key, shown=here)
+            if here and progress.epochs and not progress.fraction:
+                # its bars are there only after the layout
+                QtCore.QTimer.singleShot(50, partial(self.scroll.ensureWidgetVisible, self.watches[report.step]))
         if not progress.fraction:
             self._clock.restart()
         left = self._clock.left(progress.fraction)

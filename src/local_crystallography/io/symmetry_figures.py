@@ -257,16 +257,11 @@ def study_figure(study: WindowStudy) -> Figure:
             if which is not Decision.TOO_FEW or share.any():
                 color = GREY if which is Decision.UNDECIDED else COLORS[which]
                 axes.plot(study.cells, 100 * share, marker + "-", color=color, ms=4.5, lw=1.4, label=which.words)
-        axes.plot(
-            study.cells,
-            100 * study.predicted_symmetric,
-            "--",
-            color=BLUE,
-            lw=1.2,
-            label="symmetric, predicted\nif none alternates",
-        )
-        alternates = f"broken, predicted for\na difference of {study.difference:.3g}"
-        axes.plot(study.cells, 100 * study.predicted_broken, "--", color=RED, lw=1.2, label=alternates)
+        words = "symmetric, predicted\nif none alternates"
+        axes.plot(study.cells, 100 * study.predicted_symmetric, "--", color=BLUE, lw=1.2, label=words)
+        if study.difference > 0:
+            words = f"broken, predicted for\na difference of {study.difference:.3g}"
+            axes.plot(study.cells, 100 * study.predicted_broken, "--", color=RED, lw=1.2, label=words)
         axes.set(xlabel="Doubled cells in the window", ylabel="Atoms (%)", ylim=(-3, 103))
         axes.set_title(f"Noise of positions: {100 * study.noise:.2g} % of the cell", loc="left")
         figure.legend(loc="outside right upper")
