@@ -14,11 +14,11 @@ from local_crystallography import Atoms, ChainModel, DecideSymmetry, MeasureLatt
 from local_crystallography.bayes.calibrate import ChainTrials
 from local_crystallography.bayes.decision import Decision
 from local_crystallography.data.progress import finish
+from local_crystallography.explore.chain_view import decision_words
+from local_crystallography.explore.styles import DECIDED
 from local_crystallography.io.symmetry_figures import (
-    COLORS,
     calibration_figure,
     chain_figure,
-    chain_words,
     study_figure,
     write_figure,
 )
@@ -32,7 +32,7 @@ def chains(out: Path) -> None:
     for case in (1, 2):
         chain = SimulatedChain.of_case(case)()
         result = model(chain)
-        logging.info("Case %d. %s", case, chain_words(result, model))
+        logging.info("Case %d. %s", case, " ".join(decision_words(result, model)))
         write_figure(chain_figure(chain, result, model), out / f"case_{case}.png")
     trials = ChainTrials(cells=200, differences=(0.0, 0.05, 0.1, 0.15, 0.2))
     calibration = finish(calibrate_chain(model, trials))
@@ -66,7 +66,7 @@ def local_map(out: Path) -> None:
     left, right = figure.subplots(1, 2)
     for each in Decision:
         here = atoms.yx[(table["alternation_decision"] == each).to_numpy()]
-        left.scatter(here[:, 1], here[:, 0], s=11, marker="s", linewidths=0, color=COLORS[each], label=each.words)
+        left.scatter(here[:, 1], here[:, 0], s=11, marker="s", linewidths=0, color=DECIDED[each], label=each.words)
     figure.legend(loc="outside lower left", ncols=4, frameon=False, markerscale=2)
     cells = right.scatter(atoms.yx[:, 1], atoms.yx[:, 0], s=12, marker="s", c=table["deciding_cells"], cmap="viridis")
     figure.colorbar(cells, ax=right, label="Doubled cells that decide", shrink=0.8)

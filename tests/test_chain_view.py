@@ -23,7 +23,7 @@ def case_2():
 def test_case_1_is_broken_from_the_first_look_on(case_1):
     assert case_1.decision is Decision.BROKEN
     assert case_1.words()[0].startswith("After 200 unit cells: broken.")
-    assert any(sentence.startswith("First decided after 10;") for sentence in case_1.words())
+    assert any(sentence.startswith("First decided after 10, as broken;") for sentence in case_1.words())
 
 
 def test_case_2_is_undecided_and_its_noise_is_told(case_2):

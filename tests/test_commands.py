@@ -90,7 +90,7 @@ def test_the_cases_of_the_paper_are_decided(
     result = ChainModel()(SimulatedChain.of_case(int(case)).model_copy(update={"cells": 60})())
     np.testing.assert_allclose(table["low"], result.low)
     assert table.loc[60, "decision"] == word
-    assert f"After 60 unit cells the chain is {word}" in capsys.readouterr().out
+    assert f"After 60 unit cells: {word}." in capsys.readouterr().out
     assert {path.name for path in (tmp_path / "new").iterdir()} == {"chain.csv", "chain.svg"}
 
 

@@ -88,7 +88,7 @@ def test_a_missing_file_is_said(tmp_path):
 
 
 ALWAYS = ["segment", "find_atoms", "refine_atoms", "extract_sub_images", "train_vae", "encode", "cluster", "paint_map"]
-PLACES = ["correct_scan", "measure_lattice"]
+PLACES = ["correct_scan", "measure_lattice", "decide_symmetry"]
 WITHIN = ["train_cvae", "encode_cvae"]
 
 

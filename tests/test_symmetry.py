@@ -1,6 +1,5 @@
 """Decide symmetry: both halves of a wall, edges, holes, and what is not a lattice."""
 
-
 import numpy as np
 import pytest
 from walls import domain_wall, lattice

@@ -15,16 +15,15 @@ from local_crystallography.bayes.decision import Decision
 from local_crystallography.bayes.study import Rule, window_study
 from local_crystallography.bayes.weights import PRIOR, model_weights
 from local_crystallography.data.progress import finish
+from local_crystallography.explore.chain_view import ON_EDGE, decision_words
 from local_crystallography.io.symmetry_figures import (
     BLUE,
     COLORS,
     RED,
-    WARNING,
     calibration_figure,
     calibration_table,
     chain_figure,
     chain_table,
-    chain_words,
     study_figure,
     weights_figure,
     weights_table,
@@ -113,16 +112,16 @@ def test_every_length_has_its_unit(shown):
 
 
 def test_the_words_tell_what_later_cells_took_back(decided):
-    words = chain_words(decided[1], MODEL)
-    assert words.startswith("After 60 unit cells the chain is undecided")
-    assert "First decided after 18 unit cells, as broken, which later cells took back." in words
+    words = decision_words(decided[1], MODEL)
+    assert words[0].startswith("After 60 unit cells: undecided.")
+    assert words[1].startswith("First decided after 18, as broken, which later cells took back;")
 
 
 @pytest.mark.parametrize(("seed", "warned"), [(1, True), (0, False)])
 def test_a_rope_in_the_middle_of_the_interval_is_warned_of(seed, warned):
     chain, result, model = judged(seed=seed, cells=60 if warned else 200)
     figure = chain_figure(chain, result, model)
-    assert (WARNING in chain_words(result, model)) == warned
+    assert (ON_EDGE in decision_words(result, model)) == warned
     assert (to_rgb(figure.texts[0].get_color()) == to_rgb(RED)) == warned
 
 

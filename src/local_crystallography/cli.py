@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,14 +24,7 @@ from pydantic_settings import (
 )
 
 import local_crystallography
-from local_crystallography.commands import (
-    AverageStack,
-    CorrectImage,
-    TrainSegmenter,
-    average_frames,
-    correct_image,
-    train_segmenter,
-)
+from local_crystallography import commands
 from local_crystallography.console import (
     HEADLESS,
     first_process_speaks,
@@ -95,9 +89,11 @@ class CommandLine(BaseSettings):
     demo: CliSubCommand[Demo]
     sample: CliSubCommand[MakeSample]
     run: CliSubCommand[Run]
-    average_frames: CliSubCommand[AverageStack]
-    correct_image: CliSubCommand[CorrectImage]
-    train_segmenter: CliSubCommand[TrainSegmenter]
+    average_frames: CliSubCommand[commands.AverageStack]
+    correct_image: CliSubCommand[commands.CorrectImage]
+    train_segmenter: CliSubCommand[commands.TrainSegmenter]
+    symmetry_chain: CliSubCommand[commands.SymmetryChain]
+    symmetry_study: CliSubCommand[commands.SymmetryStudy]
 
     @classmethod
     def settings_customise_sources(
@@ -110,6 +106,16 @@ class CommandLine(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The command line alone: a variable named RUN in someone's environment means something else."""
         return (init_settings,)
+
+
+BESIDE: dict[type, Callable[[Any], int]] = {
+    commands.AverageStack: commands.average_frames,
+    commands.CorrectImage: commands.correct_image,
+    commands.TrainSegmenter: commands.train_segmenter,
+    commands.SymmetryChain: commands.symmetry_chain,
+    commands.SymmetryStudy: commands.symmetry_study,
+}
+"""What each command beside the analysis of an image does."""
 
 
 @first_process_speaks()
@@ -148,14 +154,9 @@ def dispatch(command: object) -> int:
         return demo(command)
     if isinstance(command, MakeSample):
         return make_sample(command) if is_first_process() else 0
-    if isinstance(command, AverageStack):
-        return average_frames(command)
-    if isinstance(command, CorrectImage):
-        return correct_image(command)
-    if isinstance(command, TrainSegmenter):
-        return train_segmenter(command)
-    assert isinstance(command, Run)
-    return run(command)
+    if isinstance(command, Run):
+        return run(command)
+    return BESIDE[type(command)](command)
 
 
 def run(command: Run) -> int:

@@ -157,6 +157,7 @@ def symmetry_chain(command: SymmetryChain) -> int:
     """Decide on a chain, write table and figure and say the decision; with measured rates where asked for."""
     from local_crystallography.bayes.calibrate import ChainTrials, calibrate_chain
     from local_crystallography.bayes.noise import residual_correlation
+    from local_crystallography.explore.chain_view import decision_words
     from local_crystallography.io import symmetry_figures as io
 
     chain, unit, noise, code = chain_of(command), "a.u.", command.noise, 0
@@ -168,7 +169,7 @@ def symmetry_chain(command: SymmetryChain) -> int:
     result = command.model(chain)
     tables = {"chain": io.chain_table(result)}
     figures = {"chain": io.chain_figure(chain, result, command.model, unit=unit)}
-    say(io.chain_words(result, command.model))
+    say(" ".join(decision_words(result, command.model)))
     if command.calibrate:
         trials = ChainTrials.like(chain, command.model, noise)
         calibration, code = run_job(calibrate_chain(command.model, trials))

@@ -130,7 +130,7 @@ def region_weights(nets: Sequence[Net], regions: npt.ArrayLike, *, distortion: i
 
 def _enough(net: Net, distortion: int) -> bool:
     """Whether the largest model can be told from data of a net, in each direction."""
-    if 2 * len(net.yx) < SPARE + 2 * (_shared(net.index, distortion).shape[1] + 3):
+    if not len(net.yx) or 2 * len(net.yx) < SPARE + 2 * (_shared(net.index, distortion).shape[1] + 3):
         return False
     terms = np.column_stack([_shared(net.index, distortion), _slopes(net.index), *(sign(net.index, m) for m in "ab")])
     return bool(np.linalg.matrix_rank(terms) == terms.shape[1])

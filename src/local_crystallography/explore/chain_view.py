@@ -15,6 +15,10 @@ from local_crystallography.bayes.posterior import Posterior
 from local_crystallography.data.errors import InputError
 
 Array = npt.NDArray[np.float64]
+ON_EDGE = (
+    "⚠ An edge of the ROPE lies in the middle of the interval: more data may never decide; choose a ROPE by what "
+    "matters in practice."
+)
 HALF_WIDTHS = 101
 """Places on the curve of the mass inside the ROPE."""
 
@@ -75,20 +79,8 @@ class ChainView:
 
     def words(self) -> list[str]:
         """Sentences: the decision, when it was first taken, and what to beware of."""
-        r, i, unit = self.result, self.row, f" {self.unit}" if self.unit else ""
-        said = [
-            f"After {r.cells[i]} unit cells: {self.decision.words}. Even - odd lies in "
-            f"{r.low[i]:.3g} to {r.high[i]:.3g}{unit} ({self.model.mass:.0%} {self.model.kind}), "
-            f"{r.inside[i]:.1%} of it in the ROPE of ±{self.model.rope_half_width:.3g}{unit}."
-        ]
-        first = r.first_decided
-        if first is not None and first <= r.cells[i]:
-            said.append(f"First decided after {first}; stopping there errs more often than waiting: Calibrate tells.")
-        if r.on_edge[i]:
-            said.append("⚠ An edge of the ROPE lies in the middle of the interval: more data may never decide.")
-        if self.correlation is not None:
-            said.append(self._on_noise(self.correlation))
-        return said
+        said = decision_words(self.result, self.model, self.row, self.unit)
+        return said if self.correlation is None else [*said, self._on_noise(self.correlation)]
 
     def _on_noise(self, found: ResidualCorrelation) -> str:
         told = f"Neighbouring bonds correlate by {found.correlation:.2f} ± {found.standard_error:.2f}"
@@ -98,6 +90,25 @@ class ChainView:
         warning = "" if self.model.difference in fits[found.favours] else "⚠ "
         remedy = f"; take difference: {fits[found.favours][0]}" if warning else ""
         return f"{warning}{told}: noise on {found.favours}{remedy}."
+
+
+def decision_words(result: ChainResult, model: ChainModel, row: int = -1, unit: str = "") -> list[str]:
+    """Sentences on a row of the result, the last by default."""
+    now, of = Decision(int(result.decision[row])), f" {unit}" if unit else ""
+    said = [
+        f"After {result.cells[row]} unit cells: {now.words}. Even - odd lies in {result.low[row]:.3g} to "
+        f"{result.high[row]:.3g}{of} ({100 * model.mass:g} % {model.kind}), {result.inside[row]:.1%} of it in the "
+        f"ROPE of ±{model.rope_half_width:.3g}{of}."
+    ]
+    first = result.first_decided
+    if first is not None and first <= result.cells[row]:
+        then = Decision(int(result.decision[result.cells == first][0]))
+        kept = "" if then is now else ", which later cells took back"
+        said.append(
+            f"First decided after {first}, as {then.words}{kept}; stopping there errs more often than waiting: "
+            "Calibrate tells."
+        )
+    return [*said, ON_EDGE] if result.on_edge[row] else said
 
 
 def view_chain(chain: Chain, model: ChainModel, cells: int | None = None, unit: str = "") -> ChainView:

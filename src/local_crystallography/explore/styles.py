@@ -14,6 +14,13 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.explore.raster import PALETTE, Colors, categorical_colors
 
 HEX = re.compile(r"#[0-9a-f]{6}")
+DECIDED = {
+    Decision.SYMMETRIC: "#0072b2",
+    Decision.BROKEN: "#d55e00",
+    Decision.UNDECIDED: "#c9ced6",
+    Decision.TOO_FEW: "#5c6675",
+}
+"""Colours of decisions, as every picture shows them."""
 LONGEST = 40
 """Most letters of a name."""
 
@@ -41,19 +48,19 @@ class ClassStyles:
     def colour(self, column: str, number: int) -> str:
         """Colour of a class as #rrggbb."""
         plain = "#" + categorical_colors([number])[0, :3].tobytes().hex()
-        return plain if number < 0 else self._colours.get(column, {}).get(number, plain)
+        return plain if number < 0 else self._chosen(column).get(number, plain)
 
     def colours(self, column: str, labels: npt.ArrayLike) -> Colors:
         """(N, 4) uint8 colours of class numbers; -1 and NaN are grey."""
         labels = np.asarray(labels, np.float64)
         colours = categorical_colors(labels)
-        for number, colour in self._colours.get(column, {}).items():
+        for number, colour in self._chosen(column).items():
             colours[labels == number, :3] = np.frombuffer(bytes.fromhex(colour[1:]), np.uint8)
         return colours
 
     def palette(self, column: str) -> npt.NDArray[np.float64]:
         """(K, 4) floats: the colours of classes 0, 1, … as far as they are given, and at least the common palette."""
-        count = max([len(PALETTE), *(number + 1 for number in self._colours.get(column, {}))])
+        count = max([len(PALETTE), *(number + 1 for number in self._chosen(column))])
         return np.asarray(self.colours(column, np.arange(count)) / 255)
 
     def rename(self, column: str, number: int, name: str) -> None:
@@ -97,6 +104,11 @@ class ClassStyles:
         self._colours = _read(colours, lambda text: bool(HEX.fullmatch(text)))
         for column in {*self._names, *self._colours}:
             self.changed.emit(column)
+
+    def _chosen(self, column: str) -> dict[int, str]:
+        """Colours that are not those of the palette, by class."""
+        decided = {int(each): colour for each, colour in DECIDED.items() if each >= 0}
+        return {**(decided if column.endswith("_decision") else {}), **self._colours.get(column, {})}
 
     def _set(self, table: dict[str, dict[int, str]], column: str, number: int, value: str) -> None:
         before = table.setdefault(column, {})

@@ -30,6 +30,7 @@ def render(analysis: Analysis, image: Image, provenance: Provenance) -> str:
         section("Image and atoms", _atoms(analysis, image)),
         section("Scan correction", _scan(analysis, image)),
         section("Maps", _maps(analysis, image)),
+        section("Symmetry", _symmetry(analysis, image)),
         section("Classes", _classes(analysis)),
         section("Latents", grid("two", [*_scatter(analysis), *_manifold(analysis)]) + _remarks(analysis.vae)),
         section("What varies within the classes", _within_classes(analysis)),
@@ -101,6 +102,12 @@ def _maps(analysis: Analysis, image: Image) -> str:
         title = "Class" if how is None else how.label
         figures.append(figure(map_figure(image, painted, how), f"<b>{escape(title)}</b>", f"Map of {name}"))
     return grid("three", figures)
+
+
+def _symmetry(analysis: Analysis, image: Image) -> str:
+    from local_crystallography.io.symmetry_report import symmetry_section
+
+    return symmetry_section(analysis, image)
 
 
 def _classes(analysis: Analysis) -> str:

@@ -20,6 +20,8 @@ from matplotlib.ticker import MaxNLocator
 
 from local_crystallography.bayes.decision import Decision
 from local_crystallography.bayes.weights import PRIOR
+from local_crystallography.explore.chain_view import decision_words
+from local_crystallography.explore.styles import DECIDED as COLORS
 from local_crystallography.io.figures import STYLE
 
 if TYPE_CHECKING:
@@ -31,18 +33,9 @@ if TYPE_CHECKING:
     from local_crystallography.bayes.study import WindowStudy
     from local_crystallography.bayes.weights import ModelWeights
 
-BLUE, RED, INK, GREY = "#0072b2", "#d55e00", "#1c2330", "#8a919c"
-COLORS = {
-    Decision.SYMMETRIC: BLUE,
-    Decision.BROKEN: RED,
-    Decision.UNDECIDED: "#c9ced6",
-    Decision.TOO_FEW: "#5c6675",
-}
+BLUE, RED = COLORS[Decision.SYMMETRIC], COLORS[Decision.BROKEN]
+INK, GREY = "#1c2330", "#8a919c"
 PAPER: Any = STYLE | {"svg.fonttype": "none", "pdf.fonttype": 42, "legend.frameon": False, "legend.fontsize": 8}
-WARNING = (
-    "An edge of the ROPE lies in the middle of the interval: more data may never decide, so choose a ROPE by what "
-    "matters in practice."
-)
 OUTCOMES = (Decision.SYMMETRIC, Decision.BROKEN, Decision.UNDECIDED)
 RULES = {"at_end": "after all cells", "at_first": "at the first decision", "at_precision": "once precise enough"}
 MOST_ROWS = 400
@@ -59,21 +52,6 @@ def write_figure(figure: Figure, path: str | Path) -> None:
     """
     with rc_context(PAPER):
         figure.savefig(path, dpi=200, facecolor="white")
-
-
-def chain_words(result: ChainResult, model: ChainModel) -> str:
-    """The decision on a chain in words, with the warning where the ROPE cannot be decided."""
-    half, last = model.rope_half_width, Decision(int(result.decision[-1]))
-    words = (
-        f"After {result.cells[-1]} unit cells the chain is {last.words}: the {100 * model.mass:g} % {model.kind} of "
-        f"the difference is {result.low[-1]:#.3g} to {result.high[-1]:#.3g}, the ROPE {-half:g} to {half:g}, and "
-        f"{100 * result.inside[-1]:.3g} % of the posterior are inside."
-    )
-    if (first := result.first_decided) is not None:
-        then = Decision(int(result.decision[result.cells == first][0]))
-        kept = "" if then is last else ", which later cells took back"
-        words += f" First decided after {first} unit cells, as {then.words}{kept}."
-    return f"{words} {WARNING}" if result.on_edge[-1] else words
 
 
 def chain_table(result: ChainResult) -> pd.DataFrame:
@@ -109,7 +87,7 @@ def chain_figure(chain: Chain, result: ChainResult, model: ChainModel, *, unit: 
         _widths(bottom[3], result, model, unit)
         for letter, axes in zip("abcdefg", (*top, *bottom), strict=True):
             axes.set_title(f"{letter}  {axes.get_title(loc='left')}", loc="left")
-        words = fill(chain_words(result, model), 150)
+        words = fill(" ".join(decision_words(result, model, unit=unit)), 150)
         figure.suptitle(words, x=0.01, ha="left", fontsize=9.5, color=RED if result.on_edge[-1] else INK)
     return figure
 

@@ -237,8 +237,9 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         self._open_session()
 
     def _on_layer_removed(self, event: Any) -> None:
-        gc.unfreeze()  # its data may be held by a cycle that collections would pass by
         work = self.works.remove(event.value)
+        if work is not None:
+            gc.unfreeze()  # its data may be held by a cycle that collections would pass by
         self.unfinished.forget(str(event.value.unique_id))
         if work is not None and work is self.busy:
             self.stop(everything=True)

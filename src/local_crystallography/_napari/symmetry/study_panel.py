@@ -16,14 +16,16 @@ from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.symmetry.tables import weights_table, window_table
 from local_crystallography._napari.theme import theme_of
 from local_crystallography.bayes.calibrate_windows import WindowCalibration, calibrate_windows
+from local_crystallography.bayes.decision import Decision
 from local_crystallography.bayes.nets import nets
 from local_crystallography.bayes.study import WindowStudy
 from local_crystallography.bayes.weights import ModelWeights, region_weights
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
+from local_crystallography.explore.styles import DECIDED
 from local_crystallography.steps.symmetry import DecideSymmetry
 
-SYMMETRIC, BROKEN, UNDECIDED = "#2a95ff", "#d55e00", "#a5aab2"
+SYMMETRIC, BROKEN, UNDECIDED = DECIDED[Decision.SYMMETRIC], DECIDED[Decision.BROKEN], "#a5aab2"
 INTRO = (
     "Which window justifies a symmetry? Run Decide symmetry in the main panel for the map; here windows of several "
     "sizes are compared, with the settings of that panel."
