@@ -2,10 +2,10 @@
 
     xvfb-run -s "-screen 0 1280x800x24" python benchmarks/stalls.py [--sample lsmo_nio] [--epochs 10] [--where]
 
-Every step is run by its own button, then a chain is judged and drawn from, and plots and session are saved. A gap counts
-what the heartbeat is late by; *busy* is the processor time the thread of the window took between two beats, which other
-work on the same cores does not make longer. Both hold the drawing of the canvas, which a virtual display does without a
-graphics card. `--where` tells what the thread of the window did when it was busiest in each phase.
+Every step is run by its own button, then a chain is judged and drawn from, and plots and session are saved. A gap
+counts what the heartbeat is late by; *busy* is the processor time the thread of the window took between two beats,
+which other work on the same cores does not make longer. Both hold the drawing of the canvas, which a virtual display
+does without a graphics card. `--where` tells what the thread of the window did when it was busiest in each phase.
 """
 
 import argparse

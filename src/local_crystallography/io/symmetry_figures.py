@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 BLUE, RED = COLORS[Decision.SYMMETRIC], COLORS[Decision.BROKEN]
 INK, GREY = "#1c2330", "#8a919c"
+NO_UNIT = "a.u."
 PAPER: Any = STYLE | {"svg.fonttype": "none", "pdf.fonttype": 42, "legend.frameon": False, "legend.fontsize": 8}
 OUTCOMES = (Decision.SYMMETRIC, Decision.BROKEN, Decision.UNDECIDED)
 RULES = {"at_end": "after all cells", "at_first": "at the first decision", "at_precision": "once precise enough"}
@@ -68,7 +69,7 @@ def chain_table(result: ChainResult) -> pd.DataFrame:
     )
 
 
-def chain_figure(chain: Chain, result: ChainResult, model: ChainModel, *, unit: str = "a.u.") -> Figure:
+def chain_figure(chain: Chain, result: ChainResult, model: ChainModel, *, unit: str = NO_UNIT) -> Figure:
     """The bonds, the panels of Fig. 1b to 1e, and the probability in ROPEs of other widths, with the decision in words.
 
     The unit is that of the bonds.
@@ -87,7 +88,7 @@ def chain_figure(chain: Chain, result: ChainResult, model: ChainModel, *, unit: 
         _widths(bottom[3], result, model, unit)
         for letter, axes in zip("abcdefg", (*top, *bottom), strict=True):
             axes.set_title(f"{letter}  {axes.get_title(loc='left')}", loc="left")
-        words = fill(" ".join(decision_words(result, model, unit=unit)), 150)
+        words = fill(" ".join(decision_words(result, model, unit="" if unit == NO_UNIT else unit)), 150)
         figure.suptitle(words, x=0.01, ha="left", fontsize=9.5, color=RED if result.on_edge[-1] else INK)
     return figure
 
@@ -185,7 +186,7 @@ def calibration_table(calibration: Calibration) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def calibration_figure(calibration: Calibration, *, unit: str = "a.u.") -> Figure:
+def calibration_figure(calibration: Calibration, *, unit: str = NO_UNIT) -> Figure:
     """Measured coverage of the interval with its standard error, and shares of the decisions under three rules."""
     count, nominal = len(calibration.differences), 100 * calibration.model.mass
     with rc_context(PAPER):
