@@ -6,8 +6,10 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from local_crystallography.data.errors import InputError
 from local_crystallography.explore.raster import (
+    CYCLIC,
     GREY,
     PALETTE,
+    SEQUENTIAL,
     categorical_colors,
     colors_of,
     dim,
@@ -207,3 +209,18 @@ def test_a_column_is_shown_by_what_it_means(name, values, colormap):
 def test_a_column_of_one_value_has_a_range_to_be_shown_in(name, values):
     _, (low, high) = scale_of(name, values)
     assert low < high
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4, 6])
+def test_angles_brought_into_a_sector_go_round_in_it(order):
+    half = np.pi / order
+    folded = np.random.default_rng(0).uniform(-half, half, 2000)
+    colormap, limits = scale_of("angle_rad", folded)
+    assert colormap == CYCLIC
+    assert limits == pytest.approx((-half, half))
+
+
+def test_angles_of_one_grain_take_all_colours():
+    colormap, (low, high) = scale_of("angle_rad", np.random.default_rng(0).normal(0.3, 0.02, 2000))
+    assert colormap == SEQUENTIAL
+    assert 0.2 < low < high < 0.4

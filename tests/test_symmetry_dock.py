@@ -10,7 +10,7 @@ from local_crystallography import MeasureLattice
 from local_crystallography._napari.dock import MainDock
 from local_crystallography._napari.docks import SYMMETRY
 from local_crystallography._napari.symmetry import chain_panel
-from local_crystallography._napari.symmetry.chain_panel import CASE_1, OWN, ROW
+from local_crystallography._napari.symmetry.chain_source import CASE_1, OWN, ROW
 from local_crystallography._napari.symmetry.row_picker import LINE
 from local_crystallography.bayes.decision import Decision
 from local_crystallography.data.progress import finish
@@ -58,8 +58,8 @@ def settle(dock, qtbot, timeout=60_000):
 
 
 def choose(dock, source, qtbot):
-    dock.chain.source.setCurrentText(source)
-    dock.chain.source.activated.emit(dock.chain.source.currentIndex())
+    dock.chain.source.kind.setCurrentText(source)
+    dock.chain.source.kind.activated.emit(dock.chain.source.kind.currentIndex())
     settle(dock, qtbot)
 
 
@@ -74,7 +74,7 @@ def test_another_chain_another_decision(dock, chain, qtbot):
     assert "broken" in chain.words.text()
     choose(dock, OWN, qtbot)
     for name, value in {"odd": 1.0, "even": 1.0, "deviation": 0.05}.items():
-        chain.own.fields[name].set(value)
+        chain.source.own.fields[name].set(value)
     settle(dock, qtbot)
     assert "symmetric" in chain.words.text().splitlines()[0]
 
@@ -142,27 +142,27 @@ def test_draws_by_pymc_lie_on_the_closed_form(dock, chain, qtbot):
 
 def test_a_row_of_atoms_is_selected_and_judged(dock, chain, qtbot):
     choose(dock, ROW, qtbot)
-    row = chain.row.chain()
+    row = chain.source.row.chain()
     assert dock.bench.selection.count == len(row.atoms) == 2 * row.chain.cells + 1
     assert " nm" in chain.words.text()
     assert chain.view.model.difference == "positions"
     assert chain.view.model.rope_half_width == pytest.approx(0.05 * row.chain.bonds.mean(), rel=0.05)
-    chain.row.row.setValue(2)
+    chain.source.row.row.setValue(2)
     settle(dock, qtbot)
-    assert set(np.flatnonzero(dock.bench.selection.mask)) == set(chain.row.chain().atoms)
+    assert set(np.flatnonzero(dock.bench.selection.mask)) == set(chain.source.row.chain().atoms)
 
 
 def test_rows_within_the_selection(dock, chain, qtbot):
     choose(dock, ROW, qtbot)
     x = dock.bench.active.analysis.atoms.yx[:, 1]
     dock.bench.selection.apply(x < np.median(x))
-    chain.row.within.click()
+    chain.source.row.within.click()
     settle(dock, qtbot)
-    assert (x[chain.row.chain().atoms] < np.median(x)).all()
+    assert (x[chain.source.row.chain().atoms] < np.median(x)).all()
 
 
 def test_a_row_along_a_line(main, dock, chain, viewer, qtbot):
-    chain.row.direction.setCurrentText(LINE)
+    chain.source.row.direction.setCurrentText(LINE)
     choose(dock, ROW, qtbot)
     assert "No shapes layer" in chain.words.text()
     atoms, layer = main.work.analysis.atoms, main.work.layer

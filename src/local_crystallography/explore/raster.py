@@ -23,6 +23,10 @@ SIGNED = re.compile(
     r"(offset_|displacement_[yx]_|strain_..$|lattice_rotation_|(alternation|tetragonality|cell_angle)$)"
 )
 """Columns that are read from 0 to either side."""
+ORDERS = (1, 2, 3, 4, 6)
+"""How often a motif of a crystal can look the same within a turn."""
+FULL = 0.95
+"""Share of a sector that angles brought into it reach."""
 GREY = np.array([0.5, 0.5, 0.5, 1.0])
 """Colour of "no value"."""
 
@@ -150,13 +154,18 @@ def scale_of(name: str, values: npt.NDArray[np.float64]) -> tuple[str, tuple[flo
 def angle_limits(values: npt.NDArray[np.float64]) -> tuple[bool, tuple[float, float]]:
     """Whether angles, in radians, go round, and the limits that show them.
 
-    Where most of them differ by less than a quarter turn the colours are for these, and a few outliers share the ends;
-    otherwise they go once round the circle.
+    Where most of them differ by less than a quarter of a turn the colours are for these, and a few outliers share the
+    ends; otherwise they go once round. Angles that fill the sector of a motif that looks the same n times within a
+    turn go round in that sector.
     """
     known = values[np.isfinite(values)]
     first, last = np.percentile(known, (10, 90)) if len(known) else (0.0, 0.0)
-    if last - first > np.pi / 2:
-        return True, (-np.pi, np.pi)
+    reach = float(np.abs(known).max()) if len(known) else 0.0
+    sector = min((np.pi / n for n in ORDERS if reach <= np.pi / n + 1e-6), default=np.pi)
+    if reach < FULL * sector:
+        sector = np.pi
+    if last - first > sector / 2:
+        return True, (-sector, sector)
     margin = max(0.5 * (last - first), np.radians(0.5))
     return False, (float(first - margin), float(last + margin))
 

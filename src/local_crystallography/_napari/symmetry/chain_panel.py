@@ -12,10 +12,10 @@ from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.figure_writer import ask_figure
 from local_crystallography._napari.forms.form import ModelForm, folded, rows_layout
 from local_crystallography._napari.symmetry.chain_plots import ChainPlots
+from local_crystallography._napari.symmetry.chain_source import ChainSource
 from local_crystallography._napari.symmetry.priors_box import PriorsBox
-from local_crystallography._napari.symmetry.row_picker import RowPicker
 from local_crystallography._napari.symmetry.tables import calibration_table, reference_table
-from local_crystallography.bayes.bonds import Chain, SimulatedChain
+from local_crystallography.bayes.bonds import Chain
 from local_crystallography.bayes.calibrate import Calibration, ChainTrials, calibrate_chain
 from local_crystallography.bayes.chain import ChainModel
 from local_crystallography.bayes.reference_models import Bonds, Positions
@@ -24,18 +24,11 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job
 from local_crystallography.explore.chain_view import ChainView, looked_at, view_chain
 
-CASE_1, CASE_2, OWN, ROW = "Case 1 of the paper", "Case 2 of the paper", "Chain of own numbers", "Row of atoms"
-CASES = {CASE_1: 1, CASE_2: 2}
 SHOWN = ("difference", "rope_half_width")
 FOLDED = ("mass", "kind", "prior_bonds", "prior_from", "hold_out", "first_cells")
-ROPE = 0.05
-"""Half width of the ROPE for a row of atoms, in mean bonds, until another is chosen."""
-FIRST = 5
-"""Unit cells at which the curve of a row of atoms begins."""
 PLAY, PAUSE = "Add cells", "Pause"
 STEP_MS = 60
 TIPS = {
-    "source": "The chain: one of the two that the paper simulates, one simulated from own numbers, or a row of atoms",
     "cells": "How many unit cells are looked at",
     "play": "Add one unit cell after the other, and watch the posteriors narrow",
     "calibrate": "Simulate 1,000 chains like this one, for a true difference of 0, at the edge of the ROPE and as "
@@ -51,11 +44,9 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
     def __init__(self, bench: Workbench, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self.bench = bench
-        self.source = QtWidgets.QComboBox()
-        self.source.addItems([CASE_1, CASE_2, OWN, ROW])
-        self.source.setCurrentText(CASE_2)
-        self.own, self.row = ModelForm(SimulatedChain()), RowPicker(bench)
+        self.source = ChainSource(bench)
         self.form, self.more = ModelForm(ChainModel(), names=SHOWN), ModelForm(ChainModel(), names=FOLDED)
+        self.sampling = ModelForm(ReferencePosterior(), names=("sampler", "draws"))
         self.priors, self.plots = PriorsBox(), ChainPlots()
         self.cells = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal)
         self.play = QtWidgets.QPushButton(PLAY)
@@ -70,7 +61,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self._timer = QtCore.QTimer(self, interval=STEP_MS)
         self._lay_out()
         self._connect()
-        self._on_source_chosen()
+        self.refresh()
 
     @property
     def busy(self) -> bool:
@@ -84,12 +75,14 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def refresh(self) -> None:
         """Judge the chain as it is chosen now."""
-        problem = next((said for part in (self.own, self.form, self.more, self.priors) if (said := part.problem())), "")
+        problem = next(
+            (said for part in (self.source, self.form, self.more, self.priors) if (said := part.problem())), ""
+        )
         if problem:
             self._say(problem)
             return
         try:
-            chain, unit = self._chain()
+            chain, unit = self.source.chain()
         except InputError as error:
             self._say(str(error))
             return
@@ -106,16 +99,15 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
             self.buttons[name].setEnabled(ready and self.view is not None)
 
     def _lay_out(self) -> None:
-        layout, top, run = QtWidgets.QVBoxLayout(self), rows_layout(), QtWidgets.QHBoxLayout()
+        layout, run = QtWidgets.QVBoxLayout(self), QtWidgets.QHBoxLayout()
         layout.setContentsMargins(2, 4, 2, 2)
         layout.setSpacing(3)
-        top.addRow("chain", self.source)
-        layout.addLayout(top)
-        for part in (self.own, self.row, self.form):
+        for part in (self.source, self.form):
             layout.addWidget(part)
         rest = rows_layout()
         rest.addRow(self.more)
         rest.addRow(self.priors)
+        rest.addRow(self.sampling)
         layout.addWidget(folded(rest))
         run.addWidget(self.play)
         run.addWidget(self.cells, stretch=1)
@@ -128,7 +120,6 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
             layout.addWidget(part)
         layout.addStretch()
         for name, widget in (
-            ("source", self.source),
             ("cells", self.cells),
             ("play", self.play),
             *self.buttons.items(),
@@ -137,8 +128,8 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self.table.setVisible(False)
 
     def _connect(self) -> None:
-        self.source.activated.connect(lambda _: self._on_source_chosen())
-        for part in (self.own, self.row, self.form, self.more, self.priors):
+        self.source.chosen.connect(self._on_source_chosen)
+        for part in (self.source, self.form, self.more, self.priors):
             part.changed.connect(self.refresh)
         self.cells.valueChanged.connect(self._on_cells_changed)
         self.play.clicked.connect(self._on_play_clicked)
@@ -147,35 +138,13 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self.buttons["reference"].clicked.connect(self._on_reference_clicked)
         self.buttons["figure"].clicked.connect(self._on_figure_clicked)
 
-    def _chain(self) -> tuple[Chain, str]:
-        source = self.source.currentText()
-        if source == ROW:
-            row = self.row.chain()
-            self.row.select(row)
-            return row.chain, row.unit
-        return (SimulatedChain.of_case(CASES[source]) if source in CASES else self.own.model())(), ""
-
     def _on_source_chosen(self) -> None:
-        source = self.source.currentText()
-        self.own.setVisible(source == OWN)
-        self.row.setVisible(source == ROW)
-        self._set_model(ChainModel())
-        if source == ROW:
-            try:
-                bond = float(self.row.chain().chain.bonds.mean())
-            except InputError:
-                pass  # why there is no row is said below
-            else:
-                # atoms are localised, so the noise is on positions; and a ROPE in nm or px goes by the bond
-                half = float(f"{ROPE * bond:.2g}")
-                self._set_model(ChainModel(difference="positions", rope_half_width=half, first_cells=FIRST))
-        self.refresh()
-
-    def _set_model(self, model: ChainModel) -> None:
+        model = self.source.model()
         for form in (self.form, self.more):
             form.blockSignals(True)
             form.set(model)
             form.blockSignals(False)
+        self.refresh()
 
     def _on_judged(self, view: ChainView | InputError) -> None:
         if isinstance(view, InputError):
@@ -235,14 +204,9 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self.play.setText(PLAY)
 
     def _on_calibrate_clicked(self) -> None:
-        if (view := self.view) is None:
-            return
-        found = view.correlation.favours if view.correlation is not None else ""
-        noise = found or ("positions" if view.model.difference == "positions" else "bonds")
-        if self.source.currentText() == OWN:
-            noise = self.own.model().noise
-        trials = ChainTrials.like(view.chain, view.model, noise)
-        self.bench.job(lambda: calibrate_chain(view.model, trials), self._on_calibrated)
+        if (view := self.view) is not None:
+            trials = ChainTrials.like(view.chain, view.model, self.source.noise(view))
+            self.bench.job(lambda: calibrate_chain(view.model, trials), self._on_calibrated)
 
     def _on_calibrated(self, calibration: Calibration) -> None:
         self.table.setText(calibration_table(calibration, "" if self.view is None else self.view.unit))
@@ -250,7 +214,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _on_reference_clicked(self) -> None:
         if (view := self.view) is not None:
-            self.bench.job(partial(_reference, view), partial(self._on_drawn, view))
+            self.bench.job(partial(_reference, view, self.sampling.model()), partial(self._on_drawn, view))
 
     def _on_drawn(self, view: ChainView, reference: Reference) -> None:
         self.table.setText(reference_table(view, reference))
@@ -267,13 +231,13 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
             self.bench.failed.emit(str(done))
 
 
-def _reference(view: ChainView) -> Job[Reference]:
+def _reference(view: ChainView, settings: ReferencePosterior) -> Job[Reference]:
     """Draws of all the parameters, or of those of the lattice of positions."""
     chain, held = view.chain, view.model.held_cells
     data = Chain(chain.positions[2 * held : 2 * (held + view.cells) + 1])
     if view.model.difference == "positions":
-        return ReferencePosterior()(Positions.of_chain(data.positions))
-    return ReferencePosterior()(Bonds.of_chain(data, view.result.priors))
+        return settings(Positions.of_chain(data.positions))
+    return settings(Bonds.of_chain(data, view.result.priors))
 
 
 def _write(path: str, view: ChainView) -> None:
