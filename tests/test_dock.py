@@ -9,6 +9,7 @@ from mouse import drag
 
 from local_crystallography._napari.dock import EXPLORER, MainDock
 from local_crystallography.recipe import Recipe
+from local_crystallography.steps.paint_map import SYMMETRY
 from local_crystallography.steps.training import Training
 
 PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
@@ -78,6 +79,7 @@ def test_every_step_by_its_button(dock, viewer, press):
         "lattice_rotation_rad",
         "displacement_angle_rad",
         "displacement_nm",
+        *SYMMETRY,
         "label",
         "atoms",
     ]
