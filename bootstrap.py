@@ -19,6 +19,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 USAGE = "Say what to run: `python3 bootstrap.py demo` or `python3 bootstrap.py test`, then any further options."
 
+IN_PARALLEL = ["--numprocesses=2", "--dist=loadfile"]
+"""Two processes: each takes one core and up to 3 GB."""
+
 # What Qt and OpenGL need on a Debian without a desktop.
 PACKAGES = """
 xvfb xauth libegl1 libgl1 libgl1-mesa-dri libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0
@@ -92,7 +95,7 @@ def prepare() -> Path:
 
 def main(arguments: list[str]) -> int:
     """Run the demo or the tests and return the exit code."""
-    modules = {"demo": ["local_crystallography.cli", "demo"], "test": ["pytest"]}
+    modules = {"demo": ["local_crystallography.cli", "demo"], "test": ["pytest", *IN_PARALLEL]}
     if not arguments or arguments[0] not in modules:
         sys.exit(USAGE)
     if sys.version_info < (3, 11):  # noqa: UP036

@@ -12,6 +12,8 @@ import local_crystallography
 ROOT = Path(local_crystallography.__file__).parent
 LEVELS = {
     "data": 0,
+    "baselines": 1,
+    "classes": 1,
     "models": 1,
     "positions": 1,
     "bayes": 1,

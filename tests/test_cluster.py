@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from local_crystallography import Atoms, Cluster
+from local_crystallography import Analysis, Atoms, Cluster
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import finish
 
 RNG = np.random.default_rng(0)
+HAND = {"z0": np.arange(10.0), "hand_label": np.arange(10) % 3 - 1}
+METHODS = ("mixture", "bayesian mixture", "k-means", "HDBSCAN", "agglomerative")
 
 
 def three_groups(n=400):
@@ -86,6 +89,111 @@ def test_latents_come_before_components(there, taken):
     assert Cluster(classes=1, components=1).resolve(atoms).columns == taken
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_tells_far_groups_apart(method):
+    atoms, kind = three_groups()
+    spread = atoms.features[["z0", "z1"]].to_numpy() + 3 * np.array([[0, 0], [6, 0], [0, 6]])[kind]
+    atoms = atoms.with_features(z0=spread[:, 0], z1=spread[:, 1])
+    found = Cluster(method=method, n_init=5)(atoms).features
+    sure = found["label"] >= 0
+    assert sure.mean() > 0.9
+    assert (found["label"][sure] == kind[sure]).all()  # by falling size
+    assert found["label_entropy"][sure].between(0, 1).all()
+    assert found["label_probability"][~sure].isna().all()
+    assert found["label_entropy"][~sure].isna().all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_step_that_was_used_gives_the_same_classes(method):
+    atoms, _ = three_groups()
+    step = Cluster(method=method, n_init=3)
+    used = step.resolve(atoms)
+    assert used.resolve(atoms) == used
+    assert used(atoms).features.equals(step(atoms).features)
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "HDBSCAN"])
+def test_one_class_is_certain(method):
+    found = Cluster(method=method, classes=1)(three_groups()[0]).features
+    assert (found["label"] == 0).all()
+    np.testing.assert_allclose(found["label_probability"], 1)
+    np.testing.assert_allclose(found["label_entropy"], 0)
+
+
+def test_entropy_is_high_where_groups_meet():
+    z0 = np.concatenate([RNG.normal(0, 1, 500), RNG.normal(5, 1, 500), [2.5]])
+    entropy = Cluster(classes=2, components=2)(Atoms.at(np.zeros((1001, 2))).with_features(z0=z0)).features[
+        "label_entropy"
+    ]
+    assert entropy.iloc[-1] > 0.8
+    assert entropy.median() < 0.05
+
+
+def test_an_atom_off_the_groups_is_an_outlier_only_where_asked_for():
+    atoms, _ = three_groups()
+    z = atoms.features[["z0", "z1"]].to_numpy().copy()
+    z[5] = 14, 14
+    atoms = atoms.with_features(z0=z[:, 0], z1=z[:, 1])
+    assert Cluster(components=3)(atoms).features["label"][5] >= 0
+    found = Cluster(components=3, outliers=1e-5)(atoms).features
+    assert np.flatnonzero(found["label"] < 0).tolist() == [5]
+    assert np.isnan(found["label_probability"][5])
+
+
+def test_angles_do_not_break_at_the_symmetry_of_the_motif():
+    """A square motif at 44 and at 46 degrees, folded to -44, is the same."""
+    angle = np.repeat([np.pi / 4, 0.0], 300) + RNG.normal(0, 0.05, 600)
+    folded = angle - np.pi / 2 * np.round(angle / (np.pi / 2))
+    atoms = Atoms.at(np.zeros((600, 2))).with_features(angle_rad=folded, symmetry_order=4)
+    two = Cluster(columns=("angle_rad",), classes=2, components=2)
+    for step in (two, two.model_copy(update={"period": 4})):
+        assert adjusted_rand_score(np.repeat([0, 1], 300), step(atoms).features["label"]) == 1
+
+
+@pytest.mark.parametrize("method", ["mixture", "k-means"])
+def test_classes_started_by_hand_keep_their_numbers(method):
+    atoms, kind = three_groups()
+    hand = np.full(len(kind), -1)
+    for number, group in ((7, 0), (2, 1), (4, 2)):
+        hand[np.flatnonzero(kind == group)[:5]] = number
+    label = Cluster(method=method, start_from="hand_label")(atoms.with_features(hand_label=hand)).features["label"]
+    assert (label == np.array([7, 2, 4])[kind]).mean() > 0.98
+
+
+def test_the_curve_is_lowest_at_the_components_taken():
+    atoms, _ = three_groups()
+    curve = Cluster().curve(atoms)
+    assert curve.best("BIC") == Cluster().resolve(atoms).components == 3
+    assert len(curve.components) == len(curve.bic) == len(curve.icl) == 10
+
+
+def analysed():
+    analysis = Analysis()
+    atoms, kind = three_groups()
+    yx = np.stack(np.divmod(np.arange(len(kind)), 30), axis=1) * 10.0
+    analysis.atoms = Atoms(yx, atoms.features)
+    finish(analysis.apply(Cluster(classes=3, components=3)))
+    return analysis, kind
+
+
+def test_classes_keep_their_number_when_sorted_again():
+    """Though by size they would now be another."""
+    analysis, kind = analysed()
+    assert "label" in analysis.columns["cluster"]
+    analysis.atoms = analysis.atoms[kind != 0].without(analysis.columns["cluster"])
+    finish(analysis.apply(Cluster(classes=2, components=2)))
+    assert (analysis.atoms.features["label"].to_numpy() == kind[kind != 0]).mean() > 0.98
+    assert set(analysis.columns["cluster"]) == {"label", "label_probability", "label_entropy"}
+
+
+def test_classes_merged_by_hand_keep_their_numbers_when_sorted_again():
+    analysis, kind = analysed()
+    label = analysis.atoms.features["label"]
+    analysis.atoms = analysis.atoms.with_features(label=label.replace({0: 5}))
+    finish(analysis.apply(Cluster(classes=3, components=3, seed=3)))
+    assert (analysis.atoms.features["label"].to_numpy() == np.array([5, 1, 2])[kind]).mean() > 0.98
+
+
 @pytest.mark.parametrize(
     ("step", "columns", "words"),
     [
@@ -95,6 +203,15 @@ def test_latents_come_before_components(there, taken):
         (Cluster(), {"z0": np.full(10, np.nan)}, "encode the atoms first"),
         (Cluster(components=20), {"z0": np.arange(10.0)}, "at most 10"),
         (Cluster(components=2, classes=3), {"z0": np.arange(10.0)}, "cannot be made of 2 components"),
+        (Cluster(classes=20), {"z0": np.arange(10.0)}, "cannot be made of 10 components"),
+        (Cluster(method="bayesian mixture", components=20), {"z0": np.arange(10.0)}, "at most 10"),
+        (Cluster(method="k-means", classes=11), {"z0": np.arange(10.0)}, "10 atoms came for 11 classes"),
+        (Cluster(method="agglomerative", classes=11), {"z0": np.arange(10.0)}, "10 atoms came for 11 classes"),
+        (Cluster(method="HDBSCAN", classes=2), {"z0": np.arange(10.0)}, "HDBSCAN finds the number itself"),
+        (Cluster(start_from="hand_label"), {"z0": np.arange(10.0)}, "No atom with latents has a class given by hand"),
+        (Cluster(start_from="hand_label", classes=3), HAND, "3 classes were asked for, 2 are given by hand"),
+        (Cluster(start_from="hand_label", method="HDBSCAN"), HAND, "The method HDBSCAN has no start"),
+        (Cluster(columns=("kind",)), {"kind": ["a"] * 10}, "Column kind holds words"),
     ],
 )
 def test_what_cannot_be_sorted_is_said(step, columns, words):

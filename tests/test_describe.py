@@ -147,3 +147,61 @@ def test_channels_have_columns_of_their_own():
 def test_what_cannot_be_described_is_said(windows, order, words):
     with pytest.raises(InputError, match=words):
         zernike_moments(windows, order=order)
+
+
+METHODS = {
+    "PCA": ["pca0", "pca1"],
+    "NMF": ["nmf0", "nmf1"],
+    "ICA": ["ica0", "ica1"],
+    "FFT": ["fft0", "fft1"],
+    "pixel mixture": ["pixel_label", "pixel_label_probability"],
+    "PCA mixture": ["class_pca0", "class_pca1", "pixel_label", "pixel_label_probability"],
+    "neighbours": [f"neighbour{i}_{axis}" for i in range(4) for axis in "yx"],
+    "neighbours aligned": [f"aligned{i}_{axis}" for i in range(4) for axis in "yx"],
+}
+
+
+def scattered(n=60, **columns):
+    """Atoms anywhere, all but the first and last with a window of a turned motif."""
+    rng = np.random.default_rng(0)
+    atoms = Atoms.at(rng.uniform(0, 200, (n, 2)), columns=columns)
+    windows = [motif(angle, side=20, noise=0.1, seed=i) for i, angle in enumerate(rng.uniform(-3, 3, n - 2))]
+    return SubImages(np.array(windows, np.float32), atoms[1:-1]), atoms
+
+
+@pytest.mark.filterwarnings("ignore:Maximum number of iterations")  # noise has no parts to find
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gives_its_columns_to_the_atoms_with_a_window(method):
+    stack, atoms = scattered()
+    described = Describe(method=method, components=2, classes=2, neighbours=4)(stack, atoms)
+    assert list(described.features)[2:] == METHODS[method]
+    table = described.features[METHODS[method]]
+    without = table.isna() | (table == -1)
+    assert without.iloc[[0, -1]].all(axis=None)
+    assert not without.iloc[1:-1].any(axis=None)
+
+
+@pytest.mark.filterwarnings("ignore:Maximum number of iterations")  # noise has no parts to find
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "pixel mixture"])
+def test_cluster_sorts_by_the_columns_of_every_method(method):
+    stack, atoms = scattered()
+    described = Describe(method=method, components=2, classes=1, neighbours=4)(stack, atoms)
+    label = Cluster(columns=tuple(METHODS[method][:2]), classes=2, components=2)(described).features["label"]
+    assert set(label[1:-1]) == {0, 1}
+
+
+def test_the_number_of_neighbours_is_filled_in_where_it_matters():
+    stack, atoms = scattered()
+    assert 3 <= Describe(method="neighbours").resolve(stack, atoms).neighbours <= 12
+    assert Describe(method="neighbours", neighbours=5).resolve(stack, atoms).neighbours == 5
+    assert Describe().resolve(stack, atoms) == Describe()
+
+
+def test_light_atoms_are_no_neighbours():
+    stack, atoms = scattered(intensity=np.ones(60))
+    more = Atoms.at(
+        np.concatenate([atoms.yx, atoms.yx + [1.0, 0.5]]), columns={"intensity": np.repeat([1.0, 0.05], 60)}
+    )
+    step = Describe(method="neighbours", neighbours=4)
+    one, two = (step(stack, given).features[METHODS["neighbours"]] for given in (atoms, more))
+    np.testing.assert_array_equal(one, two[:60])

@@ -44,6 +44,7 @@ FULL = FitMotif(
 
 
 ODD = [
+    Cluster(method="HDBSCAN", outliers=0.0123, period=4, start_from="hand_label", covariance="tied"),
     FULL,
     FitMotif(start=Path("."), basis="harmonic", loss="l1"),
     Encode(correct_positions=True, angle="full circle"),

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from local_crystallography.analysis import Analysis as Analysis
+    from local_crystallography.baselines.components import components as components
+    from local_crystallography.baselines.mixtures import class_components as class_components
+    from local_crystallography.baselines.mixtures import pixel_mixture as pixel_mixture
     from local_crystallography.bayes.bonds import SimulatedChain as SimulatedChain
     from local_crystallography.bayes.calibrate import calibrate_chain as calibrate_chain
     from local_crystallography.bayes.chain import Chain as Chain
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from local_crystallography.data.image import Image as Image
     from local_crystallography.data.probability import ProbabilityMap as ProbabilityMap
     from local_crystallography.data.subimages import SubImages as SubImages
+    from local_crystallography.explore.class_report import class_report as class_report
     from local_crystallography.io.read import read_image as read_image
     from local_crystallography.models.vae import Vae as Vae
     from local_crystallography.recipe import Recipe as Recipe
@@ -75,6 +79,10 @@ _HOME = {
     "TrainVae": "steps.train_vae",
     "Vae": "models.vae",
     "calibrate_chain": "bayes.calibrate",
+    "class_components": "baselines.mixtures",
+    "class_report": "explore.class_report",
+    "components": "baselines.components",
+    "pixel_mixture": "baselines.mixtures",
     "read_image": "io.read",
     "simulate_sample": "simulate.samples",
     "train_segmenter": "segmenters",

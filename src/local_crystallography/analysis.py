@@ -141,6 +141,7 @@ class Analysis:
         if isinstance(result, Generator):
             result, stopped = yield from watched(result)
         if step.adds_columns():
+            result = self._columns.continued(resolved, result, self._results["atoms"])
             self._columns.keep(step, inputs[step.needs.index("atoms")], result)
         self._assign(step.makes, result, step.replaces())
         self.used[step.name()] = resolved
@@ -180,6 +181,10 @@ class Analysis:
 
     def _assign(self, name: str, value: Any, replaced: set[str]) -> None:
         """Keep a result and clear what was made of that which it replaces."""
+        if name == "image":
+            self._columns.forget()
+        else:
+            self._columns.remember(self._results["atoms"])
         self._results[name] = value
         stale, changed = self._stale(replaced), [name]
         gone = self._columns.drop(stale)

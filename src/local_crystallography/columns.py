@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.subimages import FOUND, as_found
-from local_crystallography.recipe import stale_after
+from local_crystallography.recipe import Recipe, stale_after
 from local_crystallography.steps.base import OWN, Step, own
+
+CONTINUED = tuple(step.name() for step in Recipe().steps if step.continues)
 
 
 class StepColumns:
@@ -19,6 +21,7 @@ class StepColumns:
     def __init__(self) -> None:
         self._made: dict[str, list[str]] = {}
         self._moved: dict[str, tuple[Atoms, Atoms]] = {}
+        self._last: dict[str, Atoms] = {}
 
     @property
     def by_step(self) -> dict[str, list[str]]:
@@ -30,6 +33,22 @@ class StepColumns:
         self._made[step.name()] = [str(name) for name in after.features if name not in before.features]
         if step.moves:
             self._moved[step.name()] = (before, after)
+
+    def remember(self, atoms: Atoms | None) -> None:
+        """Take note of the columns that a step continues when it is run again, though they may be gone by then."""
+        for step in CONTINUED:
+            names = self._made.get(step, [])
+            if atoms is not None and names and {*names} <= {*atoms.features}:
+                self._last[step] = Atoms(atoms.yx, atoms.features[["id", "frame", *names]])
+
+    def forget(self) -> None:
+        """Let go of what `remember` kept: it is of another image."""
+        self._last.clear()
+
+    def continued(self, step: Step, made: Atoms, now: Atoms) -> Atoms:
+        """What a step made, told in the words of its last result; `now` are the atoms there still are."""
+        self.remember(now)
+        return step.continued(made, self._last[step.name()]) if step.name() in self._last else made
 
     def restore(self, by_step: dict[str, list[str]]) -> None:
         """Take over the saved columns."""

@@ -65,7 +65,8 @@ class Recipe(BaseModel):
     train_vae: TrainVae = Field(default_factory=TrainVae, description="Train the rotationally invariant network.")
     encode: Encode = Field(default_factory=Encode, description="Angle, offset and latents of every atom.")
     describe: Describe = Field(
-        default_factory=Describe, description="Zernike moments of every sub-image, without training (optional)."
+        default_factory=Describe,
+        description="Columns of every atom without training: moments, components, neighbours (optional).",
     )
     cluster: Cluster = Field(default_factory=Cluster, description="Sort the atoms into classes.")
     train_cvae: TrainCvae = Field(

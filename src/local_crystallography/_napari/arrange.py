@@ -59,6 +59,7 @@ def _panels(dock: MainDock) -> QtWidgets.QScrollArea:
         # outside the part that folds, so that a training is seen whatever is unfolded
         dock.panels[name].layout().insertWidget(2, watch)
     dock.panels["correct_scan"].addWidget(dock.scan)
+    dock.panels["cluster"].addWidget(dock.curve)
     inner, scroll = QtWidgets.QWidget(), dock.scroll
     scroll.setWidgetResizable(True)
     panels = QtWidgets.QVBoxLayout(inner)

@@ -15,6 +15,7 @@ from local_crystallography._napari.arrange import OPEN, SAVE, TIPS, arrange
 from local_crystallography._napari.bench.work import Work
 from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.bench.worker import Report
+from local_crystallography._napari.curve import CurveTools
 from local_crystallography._napari.docks import EXPLORER, MANIFOLD, SYMMETRY, SideDocks
 from local_crystallography._napari.explorer.explorer import LatentExplorer
 from local_crystallography._napari.forms.boxes import ColourBox, LayerBox
@@ -55,6 +56,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         trainings = [step.name() for step in Recipe().steps if isinstance(step, Training)]
         self.watches = {name: TrainingWatch(name) for name in trainings}
         self.scan = ScanTools(self.bench)
+        self.curve = CurveTools(self.bench, lambda: self.recipe.cluster)
         self.buttons = {name: QtWidgets.QPushButton(name) for name in TIPS}
         self.docks = SideDocks(self.bench, self)
         self._clock = Clock()
@@ -184,6 +186,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         for name in (SAVE, OPEN):
             self.buttons[name].setEnabled(not running and (name == OPEN or work is not None))
         self.scan.refresh()
+        self.curve.refresh()
         for panel in self.panels.values():
             self._refresh_panel(panel, running, work)
 
@@ -225,3 +228,4 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         for watch in self.watches.values():
             watch.plot.set_theme(dark)
         self.scan.set_theme(dark)
+        self.curve.set_theme(dark)

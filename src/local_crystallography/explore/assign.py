@@ -19,8 +19,10 @@ HAND_LABEL = "hand_label"
 """The column of the classes given by hand: whole numbers from 0, -1 for none."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 TAKEN = re.compile(
-    rf"id|frame|kept|label|grain|sublattice|{HAND_LABEL}|[zc]\d+|alternation|tetragonality|cell_angle|deciding_cells|position_noise|"
-    r".*_(px|nm|rad|std|error|probability|hdi|in_rope|decision|kind)",
+    rf"id|frame|kept|label|grain|sublattice|{HAND_LABEL}|[zc]\d+|"
+    r"alternation|tetragonality|cell_angle|deciding_cells|position_noise|"
+    r"(pca|nmf|ica|fft|class_pca|zernike)\d+|pixel_label|(neighbour|aligned)\d+_[yx]|"
+    r".*_(px|nm|rad|std|error|probability|entropy|hdi|in_rope|decision|kind)",
     re.IGNORECASE,
 )
 """Names of columns that steps make, or may make yet."""

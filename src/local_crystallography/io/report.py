@@ -98,6 +98,8 @@ def _maps(analysis: Analysis, image: Image) -> str:
 
     figures = []
     for name, painted in (analysis.maps or {}).items():
+        if name.endswith("_decision"):  # in the section on symmetry
+            continue
         how = None if name == "label" else shown(name, painted)
         title = "Class" if how is None else how.label
         figures.append(figure(map_figure(image, painted, how), f"<b>{escape(title)}</b>", f"Map of {name}"))
@@ -111,41 +113,9 @@ def _symmetry(analysis: Analysis, image: Image) -> str:
 
 
 def _classes(analysis: Analysis) -> str:
-    """Mean sub-image of every class, as cut, and the decoded image at the mean of its latents."""
-    from local_crystallography.io.figures import by_channel
+    from local_crystallography.io.class_section import class_section
 
-    labels = None if analysis.atoms is None else _labels(analysis.atoms)
-    if analysis.atoms is None or labels is None or analysis.sub_images is None:
-        return ""
-    sub_images, latents = analysis.sub_images, _latents(analysis.atoms)
-    label = dict(zip(analysis.atoms.ids.tolist(), labels.tolist(), strict=True))
-    of_windows = np.array([label[i] for i in sub_images.atoms.ids.tolist()])
-    limits = [_limits(channel) for channel in by_channel(sub_images.windows, 3)]
-    figures, labelled = [], labels >= 0
-    for k in np.unique(labels[labelled])[:MOST_TILES]:
-        count = int((labels == k).sum())
-        caption = f"{swatch(k)} · {count:,} atoms · {count / labelled.sum():.1%}"
-        mean = sub_images.windows[of_windows == k].mean(axis=0)
-        figures += _tiles(by_channel(mean, 2), limits, caption, f"Mean sub-image of class {k}")
-        if analysis.vae is not None and len(latents) == analysis.vae.settings.latents:
-            center = analysis.atoms.features.loc[labels == k, latents].mean().to_numpy()
-            decoded = [_seen(analysis.vae, channel) for channel in by_channel(analysis.vae.decode(center)[0], 2)]
-            figures += _tiles(decoded, limits, f"{swatch(k)} · decoded", f"Decoded image of class {k}")
-    note = '<p class="note">Mean of the sub-images as cut, and what the network decodes at mean latents.</p>'
-    return grid("six", figures) + note
-
-
-def _tiles(channels: list[npt.NDArray[Any]], limits: list[tuple[float, float]], caption: str, words: str) -> list[str]:
-    """A small picture of every channel."""
-    from local_crystallography.io.figures import tile_figure
-
-    tiles = [tile_figure(channel, each) for channel, each in zip(channels, limits, strict=True)]
-    return [figure(tile, caption + _channel(i, len(tiles)), words) for i, tile in enumerate(tiles)]
-
-
-def _channel(number: int, count: int) -> str:
-    """Words that tell channels apart where there are several."""
-    return f" · channel {number + 1}" if count > 1 else ""
+    return class_section(analysis)
 
 
 def _scatter(analysis: Analysis) -> list[str]:
@@ -160,6 +130,7 @@ def _scatter(analysis: Analysis) -> list[str]:
 
 
 def _manifold(analysis: Analysis) -> list[str]:
+    from local_crystallography.io.class_section import channel_words
     from local_crystallography.io.figures import by_channel, mosaic, tile_figure
 
     if analysis.vae is None:
@@ -171,7 +142,7 @@ def _manifold(analysis: Analysis) -> list[str]:
     for i, channel in enumerate(channels):
         pictures = _seen(analysis.vae, channel)
         source = tile_figure(mosaic(pictures if plane else pictures[:1]), _limits(pictures), width=5.2)
-        figures.append(figure(source, caption + _channel(i, len(channels)), "Manifold of decoded images"))
+        figures.append(figure(source, caption + channel_words(i, len(channels)), "Manifold of decoded images"))
     return figures
 
 

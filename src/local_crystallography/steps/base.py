@@ -52,6 +52,9 @@ class Step(BaseModel):
     moves: ClassVar[bool] = False
     """Whether the atoms a call gives back are elsewhere or fewer, so that later steps have other atoms to work on."""
 
+    continues: ClassVar[bool] = False
+    """Whether the step, run again, tells its result in the words of the last one, as `continued` does."""
+
     @classmethod
     def name(cls) -> str:
         """`find_atoms` for `FindAtoms`: the key in a recipe, on the command line and in a session."""
@@ -88,6 +91,10 @@ class Step(BaseModel):
     def __call__(self, *inputs: Any) -> Any:
         """Compute; a long step returns a generator of Progress instead."""
         raise NotImplementedError
+
+    def continued(self, made: Any, last: Any) -> Any:
+        """What a call made, told in the words of the last one: atoms with the columns of this step, both."""
+        return made
 
     def job(self, *inputs: Any) -> Any:
         """What an analysis runs: the call, or for a step that is called for its result, a generator of Progress."""

@@ -1,38 +1,61 @@
-"""Columns to classes: a Gaussian mixture over the latents."""
+"""Columns to classes: by a Gaussian mixture over the latents, or otherwise."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from local_crystallography.classes.features import Points, features
+from local_crystallography.classes.matching import labels_from, matched
+from local_crystallography.classes.methods import Classes, by_agglomeration, by_hdbscan, by_k_means, outside
+from local_crystallography.classes.mixtures import (
+    Covariance,
+    Criterion,
+    CriterionCurve,
+    Mixture,
+    Shape,
+    criterion_curve,
+    fit,
+    fit_bayesian,
+    fit_from,
+    means_of,
+    merge,
+    outside_mixture,
+    without_empty,
+)
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
-from local_crystallography.steps.base import Step
-
-if TYPE_CHECKING:
-    from sklearn.mixture import GaussianMixture
+from local_crystallography.explore.assign import HAND_LABEL, hand_labels
+from local_crystallography.steps.base import ADVANCED, Step
 
 Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
 
-SAMPLE = 1000
-"""Points that are enough to find where mixtures start from."""
+MOST = 10
+"""Components up to which an automatic number goes."""
 
 
 class Cluster(Step):
-    """Sort the atoms into classes by a Gaussian mixture (Fig. 5c)."""
+    """Sort the atoms into classes by a Gaussian mixture (Fig. 5c), or by another method."""
 
     needs: ClassVar = ("atoms",)
     makes: ClassVar = "atoms"
     reads: ClassVar = ("encode", "describe")
+    continues: ClassVar = True
 
     columns: tuple[str, ...] = Field(
         (),
         description="Columns to sort by; none: all latents, or without any the components of Describe. "
-        "An angle (ending in _rad) enters as cosine and sine.",
+        "Each enters over its standard deviation, an angle (ending in _rad) as cosine and sine.",
+    )
+    method: Literal["mixture", "bayesian mixture", "k-means", "HDBSCAN", "agglomerative"] = Field(
+        "mixture",
+        description="What classes are: clouds of Gaussians (mixture; bayesian: those not needed stay empty), round "
+        "clouds (k-means), dense places (HDBSCAN, which leaves some atoms out), branches of a tree (agglomerative).",
     )
     classes: int | None = Field(
         None,
@@ -46,148 +69,224 @@ class Cluster(Step):
         le=50,
         description="Gaussians of the mixture, of which classes are made; automatic: 1 to 10, by the lowest BIC.",
     )
+    covariance: Covariance = Field(
+        "full",
+        description="Form of the Gaussians: any (full), any but the same for all (tied), along the columns (diagonal) "
+        "or round (spherical).",
+    )
     mistaken: float = Field(
         0.005,
         ge=0,
         le=1,
         description="Automatic classes merge where they are taken for each other more often than this share.",
     )
+    start_from: Literal["random", "hand_label"] = Field(
+        "random",
+        description="Where mixture and k-means start: anywhere, or at the classes given by hand, which keep their "
+        "numbers.",
+    )
+    outliers: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="Atoms farther from every class than this share of a Gaussian class is are in none; 0: all are in "
+        "one, but for the noise of HDBSCAN.",
+    )
+    period: int | None = Field(
+        None,
+        ge=1,
+        le=12,
+        description="Turns of the motif that angles do not tell apart, 4 for a square; automatic: of each atom's own.",
+        json_schema_extra=ADVANCED,
+    )
+    criterion: Criterion = Field(
+        "BIC",
+        description="What chooses the number of components; ICL counts those that overlap as one.",
+        json_schema_extra=ADVANCED,
+    )
+    n_init: int = Field(
+        30, ge=1, le=1000, description="Starts of mixture and k-means that are tried.", json_schema_extra=ADVANCED
+    )
+    smallest: float = Field(
+        0.01,
+        gt=0,
+        le=0.5,
+        description="Smallest class of HDBSCAN, as a share of the atoms.",
+        json_schema_extra=ADVANCED,
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Start of the random numbers.")
 
     def resolve(self, atoms: Atoms) -> Cluster:
         """The same step with columns, components and classes as they are for these atoms."""
         step = self.model_copy(update={"columns": self.columns or latent_columns(atoms)})
-        points, _ = step._points(atoms)
-        if step.components is None:
-            count = max(choose_components(points, seed=self.seed), min(self.classes or 1, len(points)))
-            step = step.model_copy(update={"components": count})
-        if step.classes is None:
-            step = step.model_copy(update={"classes": step._shares(points).shape[1]})
-        return step
+        points = step._points(atoms)
+        if self.start_from == HAND_LABEL:
+            count = len(step._given(atoms, points)[0])
+            return step.model_copy(update={"classes": count, **({"components": count} if self._mixes else {})})
+        if self.method == "HDBSCAN":
+            return step
+        if self._mixes:
+            return step._resolved_mixture(points.at)
+        like = step.model_copy(update={"method": "mixture", "components": None})
+        classes = self.classes or like._resolved_mixture(points.at).classes
+        return step.model_copy(update={"classes": classes})
 
     def __call__(self, atoms: Atoms) -> Atoms:
-        """The atoms with `label` (0, 1, … by falling size; -1 where a column is NaN) and `label_probability`.
+        """The atoms with `label` (0, 1, … by falling size; -1 for none), `label_probability` and `label_entropy`.
+
+        Without a class are atoms with NaN in a column, the noise of HDBSCAN, and `outliers`; probability and entropy
+        are then NaN. The entropy is that of the probabilities of all classes: 0 where the class is certain, 1 where all
+        are as likely. Where the method has no probabilities, they are those of round Gaussians (k-means) or the shares
+        of classes among the ten nearest points (HDBSCAN, agglomerative).
 
         Raises
         ------
         InputError
-            Where a column is missing or constant, or there are fewer atoms than components or components than classes.
+            Where a column is missing, constant or no number, or there are fewer atoms than components or classes, or
+            fewer components than classes, or a setting does not go with the method.
         """
         step = self.resolve(atoms)
-        points, rows = step._points(atoms)
-        shares = step._shares(points)
-        first = np.argsort(-np.bincount(shares.argmax(axis=1), minlength=shares.shape[1]), kind="stable")
-        shares = shares[:, first]
+        points = step._points(atoms)
+        if step.start_from == HAND_LABEL:
+            numbers, given = step._given(atoms, points)
+            found = step._classes(points.at, given)
+        else:
+            found = step._classes(points.at).by_size()
+            numbers = np.arange(found.shares.shape[1])
         label = np.full(len(atoms), -1)
-        label[rows] = shares.argmax(axis=1)
-        probability = np.full(len(atoms), np.nan)
-        probability[rows] = shares.max(axis=1)
-        return atoms.with_features(label=label, label_probability=probability)
+        label[points.rows] = np.append(numbers, -1)[found.label]
+        columns: dict[str, Any] = {"label": label}
+        for name, values in (("label_probability", found.probability), ("label_entropy", found.entropy)):
+            columns[name] = np.full(len(atoms), np.nan)
+            columns[name][points.rows] = values
+        return atoms.with_features(**columns)
 
-    def _shares(self, points: Array) -> Array:
+    def continued(self, made: Atoms, last: Atoms) -> Atoms:
+        """The atoms as called, with the class numbers of the last time; those given by hand stay as they are."""
+        if self.start_from == HAND_LABEL or "label" not in last.features:
+            return made
+        label = made.features["label"].to_numpy(np.int64)
+        return made.with_features(label=matched(label, labels_from(made, last, "label")))
+
+    def curve(self, atoms: Atoms) -> CriterionCurve:
+        """BIC and ICL against the number of components, for these atoms.
+
+        Raises
+        ------
+        InputError
+            As of the call.
+        """
+        step = self.model_copy(update={"columns": self.columns or latent_columns(atoms)})
+        return criterion_curve(step._points(atoms).at, shape=self._shape)
+
+    @property
+    def _mixes(self) -> bool:
+        return self.method in ("mixture", "bayesian mixture")
+
+    @property
+    def _shape(self) -> Shape:
+        return Shape(self.covariance, self.n_init, self.seed)
+
+    def _points(self, atoms: Atoms) -> Points:
+        return features(atoms, self.columns, period=self.period)
+
+    def _resolved_mixture(self, points: Array) -> Cluster:
+        """The same step with the number of components, and of the classes made of them, for points (n, d)."""
+        step = self
+        if step.components is None:
+            if step.method == "mixture":
+                found = criterion_curve(points, shape=step._shape).best(step.criterion)
+            else:
+                found = min(MOST, len(points))
+            step = step.model_copy(update={"components": max(found, min(step.classes or 1, len(points)))})
+        if step.classes is None:
+            step = step.model_copy(update={"classes": step._classes(points).shares.shape[1]})
+        return step
+
+    def _classes(self, points: Array, given: Index | None = None) -> Classes:
+        """Points (n, d) in classes, started at classes (n,) given to some of them."""
+        self._check(len(points))
+        if self._mixes:
+            mixture = self._mixture(points, given)
+            found = Classes.likeliest(self._shares(points, mixture))
+            if not self.outliers:
+                return found
+            return found.without(outside_mixture(points, mixture, tail=self.outliers))
+        if self.method == "HDBSCAN":
+            found = by_hdbscan(points, smallest=self.smallest, seed=self.seed)
+        elif self.method == "agglomerative":
+            found = by_agglomeration(points, classes=self.classes or 1, seed=self.seed)
+        else:
+            start = None if given is None else means_of(points, given)
+            found = by_k_means(points, classes=self.classes or 1, n_init=self.n_init, seed=self.seed, start=start)
+        return found.without(outside(points, found.label, tail=self.outliers)) if self.outliers else found
+
+    def _mixture(self, points: Array, given: Index | None) -> Mixture:
+        if given is not None:
+            return fit_from(points, given, shape=self._shape)
+        make = fit if self.method == "mixture" else fit_bayesian
+        return make(points, components=self.components or 1, shape=self._shape)
+
+    def _shares(self, points: Array, mixture: Mixture) -> Array:
         """(n, classes) probability of every class for every point."""
-        components = self.components or 1
-        if self.classes is not None and components < self.classes:
-            raise InputError(
-                f"{self.classes} classes cannot be made of {components} components; ask for more components."
-            )
-        if len(points) < components:
-            raise InputError(f"{len(points)} atoms came for {components} components; ask for at most {len(points)}.")
-        shares = fit(points, components=components, seed=self.seed).predict_proba(points)
+        shares = np.asarray(mixture.predict_proba(points), np.float64)
+        if self.method == "bayesian mixture":
+            shares = without_empty(shares)
+            if self.classes is not None and shares.shape[1] < self.classes:
+                raise InputError(
+                    f"{self.classes} classes cannot be made of the {shares.shape[1]} components the Bayesian mixture "
+                    "keeps; ask for fewer, or take the other mixture."
+                )
         return merge(shares, classes=self.classes, mistaken=self.mistaken)
 
-    def _points(self, atoms: Atoms) -> tuple[Array, npt.NDArray[np.int64]]:
-        """(n, d) standardised features of the atoms that have them all, and the rows of those atoms."""
-        missing = [name for name in self.columns if name not in atoms.features]
-        if missing:
+    def _check(self, count: int) -> None:
+        """Whether classes can be made of this many points."""
+        if self._mixes:
+            components = self.components or 1
+            if self.classes is not None and components < self.classes:
+                raise InputError(
+                    f"{self.classes} classes cannot be made of {components} components; ask for more components."
+                )
+            if count < components:
+                raise InputError(f"{count} atoms came for {components} components; ask for at most {count}.")
+        elif self.method == "HDBSCAN" and self.classes is not None:
             raise InputError(
-                f"There is no column {', '.join(missing)}; pick from {', '.join(map(str, atoms.features))}."
+                f"{self.classes} classes were asked for, HDBSCAN finds the number itself; leave it automatic."
             )
-        table = atoms.features[list(self.columns)].astype(float)
-        rows = np.flatnonzero(np.isfinite(table).all(axis=1))
-        if not len(rows):
-            raise InputError(f"No atom has a number in every one of {', '.join(self.columns)}; encode the atoms first.")
-        table = table.iloc[rows]
-        for name in [name for name in self.columns if name.endswith("_rad") and not name.endswith("_std_rad")]:
-            table = table.assign(**{f"{name} cosine": np.cos(table[name]), f"{name} sine": np.sin(table[name])}).drop(
-                columns=name
+        elif count < (self.classes or 1):
+            raise InputError(f"{count} atoms came for {self.classes} classes; ask for at most {count}.")
+
+    def _given(self, atoms: Atoms, points: Points) -> tuple[Index, Index]:
+        """Numbers of the classes given by hand, and (n,) of every point which of those it has; -1 for none."""
+        hand = hand_labels(atoms)[points.rows]
+        numbers = np.unique(hand[hand >= 0])
+        if self.method not in ("mixture", "k-means"):
+            raise InputError(f"The method {self.method} has no start; take mixture or k-means, or start from random.")
+        if not len(numbers):
+            raise InputError(
+                f"No atom with latents has a class given by hand, a column {HAND_LABEL} was expected to start from; "
+                "select atoms and press a number, or start from random."
             )
-        spread = table.std(ddof=0)
-        if (spread < 1e-12).any():
-            constant = ", ".join(spread.index[spread < 1e-12])
-            raise InputError(f"Column {constant} is the same for every atom, differences were expected; leave it out.")
-        return ((table - table.mean()) / spread).to_numpy(), rows
+        for name, wanted in (("classes", self.classes), ("components", self.components if self._mixes else None)):
+            if wanted not in (None, len(numbers)):
+                raise InputError(
+                    f"{wanted} {name} were asked for, {len(numbers)} are given by hand; leave {name} automatic."
+                )
+        return numbers, np.where(hand < 0, -1, np.searchsorted(numbers, hand))
 
 
 def latent_columns(atoms: Atoms) -> tuple[str, ...]:
-    """z0, z1, … as far as they are there, or without any zernike0, zernike1, ….
+    """z0, z1, … as far as they are there, or without any what Describe has made: zernike0, pca0, aligned0_y, ….
 
     Raises
     ------
     InputError
         Where there are none.
     """
-    for pattern in (r"z\d+", r"zernike\d+"):
+    for pattern in (r"z\d+", r"zernike\d+", r"(pca|nmf|ica|fft)\d+", r"(aligned|neighbour)\d+_[yx]"):
         if names := tuple(name for name in map(str, atoms.features) if re.fullmatch(pattern, name)):
             return names
     raise InputError(
         "The atoms have no latents yet, columns z0, z1, … (or zernike0, zernike1, …) were expected; "
         "train and encode first, or describe."
     )
-
-
-def fit(points: Array, *, components: int, seed: int) -> GaussianMixture:
-    """The best of many full-covariance mixtures.
-
-    Thirty starts from random points on a sample find long ribbons side by side, which k-means would cut across; the
-    best goes on with all points.
-    """
-    from sklearn.mixture import GaussianMixture
-    from threadpoolctl import threadpool_limits
-
-    sample = points[np.random.default_rng(seed).permutation(len(points))[:SAMPLE]]
-    first = GaussianMixture(
-        components, n_init=30, init_params="random_from_data", random_state=seed, reg_covar=1e-4, max_iter=200
-    )
-    with threadpool_limits(1):  # matrices of a few columns: threads would only wait for each other
-        first.fit(sample)
-    best = GaussianMixture(
-        components,
-        weights_init=first.weights_,
-        means_init=first.means_,
-        precisions_init=first.precisions_,
-        reg_covar=1e-4,
-        max_iter=300,
-    )
-    with threadpool_limits(1):
-        return best.fit(points)
-
-
-def choose_components(points: Array, *, seed: int, most: int = 10, sample: int = 5000) -> int:
-    """Number of Gaussians with the lowest Bayesian information criterion."""
-    rows = np.random.default_rng(seed).permutation(len(points))[:sample]
-    part = points[rows]
-    counts = range(1, min(most, len(part) // 5 or 1) + 1)
-    return min(counts, key=lambda count: float(fit(part, components=count, seed=seed).bic(part)))
-
-
-def merge(shares: Array, *, classes: int | None, mistaken: float) -> Array:
-    """(n, k) probabilities of components to those of classes, after Hennig 2010 ("misclassification probabilities").
-
-    Atoms of one kind lie on bent ribbons, which take several Gaussians. The two most often taken for each other
-    merge, again and again, until the wanted number is left or none are mistaken more often than allowed. Counted is the
-    geometric mean of both ways: a wide component that takes a little of everything is no reason to merge.
-    """
-    while shares.shape[1] > (classes or 1):
-        winner = shares.argmax(axis=1)
-        taken = np.stack([shares[winner == i].sum(axis=0) for i in range(shares.shape[1])])
-        taken /= np.maximum(shares.sum(axis=0), 1e-12)
-        mutual = np.sqrt(taken * taken.T)
-        np.fill_diagonal(mutual, -1)
-        into, gone = np.unravel_index(mutual.argmax(), mutual.shape)
-        if classes is None and mutual[into, gone] < mistaken:
-            break
-        shares = shares.copy()
-        shares[:, into] += shares[:, gone]
-        shares = np.delete(shares, gone, axis=1)
-    return shares

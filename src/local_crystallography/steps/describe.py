@@ -1,176 +1,151 @@
-"""Sub-images to columns that do not change as the sub-image turns: Zernike moments, without training."""
+"""Sub-images and places to columns without training: the baselines beside the network."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import ClassVar
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
-from scipy.interpolate import BSpline, make_interp_spline
-from scipy.special import eval_jacobi
 
+from local_crystallography.baselines.components import ComponentMethod, components
+from local_crystallography.baselines.mixtures import class_components, pixel_mixture
+from local_crystallography.baselines.neighbours import aligned, neighbour_places, shell_number
+from local_crystallography.baselines.zernike import zernike_columns
+from local_crystallography.baselines.zernike import zernike_moments as zernike_moments
+from local_crystallography.baselines.zernike import zernike_orders as zernike_orders
 from local_crystallography.data.atoms import Atoms
-from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.steps.base import Step
 
-Array = npt.NDArray[np.float64]
-
-FOLDS = (2, 3, 4, 6)
-CHUNK = 2000
-FINEST = 128
-"""Window size in pixels up to which the quadrature gets finer; details of larger windows are wider anyway."""
+Method = Literal[
+    "Zernike moments",
+    "PCA",
+    "NMF",
+    "ICA",
+    "pixel mixture",
+    "PCA mixture",
+    "neighbours",
+    "neighbours aligned",
+    "FFT",
+]
 
 
 class Describe(Step):
-    """Describe every sub-image by Zernike moments: a baseline that needs no training."""
+    """Describe every atom without training: moments, components, mixtures, neighbours or spectra, as baselines."""
 
     needs: ClassVar = ("sub_images", "atoms")
     makes: ClassVar = "atoms"
     optional: ClassVar = True
 
-    order: int = Field(8, ge=2, le=20, description="Highest order of the Zernike polynomials; higher sees finer.")
+    method: Method = Field(
+        "Zernike moments",
+        description="What the columns are. Zernike moments and neighbours aligned do not change as the motif turns; "
+        "all others do. PCA mixture: classes of the pixels, then PCA within each (GMM-PCA).",
+    )
+    order: int = Field(
+        8, ge=2, le=20, description="Highest order of the Zernike polynomials; higher sees finer. Of Zernike alone."
+    )
     components: int = Field(
-        3, ge=0, le=10, description="Number of principal components of the moments, to sort the atoms by."
+        3,
+        ge=0,
+        le=30,
+        description="Number of components, to sort the atoms by: of Zernike moments, PCA, NMF, ICA, PCA mixture, FFT.",
+    )
+    classes: int = Field(4, ge=1, le=30, description="Number of classes of pixel mixture and PCA mixture.")
+    neighbours: int | None = Field(
+        None,
+        ge=2,
+        le=30,
+        description="Number of nearest atoms whose places are taken; automatic: 3 to 12, where a shell ends.",
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        le=2**31 - 1,
+        description="Start of the random numbers.",
+        json_schema_extra={"advanced": True},
     )
 
-    def __call__(self, sub_images: SubImages, atoms: Atoms) -> Atoms:
-        """The atoms with columns of moments, of folds and of components; NaN for atoms without a sub-image.
+    def resolve(self, sub_images: SubImages, atoms: Atoms) -> Describe:
+        """The same step with the number of neighbours as it is for these atoms, where the method asks for it."""
+        if self.neighbours is not None or not self.method.startswith("neighbours"):
+            return self
+        return self.model_copy(update={"neighbours": shell_number(strong(atoms, sub_images.atoms))})
 
-        `zernike_n_m` (m >= 0) is the magnitude of the moment in units of the sub-image; for m = 0 the moment itself,
-        which is real and does not turn. `fold_2`, `fold_3`, `fold_4` and `fold_6`, as far as the order reaches, are the
-        shares of the power with m > 0 at multiples of that fold. With several channels, these names end in `_ch0`,
-        `_ch1`, …. `zernike0`, `zernike1`, … are the principal components of all standardised magnitudes, by falling
-        variance.
+    def __call__(self, sub_images: SubImages, atoms: Atoms) -> Atoms:
+        """The atoms with the columns of the method; NaN, or class -1, for atoms without a sub-image.
+
+        - Zernike moments: those of `zernike_columns`
+        - PCA, NMF, ICA, FFT: `pca0`, `pca1`, …, and so on, the scores of `components`
+        - pixel mixture: `pixel_label`, 0, 1, … by falling size, and `pixel_label_probability`
+        - PCA mixture: `class_pca0`, `class_pca1`, … within the own class, and the columns of pixel mixture
+        - neighbours: `neighbour0_y`, `neighbour0_x`, …, in units of the neighbour distance, y down, sorted by angle
+          counter-clockwise from the right; neighbours aligned: `aligned0_y`, `aligned0_x`, …, turned to the mean atom.
+          Neighbours are atoms of the same frame, those too near an edge for a sub-image too; light ones are left out.
 
         Raises
         ------
         InputError
-            Where the order is higher than the window has pixels, or a pixel is not finite.
+            Where the sub-images or atoms are too few, a pixel is not finite, all sub-images are the same, or the order
+            is higher than the window has pixels.
         """
-        windows = sub_images.windows
-        channels = windows[..., None] if windows.ndim == 3 else windows
-        count = channels.shape[-1]
-        moments = [zernike_moments(channels[..., c], order=self.order) for c in range(count)]
-        suffixes = [f"_ch{c}" for c in range(count)] if count > 1 else [""]
-        sizes = [magnitudes(moments[c], self.order, suffix) for c, suffix in enumerate(suffixes)]
-        folds = [fold_shares(moments[c], self.order, suffix) for c, suffix in enumerate(suffixes)]
-        scores = principal_components(np.concatenate(sizes, axis=1), count=self.components)
-        components = pd.DataFrame(scores, columns=[f"zernike{i}" for i in range(scores.shape[1])])
-        return atoms.join(sub_images.atoms.ids, pd.concat([*sizes, *folds, components], axis=1))
+        ids = sub_images.atoms.ids
+        described = atoms.join(ids, self._columns(sub_images, atoms))
+        if "pixel_label" in described.features:
+            label = described.features["pixel_label"].fillna(-1).astype(np.int64)
+            described = described.with_features(pixel_label=label)
+        return described
 
+    def _columns(self, sub_images: SubImages, atoms: Atoms) -> pd.DataFrame:
+        """One row per sub-image."""
+        if self.method == "Zernike moments":
+            return zernike_columns(sub_images, order=self.order, number=self.components)
+        if self.method == "pixel mixture":
+            mixture = pixel_mixture(sub_images, classes=self.classes, seed=self.seed)
+            return pd.DataFrame({"pixel_label": mixture.label, "pixel_label_probability": mixture.probability})
+        if self.method == "PCA mixture":
+            found = class_components(sub_images, classes=self.classes, number=self.components, seed=self.seed)
+            mixture = found.mixture
+            return numbered("class_pca", found.scores).assign(
+                pixel_label=mixture.label, pixel_label_probability=mixture.probability
+            )
+        if self.method in ("neighbours", "neighbours aligned"):
+            return self._neighbours(sub_images, atoms)
+        method = cast(ComponentMethod, self.method)
+        scores = components(sub_images, method=method, number=self.components, seed=self.seed).scores
+        return numbered(method.lower(), scores)
 
-def zernike_moments(windows: npt.NDArray[np.floating], *, order: int) -> npt.NDArray[np.complex128]:
-    """Zernike moments A_nm = (n + 1) / pi * integral of the image times conj(V_nm) over the inscribed disc.
-
-    V_nm = R_n^m(r) exp(i m t) of Zernike, Physica 1, 689 (1934), with R_n^m(1) = 1; moments and their invariance after
-    Khotanzad and Hong, IEEE Trans. Pattern Anal. Mach. Intell. 12, 489 (1990). Turning the motif by a,
-    counter-clockwise as displayed, multiplies A_nm by exp(-i m a).
-
-    Parameters
-    ----------
-    windows
-        (n, w, w) images of any unit; the disc, of radius 1, reaches the centres of the outermost pixels.
-    order
-        Highest n, at most w.
-
-    Returns
-    -------
-    (n, number) complex, in the unit of the image, with the n and m of `zernike_orders`.
-
-    Raises
-    ------
-    InputError
-        For an order that the window cannot hold, another shape, or pixels that are not finite.
-    """
-    if windows.ndim != 3 or windows.shape[1] != windows.shape[2] or windows.shape[1] < 4:
-        raise InputError(
-            f"Windows of shape {windows.shape} came, (n, w, w) with w of 4 or more was expected; give one channel at a "
-            "time."
+    def _neighbours(self, sub_images: SubImages, atoms: Atoms) -> pd.DataFrame:
+        number = self.resolve(sub_images, atoms).neighbours
+        assert number is not None
+        heavy = strong(atoms, sub_images.atoms)
+        places = pd.DataFrame(neighbour_places(heavy, number=number), index=heavy.ids)
+        z = places.reindex(sub_images.atoms.ids).to_numpy(np.complex128)
+        name = "neighbour"
+        if self.method == "neighbours aligned":
+            z, name = aligned(z), "aligned"
+        return pd.DataFrame(
+            {
+                f"{name}{i}_{axis}": part
+                for i in range(number)
+                for axis, part in (("y", -z[:, i].imag), ("x", z[:, i].real))
+            }
         )
-    side = windows.shape[1]
-    if not 0 <= order <= side:
-        raise InputError(
-            f"Order {order} came with windows of {side} pixels, 0 to {side} was expected; lower the order or cut "
-            "larger windows."
-        )
-    kernel = _kernel(side, order)
-    number = kernel.shape[1] // 2
-    moments = np.empty((len(windows), number), np.complex128)
-    for start in range(0, len(windows), CHUNK):
-        part = windows[start : start + CHUNK].reshape(-1, side * side).astype(np.float64)
-        if not np.isfinite(part).all():
-            raise InputError("Some sub-images hold NaN or infinite pixels, numbers were expected; cut them again.")
-        product = part @ kernel
-        moments[start : start + CHUNK] = product[:, :number] + 1j * product[:, number:]
-    return moments
 
 
-def zernike_orders(order: int) -> npt.NDArray[np.int64]:
-    """(number, 2) n and m >= 0 of every moment up to an order: 0 0, 1 1, 2 0, 2 2, 3 1, …."""
-    return np.array([(n, m) for n in range(order + 1) for m in range(n % 2, n + 1, 2)])
+def strong(atoms: Atoms, cut: Atoms) -> Atoms:
+    """The atoms that are not weaker than all those sub-images were cut around; all where intensities are not known."""
+    if "intensity" not in atoms.features:
+        return atoms
+    size = atoms.relative_intensity()
+    among = np.isin(atoms.ids, cut.ids)
+    if not np.isfinite(size[among]).any():
+        return atoms
+    return atoms[among | ~(size < np.nanmin(size[among]))]
 
 
-def magnitudes(moments: npt.NDArray[np.complex128], order: int, suffix: str) -> pd.DataFrame:
-    """Columns `zernike_n_m`; the sign is kept where m = 0, or values on both sides of zero would look alike."""
-    orders = zernike_orders(order)
-    sizes = np.where(orders[:, 1] == 0, moments.real, np.abs(moments))
-    return pd.DataFrame(sizes, columns=[f"zernike_{n}_{m}{suffix}" for n, m in orders])
-
-
-def fold_shares(moments: npt.NDArray[np.complex128], order: int, suffix: str) -> pd.DataFrame:
-    """Columns `fold_k`: the share of the power with m > 0 at multiples of k; NaN where nothing but m = 0 is there."""
-    n, m = zernike_orders(order).T
-    power = np.abs(moments) ** 2 / (n + 1)  # the mean square of A_nm V_nm on the disc
-    turning = power[:, m > 0].sum(axis=1)
-    whole = np.where(turning > 1e-20 * power.sum(axis=1), turning, np.nan)
-    folds = {k: power[:, (m > 0) & (m % k == 0)].sum(axis=1) / whole for k in FOLDS if k <= order}
-    return pd.DataFrame({f"fold_{k}{suffix}": share for k, share in folds.items()}, index=range(len(moments)))
-
-
-def principal_components(values: Array, *, count: int) -> Array:
-    """(n, at most count) scores of standardised columns, by falling variance; the largest loading is positive."""
-    centred = values - values.mean(axis=0)
-    spread = centred.std(axis=0)
-    varies = spread > 1e-9 * np.abs(values).max()
-    standard = np.divide(centred, spread, out=np.zeros_like(centred), where=varies)
-    _, vectors = np.linalg.eigh(standard.T @ standard)
-    loadings = vectors[:, ::-1][:, :count]
-    largest = np.take_along_axis(loadings, np.abs(loadings).argmax(axis=0)[None], axis=0)
-    scores: Array = standard @ (loadings * np.sign(largest))
-    return scores
-
-
-@lru_cache(maxsize=4)
-def _kernel(side: int, order: int) -> Array:
-    """(w * w, 2 number) pixels to real and imaginary parts of the moments.
-
-    The integral is taken of the cubic spline through the pixels, on rings of Gauss-Legendre radii. A sum over the
-    pixels of the disc, or least squares on them, feels the stairs of its rim: on lattices (order 8, windows of 16 to
-    48 pixels) the magnitudes then change by 3 to 24 % as the motif turns, and this way by less than 1 %.
-    """
-    reach, axis = (side - 1) / 2, np.arange(side) - (side - 1) / 2
-    nodes, weights = np.polynomial.legendre.leggauss(2 * min(side, FINEST))
-    radii, turn = (nodes + 1) / 2, 2 * np.pi * np.arange(4 * min(side, FINEST)) / (4 * min(side, FINEST))
-    r, t = (part.ravel() for part in np.meshgrid(radii, turn, indexing="ij"))
-    share = np.repeat(weights * radii, len(turn)) / len(turn)  # of the disc, for every point
-    knots = make_interp_spline(axis, axis, k=3).t
-    at_y, at_x = (BSpline.design_matrix(reach * r * part, knots, 3) for part in (-np.sin(t), np.cos(t)))
-    spline = np.linalg.inv(BSpline.design_matrix(axis, knots, 3).toarray())  # pixels to coefficients
-    kernels = []
-    for n, m in zernike_orders(order):
-        values = (n + 1) * share * radial(n, m, r) * np.exp(-1j * m * t)
-        on_coefficients = (at_y.T @ at_x.multiply(values[:, None]).tocsr()).toarray()
-        kernels.append((spline.T @ on_coefficients @ spline).ravel())
-    kernel = np.stack(kernels, axis=1)
-    return np.concatenate([kernel.real, kernel.imag], axis=1)
-
-
-def radial(n: int, m: int, r: Array) -> Array:
-    """R_n^m(r) = (-1)^k r^m P_k^(m, 0)(1 - 2 r^2) with k = (n - m) / 2 and the Jacobi polynomial P."""
-    k = (n - m) // 2
-    values: Array = (-1) ** k * r**m * eval_jacobi(k, m, 0, 1 - 2 * r**2)
-    return values
+def numbered(name: str, scores: npt.NDArray[np.float64]) -> pd.DataFrame:
+    """(n, k) scores as columns name0, name1, …."""
+    return pd.DataFrame(scores, columns=[f"{name}{i}" for i in range(scores.shape[1])])

@@ -23,6 +23,8 @@ from local_crystallography.steps.extract_sub_images import neighbour_distance
 Array = npt.NDArray[np.float32]
 
 PLACED = ("angle_rad", "offset_y_px", "offset_x_px")
+DESCRIBED = re.compile(r"(pca|nmf|ica|fft|class_pca)\d+|pixel_label")
+"""Baselines of Describe that are painted unless columns are named; Zernike moments and neighbours are many."""
 LABELS = ("label", HAND_LABEL)
 SYMMETRY = (
     "alternation",
@@ -145,14 +147,17 @@ def default_columns(atoms: Atoms) -> tuple[str, ...]:
     """Angle, offsets, latents, what was measured of the lattice, and labels, as far as they are there."""
     names = [str(name) for name in atoms.features]
     latents, within = ([name for name in names if re.fullmatch(rf"{kind}\d+", name)] for kind in "zc")
+    described = [name for name in names if DESCRIBED.fullmatch(name)]
     length = "displacement_nm" if "displacement_nm" in names else "displacement_px"
-    wanted = [*PLACED, *latents, *within, *LATTICE, length, *SYMMETRY, *LABELS]
+    wanted = [*PLACED, *latents, *within, *described, *LATTICE, length, *SYMMETRY, *LABELS]
     return tuple(name for name in wanted if name in names)
 
 
 def is_default(name: str) -> bool:
     """Whether a column of this name can be among those painted when none is asked for."""
-    return name in (*PLACED, *LATTICE, *SYMMETRY, *LABELS) or bool(re.fullmatch(r"[zc]\d+|displacement_(nm|px)", name))
+    return name in (*PLACED, *LATTICE, *SYMMETRY, *LABELS) or bool(
+        DESCRIBED.fullmatch(name) or re.fullmatch(r"[zc]\d+|displacement_(nm|px)", name)
+    )
 
 
 def own_columns(replaced: set[str]) -> set[str] | None:

@@ -134,7 +134,7 @@ def _result(analysis: Analysis, name: str, atoms: Atoms | None) -> str:
     if atoms is None:
         return "done"
     if name == "describe" and (columns := analysis.columns.get(name)):
-        return f"{int(atoms.features[columns[0]].notna().sum()):,} atoms described"
+        return f"{int(atoms.features[columns[-1]].notna().sum()):,} atoms described"
     if name == "find_atoms" and "refine_atoms" not in analysis.used:
         return f"{len(atoms):,} atoms"
     if name == "refine_atoms" and "y_std_px" in atoms.features:

@@ -1,0 +1,88 @@
+"""How many components describe the atoms: BIC and ICL against their number, in the Cluster panel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from qtpy import QtWidgets
+
+# isort: split
+# after qtpy, so that pyqtgraph takes the same Qt binding
+import pyqtgraph as pg
+
+from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.theme import theme_of
+from local_crystallography.classes.mixtures import CriterionCurve
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.steps.cluster import Cluster
+
+BIC, ICL = "#2a95ff", "#ff9d2a"
+HEIGHT = 130
+TIP = "Fit mixtures of one component and more, and show which number describes the atoms best"
+PLOT_TIP = (
+    "Bayesian information criterion and integrated completed likelihood, less the lowest value: the lowest is best, "
+    "and where the curve is flat the number is a matter of taste. ICL counts components that overlap as one."
+)
+
+
+class CurveTools(QtWidgets.QWidget):  # type: ignore[misc]
+    """A button, and below it the curve of the active image."""
+
+    def __init__(self, bench: Workbench, step: Callable[[], Cluster], parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.bench, self.step = bench, step
+        self.button, self.plot = QtWidgets.QPushButton("Compare numbers of components"), pg.PlotWidget()
+        self.curve: CriterionCurve | None = None
+        self._atoms: Atoms | None = None
+        self.button.setToolTip(f"<qt>{TIP}</qt>")
+        self.plot.setToolTip(f"<qt>{PLOT_TIP}</qt>")
+        self.plot.setFixedHeight(HEIGHT)
+        self.plot.setMouseEnabled(x=False, y=False)
+        self.plot.setMenuEnabled(False)
+        self.plot.hideButtons()
+        self.plot.getPlotItem().setContentsMargins(0, 0, 8, 0)
+        self.plot.setVisible(False)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.button)
+        layout.addWidget(self.plot)
+        self.button.clicked.connect(self._on_clicked)
+        self.set_theme(dark=True)
+
+    def refresh(self) -> None:
+        """Offer it where there are atoms; the curve of other atoms goes."""
+        atoms = None if self.bench.active is None else self.bench.active.analysis.atoms
+        self.button.setEnabled(atoms is not None and not self.bench.running)
+        if self._atoms is not None and (atoms is None or not atoms.same_atoms(self._atoms)):
+            self.curve = self._atoms = None
+            self.plot.setVisible(False)
+
+    def set_theme(self, dark: bool) -> None:
+        """Light on dark, or the other way round."""
+        theme = theme_of(dark)
+        self.plot.setBackground(theme.window)
+        title = f'<span style="color: {BIC}">BIC</span> and <span style="color: {ICL}">ICL</span> over the lowest'
+        self.plot.setTitle(title, color=theme.text, size="9pt")
+        self.plot.setLabel("bottom", "components", color=theme.text)
+        for side in ("left", "bottom"):
+            self.plot.getAxis(side).setPen(theme.line)
+            self.plot.getAxis(side).setTextPen(theme.text)
+
+    def _on_clicked(self) -> None:
+        work = self.bench.active
+        if work is not None and (atoms := work.analysis.atoms) is not None:
+            step = self.step()
+            self.bench.compute(
+                "Comparing numbers of components …", lambda: partial(self._show, atoms, step.curve(atoms))
+            )
+
+    def _show(self, atoms: Atoms, curve: CriterionCurve) -> None:
+        self.curve, self._atoms = curve, atoms
+        self.plot.clear()
+        for values, ink in ((curve.bic, BIC), (curve.icl, ICL)):
+            line = pg.mkPen(ink, width=2)
+            self.plot.plot(curve.components, values - values.min(), pen=line, symbol="o", symbolSize=4)
+            best = int(curve.components[values.argmin()])
+            self.plot.addItem(pg.InfiniteLine(best, 90, pen=pg.mkPen(ink, width=1, dash=(3, 3))))
+        self.plot.setVisible(True)

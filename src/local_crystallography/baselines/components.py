@@ -1,0 +1,154 @@
+"""Linear components of sub-images: PCA, NMF, ICA, and PCA of their power spectra, with the picture of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from local_crystallography.baselines.pixels import CHUNK, as_pictures, as_rows, checked, parts, sample
+from local_crystallography.baselines.spectra import log_spectra, noise_floor, power_spectra
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.subimages import SubImages
+
+Array = npt.NDArray[np.float64]
+Windows = npt.NDArray[np.float32]
+ComponentMethod = Literal["PCA", "NMF", "ICA", "FFT"]
+
+CONSTANT = 1e-6
+"""Standard deviation, over that of the first component, below which there is no component."""
+
+
+@dataclass(frozen=True)
+class Components:
+    """Every sub-image is about the mean plus its scores times the pictures (the loadings).
+
+    Parameters
+    ----------
+    mean
+        (C, w, w) what is left without components, in units of the sub-images. For NMF the lowest pixel of each channel
+        where that is negative, otherwise 0.
+    pictures
+        (k, C, w, w), each with a sum of squares of 1. For FFT of the logarithm of the power, zero frequency at pixel
+        (w // 2, w // 2).
+    scores
+        (n, k), by falling variance.
+    """
+
+    mean: Array
+    pictures: Array
+    scores: Array
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Rows (m, p) are about `mean` (p,) + `scores` (m, k) @ `rows` (k, p); `transform` gives the scores."""
+
+    mean: Array
+    rows: Array
+    transform: Callable[[Array], Array]
+
+
+def components(sub_images: SubImages, *, method: ComponentMethod, number: int, seed: int) -> Components:
+    """Components of sub-images, fitted to a sample of them if they are many.
+
+    PCA: directions of the greatest variance. ICA: the same space along directions that are as independent as can be
+    (FastICA). NMF: parts that only add up; where pixels of a channel are negative, as those of a normalised image are,
+    they count from the lowest. FFT: PCA of the logarithm of the power spectrum around every atom.
+    The largest pixel of a picture is positive, so a sign does not change from run to run.
+
+    Raises
+    ------
+    InputError
+        For fewer sub-images or pixels than the components need, pixels that are not finite, or sub-images that are
+        all the same or vary in fewer ways.
+    """
+    checked(sub_images.windows)
+    return window_components(sub_images.windows, method=method, number=number, seed=seed)
+
+
+def window_components(windows: Windows, *, method: ComponentMethod, number: int, seed: int) -> Components:
+    """Components of windows (n, w, w) or (n, w, w, C) that are known to be finite."""
+    pixels = int(np.prod(windows.shape[1:]))
+    most = min(len(windows) - 1, pixels)
+    if not 1 <= number <= most:
+        raise InputError(
+            f"{number} components came with {len(windows)} sub-images of {pixels} pixels, 1 to {most} was expected; "
+            "change the number of components or give more sub-images."
+        )
+    part = sample(windows, seed=seed)
+    rows_of = _spectra_above(part) if method == "FFT" else as_rows
+    rows = np.concatenate([rows_of(some) for some in parts(part)])
+    if method == "NMF":
+        fit = fit_nmf(rows, lowest(windows), number=number, seed=seed)
+    else:
+        fit = (fit_ica if method == "ICA" else fit_pca)(rows, number=number, seed=seed)
+    scale = _scale(fit.rows)
+    order = np.argsort(-(fit.transform(rows) * scale).std(axis=0), kind="stable")
+    scores = np.concatenate([fit.transform(rows_of(some)) for some in parts(windows)])
+    return Components(
+        mean=as_pictures(fit.mean[None], windows)[0],
+        pictures=as_pictures((fit.rows / scale[:, None])[order], windows),
+        scores=(scores * scale)[:, order],
+    )
+
+
+def fit_pca(rows: Array, *, number: int, seed: int) -> Fit:
+    """Principal components of (m, p) numbers."""
+    from sklearn.decomposition import PCA
+
+    with np.errstate(invalid="ignore", divide="ignore"):  # the share of the variance, where there is none
+        model = PCA(number, random_state=seed).fit(rows)
+    return Fit(model.mean_, model.components_, lambda part: (part - model.mean_) @ model.components_.T)
+
+
+def fit_ica(rows: Array, *, number: int, seed: int) -> Fit:
+    """Independent components of (m, p) numbers: FastICA turns the principal ones."""
+    from sklearn.decomposition import FastICA
+
+    first = fit_pca(rows, number=number, seed=seed)
+    scores = first.transform(rows)
+    spread = scores.std(axis=0)
+    varies = int((spread > CONSTANT * spread[0]).sum())
+    if varies < number:
+        raise InputError(
+            f"{number} independent components came, but the sub-images vary in {varies} ways alone; ask for at most "
+            f"{varies}, or take PCA."
+        )
+    model = FastICA(number, whiten="unit-variance", max_iter=1000, tol=1e-3, random_state=seed).fit(scores)
+    return Fit(
+        first.mean + model.mean_ @ first.rows,
+        model.mixing_.T @ first.rows,
+        lambda part: np.asarray(model.transform(first.transform(part)), np.float64),
+    )
+
+
+def fit_nmf(rows: Array, mean: Array, *, number: int, seed: int) -> Fit:
+    """Parts of (m, p) numbers less a mean (p,), of which none is negative then."""
+    from sklearn.decomposition import NMF
+
+    model = NMF(number, init="nndsvda", max_iter=500, random_state=seed).fit(np.maximum(rows - mean, 0))
+    return Fit(mean, model.components_, lambda part: np.asarray(model.transform(np.maximum(part - mean, 0))))
+
+
+def lowest(windows: Windows) -> Array:
+    """(w * w * C) the lowest pixel of the channel each pixel is of, where that is negative; otherwise 0."""
+    channels = windows.reshape(len(windows), *windows.shape[1:3], -1)
+    low = np.minimum(channels.min(axis=(0, 1, 2)), 0).astype(np.float64)
+    return np.broadcast_to(low, channels.shape[1:]).ravel()
+
+
+def _scale(rows: Array) -> Array:
+    """(k,) norm of each row, negative where its largest number is."""
+    sizes = np.linalg.norm(rows, axis=1)
+    largest = rows[np.arange(len(rows)), np.abs(rows).argmax(axis=1)]
+    return np.where(largest < 0, -1, 1) * np.where(sizes > 0, sizes, 1)
+
+
+def _spectra_above(windows: Windows) -> Callable[[Windows], Array]:
+    """What makes windows to rows of their spectra, over the noise of these windows."""
+    floor = noise_floor(power_spectra(windows[:: 1 + len(windows) // CHUNK]))
+    return lambda part: log_spectra(part, floor)

@@ -1,0 +1,101 @@
+"""Columns of atoms to points: what classes are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+
+CONSTANT = 1e-12
+"""Standard deviation below which a column tells nothing apart."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Atoms as points of the space in which they are sorted.
+
+    Parameters
+    ----------
+    at
+        (n, d) features of the atoms that have them all, each with mean 0 and standard deviation 1.
+    rows
+        (n,) rows of those atoms.
+    """
+
+    at: Array
+    rows: Index
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def features(atoms: Atoms, columns: Sequence[str], *, period: int | None) -> Points:
+    """The points of some columns, every one over its standard deviation.
+
+    An angle a (a column ending in _rad, but for standard deviations) enters as cosine and sine of n a, so that turns
+    which leave a motif as it is leave its point where it is.
+
+    Parameters
+    ----------
+    period
+        n; None: for `angle_rad` the `symmetry_order` of each atom, where it has one, 2 for `axis_angle_rad`, as an axis
+        has no head, and else 1.
+
+    Raises
+    ------
+    InputError
+        Where a column is missing, holds words, or is constant, or no atom has a number in all of them.
+    """
+    missing = [name for name in columns if name not in atoms.features]
+    if missing:
+        raise InputError(f"There is no column {', '.join(missing)}; pick from {', '.join(map(str, atoms.features))}.")
+    table = pd.DataFrame({name: numbers(atoms, name) for name in columns})
+    rows = np.flatnonzero(np.isfinite(table).all(axis=1))
+    if not len(rows):
+        raise InputError(f"No atom has a number in every one of {', '.join(columns)}; encode the atoms first.")
+    table = table.iloc[rows]
+    for name in [name for name in columns if is_angle(name)]:
+        angle = table[name] * equal_turns(atoms, name, period=period)[rows]
+        halves = {f"{name} cosine": np.cos(angle), f"{name} sine": np.sin(angle)}
+        table = table.assign(**halves).drop(columns=name)
+    spread = table.std(ddof=0)
+    if (spread < CONSTANT).any():
+        constant = ", ".join(spread.index[spread < CONSTANT])
+        raise InputError(f"Column {constant} is the same for every atom, differences were expected; leave it out.")
+    return Points(((table - table.mean()) / spread).to_numpy(), rows)
+
+
+def numbers(atoms: Atoms, column: str) -> Array:
+    """(N,) one column as numbers.
+
+    Raises
+    ------
+    InputError
+        Where it holds something else.
+    """
+    try:
+        return np.asarray(atoms.features[column].astype(float), np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"Column {column} holds words, numbers were expected; leave it out.") from error
+
+
+def is_angle(column: str) -> bool:
+    """Whether a column is an angle, in radians."""
+    return column.endswith("_rad") and not column.endswith("_std_rad")
+
+
+def equal_turns(atoms: Atoms, column: str, *, period: int | None) -> Array:
+    """(N,) how many turns within a circle are not told apart in an angle, as in `features`."""
+    if period is not None or column != "angle_rad" or "symmetry_order" not in atoms.features:
+        return np.full(len(atoms), float(period or (2 if column == "axis_angle_rad" else 1)))
+    order = numbers(atoms, "symmetry_order")
+    return np.where(order >= 1, order, 1.0)

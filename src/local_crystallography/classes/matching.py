@@ -1,0 +1,53 @@
+"""Classes that keep their number when atoms are sorted again."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from local_crystallography.data.atoms import Atoms
+
+Index = npt.NDArray[np.int64]
+
+REACH = 0.25
+"""Share of the distance to the nearest atom within which an atom is still the same."""
+
+
+def matched(labels: npt.ArrayLike, earlier: npt.ArrayLike) -> Index:
+    """Labels (n,) with the numbers of earlier ones (n,), so that most atoms keep theirs; -1 is none in both.
+
+    The Hungarian method pairs classes by the number of atoms they share. Classes without an earlier one take the lowest
+    numbers that no earlier class has, so none comes by the name or colour of another.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    new, old = np.asarray(labels, np.int64), np.asarray(earlier, np.int64)
+    numbers, before = np.unique(new[new >= 0]), np.unique(old[old >= 0])
+    both = (new >= 0) & (old >= 0)
+    shared = np.zeros((len(numbers), len(before)), np.int64)
+    np.add.at(shared, (np.searchsorted(numbers, new[both]), np.searchsorted(before, old[both])), 1)
+    pairs = zip(*linear_sum_assignment(shared, maximize=True), strict=True)
+    told = {int(numbers[i]): int(before[j]) for i, j in pairs if shared[i, j]}
+    free = iter(np.setdiff1d(np.arange(len(numbers) + len(before)), before).tolist())
+    told |= {number: next(free) for number in numbers.tolist() if number not in told}
+    renumbered = np.full(len(new), -1)
+    for number, other in told.items():
+        renumbered[new == number] = other
+    return renumbered
+
+
+def labels_from(atoms: Atoms, earlier: Atoms, column: str) -> Index:
+    """(N,) classes that a column of earlier atoms gives these: by row, or where they differ, by place; -1 for none."""
+    told: Index = np.nan_to_num(earlier.features[column].to_numpy(float), nan=-1).astype(np.int64)
+    if atoms.same_atoms(earlier) and np.array_equal(atoms.frame, earlier.frame):
+        return told
+    if not len(earlier) or not len(atoms):
+        return np.full(len(atoms), -1)
+    from scipy.spatial import cKDTree
+
+    apart = 10 * (1 + float(np.abs(np.concatenate([atoms.yx, earlier.yx])).max()))  # frames lie far from each other
+    places, before = (np.column_stack([each.yx, each.frame * apart]) for each in (atoms, earlier))
+    tree = cKDTree(before)
+    spacing = float(np.median(tree.query(before, 2)[0][:, 1])) if len(before) > 1 else np.inf
+    distance, row = tree.query(places)
+    return np.asarray(np.where(distance <= REACH * spacing, told[row], -1), np.int64)

@@ -1,0 +1,269 @@
+"""Points to Gaussian mixtures: starts that find long ribbons, the number of components, what merges to classes."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial.distance import cdist
+from scipy.stats import chi2
+
+if TYPE_CHECKING:
+    from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Covariance = Literal["full", "tied", "diagonal", "spherical"]
+Criterion = Literal["BIC", "ICL"]
+Mixture: TypeAlias = "GaussianMixture | BayesianGaussianMixture"
+
+SAMPLE = 1000
+"""Points that are enough to find where mixtures start from."""
+JUDGED = 5000
+"""Points that are enough to compare numbers of components."""
+BAYESIAN = 10_000
+"""Points that a Bayesian mixture is fitted to, which has no start to go on from."""
+LEAST = 1e-6
+"""Weight of a component below which it is empty."""
+NARROWEST = 1e-4
+"""Added to every variance, in units of that of the column."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a mixture is fitted: its kind of covariance, how many starts are tried, and the seed of those."""
+
+    covariance: Covariance
+    n_init: int
+    seed: int
+
+    @property
+    def kind(self) -> str:
+        """The covariance in the words of scikit-learn."""
+        return "diag" if self.covariance == "diagonal" else self.covariance
+
+
+@dataclass(frozen=True)
+class CriterionCurve:
+    """How well mixtures of 1, 2, … components describe the points; the lowest is best.
+
+    Parameters
+    ----------
+    components
+        (m,) numbers of components.
+    bic
+        (m,) Bayesian information criterion of each (Schwarz, Ann. Stat. 6, 461 (1978)).
+    icl
+        (m,) integrated completed likelihood: BIC and twice the entropy of the classes (Biernacki, Celeux and Govaert,
+        IEEE Trans. Pattern Anal. Mach. Intell. 22, 719 (2000)), which counts components that overlap as one.
+    """
+
+    components: Index
+    bic: Array
+    icl: Array
+
+    def best(self, criterion: Criterion) -> int:
+        """The number of components with the lowest value."""
+        return int(self.components[np.argmin(self.icl if criterion == "ICL" else self.bic)])
+
+
+def fit(points: Array, *, components: int, shape: Shape) -> GaussianMixture:
+    """The best of many mixtures.
+
+    Many starts from random points on a sample find long ribbons side by side, which k-means would cut across; the
+    best goes on with all points.
+    """
+    from sklearn.mixture import GaussianMixture
+    from threadpoolctl import threadpool_limits
+
+    sample = points[np.random.default_rng(shape.seed).permutation(len(points))[:SAMPLE]]
+    first = GaussianMixture(
+        components,
+        covariance_type=shape.kind,
+        n_init=shape.n_init,
+        # from single points, a covariance common to all starts as that of the whole, and stays there
+        init_params="kmeans" if shape.covariance == "tied" else "random_from_data",
+        random_state=shape.seed,
+        reg_covar=NARROWEST,
+        max_iter=200,
+    )
+    with threadpool_limits(1):  # matrices of a few columns: threads would only wait for each other
+        first.fit(sample)
+        start = {"weights_init": first.weights_, "means_init": first.means_, "precisions_init": first.precisions_}
+        best = GaussianMixture(
+            components, covariance_type=shape.kind, reg_covar=NARROWEST, max_iter=300, random_state=shape.seed, **start
+        )
+        return best.fit(points)
+
+
+def fit_from(points: Array, given: Index, *, shape: Shape) -> GaussianMixture:
+    """A mixture with one component per class given to some points, started at their means.
+
+    Parameters
+    ----------
+    given
+        (n,) class of every point, -1 for none; components go by rising number.
+
+    Notes
+    -----
+    Points are counted to the nearest mean for the first covariances: a handful given by hand is too few for them.
+    """
+    from sklearn.mixture import GaussianMixture
+    from threadpoolctl import threadpool_limits
+
+    means = means_of(points, given)
+    with threadpool_limits(1):
+        nearest = cdist(points, means).argmin(axis=1)
+        count = np.bincount(nearest, minlength=len(means))
+        within = np.stack([scatter(points[nearest == k], means[k]) for k in range(len(means))])
+        start = {"weights_init": count / len(points), "means_init": means}
+        start["precisions_init"] = precisions(within, count, kind=shape.kind)
+        best = GaussianMixture(
+            len(means), covariance_type=shape.kind, reg_covar=NARROWEST, max_iter=300, random_state=shape.seed, **start
+        )
+        return best.fit(points)
+
+
+def means_of(points: Array, given: Index) -> Array:
+    """(K, d) mean of the points of every class, by rising number, -1 left out."""
+    return np.stack([points[given == number].mean(axis=0) for number in np.unique(given[given >= 0])])
+
+
+def scatter(points: Array, mean: Array) -> Array:
+    """(d, d) covariance of points about a mean; that of a narrow round cloud where there are none."""
+    away = points - mean
+    return np.asarray(away.T @ away / max(len(points), 1) + NARROWEST * np.eye(len(mean)), np.float64)
+
+
+def precisions(covariances: Array, count: Index, *, kind: str) -> Array:
+    """Inverse of (K, d, d) covariances of classes of some sizes, in the shape that scikit-learn takes for a kind."""
+    if kind == "tied":
+        return np.asarray(np.linalg.inv(np.average(covariances, axis=0, weights=count)), np.float64)
+    variances = np.diagonal(covariances, axis1=1, axis2=2)
+    if kind == "diag":
+        return np.asarray(1 / variances, np.float64)
+    if kind == "spherical":
+        return np.asarray(1 / variances.mean(axis=1), np.float64)
+    return np.asarray(np.linalg.inv(covariances), np.float64)
+
+
+def fit_bayesian(points: Array, *, components: int, shape: Shape) -> BayesianGaussianMixture:
+    """A mixture with a Dirichlet process over its components, of which those that are not needed stay empty.
+
+    Large numbers of points are sampled.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import BayesianGaussianMixture
+    from threadpoolctl import threadpool_limits
+
+    sample = points[np.random.default_rng(shape.seed).permutation(len(points))[:BAYESIAN]]
+    mixture = BayesianGaussianMixture(
+        n_components=components,
+        covariance_type=shape.kind,
+        n_init=1,
+        random_state=shape.seed,
+        reg_covar=NARROWEST,
+        max_iter=300,
+    )
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # emptying a component takes long and changes little
+        return mixture.fit(sample)
+
+
+def criterion_curve(points: Array, *, shape: Shape, most: int = 10, sample: int = JUDGED) -> CriterionCurve:
+    """BIC and ICL of mixtures of 1 to at most `most` components, on a sample of the points (n, d).
+
+    With fewer than 5 points per component, larger numbers are left out.
+    """
+    from threadpoolctl import threadpool_limits
+
+    part = points[np.random.default_rng(shape.seed).permutation(len(points))[:sample]]
+    components = np.arange(1, min(most, len(part) // 5 or 1) + 1)
+    bic, icl = np.empty(len(components)), np.empty(len(components))
+    for row, count in enumerate(components.tolist()):
+        mixture = fit(part, components=count, shape=shape)
+        with threadpool_limits(1):
+            bic[row] = mixture.bic(part)
+            icl[row] = bic[row] + 2 * entropy(mixture.predict_proba(part)).sum()
+    return CriterionCurve(components, bic, icl)
+
+
+def entropy(shares: Array) -> Array:
+    """(n,) entropy of the rows of shares (n, k), which sum to 1; natural units."""
+    return np.asarray(-(shares * np.log(np.maximum(shares, 1e-300))).sum(axis=1), np.float64)
+
+
+def normalised_entropy(shares: Array) -> Array:
+    """(n,) entropy of rows over that of equal shares: 0 where the class is certain, 1 where all are as likely."""
+    whole = shares.sum(axis=1, keepdims=True)
+    even = np.full_like(shares, 1 / shares.shape[1])
+    known = np.divide(shares, whole, out=even, where=whole > 0)
+    share: Array = np.clip(entropy(known) / np.log(max(shares.shape[1], 2)), 0, 1)
+    return share + 0.0  # not -0
+
+
+def merge(shares: Array, *, classes: int | None, mistaken: float) -> Array:
+    """(n, k) probabilities of components to those of classes, after Hennig 2010 ("misclassification probabilities").
+
+    Atoms of one kind lie on bent ribbons, which take several Gaussians. The two most often taken for each other
+    merge, again and again, until the wanted number is left or none are mistaken more often than allowed. Counted is the
+    geometric mean of both ways: a wide component that takes a little of everything is no reason to merge.
+    """
+    while shares.shape[1] > (classes or 1):
+        winner = shares.argmax(axis=1)
+        taken = np.stack([shares[winner == i].sum(axis=0) for i in range(shares.shape[1])])
+        taken /= np.maximum(shares.sum(axis=0), 1e-12)
+        mutual = np.sqrt(taken * taken.T)
+        np.fill_diagonal(mutual, -1)
+        into, gone = np.unravel_index(mutual.argmax(), mutual.shape)
+        if classes is None and mutual[into, gone] < mistaken:
+            break
+        shares = shares.copy()
+        shares[:, into] += shares[:, gone]
+        shares = np.delete(shares, gone, axis=1)
+    return shares
+
+
+def nearest_distance(points: Array, means: Array, covariances: Array) -> Array:
+    """(n,) squared Mahalanobis distance of points (n, d) to the nearest of Gaussians (K, d), (K, d, d)."""
+    least = np.full(len(points), np.inf)
+    for mean, covariance in zip(means, covariances, strict=True):
+        away = np.linalg.solve(np.linalg.cholesky(covariance), (points - mean).T)
+        least = np.minimum(least, (away**2).sum(axis=0))
+    return least
+
+
+def far(distance: Array, *, dimensions: int, tail: float) -> Mask:
+    """Which squared distances (n,) only a share `tail` of the points of a Gaussian would exceed."""
+    return np.asarray(distance > chi2.isf(tail, dimensions), np.bool_)
+
+
+def outside_mixture(points: Array, mixture: Mixture, *, tail: float) -> Mask:
+    """Which points (n, d) are farther from every component than a share `tail` of its own points is.
+
+    Components that hardly any point is in do not count.
+    """
+    used = mixture.weights_ > LEAST
+    distance = nearest_distance(points, mixture.means_[used], full_covariances(mixture)[used])
+    return far(distance, dimensions=points.shape[1], tail=tail)
+
+
+def without_empty(shares: Array) -> Array:
+    """(n, k) shares without the components that are no point's likeliest."""
+    kept = shares[:, np.unique(shares.argmax(axis=1))]
+    return np.asarray(kept / kept.sum(axis=1, keepdims=True), np.float64)
+
+
+def full_covariances(mixture: Mixture) -> Array:
+    """(K, d, d) covariances of a mixture of any kind."""
+    k, d = mixture.means_.shape
+    given = np.asarray(mixture.covariances_, np.float64)
+    if mixture.covariance_type == "full":
+        return given
+    if mixture.covariance_type == "tied":
+        return np.broadcast_to(given, (k, d, d))
+    return np.reshape(given, (k, -1))[:, :, None] * np.eye(d)

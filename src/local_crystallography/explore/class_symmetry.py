@@ -1,0 +1,239 @@
+"""How symmetric pictures of classes are, alone and against each other, with errors from halves of their members.
+
+The correlation of pictures f and g is <f, g> / (|f| |g|), over the disc inscribed in the window and without the mean
+over it. Turned by an angle t, counter-clockwise as displayed, f is R_t f; mirrored at a line through the centre at an
+angle p from x, it is M_p f. The paper reads both by eye (Fig. 8); these scores are our own:
+
+- n-fold: the correlation of f and R_t f with t = 2 pi / n; with n = 2 the centrosymmetry
+- best mirror: the largest correlation of f and M_p f over all p
+- of two classes: the largest correlation of f and R_t g over all t, and of f and M_p g over all p
+
+A largest value is found even in noise. The gain of looking for it is measured and taken off: how much higher a half
+of the members scores at its own best angle than at that of the other half.
+
+The standard error of a score comes from the scores a and b of two random halves, sqrt(mean((a - b)^2) / 2 / q). Halves
+have q times the variance of the whole: 2 where the picture is far above its noise, and 1 in noise alone, which
+correlates alike however many members there are. For a turn, q is 1 and the ceiling (see `Symmetry`). For a searched
+score, read in each half at the best angle of the other one, it is 2: the gain taken off makes up for the rest.
+
+A picture is a sum of Fourier-Bessel functions, of which turns and mirrors are phase factors: no pixel is interpolated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from local_crystallography.models.harmonics import Harmonics
+
+Array = npt.NDArray[np.float64]
+Complex = npt.NDArray[np.complex128]
+Index = npt.NDArray[np.int64]
+
+ORDERS = (2, 3, 4, 6)
+"""Turns that a crystal can have."""
+STEPS = 720
+"""Angles tried in a full turn."""
+GROUPS = 32
+"""Random groups that the members of a class are dealt to; halves are made of these."""
+SPLITS = 32
+"""Random pairs of halves."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A correlation from -1 to 1 and its standard error, NaN where there are no halves to measure it with."""
+
+    value: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """How like itself a picture stays.
+
+    Attributes
+    ----------
+    turns
+        Score of every n-fold turn, n = 2, 3, 4, 6.
+    mirror, mirror_angle
+        Score of the best mirror, and its angle: radians in [0, pi) from x, counter-clockwise as displayed.
+    ceiling
+        What a perfectly symmetric picture with this noise would score: 2 r / (1 + r), where r is the mean correlation
+        of two halves (Spearman and Brown 1910), and 0 where r is below 0. NaN without halves.
+    """
+
+    turns: dict[int, Score]
+    mirror: Score
+    mirror_angle: float
+    ceiling: float
+
+    @property
+    def centre(self) -> Score:
+        """Centrosymmetry: the picture against itself turned by 180 degrees."""
+        return self.turns[2]
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """How alike the pictures of k classes are; every array is (k, k).
+
+    Attributes
+    ----------
+    turned, turned_error, turn_angle
+        Score of the best turn, its standard error, and the turn in [-pi, pi) that carries the class of the column to
+        that of the row. On the diagonal nothing is turned.
+    mirrored, mirrored_error, mirror_angle
+        The same with a mirror; its angle is in [0, pi) from x. On the diagonal a class and its own best mirror.
+    """
+
+    turned: Array
+    turned_error: Array
+    turn_angle: Array
+    mirrored: Array
+    mirrored_error: Array
+    mirror_angle: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """Pictures of k classes as P complex coefficients, the mean left out, and those of halves of their members.
+
+    Attributes
+    ----------
+    whole
+        (k, P), NaN where a class has no member.
+    halves
+        (k, splits, 2, P), NaN where it has fewer than two, or where there is nothing to halve.
+    orders
+        (P,) how often a coefficient repeats in a full turn.
+    """
+
+    whole: Complex
+    halves: Complex
+    orders: Index
+
+    def turned(self, one: Complex, other: Complex) -> Array:
+        """(…, STEPS) correlation of one (…, P) with the other turned by 0, 2 pi / STEPS, …."""
+        size = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
+        shares = (one * other.conj()) @ np.eye(self.orders.max() + 1)[self.orders]
+        curve = np.fft.ifft(shares, STEPS, axis=-1, norm="forward").real
+        return np.asarray(curve / np.where(size > 0, size, np.nan)[..., None], np.float64)
+
+    def mirrored(self, one: Complex, other: Complex) -> Array:
+        """(…, STEPS) correlation of one (…, P) with the other mirrored at 0, pi / STEPS, … from x."""
+        return self.turned(one, other.conj())
+
+
+def means_of(windows: npt.NDArray[np.floating], labels: Index, harmonics: Harmonics, *, count: int, seed: int) -> Means:
+    """Mean windows of classes, and those of random halves of their members.
+
+    Parameters
+    ----------
+    windows
+        (N, w, w); read once.
+    labels
+        (N,) class of every window, 0 to count - 1, -1 for none.
+    seed
+        Start of the random numbers that halve the classes.
+    """
+    random = np.random.default_rng(seed)
+    group = _dealt(labels, random)
+    rows = np.flatnonzero(labels >= 0)
+    cells = labels[rows] * GROUPS + group[rows]
+    member = csr_array((np.ones(len(rows), np.float32), (cells, rows)), shape=(count * GROUPS, len(windows)))
+    sums = np.asarray(member @ windows.reshape(len(windows), -1), np.float64)
+    sizes = np.bincount(cells, minlength=count * GROUPS).reshape(count, GROUPS)
+    c = _complex(sums, harmonics).reshape(count, GROUPS, -1)
+    first = np.stack([_half(random, n) for n in np.minimum(sizes.sum(axis=1), GROUPS)])
+    halves = np.stack([first, (sizes > 0)[:, None] - first], axis=2).reshape(count, 2 * SPLITS, GROUPS)
+    of_halves = _ratio(halves @ c, (halves @ sizes[:, :, None])[..., 0]).reshape(count, SPLITS, 2, -1)
+    return Means(_ratio(c.sum(axis=1), sizes.sum(axis=1)), of_halves, _orders(harmonics))
+
+
+def pictures_of(pictures: npt.NDArray[np.floating], harmonics: Harmonics) -> Means:
+    """Pictures (k, w, w) that have no members, such as decoded ones; NaN outside the disc does not count."""
+    flat = np.where(harmonics.disc, pictures, 0).reshape(len(pictures), -1)
+    whole = _complex(flat, harmonics)
+    return Means(whole, np.full((len(whole), 1, 2, whole.shape[1]), np.nan, np.complex128), _orders(harmonics))
+
+
+def symmetries(means: Means) -> list[Symmetry]:
+    """The symmetry of every class."""
+    turned = means.turned(means.whole, means.whole), means.turned(means.halves, means.halves)
+    mirrored = means.mirrored(means.whole, means.whole), means.mirrored(means.halves, means.halves)
+    mirror, error, best = _searched(*mirrored)
+    again = means.turned(means.halves[:, :, 0], means.halves[:, :, 1])[..., 0].mean(axis=1)
+    ceiling = np.maximum(2 * again / (1 + again), 0)
+    found = []
+    for i in range(len(means.whole)):
+        turns = {}
+        for n in ORDERS:
+            at = STEPS // n
+            turns[n] = Score(float(turned[0][i, at]), float(_error(turned[1][i, ..., at], 1 + ceiling[i])))
+        best_mirror = Score(float(mirror[i]), float(error[i]))
+        found.append(Symmetry(turns, best_mirror, float(best[i]) * np.pi / STEPS, float(ceiling[i])))
+    return found
+
+
+def pairs(means: Means) -> Pairs:
+    """Every class against every other."""
+    rows: list[Array] = []
+    for whole, halves in zip(means.whole, means.halves, strict=True):
+        for compare in (means.turned, means.mirrored):
+            rows += _searched(compare(whole, means.whole), compare(halves, means.halves))
+    k = len(means.whole)
+    turned, turned_error, turn, mirrored, mirrored_error, mirror = np.reshape(rows, (k, 6, k)).swapaxes(0, 1)
+    turn = (turn * 2 * np.pi / STEPS + np.pi) % (2 * np.pi) - np.pi
+    turn = np.where(np.isfinite(turned), turn, np.nan)
+    return Pairs(turned, turned_error, turn, mirrored, mirrored_error, mirror * np.pi / STEPS)
+
+
+def _searched(whole: Array, halves: Array) -> tuple[Array, Array, Array]:
+    """Largest of curves (k, STEPS) less the gain of the search, its error, and where it is; halves (k, s, 2, STEPS)."""
+    held_out = np.take_along_axis(halves, halves.argmax(axis=-1)[..., ::-1, None], axis=-1)[..., 0]
+    gain = np.nan_to_num((halves.max(axis=-1) - held_out).mean(axis=(-2, -1)))
+    best = whole.max(axis=-1)
+    return best - gain, _error(held_out, 2.0), np.where(np.isfinite(best), whole.argmax(axis=-1), np.nan)
+
+
+def _error(halves: Array, times: float) -> Array:
+    """Standard errors of scores from those (…, splits, 2) of halves, whose variance is so many times theirs."""
+    return np.asarray(np.sqrt(((halves[..., 0] - halves[..., 1]) ** 2).mean(axis=-1) / 2 / times), np.float64)
+
+
+def _dealt(labels: Index, random: np.random.Generator) -> Index:
+    """(N,) random group of every member of a class, groups of a class being equal but for one."""
+    group = np.zeros(len(labels), np.int64)
+    for number in range(int(labels.max(initial=-1)) + 1):
+        members = random.permutation(np.flatnonzero(labels == number))
+        group[members] = np.arange(len(members)) % GROUPS
+    return group
+
+
+def _half(random: np.random.Generator, groups: int) -> Array:
+    """(splits, GROUPS) 1 for the groups of the first half of so many."""
+    first = np.zeros((SPLITS, GROUPS))
+    for split in first:
+        split[random.permutation(groups)[: groups // 2]] = 1
+    return first
+
+
+def _complex(flat: npt.NDArray[np.floating], harmonics: Harmonics) -> Complex:
+    """(n, P) coefficients without the mean, of pixels (n, w * w)."""
+    real, minus_imaginary = np.split(flat @ harmonics.analysis.T, 2, axis=1)
+    return np.asarray((real - 1j * minus_imaginary)[:, harmonics.frequencies > 0], np.complex128)
+
+
+def _orders(harmonics: Harmonics) -> Index:
+    return harmonics.orders[harmonics.frequencies > 0]
+
+
+def _ratio(sums: Complex, counts: Array | Index) -> Complex:
+    """Means of sums (…, P) of so many (…), NaN where there were none."""
+    means = sums / np.maximum(counts, 1)[..., None]
+    means[counts == 0] = np.nan
+    return np.asarray(means, np.complex128)

@@ -1,0 +1,33 @@
+"""The Cluster panel shows how many components describe the atoms."""
+
+import pytest
+from conftest import copied
+
+from local_crystallography._napari.dock import MainDock
+
+
+@pytest.fixture
+def dock(make_napari_viewer_proxy, quick_analysis, qtbot):
+    viewer = make_napari_viewer_proxy()
+    dock = MainDock(viewer)
+    viewer.window.add_dock_widget(dock, name="dock")
+    dock.bench.adopt(copied(quick_analysis))
+    qtbot.waitUntil(lambda: not dock.bench.running, timeout=20_000)
+    yield dock
+    dock.bench.runner.halt()
+
+
+def test_the_curve_is_that_of_the_step_and_goes_with_the_atoms(dock, qtbot):
+    assert dock.curve.plot.isHidden()
+    dock.curve.button.click()
+    qtbot.waitUntil(lambda: not dock.bench.running, timeout=120_000)
+    curve = dock.curve.curve
+    step = dock.panels["cluster"].form.step()
+    assert curve.best("BIC") == step.resolve(dock.work.analysis.atoms).components
+    assert not dock.curve.plot.isHidden()
+    x, y = dock.curve.plot.listDataItems()[0].getData()
+    assert x.tolist() == curve.components.tolist()
+    assert y.min() == 0
+    dock.bench.choose(None)
+    assert dock.curve.plot.isHidden()
+    assert not dock.curve.button.isEnabled()
