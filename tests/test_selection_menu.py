@@ -38,6 +38,9 @@ def bench(analysis, qtbot):
     qtbot.wait(1)
 
 
+UNDONE = ("Undo class", "Undo merge or split")
+
+
 @pytest.fixture
 def menu(bench):
     menu = SelectionActions(bench)
@@ -72,10 +75,10 @@ def dock(make_napari_viewer_proxy, analysis, qtbot):
 
 def waiting(menu, qtbot):
     """Wait until all that was begun has ended."""
-    own, work = menu.own, menu.work
+    own, work, of_cluster = menu.own, menu.work, menu.of_cluster
 
     def still():
-        return not (menu.bench.running or own._aside.busy or own._due or work._then)
+        return not (menu.bench.running or own._aside.busy or own._due or work._then or of_cluster._then)
 
     return lambda: qtbot.waitUntil(still, timeout=60_000)
 
@@ -103,8 +106,40 @@ def test_without_a_selection_only_what_needs_none_can_be_done(menu):
 
 def test_everything_says_what_it_does(menu, left):
     actions = [*menu.actions.values(), *menu.class_actions.values(), menu.lasso.action]
-    assert all(action.toolTip() and action.isEnabled() == (action.text() not in ("Undo class",)) for action in actions)
+    assert all(action.toolTip() and action.isEnabled() == (action.text() not in UNDONE) for action in actions)
     assert "atoms from" in TIPS["Work on these only"]
+
+
+def test_classes_of_the_network_are_merged_and_brought_back(bench, menu, left, wait, viewer):
+    before = bench.active.analysis.atoms.features["label"].to_numpy()
+    bench.selection.apply(np.isin(before, (0, 1)))
+    menu.actions["Merge classes"].trigger()
+    wait()
+    after = bench.active.analysis.atoms.features
+    np.testing.assert_array_equal(after["label"], np.where(before == 1, 0, before))
+    assert after["label_probability"][before == 1].isna().all()
+    assert set(np.unique(viewer.layers["label"].data)) == {*(np.unique(before[before != 1]) + 1), 0}
+    menu.actions["Undo merge or split"].trigger()
+    wait()
+    np.testing.assert_array_equal(bench.active.analysis.atoms.features["label"], before)
+    assert not menu.actions["Undo merge or split"].isEnabled()
+
+
+def test_a_class_is_split_by_what_it_was_found_by(bench, menu, left, wait):
+    before = bench.active.analysis.atoms.features["label"].to_numpy()
+    bench.selection.apply(before == 0)
+    menu.actions["Split class"].trigger()
+    wait()
+    after = bench.active.analysis.atoms.features["label"].to_numpy()
+    assert set(after[before == 0]) == {0, before.max() + 1}
+    np.testing.assert_array_equal(after[before != 0], before[before != 0])
+
+
+def test_one_class_alone_cannot_be_merged(bench, menu, left, qtbot):
+    bench.selection.apply(bench.active.analysis.atoms.features["label"].to_numpy() == 0)
+    with qtbot.waitSignal(bench.failed) as said:
+        menu.actions["Merge classes"].trigger()
+    assert "two or more were expected to merge" in said.args[0]
 
 
 def test_a_class_gets_a_map_of_its_own_and_the_others_stay(bench, menu, left, wait, viewer):

@@ -8,6 +8,7 @@ from functools import partial
 from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.selecting.class_work import ClassWork
 from local_crystallography._napari.selecting.image_lasso import ImageLasso
 from local_crystallography._napari.selecting.own_columns import OwnColumns
 from local_crystallography._napari.selecting.selection_work import SelectionWork
@@ -23,6 +24,9 @@ BACK = "All atoms stay in a hidden layer: to work on all again choose it under E
 TIPS = {
     "Take class away": "The selected atoms have no class of their own any more",
     "Undo class": "Take the last change of classes back; once more brings it again",
+    "Merge classes": "Make one class of all the classes that the selected atoms have from Cluster",
+    "Split class": "Make two of the class that most of the selected atoms have from Cluster",
+    "Undo merge or split": "Take the last merging or splitting back",
     "New points layer": "A layer of the selected atoms with all their columns, which no later result changes",
     "New labels layer": "The pixels nearest the selected atoms, as the maps are painted",
     "New column …": "A column that is 1 for the selected atoms and 0 for the others",
@@ -47,7 +51,7 @@ class SelectionActions(QtCore.QObject):  # type: ignore[misc]
         super().__init__(bench)
         self.bench = bench
         self.own, self.lasso = OwnColumns(bench, self), ImageLasso(bench, self)
-        self.work = SelectionWork(bench, self.own, recipe)
+        self.work, self.of_cluster = SelectionWork(bench, self.own, recipe), ClassWork(bench, self)
         window = bench.parent() if isinstance(bench.parent(), QtWidgets.QWidget) else None
         # children of the window, whose theme they have then
         self.menu = QtWidgets.QMenu("Selection", window)
@@ -58,6 +62,9 @@ class SelectionActions(QtCore.QObject):  # type: ignore[misc]
         does: dict[str, Callable[[], object]] = {
             "Take class away": partial(self.own.label, -1),
             "Undo class": self.own.undo,
+            "Merge classes": self.of_cluster.merge,
+            "Split class": self.of_cluster.split,
+            "Undo merge or split": self.of_cluster.undo,
             "New points layer": self.work.add_points,
             "New labels layer": self.work.add_labels,
             "New column …": self.work.add_column,
@@ -84,7 +91,7 @@ class SelectionActions(QtCore.QObject):  # type: ignore[misc]
 
     def leave(self) -> None:
         """Follow the workbench no more."""
-        for part in (self.lasso, self.work, self.own):
+        for part in (self.lasso, self.work, self.of_cluster, self.own):
             part.leave()
         self.bench.changed.disconnect(self._refresh)
         self.bench.selection.changed.disconnect(self._on_selection_changed)
@@ -111,7 +118,7 @@ class SelectionActions(QtCore.QObject):  # type: ignore[misc]
         for name in TIPS:
             if name not in ("Take class away", "Undo class"):
                 self.menu.addAction(actions[name])
-            if name in ("New column …", "Work on these only and train", "Export …"):
+            if name in ("Undo merge or split", "New column …", "Work on these only and train", "Export …"):
                 self.menu.addSeparator()
         for menu in (self.menu, self.shapes, self.classes):
             menu.setToolTipsVisible(True)
@@ -128,6 +135,9 @@ class SelectionActions(QtCore.QObject):  # type: ignore[misc]
         for action in (*self.class_actions.values(), self.actions["Take class away"]):
             action.setEnabled(bool(selection.count))
         self.actions["Undo class"].setEnabled(self.own.can_undo)
+        for name in ("Merge classes", "Split class"):
+            self.actions[name].setEnabled(self.of_cluster.ready)
+        self.actions["Undo merge or split"].setEnabled(self.of_cluster.can_undo)
         self.actions["Undo"].setEnabled(selection.can_undo)
         self.actions["Invert"].setEnabled(len(selection) > 0)
         self.actions["Clear"].setEnabled(selection.count > 0)
