@@ -181,7 +181,8 @@ def test_positions_are_students_t_in_any_unit(unit):
 @pytest.mark.slow
 def test_no_c_compiler_is_needed():
     code = (
-        "import numpy as np; from local_crystallography.bayes.sampling import *;"
+        "import numpy as np; from local_crystallography.bayes.reference_models import *;"
+        "from local_crystallography.bayes.sampling import *;"
         "from local_crystallography.data.progress import finish;"
         "chain = Positions.of_chain(np.arange(20) + np.random.default_rng(0).normal(0, 0.03, 20));"
         "few = dict(chains=1, tune=200, draws=200);"
