@@ -25,9 +25,11 @@ LEVELS = {
     "segmenters": 3,
     "columns": 3,
     "analysis": 3,
+    "window_study": 3,
     "console": 4,
     "headless": 4,
     "commands": 4,
+    "studies": 4,
     "cli": 4,
     "_napari": 4,
 }

@@ -24,7 +24,7 @@ from pydantic_settings import (
 )
 
 import local_crystallography
-from local_crystallography import commands
+from local_crystallography import commands, studies
 from local_crystallography.console import (
     HEADLESS,
     first_process_speaks,
@@ -94,6 +94,8 @@ class CommandLine(BaseSettings):
     train_segmenter: CliSubCommand[commands.TrainSegmenter]
     symmetry_chain: CliSubCommand[commands.SymmetryChain]
     symmetry_study: CliSubCommand[commands.SymmetryStudy]
+    study_windows: CliSubCommand[studies.StudyWindows]
+    compare: CliSubCommand[studies.CompareRuns]
 
     @classmethod
     def settings_customise_sources(
@@ -114,6 +116,8 @@ BESIDE: dict[type, Callable[[Any], int]] = {
     commands.TrainSegmenter: commands.train_segmenter,
     commands.SymmetryChain: commands.symmetry_chain,
     commands.SymmetryStudy: commands.symmetry_study,
+    studies.StudyWindows: studies.study_windows,
+    studies.CompareRuns: studies.compare_runs,
 }
 """What each command beside the analysis of an image does."""
 

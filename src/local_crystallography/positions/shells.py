@@ -1,0 +1,41 @@
+"""Shells of neighbours, from the radial pair distribution."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage, signal
+from scipy.spatial import cKDTree
+
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.positions import Array
+
+SHELL = 1.0
+"""Least prominence of a shell of neighbours, over the density of atoms at random places."""
+
+
+def shells(atoms: Atoms, spacing: float) -> Array:
+    """Distances of the shells of neighbours in pixels, rising, up to three spacings, that of nearest neighbours."""
+    radius, density = pair_distribution(atoms, spacing)
+    places, _ = signal.find_peaks(density, prominence=SHELL)
+    return np.asarray(radius[places], np.float64)
+
+
+def pair_distribution(atoms: Atoms, spacing: float, *, reach: float = 3.0, step: float = 0.02) -> tuple[Array, Array]:
+    """Distances in pixels, and how many times as many pairs are that far apart as at random places; from all frames.
+
+    Smoothed by 0.05; this, reach and step are in spacings, the distance of nearest neighbours (px). Pairs across the
+    edge are missing.
+    """
+    edges = spacing * np.arange(0, reach + 0.5, step)
+    pairs, expected = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
+    for frame in np.unique(atoms.frame):
+        yx = atoms.yx[atoms.frame == frame]
+        area = float(np.prod(np.ptp(yx, axis=0) + spacing))
+        tree = cKDTree(yx)
+        pairs += np.diff(tree.count_neighbors(tree, edges))
+        expected += len(yx) ** 2 / area * np.pi * np.diff(edges**2)
+    pairs[0] = 0  # an atom with itself
+    middle = (edges[1:] + edges[:-1]) / 2
+    density = ndimage.gaussian_filter1d(pairs / np.maximum(expected, 1e-12), 0.05 / step)
+    within = middle < reach * spacing
+    return middle[within], density[within]
