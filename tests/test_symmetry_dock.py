@@ -214,6 +214,14 @@ def test_a_figure_is_written(dock, chain, qtbot, tmp_path, monkeypatch):
     assert path.read_text().startswith("<?xml")
 
 
+def test_a_figure_that_cannot_be_written_is_said(dock, chain, qtbot, tmp_path, monkeypatch):
+    path = tmp_path / "nowhere" / "chain.png"
+    monkeypatch.setattr(chain_panel, "ask_figure", lambda parent, name: str(path))
+    with qtbot.waitSignal(dock.bench.failed, timeout=20_000) as said:
+        chain.buttons["figure"].click()
+    assert f"{path} cannot be written" in said.args[0]
+
+
 def test_decisions_are_maps_with_their_names(main, viewer, qtbot):
     main.panels["decide_symmetry"].form.fields["windows"].set(3)
     for name in ("decide_symmetry", "paint_map"):

@@ -241,6 +241,10 @@ def _reference(view: ChainView, settings: ReferencePosterior) -> Job[Reference]:
 
 
 def _write(path: str, view: ChainView) -> None:
-    from local_crystallography.io.symmetry_figures import chain_figure, write_figure
+    from local_crystallography.io.symmetry_figures import NO_UNIT, chain_figure, write_figure
 
-    write_figure(chain_figure(view.chain, view.result, view.model, unit=view.unit or "a.u."), path)
+    figure = chain_figure(view.chain, view.result, view.model, unit=view.unit or NO_UNIT)
+    try:
+        write_figure(figure, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
