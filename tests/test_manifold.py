@@ -181,12 +181,12 @@ def fullest(dock):
 
 def test_the_main_dock_opens_the_manifold_once(main, viewer):
     main.buttons[MANIFOLD].click()
-    first = main.docks.manifold
+    first = main.docks.behind["Manifold"]
     assert first.message.text() == NO_NETWORK
     assert first.message.isVisible()
     assert not first.split.isVisible()
     main.buttons[MANIFOLD].click()
-    assert main.docks.manifold is first
+    assert main.docks.behind["Manifold"] is first
     viewer.window.remove_dock_widget(first)
     assert main.docks.show_manifold() is not first
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.docks import EXPLORER, MANIFOLD, SYMMETRY
+from local_crystallography._napari.docks import COMPONENTS, EXPLORER, MANIFOLD, SYMMETRY
 from local_crystallography._napari.habits import RUN_ALL
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ TIPS = {
     EXPLORER: "Show the atoms by their columns, to select with a lasso",
     MANIFOLD: "Show what the network decodes all over its latents, and the classes in pictures",
     SYMMETRY: "Show when a chain, a row of atoms or a window is known to be symmetric, and how sure one can be",
+    COMPONENTS: "Show the classes in numbers, loadings of baselines, several windows, and results side by side",
 }
 SOURCES = {
     "probability": (
@@ -45,7 +46,7 @@ def arrange(dock: MainDock) -> None:
     for widget in (dock.hint, dock.run_all, dock.progress, dock.message):
         layout.addWidget(widget)
     layout.addWidget(_panels(dock), stretch=1)
-    for names in ((SAVE, OPEN), (EXPLORER, MANIFOLD, SYMMETRY)):
+    for names in ((SAVE, OPEN), (EXPLORER, MANIFOLD), (SYMMETRY, COMPONENTS)):
         row = QtWidgets.QHBoxLayout()
         for name in names:
             row.addWidget(dock.buttons[name])

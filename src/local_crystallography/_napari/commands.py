@@ -143,3 +143,9 @@ class SymmetryDoor(Door):
     """Opens the symmetry dock."""
 
     opens = "show_symmetry"
+
+
+class ComponentsDoor(Door):
+    """Opens classes, loadings, windows and comparison."""
+
+    opens = "show_components"

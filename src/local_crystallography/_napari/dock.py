@@ -16,7 +16,7 @@ from local_crystallography._napari.bench.work import Work
 from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.bench.worker import Report
 from local_crystallography._napari.curve import CurveTools
-from local_crystallography._napari.docks import EXPLORER, MANIFOLD, SYMMETRY, SideDocks
+from local_crystallography._napari.docks import COMPONENTS, EXPLORER, MANIFOLD, SYMMETRY, SideDocks
 from local_crystallography._napari.explorer.explorer import LatentExplorer
 from local_crystallography._napari.forms.boxes import ColourBox, LayerBox
 from local_crystallography._napari.forms.panel import StepPanel, standing
@@ -106,6 +106,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.buttons[EXPLORER].clicked.connect(self.docks.show_explorer)
         self.buttons[MANIFOLD].clicked.connect(self.docks.show_manifold)
         self.buttons[SYMMETRY].clicked.connect(self.docks.show_symmetry)
+        self.buttons[COMPONENTS].clicked.connect(self.docks.show_components)
         bench.changed.connect(self._on_bench_changed)
         bench.reported.connect(self._on_reported)
         bench.opened.connect(self._on_opened)

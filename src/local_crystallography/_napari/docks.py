@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 from napari.utils.theme import get_theme
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.components.components import ComponentsDock
 from local_crystallography._napari.explorer.card import HoverCard
 from local_crystallography._napari.explorer.explorer import LastChoices, LatentExplorer
 from local_crystallography._napari.explorer.hover import ImageHover
@@ -19,7 +21,9 @@ from local_crystallography._napari.settings import Settings
 from local_crystallography._napari.symmetry.symmetry import SymmetryDock
 from local_crystallography.data.atoms import Atoms
 
-MAIN, EXPLORER, MANIFOLD, SYMMETRY = "Local Crystallography", "Latent explorer", "Manifold", "Symmetry"
+D = TypeVar("D", bound=QtWidgets.QWidget)
+MAIN, EXPLORER, MANIFOLD = "Local Crystallography", "Latent explorer", "Manifold"
+SYMMETRY, COMPONENTS = "Symmetry", "Components"
 HEIGHTS = {1: 385, 2: 500}
 """Of the explorer, by rows of plots."""
 LAST_CHOICES = LastChoices()
@@ -27,7 +31,7 @@ LAST_CHOICES = LastChoices()
 
 
 class SideDocks(QtCore.QObject):  # type: ignore[misc]
-    """The explorer, below the canvas as soon as there are latents; manifold and symmetry behind the main dock."""
+    """The explorer, below the canvas as soon as there are latents; all others behind the main dock."""
 
     def __init__(self, bench: Workbench, main: QtWidgets.QWidget) -> None:
         super().__init__(main)
@@ -38,8 +42,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         self._rows = 0
         self._keys_heard = False
         self._left = False
-        self.manifold: ManifoldDock | None = None
-        self.symmetry: SymmetryDock | None = None
+        self.behind: dict[str, Any] = {}
         self.pointer = ImageHover(self.viewer, bench, main)
         self.deeds = SelectionActions(bench, lambda: main.recipe)
         bench.changed.connect(self._on_bench_changed)
@@ -60,26 +63,16 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         return self.explorer
 
     def show_manifold(self) -> ManifoldDock:
-        """Open the manifold as a dock behind the main one, once, and bring it to the front."""
-        if self.manifold is not None and MANIFOLD not in self.viewer.window.dock_widgets:
-            self.manifold.deleteLater()
-            self.manifold = None
-        if self.manifold is None:
-            self.manifold = ManifoldDock(self.bench)
-            self._add_behind(self.manifold, MANIFOLD)
-        _bring_to_front(self.manifold)
-        return self.manifold
+        """Open what the network decodes behind the main dock, once, and bring it to the front."""
+        return self._show_behind(MANIFOLD, lambda: ManifoldDock(self.bench))
 
     def show_symmetry(self) -> SymmetryDock:
-        """Open the chain and the study of windows as a dock behind the main one, once, and bring it to the front."""
-        if self.symmetry is not None and SYMMETRY not in self.viewer.window.dock_widgets:
-            self.symmetry.deleteLater()
-            self.symmetry = None
-        if self.symmetry is None:
-            self.symmetry = SymmetryDock(self.bench, lambda: self.main.recipe.decide_symmetry)
-            self._add_behind(self.symmetry, SYMMETRY)
-        _bring_to_front(self.symmetry)
-        return self.symmetry
+        """Open the chain and the study of windows behind the main dock, once, and bring it to the front."""
+        return self._show_behind(SYMMETRY, lambda: SymmetryDock(self.bench, lambda: self.main.recipe.decide_symmetry))
+
+    def show_components(self) -> ComponentsDock:
+        """Open classes, loadings, windows and comparison behind the main dock, once, and bring it to the front."""
+        return self._show_behind(COMPONENTS, lambda: ComponentsDock(self.bench, lambda: self.main.recipe))
 
     def show_preview(self, table: pd.DataFrame) -> None:
         """The atoms as a network sees them that still trains, until the job has ended or they are others."""
@@ -97,11 +90,24 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         self._left = True
         self.pointer.leave()
         self.deeds.leave()
-        for dock, name in ((self.manifold, MANIFOLD), (self.symmetry, SYMMETRY), (self.explorer, EXPLORER)):
+        for name, dock in {**self.behind, EXPLORER: self.explorer}.items():
             if dock is not None and name in self.viewer.window.dock_widgets:
                 self.viewer.window.remove_dock_widget(dock)
                 dock.deleteLater()
-        self.manifold = self.symmetry = self.explorer = None
+        self.explorer = None
+        self.behind.clear()
+
+    def _show_behind(self, name: str, make: Callable[[], D]) -> D:
+        """The dock of this name, brought to the front; made where there is none, or it was closed."""
+        if name in self.behind and name not in self.viewer.window.dock_widgets:
+            self.behind.pop(name).deleteLater()
+        if name not in self.behind:
+            self.behind[name] = make()
+            self._add_behind(self.behind[name], name)
+        dock: D = self.behind[name]
+        dock.parent().show()
+        dock.parent().raise_()
+        return dock
 
     def _add_behind(self, dock: QtWidgets.QWidget, name: str) -> None:
         """Add a dock behind the main one, as wide as that."""
@@ -173,12 +179,6 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
 
     def _on_theme_changed(self, event: Any = None) -> None:
         dark = get_theme(self.viewer.theme).type == "dark"
-        for dock in (self.explorer, self.manifold, self.symmetry):
+        for dock in (self.explorer, *self.behind.values()):
             if dock is not None:
                 dock.set_theme(dark)
-
-
-def _bring_to_front(dock: QtWidgets.QWidget) -> None:
-    frame = dock.parent()
-    frame.show()
-    frame.raise_()
