@@ -24,12 +24,12 @@ from local_crystallography.simulate.simulation import Simulation, simulate_scene
 
 CUT = ("segment", "find_atoms", "refine_atoms", "extract_sub_images")
 WAYS: dict[str, tuple[Describe, str]] = {
-    "PCA, then Gaussian mixture": (Describe(method="PCA", components=5), r"pca\d+"),
-    "NMF, then Gaussian mixture": (Describe(method="NMF", components=5), r"nmf\d+"),
-    "ICA, then Gaussian mixture": (Describe(method="ICA", components=5), r"ica\d+"),
-    "window Fourier transform": (Describe(method="FFT", components=5), r"fft\d+"),
-    "neighbours": (Describe(method="neighbours"), r"neighbour\d+_[yx]"),
-    "neighbours aligned": (Describe(method="neighbours aligned"), r"aligned\d+_[yx]"),
+    "PCA, then Gaussian mixture": (Describe(methods=("PCA",), components=5), r"pca\d+"),
+    "NMF, then Gaussian mixture": (Describe(methods=("NMF",), components=5), r"nmf\d+"),
+    "ICA, then Gaussian mixture": (Describe(methods=("ICA",), components=5), r"ica\d+"),
+    "window Fourier transform": (Describe(methods=("FFT",), components=5), r"fft\d+"),
+    "neighbours": (Describe(methods=("neighbours",)), r"neighbour\d+_[yx]"),
+    "neighbours aligned": (Describe(methods=("neighbours aligned",)), r"aligned\d+_[yx]"),
     "Zernike moments": (Describe(), r"zernike\d+"),
 }
 
@@ -91,7 +91,7 @@ def rows(sample: str, seed: int, *, network: bool, epochs: int | None) -> None:
         print(f"| {sample} | {seed} | {way} | {few} | {found} | {time.process_time() - started:.0f} |", flush=True)
 
     started = time.process_time()
-    mixtures = [Describe(method="pixel mixture", classes=k, seed=seed) for k in (count, min(30, count * grains))]
+    mixtures = [Describe(methods=("pixel mixture",), classes=k, seed=seed) for k in (count, min(30, count * grains))]
     labels = [step(part, atoms).features["pixel_label"].to_numpy(float) for step in mixtures]
     line("pixel mixture, and that of GMM-PCA", *(agreement(true, label) for label in labels), started)
     ways = {name: (lambda step=step: step(part, atoms), pattern) for name, (step, pattern) in WAYS.items()}

@@ -8,6 +8,7 @@ from sklearn.metrics import adjusted_rand_score
 from local_crystallography import Atoms, Cluster, Describe, SubImages
 from local_crystallography.baselines import pixels
 from local_crystallography.baselines.components import components
+from local_crystallography.baselines.loadings import component_loadings, grouped, mixture_loadings
 from local_crystallography.baselines.mixtures import class_components, pixel_mixture
 from local_crystallography.baselines.neighbours import aligned, neighbour_places, shell_number
 from local_crystallography.baselines.spectra import power_spectra
@@ -112,7 +113,7 @@ def test_components_of_spectra_tell_two_spacings_wherever_the_lattice_lies():
         grid = np.stack(np.meshgrid(*[np.arange(-9, 50, (6, 8)[k])] * 2), axis=-1).reshape(-1, 2)
         windows.append(blobs(grid + rng.uniform(0, 6, 2), shape=(32, 32), sigma=1.5))
     stack = cut(np.array(windows) + 0.05 * rng.standard_normal((30, 32, 32)))
-    described = Describe(method="FFT", components=1)(stack, stack.atoms)
+    described = Describe(methods=("FFT",), components=1)(stack, stack.atoms)
     label = Cluster(columns=("fft0",), classes=2, components=2)(described).features["label"]
     assert adjusted_rand_score(kind, label) == 1
 
@@ -242,3 +243,37 @@ def test_what_has_no_components_is_said(method, stack, number, words):
 def test_bad_input_is_said(make, words):
     with pytest.raises(InputError, match=words):
         make()
+
+
+def test_the_share_of_a_component_is_that_of_the_variance():
+    _, stack = parts_stack(noise=0.1)
+    found = components(stack, method="PCA", number=3, seed=0)
+    rows = stack.windows.reshape(400, -1).astype(float)
+    expected = np.linalg.svd(rows - rows.mean(axis=0))[1] ** 2
+    np.testing.assert_allclose(found.share, (expected / expected.sum())[:3], rtol=1e-6)
+    assert np.isnan(components(stack, method="ICA", number=2, seed=0).share).all()
+
+
+@pytest.mark.parametrize("method", [*LINEAR, "FFT"])
+def test_loadings_are_the_pictures_of_the_columns(method):
+    _, stack = parts_stack()
+    loadings = component_loadings(stack, method=method, number=2, seed=3)
+    expected = components(stack, method=method, number=2, seed=3)
+    assert [each.column for each in loadings] == [f"{method.lower()}{i}" for i in range(2)]
+    np.testing.assert_array_equal([each.picture for each in loadings], expected.pictures)
+    low, high = loadings[0].limits
+    assert (low == 0) if method == "NMF" else (low == -high)
+
+
+def test_loadings_of_a_mixture_are_its_means_and_components_class_by_class():
+    stack = cut(np.concatenate([parts_stack(n=60)[1].windows, 5 + parts_stack(n=40, seed=1)[1].windows]))
+    plain = mixture_loadings(stack, classes=2, number=None, seed=0)
+    assert [(each.number, each.is_mean, each.share) for each in plain] == [(0, True, 0.6), (1, True, 0.4)]
+    within = mixture_loadings(stack, classes=2, number=1, seed=0)
+    assert [(each.number, each.column) for each in within] == [
+        (0, "pixel_label"), (0, "class_pca0"), (1, "pixel_label"), (1, "class_pca0"),
+    ]  # fmt: skip
+    np.testing.assert_array_equal(within[0].picture, plain[0].picture)
+    assert [len(group) for group in grouped(within)] == [2, 2]
+    assert [len(group) for group in grouped(plain)] == [2]
+    assert 0.3 < within[1].share <= 1

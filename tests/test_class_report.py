@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import copied
 from crystals import motif, square_lattice
 
 from local_crystallography.analysis import Analysis
@@ -17,6 +18,7 @@ from local_crystallography.data.subimages import SubImages
 from local_crystallography.explore.class_report import class_report, neighbour_classes
 from local_crystallography.explore.class_symmetry import means_of, pairs, pictures_of, symmetries
 from local_crystallography.explore.greys import grey_limits
+from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.io.class_section import class_pictures_grid, class_section, class_tables, colour_grid
 from local_crystallography.models.harmonics import Harmonics
 
@@ -295,27 +297,27 @@ def test_nothing_without_classes(quick_analysis: Analysis):
 
 
 def test_cells_are_the_darker_the_larger():
-    html = colour_grid(np.array([[0.0, 1.0], [0.5, np.nan]]), [0, 3], below=np.array([0.25, 0.75]))
+    html = colour_grid(np.array([[0.0, 1.0], [0.5, np.nan]]), ["first", "second"], below=np.array([0.25, 0.75]))
     found = re.findall(r'background: rgb\((\d+) \d+ \d+\); color: (#\w+);[^"]*">([^<]*)<', html)
     assert [(red, words) for red, _, words in found] == [
         ("255", "0.00"), ("42", "1.00"), ("148", "0.50"), ("202", "0.25"), ("95", "0.75"),
     ]  # fmt: skip
     assert [ink == "#fff" for _, ink, _ in found] == [False, True, False, False, True]
     assert html.count(">–</td>") == 1
-    assert html.count("</span>3</th>") == 2
+    assert html.count("<th>second</th>") == 2
 
 
 def test_numbers_of_the_report_are_in_the_tables():
     atoms, sub_images = classes()
     report = class_report(atoms, sub_images, None)
-    html = class_tables(report)
+    html = class_tables(report, ClassStyles())
     missed, exact = (report.classes[0].symmetry.turns[n] for n in (4, 3))
     assert f"{missed.value:.3f} ± {missed.error:.3f}" in html
     assert exact.error < 0.0005
     assert f"{exact.value:.3f} ± &lt;0.001" in html
     assert "Symmetry of the decoded images" not in html
     assert "First channel" not in html
-    assert "First channel" in class_tables(report, first_of_several=True)
+    assert "First channel" in class_tables(report, ClassStyles(), first_of_several=True)
 
 
 def test_too_many_classes_are_cut_with_a_word():
@@ -323,13 +325,37 @@ def test_too_many_classes_are_cut_with_a_word():
     atoms = Atoms.at(random.random((140, 2)) * 100, columns={"label": np.arange(140) % 14})
     sub_images = SubImages(random.random((140, SIDE, SIDE)).astype(np.float32), atoms)
     report = class_report(atoms, sub_images, None)
-    assert "2 more classes are not shown." in class_tables(report)
-    assert class_pictures_grid([report], [grey_limits(sub_images)]).count("<img") == 12
+    assert "2 more classes are not shown." in class_tables(report, ClassStyles())
+    assert class_pictures_grid([report], [grey_limits(sub_images)], ClassStyles()).count("<img") == 12
 
 
 def test_one_class_is_compared_with_nothing():
     atoms = Atoms.at(np.random.default_rng(0).random((30, 2)) * 100, columns={"label": 0})
     windows, _ = repeated(polygon(3), count=30, noise=0.1)
-    html = class_tables(class_report(atoms, SubImages(windows, atoms), None))
+    html = class_tables(class_report(atoms, SubImages(windows, atoms), None), ClassStyles())
     assert "Neighbours" in titles(html)
     assert "Alike when turned" not in titles(html)
+
+
+def test_classes_of_another_column_are_told_with_their_own_probability():
+    atoms, sub_images = classes(label_probability=0.5)
+    labels = atoms.features["label"].to_numpy()
+    other = atoms.with_features(pixel_label=np.where(labels == 3, 1, -1), pixel_label_probability=0.9)
+    report = class_report(other, sub_images, None, column="pixel_label")
+    assert report.numbers == (1,)
+    assert report.classes[0].picture.count == 40
+    assert report.classes[0].probability == pytest.approx(0.9)
+    hand = class_report(atoms.with_features(hand_label=labels), sub_images, None, column="hand_label")
+    assert np.isnan(hand.classes[0].probability)
+    with pytest.raises(InputError, match="cluster first"):
+        class_report(atoms, sub_images, None, column="pixel_label")
+
+
+def test_the_section_calls_classes_as_the_user_does(quick_analysis: Analysis):
+    analysis = copied(quick_analysis)
+    analysis.styles.rename("label", 1, "A & B")
+    analysis.styles.recolour("label", 1, "#123456")
+    html = class_section(analysis)
+    assert 'style="background: #123456"></span>A &amp; B</th>' in html
+    assert ">class 1<" not in html
+    assert "class 0" in html

@@ -1,10 +1,13 @@
 """Classes in the latent space."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from local_crystallography import Analysis, Atoms, Cluster
+from local_crystallography.classes.mixtures import merge
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 
@@ -217,3 +220,13 @@ def test_classes_merged_by_hand_keep_their_numbers_when_sorted_again():
 def test_what_cannot_be_sorted_is_said(step, columns, words):
     with pytest.raises(InputError, match=words):
         step(Atoms.at(np.zeros((10, 2))).with_features(**columns))
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_small_far_class_goes_to_the_near_large_one_and_does_not_outlive_it(order):
+    """In every order of components: that is up to chance."""
+    rng = np.random.default_rng(0)
+    kind = np.repeat(range(3), (300, 300, 20))
+    points = np.array([(0, 0), (8, 0), (8, 2)])[kind] + rng.normal(0, 0.1, (len(kind), 2))
+    merged = merge(np.eye(3)[kind][:, order], points, classes=2, mistaken=0.005).argmax(axis=1)
+    assert adjusted_rand_score(np.minimum(kind, 1), merged) == 1

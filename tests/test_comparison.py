@@ -217,6 +217,27 @@ def test_the_figure_paints_what_differs_and_in_the_colours_of_the_classes():
     assert str(comparison.pairs[0].found.table[0, 0]) in texts(figure)
 
 
+def test_maps_are_of_the_frame_asked_for():
+    stack = Atoms.at(
+        np.concatenate([GRID, GRID[:50]]),
+        frame=np.repeat([0, 1], [len(GRID), 50]),
+        columns={"label": np.append(THREE, THREE[:50])},
+    )
+    runs = compare({"a": stack, "b": shuffled(stack)})
+    shown = [len(comparison_figure(runs, frame=frame).axes[0].collections[0].get_offsets()) for frame in (None, 0, 1)]
+    assert shown == [len(GRID), len(GRID), 50]
+
+
+def test_angles_deviate_from_their_mean_difference_and_numbers_from_nothing():
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(-np.pi, np.pi, 500)
+    turned = angle + 2.0
+    turned[:10] += 0.5
+    assert np.median(correlation(angle, turned, 2 * np.pi).deviation) == pytest.approx(0, abs=0.02)
+    assert correlation(angle, turned, 2 * np.pi).deviation[:10] == pytest.approx(0.5, abs=0.02)
+    assert np.median(correlation(angle, turned).deviation) == pytest.approx(2)
+
+
 def test_an_atom_found_twice_is_the_nearer_one_only():
     doubled = Atoms.at(np.concatenate([GRID[:1] + [0, 2.0], GRID]), columns={"label": np.append(0, THREE)})
     rows = same_places(doubled, run())

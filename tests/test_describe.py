@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from crystals import blobs, motif
+from pydantic import ValidationError
 from sklearn.metrics import adjusted_rand_score
 
-from local_crystallography import Atoms, Cluster, Describe, SubImages, zernike_moments
+from local_crystallography import Atoms, Cluster, Describe, Recipe, SubImages, zernike_moments
 from local_crystallography.data.errors import InputError
 from local_crystallography.steps.describe import zernike_orders
 
@@ -173,7 +174,7 @@ def scattered(n=60, **columns):
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_gives_its_columns_to_the_atoms_with_a_window(method):
     stack, atoms = scattered()
-    described = Describe(method=method, components=2, classes=2, neighbours=4)(stack, atoms)
+    described = Describe(methods=(method,), components=2, classes=2, neighbours=4)(stack, atoms)
     assert list(described.features)[2:] == METHODS[method]
     table = described.features[METHODS[method]]
     without = table.isna() | (table == -1)
@@ -185,15 +186,15 @@ def test_every_method_gives_its_columns_to_the_atoms_with_a_window(method):
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "pixel mixture"])
 def test_cluster_sorts_by_the_columns_of_every_method(method):
     stack, atoms = scattered()
-    described = Describe(method=method, components=2, classes=1, neighbours=4)(stack, atoms)
+    described = Describe(methods=(method,), components=2, classes=1, neighbours=4)(stack, atoms)
     label = Cluster(columns=tuple(METHODS[method][:2]), classes=2, components=2)(described).features["label"]
     assert set(label[1:-1]) == {0, 1}
 
 
 def test_the_number_of_neighbours_is_filled_in_where_it_matters():
     stack, atoms = scattered()
-    assert 3 <= Describe(method="neighbours").resolve(stack, atoms).neighbours <= 12
-    assert Describe(method="neighbours", neighbours=5).resolve(stack, atoms).neighbours == 5
+    assert 3 <= Describe(methods=("neighbours",)).resolve(stack, atoms).neighbours <= 12
+    assert Describe(methods=("neighbours",), neighbours=5).resolve(stack, atoms).neighbours == 5
     assert Describe().resolve(stack, atoms) == Describe()
 
 
@@ -202,6 +203,54 @@ def test_light_atoms_are_no_neighbours():
     more = Atoms.at(
         np.concatenate([atoms.yx, atoms.yx + [1.0, 0.5]]), columns={"intensity": np.repeat([1.0, 0.05], 60)}
     )
-    step = Describe(method="neighbours", neighbours=4)
+    step = Describe(methods=("neighbours",), neighbours=4)
     one, two = (step(stack, given).features[METHODS["neighbours"]] for given in (atoms, more))
     np.testing.assert_array_equal(one, two[:60])
+
+
+def test_several_methods_give_the_columns_of_each():
+    stack, atoms = scattered()
+    asked = {"components": 2, "classes": 2, "neighbours": 4}
+    methods = ("neighbours", "PCA", "Zernike moments")
+    together = Describe(methods=methods, **asked)(stack, atoms).features
+    alone = [Describe(methods=(method,), **asked)(stack, atoms).features for method in methods]
+    assert {*together} == {name for table in alone for name in table}
+    for table in alone:
+        np.testing.assert_array_equal(together[list(table)], table)
+
+
+def test_the_classes_of_both_mixtures_are_the_same_and_come_once():
+    stack, atoms = scattered()
+    both, one = (
+        Describe(methods=methods, components=2, classes=2)(stack, atoms).features
+        for methods in (("PCA mixture", "pixel mixture"), ("pixel mixture",))
+    )
+    assert list(both)[2:] == METHODS["PCA mixture"]
+    np.testing.assert_array_equal(both[METHODS["pixel mixture"]], one[METHODS["pixel mixture"]])
+
+
+def test_a_job_told_to_stop_keeps_the_methods_done():
+    stack, atoms = scattered()
+    job = Describe(methods=("PCA", "FFT"), components=2).job(stack, atoms)
+    assert [next(job).fraction, job.send(None).fraction] == [0, 0.5]
+    with pytest.raises(StopIteration) as end:
+        job.send(True)
+    assert list(end.value.value.features)[2:] == METHODS["PCA"]
+
+
+def test_methods_come_once_and_in_one_order():
+    assert Describe(methods=("FFT", "PCA", "FFT")) == Describe(methods=("PCA", "FFT"))
+
+
+def test_no_method_is_said():
+    with pytest.raises(ValidationError, match="No method came, at least one was expected"):
+        Describe(methods=())
+
+
+def test_a_recipe_of_before_is_read(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text('[describe]\nmethod = "PCA"\ncomponents = 5\n')
+    assert Recipe.from_toml(path).describe == Describe(methods=("PCA",), components=5)
+    path.write_text('[describe]\nmethod = "PCA"\nmethods = ["NMF"]\n')
+    with pytest.raises(InputError, match=r"describe\.method"):
+        Recipe.from_toml(path)

@@ -8,7 +8,7 @@ from pydantic import Field
 from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.forms.fields import AutoNumber, PathBox
-from local_crystallography._napari.forms.form import MORE, StepForm
+from local_crystallography._napari.forms.form import MORE, ModelForm, StepForm
 from local_crystallography._napari.forms.panel import StepPanel
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import Step
@@ -19,6 +19,7 @@ from local_crystallography.steps.find_atoms import FindAtoms
 from local_crystallography.steps.paint_map import PaintMap
 from local_crystallography.steps.segment import Segment
 from local_crystallography.steps.train_vae import TrainVae
+from local_crystallography.window_study import WindowStudy
 
 ADVANCED = {"advanced": True}
 
@@ -65,6 +66,26 @@ def test_every_step_survives_its_form(qtbot, step):
     qtbot.addWidget(form)
     form.set(step)
     assert form.step() == step
+
+
+@pytest.mark.parametrize(
+    "study", [WindowStudy(), WindowStudy(windows=(8, 512), sources=("smoothed", "probability"), seeds=(3, 0), epochs=7)]
+)
+def test_lists_of_numbers_and_words_survive_their_form(qtbot, study):
+    form = ModelForm(WindowStudy(sources=("probability",)))
+    qtbot.addWidget(form)
+    form.set(study)
+    assert form.model() == study
+    assert all(box.toolTip() for box in form.fields["sources"].boxes.values())
+
+
+@pytest.mark.parametrize(("text", "numbers"), [("24 32", (24, 32)), ("24;32,", (24, 32)), ("24, wide", None)])
+def test_numbers_are_read_as_people_write_them(qtbot, text, numbers):
+    form = ModelForm(WindowStudy())
+    qtbot.addWidget(form)
+    form.fields["windows"].setText(text)
+    assert bool(form.problem()) == (numbers is None)
+    assert numbers is None or form.model().windows == numbers
 
 
 @pytest.mark.parametrize("step", ODD, ids=repr)

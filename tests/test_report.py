@@ -12,11 +12,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import copied
 from PIL import Image as Picture
 
+from local_crystallography import Describe
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
+from local_crystallography.data.progress import finish
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.io.figures import (
     MOST_PIXELS,
@@ -247,3 +250,27 @@ def test_mosaic_keeps_rows_and_columns() -> None:
     tiled = mosaic(pictures)
     np.testing.assert_array_equal(tiled[::4, ::4], [[0, 1, 2], [3, 4, 5]])
     assert np.isnan(disc_only(pictures)[0, 0, 0, 0])
+
+
+def test_classes_have_the_colours_of_the_user(quick_analysis: Analysis) -> None:
+    analysis = copied(quick_analysis)
+    labels = quick_analysis.atoms.features["label"].to_numpy()
+    before = page(analysis)
+    for number in np.unique(labels[labels >= 0]):
+        analysis.styles.recolour("label", int(number), "#ff0000")
+    after = page(analysis)
+    for alt in ("Map of label", "Image with atoms", "Scatter plot of latents", "Histogram of z0"):
+        pictures = [picture_of(re.search(rf'src="([^"]*)" alt="{alt}"', html)[1]) for html in (before, after)]
+        red = [((each[..., 0] > 200) & (each[..., 1:3] < 40).all(axis=-1)).sum() for each in pictures]
+        assert red[1] > 50 + red[0], alt
+
+
+def test_loadings_are_there_where_a_baseline_has_columns(quick_analysis: Analysis) -> None:
+    analysis = copied(quick_analysis)
+    assert "Loadings" not in headings(page(analysis))
+    finish(analysis.apply(Describe(methods=("PCA", "pixel mixture"), components=2, classes=2)))
+    html = page(analysis)
+    assert "Loadings" in headings(html)
+    assert html.count('alt="Loadings of the baselines"') == 1
+    finish(analysis.apply(Describe()))
+    assert "Loadings" not in headings(page(analysis))

@@ -13,12 +13,19 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.progress import finish
 from local_crystallography.io.symmetry_figures import write_figure
-from local_crystallography.io.window_figures import agreement_table, window_figure, window_table
-from local_crystallography.io.window_runs import adjusted_rand
+from local_crystallography.io.window_figures import agreement_table, matched_classes, window_figure, window_table
+from local_crystallography.io.window_runs import StudyRun, StudyTable, adjusted_rand
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.train_vae import TrainVae
-from local_crystallography.window_study import WindowStudy, run_window_study, study_maps, suggested_window
+from local_crystallography.window_study import (
+    WindowStudy,
+    finished_runs,
+    run_window_study,
+    study_maps,
+    suggest,
+    suggested_window,
+)
 
 QUICK = Recipe(cluster=Cluster(classes=2, components=2, n_init=1))
 BOTH = WindowStudy(windows=(16, 20), epochs=1)
@@ -115,6 +122,26 @@ def test_finished_runs_are_not_done_again(analysis, done, monkeypatch):
     again = finish(run_window_study(analysis, BOTH, QUICK, folder))
     pd.testing.assert_frame_equal(again.table, study.table)
     pd.testing.assert_frame_equal(again.runs[0].atoms.features, study.runs[0].atoms.features, check_exact=True)
+
+
+def test_what_a_folder_holds_is_read_without_training(analysis, done):
+    wider = BOTH.model_copy(update={"windows": (16, 18, 20)})
+    assert [run.window for run in finished_runs(analysis, wider, QUICK, done[1]).runs] == [16, 20]
+    longer = BOTH.model_copy(update={"epochs": 2})
+    assert finished_runs(analysis, longer, QUICK, done[1]).runs == ()
+
+
+def test_classes_of_runs_are_numbered_alike():
+    """By id: the second run lacks the first atom."""
+    yx = np.zeros((5, 2))
+    one = StudyRun("image", 16, 0, Atoms.at(yx, columns={"label": [0, 0, 1, 1, 2]}))
+    other = StudyRun("image", 20, 0, Atoms.at(yx, columns={"label": [9, 2, 0, 0, 1]})[1:])
+    failed = StudyRun("image", 90, 0, Atoms.at(yx)[:0], note="Too few.")
+    study = matched_classes(StudyTable((one, other, failed)))
+    assert list(study.runs[0].atoms.features["label"]) == [0, 0, 1, 1, 2]
+    assert list(study.runs[1].atoms.features["label"]) == [0, 1, 1, 2]
+    earlier = Atoms.at(yx, columns={"label": [3, 3, 4, 4, 5]})
+    assert list(matched_classes(study, earlier).runs[1].atoms.features["label"]) == [3, 4, 4, 5]
 
 
 @pytest.mark.parametrize(
@@ -286,6 +313,13 @@ def test_the_window_holds_two_shells_of_a_triangular_lattice():
     y, x = np.mgrid[:20, :20].astype(float)
     yx = np.stack([y * np.sqrt(0.75), x + 0.5 * (y % 2)], -1).reshape(-1, 2) * 14
     assert suggested_window(Atoms.at(yx)) == pytest.approx(2 * np.sqrt(3) * 14, abs=1.5)
+
+
+def test_what_the_window_is_read_off_comes_with_it():
+    found = suggest(Atoms.at(square_lattice(12.0, shape=(300, 300), angle=0.2)))
+    assert found.shells[:2] == pytest.approx([12, 12 * np.sqrt(2)], abs=0.5)
+    assert found.density[np.argmin(np.abs(found.radius - 12))] > 3
+    assert found.windows == (26, 34, 52)
 
 
 def test_the_window_of_a_pair_is_that_of_the_distance():

@@ -27,7 +27,7 @@ from local_crystallography.explore.assign import HAND_LABEL
 from local_crystallography.io.provenance import pixels_sha256
 from local_crystallography.io.window_runs import RunKey, Source, StudyRun, StudyTable, read_run, run_name, write_run
 from local_crystallography.positions.scale import measure_scale
-from local_crystallography.positions.shells import shells
+from local_crystallography.positions.shells import Suggestion, even, pair_distribution, shells_of
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.extract_sub_images import WINDOW_SPACINGS, neighbour_distance
 from local_crystallography.steps.paint_map import PaintMap
@@ -98,8 +98,7 @@ def run_window_study(analysis: Analysis, settings: WindowStudy, recipe: Recipe, 
         runs fail.
     """
     inputs = checked(analysis, settings, recipe)
-    smoothing = width_of(inputs, recipe)
-    recipes = {run: settings.of_run(recipe, *run, smoothing) for run in settings.runs}
+    recipes = recipes_of(settings, recipe, inputs)
     done = {run: read_run(folder, run, asked(recipes[run], inputs)) for run in recipes}
     for number, (run, each) in enumerate(recipes.items()):
         name = run_name(*run)
@@ -113,6 +112,25 @@ def run_window_study(analysis: Analysis, settings: WindowStudy, recipe: Recipe, 
     if found and all(run.note for run in found):
         raise InputError(f"No run gave a result; {found[0].name}: {found[0].note}")
     return StudyTable(tuple(found))
+
+
+def finished_runs(analysis: Analysis, settings: WindowStudy, recipe: Recipe, folder: Path) -> StudyTable:
+    """The runs asked for that a folder holds already; those that failed are not kept.
+
+    Raises
+    ------
+    InputError
+        As `run_window_study` for what cannot be studied.
+    """
+    inputs = checked(analysis, settings, recipe)
+    read = (read_run(folder, run, asked(each, inputs)) for run, each in recipes_of(settings, recipe, inputs).items())
+    return StudyTable(tuple(run for run in read if run is not None))
+
+
+def recipes_of(settings: WindowStudy, recipe: Recipe, inputs: Inputs) -> dict[RunKey, Recipe]:
+    """The recipe of every run, in order."""
+    smoothing = width_of(inputs, recipe)
+    return {run: settings.of_run(recipe, *run, smoothing) for run in settings.runs}
 
 
 def checked(analysis: Analysis, settings: WindowStudy, recipe: Recipe) -> Inputs:
@@ -215,6 +233,14 @@ def study_maps(study: StudyTable, image: Image) -> dict[str, dict[str, npt.NDArr
 def suggested_window(atoms: Atoms) -> int:
     """Even side of the window, in pixels, whose inscribed disc holds the first two shells of neighbours.
 
+    See `suggest`.
+    """
+    return suggest(atoms).window
+
+
+def suggest(atoms: Atoms) -> Suggestion:
+    """The window whose inscribed disc holds the first two shells of neighbours, and what it was read off.
+
     The disc, which is what the network sees, reaches the second shell and a standard deviation of the atoms beyond,
     where that is known. Shells are peaks of the radial pair distribution. Where it has no two, as in a glass, the
     side is 2.3 times the distance of neighbours, which is what the automatic window of Extract sub-images always is.
@@ -225,13 +251,14 @@ def suggested_window(atoms: Atoms) -> int:
         Where no frame holds two atoms.
     """
     spacing = neighbour_distance(atoms)
-    found = shells(atoms, spacing)
+    radius, density = pair_distribution(atoms, spacing)
+    found = radius[shells_of(density)]
     if len(found) < 2:
         side = WINDOW_SPACINGS * spacing
     else:
         sigma = float(atoms.features["sigma_px"].median()) if "sigma_px" in atoms.features else 0.0
         side = 2 * (found[1] + (sigma if np.isfinite(sigma) else 0.0))
-    return int(np.clip(2 * round(side / 2), 8, 512))
+    return Suggestion(even(side), radius, density, found)
 
 
 def digest(*arrays: npt.NDArray[Any]) -> str:

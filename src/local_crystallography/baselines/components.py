@@ -36,11 +36,25 @@ class Components:
         (w // 2, w // 2).
     scores
         (n, k), by falling variance.
+    share
+        (k,) of the variance of all pixels that a component explains, of the logarithm of the power for FFT; NaN for NMF
+        and ICA, whose components overlap.
     """
 
     mean: Array
     pictures: Array
     scores: Array
+    share: Array
+
+
+@dataclass(frozen=True)
+class Loadings:
+    """`Components` before anything is scored: `score` gives the (m, k) scores of windows."""
+
+    mean: Array
+    pictures: Array
+    share: Array
+    score: Callable[[Windows], Array]
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,13 @@ def components(sub_images: SubImages, *, method: ComponentMethod, number: int, s
 
 def window_components(windows: Windows, *, method: ComponentMethod, number: int, seed: int) -> Components:
     """Components of windows (n, w, w) or (n, w, w, C) that are known to be finite."""
+    found = window_loadings(windows, method=method, number=number, seed=seed)
+    scores = np.concatenate([found.score(some) for some in parts(windows)])
+    return Components(found.mean, found.pictures, scores, found.share)
+
+
+def window_loadings(windows: Windows, *, method: ComponentMethod, number: int, seed: int) -> Loadings:
+    """What is fitted to a sample of the windows; the scores of all, which can take longer, are left to the caller."""
     pixels = int(np.prod(windows.shape[1:]))
     most = min(len(windows) - 1, pixels)
     if not 1 <= number <= most:
@@ -87,12 +108,15 @@ def window_components(windows: Windows, *, method: ComponentMethod, number: int,
     else:
         fit = (fit_ica if method == "ICA" else fit_pca)(rows, number=number, seed=seed)
     scale = _scale(fit.rows)
-    order = np.argsort(-(fit.transform(rows) * scale).std(axis=0), kind="stable")
-    scores = np.concatenate([fit.transform(rows_of(some)) for some in parts(windows)])
-    return Components(
+    variance = (fit.transform(rows) * scale).var(axis=0)
+    order = np.argsort(-np.sqrt(variance), kind="stable")
+    total = rows.var(axis=0).sum() if method in ("PCA", "FFT") else 0.0
+    share = variance[order] / total if total > 0 else np.full(number, np.nan)
+    return Loadings(
         mean=as_pictures(fit.mean[None], windows)[0],
         pictures=as_pictures((fit.rows / scale[:, None])[order], windows),
-        scores=(scores * scale)[:, order],
+        share=share,
+        score=lambda some: (fit.transform(rows_of(some)) * scale)[:, order],
     )
 
 

@@ -46,11 +46,14 @@ class ClassComponents:
         (k, m, C, w, w) of every class, NaN for a class of fewer than m + 1 sub-images.
     scores
         (n, m) in the components of a sub-image's own class; NaN where it has none.
+    share
+        (k, m) of the variance within a class that a component explains, NaN as the pictures.
     """
 
     mixture: PixelMixture
     pictures: Array
     scores: Array
+    share: Array
 
 
 def pixel_mixture(sub_images: SubImages, *, classes: int, seed: int) -> PixelMixture:
@@ -94,6 +97,7 @@ def class_components(sub_images: SubImages, *, classes: int, number: int, seed: 
     mixture = pixel_mixture(sub_images, classes=classes, seed=seed)
     pictures = np.full((classes, max(number, 0), *mixture.means.shape[1:]), np.nan)
     scores = np.full((len(windows), max(number, 0)), np.nan)
+    share = np.full((classes, max(number, 0)), np.nan)
     counts = np.bincount(mixture.label, minlength=classes)
     pixels = int(np.prod(windows.shape[1:]))
     most = min(counts.max() - 1, pixels)
@@ -105,5 +109,5 @@ def class_components(sub_images: SubImages, *, classes: int, number: int, seed: 
     for name in np.flatnonzero(counts > number):
         rows = np.flatnonzero(mixture.label == name)
         own = window_components(windows[rows], method="PCA", number=number, seed=seed)
-        pictures[name], scores[rows] = own.pictures, own.scores
-    return ClassComponents(mixture, pictures, scores)
+        pictures[name], scores[rows], share[name] = own.pictures, own.scores, own.share
+    return ClassComponents(mixture, pictures, scores, share)

@@ -96,9 +96,9 @@ class ClassReport:
 
 
 def class_report(
-    atoms: Atoms, sub_images: SubImages, vae: Vae | None, *, channel: int = 0, seed: int = 0
+    atoms: Atoms, sub_images: SubImages, vae: Vae | None, *, channel: int = 0, seed: int = 0, column: str = "label"
 ) -> ClassReport:
-    """Tell everything about the classes of atoms, from the column `label`, and `label_probability` and latents if any.
+    """Tell everything about the classes of atoms, from a column, its probability and the latents, if there are any.
 
     A mean sub-image is taken as it was cut: a class of motifs that lie turned against each other is blurred there,
     while the decoded picture shows the motif in the pose of the network. The seed halves the classes at random, for
@@ -109,6 +109,7 @@ def class_report(
     InputError
         Where no atom has a class.
     """
+    atoms = by_column(atoms, column)
     labels, z = _labels(atoms), _latents(atoms, vae)
     pictures = class_pictures(atoms, sub_images, z, channel)
     numbers = np.array([each.number for each in pictures])
@@ -134,6 +135,15 @@ def class_report(
     ]
     between = pairs(means), None if canonical is None else pairs(canonical)
     return ClassReport(tuple(classes), neighbour_classes(atoms, ranks), *between)
+
+
+def by_column(atoms: Atoms, column: str) -> Atoms:
+    """The atoms with the classes of a column, and their probabilities if known, for `label`."""
+    probability = f"{column}_probability"
+    if column == "label" or column not in atoms.features:
+        return atoms if column == "label" else atoms.without(["label"])
+    known = {"label_probability": atoms.features[probability]} if probability in atoms.features else {}
+    return atoms.without(["label_probability"]).with_features(label=atoms.features[column], **known)
 
 
 def neighbour_classes(atoms: Atoms, ranks: npt.NDArray[np.int64]) -> Floats:

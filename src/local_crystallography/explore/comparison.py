@@ -79,6 +79,12 @@ class Correlation:
     difference: Floats
     period: float | None
 
+    @property
+    def deviation(self) -> Floats:
+        """(n,) differences, of what goes round less their mean: networks count angles from anywhere."""
+        less = self.difference - self.offset
+        return self.difference if self.period is None else less - self.period * np.round(less / self.period)
+
 
 @dataclass(frozen=True, eq=False)
 class Pair:
@@ -170,10 +176,7 @@ def atoms_of(runs: Mapping[str, Analysis]) -> dict[str, Atoms]:
             raise InputError(f"{name} came without atoms, a finished run was expected; run it to the end.")
         first = next(iter(runs.values())).image
         if first is None or first.data.shape != run.image.data.shape or (first.data != run.image.data).any():
-            raise InputError(
-                f"{name} came with another image than {next(iter(runs))}, runs on the same one were expected; compare "
-                "those."
-            )
+            raise InputError(f"{name} came with another image than {next(iter(runs))}; compare runs on the same one.")
         found[name] = run.atoms
     return found
 
@@ -210,15 +213,12 @@ def correlation(first: Floats, second: Floats, period: float | None = None) -> C
         return Correlation(np.nan, np.nan, difference, period)
     a, b = first[known], second[known]
     if period is None:
-        varies = np.ptp(a) > 0 and np.ptp(b) > 0
-        return Correlation(
-            float(np.corrcoef(a, b)[0, 1]) if varies else np.nan, float((b - a).mean()), difference, None
-        )
+        value = float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) > 0 and np.ptp(b) > 0 else np.nan
+        return Correlation(value, float((b - a).mean()), difference, None)
     turn = 2 * np.pi / period
     offset = float(np.angle(np.exp(1j * turn * (b - a)).mean())) / turn
-    return Correlation(
-        _circular(turn * a, turn * b), offset, difference - period * np.round(difference / period), period
-    )
+    difference = difference - period * np.round(difference / period)
+    return Correlation(_circular(turn * a, turn * b), offset, difference, period)
 
 
 def _circular(a: Floats, b: Floats) -> float:

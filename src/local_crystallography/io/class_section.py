@@ -11,6 +11,7 @@ from local_crystallography.explore.class_report import ClassEntry, ClassReport, 
 from local_crystallography.explore.class_symmetry import Score, Symmetry
 from local_crystallography.explore.greys import Floats, Limits, grey_limits
 from local_crystallography.explore.manifold import labels_of
+from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.io.page import figure, grid, swatch
 
 if TYPE_CHECKING:
@@ -50,49 +51,48 @@ def class_section(analysis: Analysis) -> str:
     channels = range(sub_images.channels)
     reports = [class_report(atoms, sub_images, analysis.vae, channel=channel) for channel in channels]
     limits = [grey_limits(sub_images, channel) for channel in channels]
-    return class_pictures_grid(reports, limits) + class_tables(reports[0], first_of_several=len(reports) > 1)
+    tables = class_tables(reports[0], analysis.styles, first_of_several=len(reports) > 1)
+    return class_pictures_grid(reports, limits, analysis.styles) + tables
 
 
-def class_pictures_grid(reports: list[ClassReport], limits: list[Limits]) -> str:
+def class_pictures_grid(reports: list[ClassReport], limits: list[Limits], styles: ClassStyles) -> str:
     """Mean and decoded sub-image of every class, channel by channel."""
     figures = []
     for each in zip(*(report.classes[:MOST_CLASSES] for report in reports), strict=True):
         picture = each[0].picture
-        caption = f"{swatch(picture.number)} · {picture.count:,} atoms · {picture.share:.1%}"
+        caption = f"{swatch(styles, picture.number)} · {picture.count:,} atoms · {picture.share:.1%}"
         means = [entry.picture.mean for entry in each]
         figures += _tiles(means, limits, caption, f"Mean sub-image of class {picture.number}")
         decoded = [entry.decoded for entry in each if entry.decoded is not None]
         if decoded:
-            caption = f"{swatch(picture.number)} · decoded"
+            caption = f"{swatch(styles, picture.number)} · decoded"
             figures += _tiles(decoded, limits, caption, f"Decoded image of class {picture.number}")
     return grid("six", figures) + _note(PICTURES)
 
 
-def class_tables(report: ClassReport, *, first_of_several: bool = False) -> str:
+def class_tables(report: ClassReport, styles: ClassStyles, *, first_of_several: bool = False) -> str:
     """What a class report says in numbers, as tables."""
     entries = report.classes[:MOST_CLASSES]
     where = " First channel." if first_of_several else ""
-    parts = [_part("In numbers", _numbers(entries)), _note(NUMBERS)]
-    parts.append(_part("Symmetry of the mean sub-images", _symmetries(entries, "symmetry")))
+    parts = [_part("In numbers", _numbers(entries, styles)), _note(NUMBERS)]
+    parts.append(_part("Symmetry of the mean sub-images", _symmetries(entries, "symmetry", styles)))
     if entries[0].decoded_symmetry is not None:
-        parts.append(_part("Symmetry of the decoded images", _symmetries(entries, "decoded_symmetry")))
-    parts += [_note(SCORES + where), _neighbours(report, entries), _note(NEIGHBOURS)]
+        parts.append(_part("Symmetry of the decoded images", _symmetries(entries, "decoded_symmetry", styles)))
+    parts += [_note(SCORES + where), _neighbours(report, entries, styles), _note(NEIGHBOURS)]
     if len(entries) > 1:
-        parts += [_alike(report, entries), _note(ALIKE + where)]
+        parts += [_alike(report, entries, styles), _note(ALIKE + where)]
     if left_out := len(report.classes) - len(entries):
         parts.append(_note(f"{left_out} more {'class is' if left_out == 1 else 'classes are'} not shown."))
     return "\n".join(parts)
 
 
-def colour_grid(
-    values: Floats, numbers: list[int], *, errors: Floats | None = None, below: Floats | None = None
-) -> str:
+def colour_grid(values: Floats, heads: list[str], *, errors: Floats | None = None, below: Floats | None = None) -> str:
     """A table (k, k) of class against class, the darker the nearer to 1; `below` (k,) is a last row set apart."""
-    head = "".join(f"<th>{swatch(number)}</th>" for number in numbers)
+    head = "".join(f"<th>{each}</th>" for each in heads)
     rows = []
-    for i, number in enumerate(numbers):
-        cells = "".join(_cell(values[i, j], None if errors is None else errors[i, j]) for j in range(len(numbers)))
-        rows.append(f"<tr><th>{swatch(number)}</th>{cells}</tr>")
+    for i, each in enumerate(heads):
+        cells = "".join(_cell(values[i, j], None if errors is None else errors[i, j]) for j in range(len(heads)))
+        rows.append(f"<tr><th>{each}</th>{cells}</tr>")
     if below is not None:
         rows.append(f"<tr><th>all</th>{''.join(_cell(value) for value in below)}</tr>")
     return f'<table style="width: auto"><tr><th></th>{head}</tr>{"".join(rows)}</table>'
@@ -111,7 +111,7 @@ def _tiles(pictures: list[Floats], limits: list[Limits], caption: str, words: st
     return [figure(tile, caption + channel_words(i, len(tiles)), words) for i, tile in enumerate(tiles)]
 
 
-def _numbers(entries: tuple[ClassEntry, ...]) -> str:
+def _numbers(entries: tuple[ClassEntry, ...], styles: ClassStyles) -> str:
     """Counts, shares, certainty, and mean and spread of every latent."""
     latents = range(len(entries[0].spread))
     head = ["Class", "Atoms", "Share", "Sub-images", "Certainty", *(f"z{i}, spread" for i in latents)]
@@ -121,11 +121,11 @@ def _numbers(entries: tuple[ClassEntry, ...]) -> str:
         places = [f"{_number(picture.centroid[i], 2)}, {_number(entry.spread[i], 2)}" for i in latents]
         certain = _number(entry.probability, 3)
         cells = [f"{picture.count:,}", f"{picture.share:.1%}", f"{entry.windows:,}", certain, *places]
-        rows.append([swatch(picture.number), *cells])
+        rows.append([swatch(styles, picture.number), *cells])
     return _table(head, rows)
 
 
-def _symmetries(entries: tuple[ClassEntry, ...], kind: str) -> str:
+def _symmetries(entries: tuple[ClassEntry, ...], kind: str, styles: ClassStyles) -> str:
     """Scores of every class; `kind` is the attribute they are in."""
     found: list[tuple[int, Symmetry | None]] = [(entry.picture.number, getattr(entry, kind)) for entry in entries]
     rows = []
@@ -134,23 +134,24 @@ def _symmetries(entries: tuple[ClassEntry, ...], kind: str) -> str:
             scores = [_score(symmetry.centre), *(_score(symmetry.turns[n]) for n in (3, 4, 6))]
             angle = _number(float(np.degrees(symmetry.mirror_angle)), 0)
             ceiling = _number(symmetry.ceiling, 3)
-            rows.append([swatch(number), *scores, f"{_score(symmetry.mirror)} at {angle}°", ceiling])
+            rows.append([swatch(styles, number), *scores, f"{_score(symmetry.mirror)} at {angle}°", ceiling])
     return _table(["Class", "Centre", "3-fold", "4-fold", "6-fold", "Best mirror", "Ceiling"], rows)
 
 
-def _neighbours(report: ClassReport, entries: tuple[ClassEntry, ...]) -> str:
-    k, numbers = len(entries), [entry.picture.number for entry in entries]
+def _neighbours(report: ClassReport, entries: tuple[ClassEntry, ...], styles: ClassStyles) -> str:
+    k, heads = len(entries), [swatch(styles, entry.picture.number) for entry in entries]
     shares = np.array([entry.picture.share for entry in entries])
-    return _part("Neighbours", colour_grid(report.neighbours[:k, :k], numbers, below=shares))
+    return _part("Neighbours", colour_grid(report.neighbours[:k, :k], heads, below=shares))
 
 
-def _alike(report: ClassReport, entries: tuple[ClassEntry, ...]) -> str:
+def _alike(report: ClassReport, entries: tuple[ClassEntry, ...], styles: ClassStyles) -> str:
     """Every class against every other, turned and mirrored."""
-    k, pairs, numbers = len(entries), report.pairs, [entry.picture.number for entry in entries]
+    k, pairs = len(entries), report.pairs
+    heads = [swatch(styles, entry.picture.number) for entry in entries]
     turned = np.where(np.eye(k, dtype=bool), np.nan, pairs.turned[:k, :k])  # a class is like itself
     beside = [
-        _part("Alike when turned", colour_grid(turned, numbers, errors=pairs.turned_error[:k, :k])),
-        _part("Alike when mirrored", colour_grid(pairs.mirrored[:k, :k], numbers, errors=pairs.mirrored_error[:k, :k])),
+        _part("Alike when turned", colour_grid(turned, heads, errors=pairs.turned_error[:k, :k])),
+        _part("Alike when mirrored", colour_grid(pairs.mirrored[:k, :k], heads, errors=pairs.mirrored_error[:k, :k])),
     ]
     return f'<div style="display: flex; flex-wrap: wrap; gap: 0 40px">{"".join(beside)}</div>'
 

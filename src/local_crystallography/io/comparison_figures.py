@@ -55,17 +55,19 @@ def differences_table(comparison: Comparison) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def comparison_figure(comparison: Comparison, styles: ClassStyles | None = None) -> Figure:
+def comparison_figure(comparison: Comparison, styles: ClassStyles | None = None, frame: int | None = None) -> Figure:
     """Maps of every run, what later ones have otherwise than the first, classes of every pair, and histograms.
 
-    Maps show the first frame. For a column of numbers, tables of classes are clouds of one run against the other.
+    For a column of numbers, tables of classes are clouds of one run against the other.
 
     Parameters
     ----------
     styles
         Names and colours of the classes of the first run; by number and palette without.
+    frame
+        Of a stack, the one that maps show; the first one with atoms without.
     """
-    styles = styles or ClassStyles()
+    styles, frame = styles or ClassStyles(), _first_frame(comparison) if frame is None else frame
     count, pairs = len(comparison.names), comparison.pairs
     columns = 4 if count == 2 else count
     beside = [name for name in BESIDE if all(name in each.beside and _known(each.beside[name]) for each in pairs)]
@@ -78,9 +80,9 @@ def comparison_figure(comparison: Comparison, styles: ClassStyles | None = None)
         grids = [rows[i].subgridspec(1, columns) for i in range(squares)]
         places = iter([grid[j] for grid in grids for j in range(columns)])
         maps = [figure.add_subplot(next(places)) for _ in range(count)]
-        _maps(maps, comparison, styles)
+        _maps(maps, comparison, styles, frame)
         for pair in pairs[: count - 1]:
-            _difference_map(figure.add_subplot(next(places)), comparison, pair)
+            _difference_map(figure.add_subplot(next(places)), comparison, pair, frame)
         if count > 2:
             _matrix(figure.add_subplot(next(places)), comparison)
         for pair in pairs:
@@ -90,13 +92,13 @@ def comparison_figure(comparison: Comparison, styles: ClassStyles | None = None)
     return figure
 
 
-def _maps(many: list[Axes], comparison: Comparison, styles: ClassStyles) -> None:
+def _maps(many: list[Axes], comparison: Comparison, styles: ClassStyles, frame: int) -> None:
     """Atoms of every run in the same colours."""
     how = column_of(comparison.column)
     known = np.concatenate(comparison.values)
     cmap, (low, high) = scale_of(comparison.column, known)
     for axes, (name, atoms), values in zip(many, comparison.atoms.items(), comparison.values, strict=True):
-        shown = np.flatnonzero(atoms.frame == _frame(comparison))
+        shown = np.flatnonzero(atoms.frame == frame)
         look: dict[str, Any] = {"c": values[shown] * how.factor, "cmap": cmap, "plotnonfinite": False}
         look["norm"] = Normalize(low * how.factor, high * how.factor)
         if comparison.of_classes:
@@ -115,10 +117,10 @@ def _maps(many: list[Axes], comparison: Comparison, styles: ClassStyles) -> None
     _scale_bar(many[0], comparison)
 
 
-def _difference_map(axes: Axes, comparison: Comparison, pair: Pair) -> None:
+def _difference_map(axes: Axes, comparison: Comparison, pair: Pair, frame: int) -> None:
     """Where a later run has another value than the first; atoms of only one of them as crosses."""
     first, second = (comparison.atoms[name] for name in pair.names)
-    frame, found = _frame(comparison), pair.found
+    found = pair.found
     here = first.frame[pair.rows[:, 0]] == frame
     yx = comparison.yx(pair)[here]
     if isinstance(found, Agreement):
@@ -137,12 +139,9 @@ def _difference_map(axes: Axes, comparison: Comparison, pair: Pair) -> None:
 
 
 def _painted(axes: Axes, comparison: Comparison, yx: Floats, found: Correlation, here: Any) -> str:
-    """Differences of numbers, of angles less their mean, as networks count them from anywhere; the words of a title."""
+    """Differences of numbers, of angles less their mean; the words of a title."""
     how = column_of(comparison.column)
-    values = found.difference[here]
-    if found.period is not None:
-        values = values - found.offset
-        values = values - found.period * np.round(values / found.period)
+    values = found.deviation[here]
     known = values[np.isfinite(values)]
     reach = (float(np.percentile(np.abs(known), 98)) if len(known) else 0.0) * how.factor or 1.0
     look = {"c": values * how.factor, "cmap": "RdBu_r", "norm": Normalize(-reach, reach), "plotnonfinite": False}
@@ -221,7 +220,7 @@ def _lines(count: int) -> list[dict[str, Any]]:
 def _dots(axes: Axes, comparison: Comparison, yx: Floats, look: dict[str, Any]) -> Any:
     """Atoms as discs that nearly touch, the image's row 0 on top."""
     (top, left), (bottom, right) = _extent(comparison)
-    shown = max(np.count_nonzero(each.frame == _frame(comparison)) for each in comparison.atoms.values())
+    shown = max(np.unique(each.frame, return_counts=True)[1].max(initial=1) for each in comparison.atoms.values())
     pitch = np.sqrt((bottom - top) * (right - left) / max(shown, 1)) / (right - left) * SIDE * 72
     look = {"linewidths": 0, "rasterized": True} | look
     drawn = axes.scatter(yx[:, 1], yx[:, 0], s=(0.65 * pitch) ** 2, **look)
@@ -254,7 +253,7 @@ def _tallness(comparison: Comparison) -> float:
     return float(np.clip((high - low)[0] / (high - low)[1], 0.6, 2.0))
 
 
-def _frame(comparison: Comparison) -> int:
+def _first_frame(comparison: Comparison) -> int:
     return min(int(each.frame.min()) for each in comparison.atoms.values())
 
 

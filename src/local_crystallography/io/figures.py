@@ -16,7 +16,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from local_crystallography.explore.columns import column_of
-from local_crystallography.explore.raster import PALETTE, categorical_colors, scale_of
+from local_crystallography.explore.raster import scale_of
+from local_crystallography.explore.styles import ClassStyles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +75,7 @@ def png(figure: Figure, dpi: int = 130) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def image_figure(image: Image, atoms: Atoms | None = None) -> str:
+def image_figure(image: Image, atoms: Atoms | None = None, styles: ClassStyles | None = None) -> str:
     """First frame of the image with a scale bar, and the atoms on it where given, coloured by class."""
     frame = image.read(0)
     with rc_context(STYLE):
@@ -85,24 +86,23 @@ def image_figure(image: Image, atoms: Atoms | None = None) -> str:
             first = atoms[atoms.frame == 0]
             labels = first.features["label"] if "label" in first.features else np.zeros(len(first))
             spacing = np.sqrt(frame.size / max(len(first), 1)) * 5.6 * 72 / image.shape[1]
-            colors = categorical_colors(labels) / 255
+            colors = (styles or ClassStyles()).colours("label", labels) / 255
             axes.scatter(first.yx[:, 1], first.yx[:, 0], s=(0.45 * spacing) ** 2, c=colors, linewidths=0)
         _scale_bar(axes, image, color="white")
         return png(figure, 140)
 
 
-def map_figure(image: Image, painted: Array, how: Shown | None) -> str:
-    """First frame of a map with colour bar and scale bar; `how` is None for class labels."""
+def map_figure(image: Image, painted: Array, how: Shown | ListedColormap) -> str:
+    """First frame of a map with colour bar and scale bar; `how` are the colours of the classes, for class labels."""
     frame = painted.reshape(-1, *image.shape)[0]
     step = max(1, -(-max(frame.shape) // MOST_PIXELS))
     coarse = frame[::step, ::step]
     with rc_context(STYLE):
         figure, axes = _square(image.shape, width=3.5, beside=0.75)
-        if how is None:
-            classes = int(np.nanmax(frame, initial=0)) + 1
-            colors = ListedColormap(PALETTE[np.arange(classes) % len(PALETTE)])
+        if isinstance(how, ListedColormap):
+            classes = how.N
             norm: Normalize = BoundaryNorm(np.arange(classes + 1) - 0.5, classes)
-            drawn = _show(axes, coarse, image.shape, cmap=colors, norm=norm)
+            drawn = _show(axes, coarse, image.shape, cmap=how, norm=norm)
             figure.colorbar(drawn, ax=axes, ticks=range(classes), fraction=0.05, pad=0.03)
         else:
             drawn = _show(axes, coarse * how.factor, image.shape, cmap=how.cmap, norm=Normalize(*how.limits))
@@ -112,10 +112,18 @@ def map_figure(image: Image, painted: Array, how: Shown | None) -> str:
         return png(figure)
 
 
-def scatter_figure(x: Array, y: Array, labels: Array | None, names: tuple[str, str]) -> str:
+def class_colours(painted: Array, styles: ClassStyles, column: str) -> ListedColormap:
+    """The colours of classes 0, 1, … as far as a map has them."""
+    classes = int(np.nanmax(painted, initial=0)) + 1
+    return ListedColormap(styles.colours(column, np.arange(classes)) / 255)
+
+
+def scatter_figure(
+    x: Array, y: Array, labels: Array | None, names: tuple[str, str], styles: ClassStyles | None = None
+) -> str:
     """Two columns against each other, coloured by class; in a mixed order, so that no class hides another."""
     order = np.random.default_rng(0).permutation(len(x))
-    colors = categorical_colors(np.zeros(len(x)) if labels is None else labels) / 255
+    colors = (styles or ClassStyles()).colours("label", np.zeros(len(x)) if labels is None else labels) / 255
     size = float(np.clip(6000 / max(len(x), 1), 1.2, 14))
     with rc_context(STYLE):
         figure = Figure((4.6, 4.4), layout="constrained")
@@ -125,7 +133,7 @@ def scatter_figure(x: Array, y: Array, labels: Array | None, names: tuple[str, s
         return png(figure)
 
 
-def histogram_figure(values: Array, label: str, labels: Array | None) -> str:
+def histogram_figure(values: Array, label: str, labels: Array | None, styles: ClassStyles | None = None) -> str:
     """How often a column has which value, stacked by class; the outermost 0.5 % are left out."""
     known = np.isfinite(values)
     low, high = np.percentile(values[known], (0.25, 99.75)) if known.any() else (0.0, 1.0)
@@ -137,7 +145,7 @@ def histogram_figure(values: Array, label: str, labels: Array | None) -> str:
         bottom = np.zeros(len(edges) - 1)
         for group in np.unique(groups[known]):
             count, _ = np.histogram(values[known & (groups == group)], edges)
-            color = categorical_colors([group])[0] / 255
+            color = (styles or ClassStyles()).colour("label", int(group))
             axes.bar(edges[:-1], count, np.diff(edges), bottom, align="edge", color=color, linewidth=0)
             bottom += count
         axes.set(xlabel=label, ylabel="Atoms", xlim=(edges[0], edges[-1]))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-import numpy as np
-
-from local_crystallography.explore.raster import PALETTE
+from local_crystallography.explore.styles import ClassStyles
 
 STYLE = """
 body { font: 15px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; color: #1c2330;
@@ -53,7 +51,7 @@ def grid(kind: str, figures: list[str]) -> str:
     return f'<div class="grid {kind}">{"".join(figures)}</div>' if figures else ""
 
 
-def swatch(label: int) -> str:
-    """A label with the colour of its class."""
-    red, green, blue, _ = np.rint(PALETTE[int(label) % len(PALETTE)] * 255).astype(int)
-    return f'<span class="swatch" style="background: rgb({red} {green} {blue})"></span>{int(label)}'
+def swatch(styles: ClassStyles, number: int, column: str = "label") -> str:
+    """The name of a class with its colour."""
+    colour, name = styles.colour(column, int(number)), escape(styles.name(column, int(number)))
+    return f'<span class="swatch" style="background: {colour}"></span>{name}'

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from local_crystallography.data.image import Image
+from local_crystallography.explore.columns import column_of
+from local_crystallography.explore.raster import holds_classes
 from local_crystallography.io.page import STYLE, figure, grid, section, swatch
 from local_crystallography.io.provenance import Provenance
 
@@ -34,6 +36,7 @@ def render(analysis: Analysis, image: Image, provenance: Provenance) -> str:
         section("Classes", _classes(analysis)),
         section("Latents", grid("two", [*_scatter(analysis), *_manifold(analysis)]) + _remarks(analysis.vae)),
         section("What varies within the classes", _within_classes(analysis)),
+        section("Loadings", _loadings(analysis)),
         section("Distributions", grid("four", _histograms(analysis))),
         section("Parameters", _parameters(analysis)),
         section("Provenance", _provenance(provenance)),
@@ -72,9 +75,13 @@ def _atoms(analysis: Analysis, image: Image) -> str:
     figures = [figure(image_figure(image), f"The image.{first}", "Image")]
     if analysis.atoms is not None:
         labels = _labels(analysis.atoms)
-        legend = "" if labels is None else " &ensp;".join(swatch(k) for k in np.unique(labels[labels >= 0]))
+        legend = (
+            "" if labels is None else " &ensp;".join(swatch(analysis.styles, k) for k in np.unique(labels[labels >= 0]))
+        )
         colour = "" if labels is None else f", coloured by class: {legend} (grey: too near an edge)"
-        figures.append(figure(image_figure(image, analysis.atoms), f"Atoms found{colour}.", "Image with atoms"))
+        figures.append(
+            figure(image_figure(image, analysis.atoms, analysis.styles), f"Atoms found{colour}.", "Image with atoms")
+        )
     return grid("two", figures)
 
 
@@ -94,14 +101,14 @@ def _scan(analysis: Analysis, image: Image) -> str:
 
 
 def _maps(analysis: Analysis, image: Image) -> str:
-    from local_crystallography.io.figures import map_figure, shown
+    from local_crystallography.io.figures import class_colours, map_figure, shown
 
     figures = []
     for name, painted in (analysis.maps or {}).items():
         if name.endswith("_decision"):  # in the section on symmetry
             continue
-        how = None if name == "label" else shown(name, painted)
-        title = "Class" if how is None else how.label
+        how = class_colours(painted, analysis.styles, name) if holds_classes(name) else shown(name, painted)
+        title = "Class" if name == "label" else column_of(name).label
         figures.append(figure(map_figure(image, painted, how), f"<b>{escape(title)}</b>", f"Map of {name}"))
     return grid("three", figures)
 
@@ -118,6 +125,12 @@ def _classes(analysis: Analysis) -> str:
     return class_section(analysis)
 
 
+def _loadings(analysis: Analysis) -> str:
+    from local_crystallography.io.loadings_figure import loadings_section
+
+    return loadings_section(analysis)
+
+
 def _scatter(analysis: Analysis) -> list[str]:
     from local_crystallography.io.figures import scatter_figure
 
@@ -125,7 +138,7 @@ def _scatter(analysis: Analysis) -> list[str]:
     if atoms is None or len(latents := _latents(atoms)) < 2:
         return []
     x, y = (atoms.features[name].to_numpy(float) for name in latents[:2])
-    source = scatter_figure(x, y, _labels(atoms), (latents[0], latents[1]))
+    source = scatter_figure(x, y, _labels(atoms), (latents[0], latents[1]), analysis.styles)
     return [figure(source, "Every atom by its first two latents, coloured by class.", "Scatter plot of latents")]
 
 
@@ -157,7 +170,11 @@ def _within_classes(analysis: Analysis) -> str:
     tableaux = _seen(cvae, channels[0] if plane else channels[0][:, :1])
     reach = float(np.nanpercentile(np.abs(tableaux - tableaux.mean(axis=(1, 2), keepdims=True)), 99.9)) or 1.0
     figures = [
-        figure(tableau_figure(tableau, _limits(tableaux), reach), swatch(k), f"What varies within class {k}")
+        figure(
+            tableau_figure(tableau, _limits(tableaux), reach),
+            swatch(analysis.styles, k),
+            f"What varies within class {k}",
+        )
         for k, tableau in zip(cvae.settings.classes[:MOST_TILES], tableaux, strict=False)
     ]
     note = (
@@ -204,7 +221,11 @@ def _histograms(analysis: Analysis) -> list[str]:
     for name in [name for name in wanted if name in atoms.features]:
         values = atoms.features[name].to_numpy(float)
         how = shown(name, values)
-        figures.append(figure(histogram_figure(values * how.factor, how.label, labels), "", f"Histogram of {name}"))
+        figures.append(
+            figure(
+                histogram_figure(values * how.factor, how.label, labels, analysis.styles), "", f"Histogram of {name}"
+            )
+        )
     return figures
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,18 +12,21 @@ from matplotlib import rc_context
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from local_crystallography.classes.matching import matched
 from local_crystallography.data.errors import InputError
-from local_crystallography.explore.raster import categorical_colors
+from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.io.figures import Shown, shown
 from local_crystallography.io.symmetry_figures import GREY, INK, PAPER
+from local_crystallography.io.window_runs import StudyTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
+    from local_crystallography.data.atoms import Atoms
     from local_crystallography.data.image import Image
-    from local_crystallography.io.window_runs import StudyRun, StudyTable
+    from local_crystallography.io.window_runs import StudyRun
 
 HEIGHT = 2.3
 """Of a row, in inches."""
@@ -43,8 +47,29 @@ def agreement_table(study: StudyTable) -> pd.DataFrame:
     return study.agreement.round(4).rename_axis("run").reset_index()
 
 
-def window_figure(study: StudyTable, image: Image) -> Figure:
+def matched_classes(study: StudyTable, earlier: Atoms | None = None) -> StudyTable:
+    """The same runs with classes numbered as those of earlier atoms, by id, that most of theirs are in.
+
+    Without earlier ones that have a label, the first run is the measure.
+    """
+    runs, known = [], None
+    if earlier is not None and "label" in earlier.features:
+        known = pd.Series(earlier.features["label"].to_numpy(), earlier.ids)
+    for run in study.runs:
+        if not run.note:
+            label = run.atoms.features["label"].to_numpy()
+            if known is None:
+                known = pd.Series(label, run.atoms.ids)
+            told = known.reindex(run.atoms.ids).fillna(-1).astype(int)
+            run = replace(run, atoms=run.atoms.with_features(label=matched(label, told)))
+        runs.append(run)
+    return StudyTable(tuple(runs))
+
+
+def window_figure(study: StudyTable, image: Image, styles: ClassStyles | None = None) -> Figure:
     """A row per run with a result: maps of class and angle, histograms of angle and first latent, first frame.
+
+    Classes have the colours of `styles`.
 
     Raises
     ------
@@ -62,6 +87,8 @@ def window_figure(study: StudyTable, image: Image) -> Figure:
         for axes, title in zip(grid[0], ("Class", "Angle", "Angle", "Latent z0"), strict=True):
             axes.set_title(title)
         for row, run in zip(grid, runs, strict=True):
+            colours = (styles or ClassStyles()).colours("label", run.atoms.features["label"]) / 255
+            _map(row[0], run, image, c=colours)
             _row(row, run, image, angular_reach(runs))
     return figure
 
@@ -74,10 +101,9 @@ def angular_reach(runs: Sequence[StudyRun]) -> float:
 
 
 def _row(row: Any, run: StudyRun, image: Image, reach: float) -> None:
-    """The four panels of a run; angles are counted from -reach to reach, in degrees."""
+    """The panels of a run but for its classes; angles are counted from -reach to reach, in degrees."""
     angle, z0 = (run.atoms.features[name].to_numpy(float) for name in ("angle_rad", "z0"))
     how, latent = shown("angle_rad", angle), shown("z0", z0)
-    _map(row[0], run, image, c=categorical_colors(run.atoms.features["label"]) / 255)
     row[0].set_ylabel(f"{run.source}, {run.window} px, seed {run.seed}\n{_count(run.classes, 'class', 'es')}")
     drawn = _map(row[1], run, image, c=angle * how.factor, cmap=how.cmap, norm=Normalize(*how.limits))
     bar = row[1].figure.colorbar(drawn, ax=row[1], fraction=0.05, pad=0.03)
@@ -108,6 +134,7 @@ def _histogram(axes: Axes, values: npt.NDArray[np.float64], how: Shown, limits: 
     """How often a column has which value, in the unit shown."""
     axes.hist(values[np.isfinite(values)] * how.factor, bins=HISTOGRAM_BINS, range=limits, color=GREY, linewidth=0)
     axes.set(xlim=limits, xlabel=how.unit, yticks=[])
+    axes.margins(y=0.15)  # room for words above the bars
 
 
 def _note(axes: Axes, words: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage, signal
 from scipy.spatial import cKDTree
 
@@ -11,13 +14,41 @@ from local_crystallography.positions import Array
 
 SHELL = 1.0
 """Least prominence of a shell of neighbours, over the density of atoms at random places."""
+SIDES = (8, 512)
+"""Of windows, in pixels."""
+COMPARED = (0.75, 1.0, 1.5)
+"""Windows that are worth a comparison, over the one suggested."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A side of the window in pixels, and what tells it: `density` of pairs by `radius`, and its `shells`, in px."""
+
+    window: int
+    radius: Array
+    density: Array
+    shells: Array
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """It, a smaller and a larger one, to be compared."""
+        return tuple(dict.fromkeys(even(share * self.window) for share in COMPARED))
+
+
+def even(side: float) -> int:
+    """The nearest even side that a window can have, in pixels."""
+    return int(np.clip(2 * round(side / 2), *SIDES))
 
 
 def shells(atoms: Atoms, spacing: float) -> Array:
     """Distances of the shells of neighbours in pixels, rising, up to three spacings, that of nearest neighbours."""
     radius, density = pair_distribution(atoms, spacing)
-    places, _ = signal.find_peaks(density, prominence=SHELL)
-    return np.asarray(radius[places], np.float64)
+    return np.asarray(radius[shells_of(density)], np.float64)
+
+
+def shells_of(density: Array) -> npt.NDArray[np.intp]:
+    """Where a pair distribution has its shells, as places in the array."""
+    return np.asarray(signal.find_peaks(density, prominence=SHELL)[0], np.intp)
 
 
 def pair_distribution(atoms: Atoms, spacing: float, *, reach: float = 3.0, step: float = 0.02) -> tuple[Array, Array]:

@@ -237,7 +237,7 @@ class Cluster(Step):
                     f"{self.classes} classes cannot be made of the {shares.shape[1]} components the Bayesian mixture "
                     "keeps; ask for fewer, or take the other mixture."
                 )
-        return merge(shares, classes=self.classes, mistaken=self.mistaken)
+        return merge(shares, points, classes=self.classes, mistaken=self.mistaken)
 
     def _check(self, count: int) -> None:
         """Whether classes can be made of this many points."""

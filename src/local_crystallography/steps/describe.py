@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, cast
+from collections.abc import Container
+from typing import Any, ClassVar, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from local_crystallography.baselines.components import ComponentMethod, components
+from local_crystallography.baselines.loadings import Loading, component_loadings, mixture_loadings
 from local_crystallography.baselines.mixtures import class_components, pixel_mixture
 from local_crystallography.baselines.neighbours import aligned, neighbour_places, shell_number
 from local_crystallography.baselines.zernike import zernike_columns
 from local_crystallography.baselines.zernike import zernike_moments as zernike_moments
 from local_crystallography.baselines.zernike import zernike_orders as zernike_orders
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.progress import Job, Progress, finish
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.steps.base import Step
 
@@ -39,10 +42,10 @@ class Describe(Step):
     makes: ClassVar = "atoms"
     optional: ClassVar = True
 
-    method: Method = Field(
-        "Zernike moments",
-        description="What the columns are. Zernike moments and neighbours aligned do not change as the motif turns; "
-        "all others do. PCA mixture: classes of the pixels, then PCA within each (GMM-PCA).",
+    methods: tuple[Method, ...] = Field(
+        ("Zernike moments",),
+        description="What the columns are, one method or several. Zernike moments and neighbours aligned do not change "
+        "as the motif turns; all others do. PCA mixture: classes of the pixels, then PCA within each (GMM-PCA).",
     )
     order: int = Field(
         8, ge=2, le=20, description="Highest order of the Zernike polynomials; higher sees finer. Of Zernike alone."
@@ -68,14 +71,30 @@ class Describe(Step):
         json_schema_extra={"advanced": True},
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_one_method(cls, given: Any) -> Any:
+        """Recipes and sessions of before have one `method`."""
+        if not isinstance(given, dict) or "method" not in given or "methods" in given:
+            return given
+        return {**{name: value for name, value in given.items() if name != "method"}, "methods": (given["method"],)}
+
+    @field_validator("methods")
+    @classmethod
+    def _in_order(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
+        """Each once and in one order, so that steps that do the same are equal."""
+        if not methods:
+            raise ValueError("No method came, at least one was expected; choose what to describe the atoms by.")
+        return tuple(method for method in get_args(Method) if method in methods)
+
     def resolve(self, sub_images: SubImages, atoms: Atoms) -> Describe:
-        """The same step with the number of neighbours as it is for these atoms, where the method asks for it."""
-        if self.neighbours is not None or not self.method.startswith("neighbours"):
+        """The same step with the number of neighbours as it is for these atoms, where a method asks for it."""
+        if self.neighbours is not None or not any(method.startswith("neighbours") for method in self.methods):
             return self
         return self.model_copy(update={"neighbours": shell_number(strong(atoms, sub_images.atoms))})
 
     def __call__(self, sub_images: SubImages, atoms: Atoms) -> Atoms:
-        """The atoms with the columns of the method; NaN, or class -1, for atoms without a sub-image.
+        """The atoms with the columns of all methods; NaN, or class -1, for atoms without a sub-image.
 
         - Zernike moments: those of `zernike_columns`
         - PCA, NMF, ICA, FFT: `pca0`, `pca1`, …, and so on, the scores of `components`
@@ -91,40 +110,84 @@ class Describe(Step):
             Where the sub-images or atoms are too few, a pixel is not finite, all sub-images are the same, or the order
             is higher than the window has pixels.
         """
-        ids = sub_images.atoms.ids
-        described = atoms.join(ids, self._columns(sub_images, atoms))
+        return finish(self.job(sub_images, atoms))
+
+    def job(self, sub_images: SubImages, atoms: Atoms) -> Job[Atoms]:
+        """The same as a job, which where it is stopped gives the columns of the methods done so far."""
+        tables: list[pd.DataFrame] = []
+        todo = self._different
+        for done, method in enumerate(todo):
+            stop = yield Progress(done / len(todo), f"{method} …")
+            if stop and tables:
+                break
+            tables.append(self._columns(method, sub_images, atoms))
+        described = atoms.join(sub_images.atoms.ids, pd.concat(tables, axis=1))
         if "pixel_label" in described.features:
             label = described.features["pixel_label"].fillna(-1).astype(np.int64)
             described = described.with_features(pixel_label=label)
         return described
 
-    def _columns(self, sub_images: SubImages, atoms: Atoms) -> pd.DataFrame:
+    def loadings(self, sub_images: SubImages, columns: Container[str] | None = None) -> Job[list[Loading]]:
+        """What the columns of PCA, NMF, ICA, FFT and the mixtures look like; a job, which can be stopped.
+
+        Parameters
+        ----------
+        columns
+            Only methods with a column among these; None: all.
+
+        Raises
+        ------
+        InputError
+            As the call.
+        """
+        found: list[Loading] = []
+        kinds = {"PCA mixture": "class_pca0", "pixel mixture": "pixel_label"}
+        kinds |= {method: f"{method.lower()}0" for method in get_args(ComponentMethod)}
+        todo = [each for each in self._different if each in kinds and (columns is None or kinds[each] in columns)]
+        for done, method in enumerate(todo):
+            if (yield Progress(done / len(todo), f"Pictures of {method} …")):
+                break
+            if method in get_args(ComponentMethod):
+                kind = cast(ComponentMethod, method)
+                found += component_loadings(sub_images, method=kind, number=self.components, seed=self.seed)
+            else:
+                number = self.components if method == "PCA mixture" else None
+                found += mixture_loadings(sub_images, classes=self.classes, number=number, seed=self.seed)
+        return found
+
+    @property
+    def _different(self) -> list[Method]:
+        """The methods without those whose columns another one gives too: the classes of both mixtures are the same."""
+        return [each for each in self.methods if each != "pixel mixture" or "PCA mixture" not in self.methods]
+
+    def _columns(self, method: Method, sub_images: SubImages, atoms: Atoms) -> pd.DataFrame:
         """One row per sub-image."""
-        if self.method == "Zernike moments":
+        if method == "Zernike moments":
             return zernike_columns(sub_images, order=self.order, number=self.components)
-        if self.method == "pixel mixture":
+        if method == "pixel mixture":
             mixture = pixel_mixture(sub_images, classes=self.classes, seed=self.seed)
             return pd.DataFrame({"pixel_label": mixture.label, "pixel_label_probability": mixture.probability})
-        if self.method == "PCA mixture":
+        if method == "PCA mixture":
             found = class_components(sub_images, classes=self.classes, number=self.components, seed=self.seed)
             mixture = found.mixture
             return numbered("class_pca", found.scores).assign(
                 pixel_label=mixture.label, pixel_label_probability=mixture.probability
             )
-        if self.method in ("neighbours", "neighbours aligned"):
-            return self._neighbours(sub_images, atoms)
-        method = cast(ComponentMethod, self.method)
-        scores = components(sub_images, method=method, number=self.components, seed=self.seed).scores
+        if method in ("neighbours", "neighbours aligned"):
+            return self._neighbours(method, sub_images, atoms)
+        scores = components(
+            sub_images, method=cast(ComponentMethod, method), number=self.components, seed=self.seed
+        ).scores
         return numbered(method.lower(), scores)
 
-    def _neighbours(self, sub_images: SubImages, atoms: Atoms) -> pd.DataFrame:
+    def _neighbours(self, method: Method, sub_images: SubImages, atoms: Atoms) -> pd.DataFrame:
         number = self.resolve(sub_images, atoms).neighbours
         assert number is not None
         heavy = strong(atoms, sub_images.atoms)
         places = pd.DataFrame(neighbour_places(heavy, number=number), index=heavy.ids)
         z = places.reindex(sub_images.atoms.ids).to_numpy(np.complex128)
         name = "neighbour"
-        if self.method == "neighbours aligned":
+        if method == "neighbours aligned":
             z, name = aligned(z), "aligned"
         return pd.DataFrame(
             {

@@ -1,21 +1,252 @@
-"""The tab of classes."""
+"""The tab of classes: what they look like, how many atoms they have, how symmetric they are, who lies beside whom."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 from qtpy import QtWidgets
 
+from local_crystallography._napari.bench.aside import Aside
 from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.components.classes_sections import Sections
+from local_crystallography._napari.components.classes_tables import Names, number_words
+from local_crystallography._napari.explorer.plot_box import how
+from local_crystallography._napari.manifold.class_views import CLASS_TIP, picture_button, side_by_side
+from local_crystallography._napari.pictures import range_words
+from local_crystallography.analysis import Analysis
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.subimages import SubImages
+from local_crystallography.explore.class_report import ClassEntry, ClassReport, by_column, class_report
+from local_crystallography.explore.greys import Limits, grey, grey_limits
+from local_crystallography.explore.manifold import labels_of
+from local_crystallography.explore.selection import How
+from local_crystallography.explore.styles import ClassStyles
+
+if TYPE_CHECKING:
+    from local_crystallography.models.vae import Vae
+
+COLUMNS = ("label", "hand_label", "pixel_label")
+"""Columns that hold classes of sub-images, the first of which is shown until somebody chooses another."""
+READ = r"z\d+|(hand_|pixel_)?label(_probability)?"
+"""Columns that a report is made of."""
+NO_SUB_IMAGES = "Extract sub-images first: classes are told by what their atoms look like."
+NO_CLASSES = "Cluster first: there are no classes yet."
+LOOKING = "Looking at the classes …"
+SAVE = "Save table …"
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What a report is made of."""
+
+    atoms: Atoms
+    sub_images: SubImages
+    vae: Vae | None
+    column: str
+
+    def same(self, other: Asked | None) -> bool:
+        """Whether the report of the other says the same."""
+        if other is None or self.sub_images is not other.sub_images or self.vae is not other.vae:
+            return False
+        if self.atoms is other.atoms:
+            return self.column == other.column
+        tables = [each.atoms.features.filter(regex=f"^({READ})$") for each in (self, other)]
+        return self.column == other.column and self.atoms.same_atoms(other.atoms) and tables[0].equals(tables[1])
+
+    def made(self) -> tuple[ClassReport, Limits]:
+        """The report, and the values shown black and white."""
+        report = class_report(self.atoms, self.sub_images, self.vae, column=self.column)
+        return report, grey_limits(self.sub_images)
 
 
 class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
-    """To be filled."""
+    """Every class as a picture to click on, and tables below; it works only while it is seen."""
 
     def __init__(self, bench: Workbench, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self.bench = bench
+        self.column, self.save = QtWidgets.QComboBox(), QtWidgets.QPushButton(SAVE)
+        self.message, self.scale = (QtWidgets.QLabel(wordWrap=True) for _ in range(2))
+        self.content, self.sections = QtWidgets.QWidget(), Sections()
+        self.buttons: dict[int, QtWidgets.QToolButton] = {}
+        self.report: ClassReport | None = None
+        self._pictures = QtWidgets.QVBoxLayout()
+        self._limits: Limits = (0.0, 1.0)
+        self._asked: Asked | None = None
+        self._styles = ClassStyles()
+        self._aside = Aside(self)
+        self._lay_out()
+        self.column.activated.connect(lambda _: self.refresh())
+        self.save.clicked.connect(self._on_save_clicked)
+        self.destroyed.connect(lambda: self.leave())
+
+    @property
+    def busy(self) -> bool:
+        """Whether classes are being looked at."""
+        return self._aside.busy
 
     def refresh(self) -> None:
-        """Show what there is now."""
+        """Look at the classes there are now, where they are new."""
+        if not self.isVisible():
+            return
+        work = self.bench.active
+        analysis = None if work is None else work.analysis
+        self._follow_styles(ClassStyles() if analysis is None else analysis.styles)
+        missing = self._offer(analysis)
+        if missing or analysis is None:
+            self._aside.drop()
+            self._asked = self.report = None
+            self._say(missing)
+            return
+        assert analysis.atoms is not None
+        assert analysis.sub_images is not None
+        asked = Asked(analysis.atoms, analysis.sub_images, analysis.vae, self.column.currentText())
+        if asked.same(self._asked):
+            return
+        if self.report is None or self._asked is None or not asked.atoms.same_atoms(self._asked.atoms):
+            self.report = None
+            self._say(LOOKING)
+        self._asked = asked
+        self._aside.ask(asked.made, self._on_made)
 
     def set_theme(self, dark: bool) -> None:
         """Light on dark, or the other way round."""
+        self.sections.set_theme(dark)
+
+    def select(self, number: int, how: How = "replace") -> None:
+        """Select the atoms of a class."""
+        if self._asked is None:
+            return
+        labels = labels_of(by_column(self._asked.atoms, self._asked.column))
+        if labels is not None and len(labels) == len(self.bench.selection):
+            self.bench.selection.apply(np.asarray(labels == number), how, self)
+
+    def write(self, path: Path) -> None:
+        """Write everything that is told of the classes as a table.
+
+        Raises
+        ------
+        InputError
+            Where the place cannot be written to.
+        """
+        if self.report is None or self._asked is None:
+            return
+        table = self.report.to_frame()
+        table.insert(0, "name", [self._styles.name(self._asked.column, number) for number in self.report.numbers])
+        try:
+            table.to_csv(path)
+        except OSError as error:
+            raise InputError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
+
+    def leave(self) -> None:
+        """Listen no more."""
+        self._styles.changed.disconnect(self._on_styles_changed, missing_ok=True)
+
+    def showEvent(self, event: Any) -> None:
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        layout, top, inner = QtWidgets.QVBoxLayout(self), QtWidgets.QHBoxLayout(), QtWidgets.QVBoxLayout(self.content)
+        layout.setContentsMargins(2, 4, 2, 2)
+        inner.setContentsMargins(0, 0, 0, 0)
+        self._pictures.setSpacing(4)
+        self.column.setToolTip("Which classes: those of Cluster, those given by hand, or those of the pixel mixture")
+        self.save.setToolTip("<qt>Write counts, latents, scores with errors and shares of neighbours as csv</qt>")
+        self.scale.setToolTip("All pictures have the same scale of greys")
+        top.addWidget(self.column)
+        top.addStretch()
+        top.addWidget(self.save)
+        inner.addLayout(self._pictures)
+        inner.addWidget(self.scale)
+        inner.addWidget(self.sections)
+        layout.addLayout(top)
+        layout.addWidget(self.message)
+        layout.addWidget(self.content)
+        layout.addStretch()
+        self._say(NO_CLASSES)
+
+    def _offer(self, analysis: Analysis | None) -> str:
+        """Offer the columns there are; what is missing, where there are none."""
+        atoms = None if analysis is None else analysis.atoms
+        features = None if atoms is None else atoms.features
+        names = (
+            [] if features is None else [name for name in COLUMNS if name in features and (features[name] >= 0).any()]
+        )
+        before = self.column.currentText()
+        if [self.column.itemText(i) for i in range(self.column.count())] != names:
+            self.column.clear()
+            self.column.addItems(names)
+            self.column.setCurrentIndex(max(0, self.column.findText(before)))
+        self.column.setVisible(len(names) > 1)
+        if not names:
+            return NO_CLASSES
+        return "" if analysis is not None and analysis.sub_images is not None else NO_SUB_IMAGES
+
+    def _say(self, words: str) -> None:
+        """Say something instead of the classes; nothing: show them."""
+        self.message.setText(words)
+        self.message.setVisible(bool(words))
+        self.content.setVisible(not words)
+        self.save.setEnabled(not words)
+
+    def _follow_styles(self, styles: ClassStyles) -> None:
+        if styles is not self._styles:
+            self.leave()
+            self._styles = styles
+            styles.changed.connect(self._on_styles_changed)
+
+    def _on_made(self, made: tuple[ClassReport, Limits] | InputError) -> None:
+        if isinstance(made, InputError):
+            self.report = None
+            self._say(str(made))
+            return
+        self.report, self._limits = made
+        self._say("")
+        self._show()
+
+    def _on_styles_changed(self, column: str) -> None:
+        if self._asked is not None and column == self._asked.column and self.report is not None:
+            self._show()
+
+    def _show(self) -> None:
+        assert self.report is not None
+        assert self._asked is not None
+        for button in self.buttons.values():
+            button.deleteLater()
+        self.buttons = {each.picture.number: self._button(each) for each in self.report.classes}
+        for button in self.buttons.values():
+            self._pictures.addWidget(button)
+        decoded = ", and decoded at the mean latents" if self.report.decoded_pairs is not None else ""
+        words = f"Mean of the sub-images{decoded}; {range_words(self._limits)}."
+        self.scale.setText(f'<span style="color: gray">{words}</span>')
+        self.sections.show_report(self.report, Names(self._styles, self._asked.column))
+
+    def _button(self, entry: ClassEntry) -> QtWidgets.QToolButton:
+        """The pictures of a class beside what it is called and how many atoms it has."""
+        assert self._asked is not None
+        column, picture = self._asked.column, entry.picture
+        pictures = [picture.mean, *([] if entry.decoded is None else [entry.decoded])]
+        greys = [grey(each, self._limits) for each in pictures]
+        beside = side_by_side(self._styles.colour(column, picture.number), *greys)
+        atoms = f"{picture.count:,} atoms" if picture.count != 1 else "1 atom"
+        lines = [self._styles.name(column, picture.number), atoms, f"{100 * picture.share:.1f} %"]
+        if np.isfinite(entry.probability):
+            lines.append(f"certainty {number_words(entry.probability, 3)}")
+        button = picture_button(beside, "\n".join(lines), CLASS_TIP)
+        button.clicked.connect(lambda _, number=picture.number: self._on_clicked(number))
+        return button
+
+    def _on_clicked(self, number: int) -> None:
+        self.select(number, how(QtWidgets.QApplication.keyboardModifiers()))
+
+    def _on_save_clicked(self) -> None:
+        path, _ = QtWidgets.QFileDialog.getSaveFileName(self, "Save the table of classes", "classes.csv", "CSV (*.csv)")
+        if path:
+            try:
+                self.write(Path(path).with_suffix(".csv"))
+            except InputError as error:
+                self.bench.failed.emit(str(error))

@@ -1,21 +1,216 @@
-"""The tab of loadings."""
+"""The tab of loadings: what the components of PCA, NMF, ICA, FFT and the mixtures look like, and where they score."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
 from qtpy import QtWidgets
 
+from local_crystallography._napari.bench.aside import Aside
+from local_crystallography._napari.bench.work import Work
 from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.components.loadings_list import LoadingsList
+from local_crystallography._napari.components.loadings_pictures import Asked, Made
+from local_crystallography.analysis import Analysis
+from local_crystallography.baselines.loadings import PIXEL_LABEL
+from local_crystallography.data.errors import InputError
+from local_crystallography.explore.selection import How
+from local_crystallography.explore.styles import ClassStyles
+from local_crystallography.steps.describe import Describe
+from local_crystallography.steps.paint_map import DESCRIBED, PaintMap
+
+NOTHING = (
+    "Run Describe with PCA, NMF, ICA, FFT or a mixture first: its components are shown here. Zernike moments and "
+    "neighbours have no pictures."
+)
+WAITING = "The pictures follow when the job that runs has ended."
+MAKING = "Making the pictures …"
+STOPPED = "Stopped early: some pictures are missing."
+LONG = "Describe took {0:.0f} s, and the pictures take about as long."
+QUICK = 20.0
+"""Seconds of Describe up to which the pictures are made without being asked for."""
 
 
 class LoadingsPanel(QtWidgets.QWidget):  # type: ignore[misc]
-    """To be filled."""
+    """A button per component; it works only while it is seen."""
 
     def __init__(self, bench: Workbench, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self.bench = bench
+        self.message, self.list = QtWidgets.QLabel(wordWrap=True), LoadingsList()
+        self.make, self.save = QtWidgets.QPushButton("Make the pictures"), QtWidgets.QPushButton("Save figure …")
+        self.made: Made | None = None
+        self._asked: Asked | None = None
+        self._by_hand: Asked | None = None
+        self._due: tuple[Work, str] | None = None
+        self._styles = ClassStyles()
+        self._saving = Aside(self)
+        self._lay_out()
+        self.make.clicked.connect(self._on_make_clicked)
+        self.save.clicked.connect(self._on_save_clicked)
+        self.list.painted.connect(self.paint_column)
+        self.list.chosen.connect(self.select)
+        self.destroyed.connect(lambda: self.leave())
+
+    @property
+    def busy(self) -> bool:
+        """Whether a figure is being written."""
+        return self._saving.busy
 
     def refresh(self) -> None:
-        """Show what there is now."""
+        """Make the pictures of what there is now, where they are new."""
+        if not self.isVisible():
+            return
+        work = self.bench.active
+        analysis = None if work is None else work.analysis
+        self._follow_styles(ClassStyles() if analysis is None else analysis.styles)
+        self._show_due()
+        asked = None if analysis is None else asked_of(analysis)
+        if asked is None or analysis is None:
+            self._forget(NOTHING)
+        elif not asked.same(self._asked):
+            self._forget(WAITING)
+            if not self.bench.running:
+                self._ask(asked, analysis.seconds.get("describe", 0.0))
 
     def set_theme(self, dark: bool) -> None:
         """Light on dark, or the other way round."""
+
+    def paint_column(self, column: str) -> None:
+        """Show the map of a column and no other; where it is not painted yet, that is done first."""
+        work = self.bench.active
+        if work is None or self.bench.running:
+            return
+        self._due = work, column
+        maps = work.analysis.maps
+        if maps is None or column not in maps:
+            self.bench.run((painting(work.analysis, column),), again=True)
+        self._show_due()
+
+    def select(self, number: int, how: How = "replace") -> None:
+        """Select the atoms of a class of the pixel mixture."""
+        if self.made is not None:
+            labels = self.made.asked.atoms.features[PIXEL_LABEL].to_numpy()
+            if len(labels) == len(self.bench.selection):
+                self.bench.selection.apply(np.asarray(labels == number), how, self)
+
+    def save_figure(self, path: Path) -> None:
+        """Write the pictures, as what the path ends in."""
+        from local_crystallography.io.loadings_figure import save_loadings
+
+        if (made := self.made) is not None:
+            styles = self._styles
+            self._saving.ask(lambda: save_loadings(path, made.loadings, styles), self._on_saved)
+
+    def leave(self) -> None:
+        """Listen no more."""
+        self._styles.changed.disconnect(self._on_styles_changed, missing_ok=True)
+
+    def showEvent(self, event: Any) -> None:
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        layout, top = QtWidgets.QVBoxLayout(self), QtWidgets.QHBoxLayout()
+        layout.setContentsMargins(2, 4, 2, 2)
+        self.make.setToolTip("<qt>Fit the components again, as Describe did, for their pictures</qt>")
+        self.save.setToolTip("<qt>Write all pictures as a figure: png, pdf or svg</qt>")
+        top.addStretch()
+        top.addWidget(self.save)
+        layout.addLayout(top)
+        for part in (self.message, self.make, self.list):
+            layout.addWidget(part)
+        layout.addStretch()
+        self._forget(NOTHING)
+
+    def _ask(self, asked: Asked, seconds: float) -> None:
+        """Begin, or offer to where it takes long."""
+        by_hand = self._by_hand is not None and asked.same(self._by_hand)
+        if seconds > QUICK and not by_hand:
+            self._say(LONG.format(seconds), offer=True)
+            return
+        self._asked = asked
+        self._say(MAKING)
+        self.bench.job(asked.job, lambda made: self._on_made(asked, made))
+
+    def _on_made(self, asked: Asked, made: Made | InputError) -> None:
+        if asked is not self._asked:
+            return
+        if isinstance(made, InputError):
+            self._say(str(made))
+            return
+        self.made = made
+        missing = {*asked.columns} - {each.column for each in made.loadings}
+        self._say(STOPPED if missing else "", offer=bool(missing))
+        self.save.setEnabled(bool(made.loadings))
+        self.list.show_made(made, self._styles)
+
+    def _forget(self, words: str) -> None:
+        """Show words instead of the pictures there were."""
+        if self.made is not None:
+            self.list.show_made(None, self._styles)
+        self.made = self._asked = None
+        self.save.setEnabled(False)
+        self._say(words)
+
+    def _say(self, words: str, *, offer: bool = False) -> None:
+        self.message.setText(words)
+        self.message.setVisible(bool(words))
+        self.make.setVisible(offer)
+
+    def _show_due(self) -> None:
+        """Show the map that was asked for, once it is painted, and hide the others."""
+        if self._due is None or self.bench.running:
+            return
+        (work, column), self._due = self._due, None
+        if work is self.bench.active and column in (work.analysis.maps or {}):
+            for name in work.analysis.maps or {}:
+                if (layer := work.results.get(name)) is not None:
+                    layer.visible = name == column
+
+    def _follow_styles(self, styles: ClassStyles) -> None:
+        if styles is not self._styles:
+            self.leave()
+            self._styles = styles
+            styles.changed.connect(self._on_styles_changed)
+
+    def _on_styles_changed(self, column: str) -> None:
+        if column == PIXEL_LABEL and self.made is not None:
+            self.list.show_made(self.made, self._styles)
+
+    def _on_make_clicked(self) -> None:
+        analysis = None if self.bench.active is None else self.bench.active.analysis
+        self._by_hand = None if analysis is None else asked_of(analysis)
+        self._asked = None
+        self.refresh()
+
+    def _on_save_clicked(self) -> None:
+        from local_crystallography.io.manifold_figure import TYPES
+
+        kinds = ";;".join(f"{name} (*{end})" for name, end in TYPES.items())
+        path, kind = QtWidgets.QFileDialog.getSaveFileName(self, "Save the loadings", "loadings.png", kinds)
+        if path:
+            end = next((end for name, end in TYPES.items() if kind.startswith(name)), ".png")
+            self.save_figure(Path(path) if Path(path).suffix in TYPES.values() else Path(f"{path}{end}"))
+
+    def _on_saved(self, done: Path | InputError) -> None:
+        if isinstance(done, InputError):
+            self.bench.failed.emit(str(done))
+
+
+def asked_of(analysis: Analysis) -> Asked | None:
+    """What pictures an analysis gives; None where Describe has made no column that has any."""
+    step, atoms = cast(Describe | None, analysis.used.get("describe")), analysis.atoms
+    if step is None or atoms is None or analysis.sub_images is None or analysis.image is None:
+        return None
+    columns = tuple(name for name in analysis.columns.get("describe", []) if DESCRIBED.fullmatch(name))
+    return Asked(step, analysis.sub_images, atoms, columns, analysis.image.shape) if columns else None
+
+
+def painting(analysis: Analysis, column: str) -> PaintMap:
+    """What paints a column beside the maps there are; all that are usual, where there are none."""
+    asked = analysis.asked.get("paint_map")
+    if isinstance(asked, PaintMap) and analysis.maps is not None:
+        return asked.model_copy(update={"columns": tuple(dict.fromkeys([*analysis.maps, column]))})
+    return PaintMap()

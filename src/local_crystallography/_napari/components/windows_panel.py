@@ -1,24 +1,254 @@
-"""The tab of windows."""
+"""The tab of windows: a training for every window, source and seed, and what comes of it side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-from qtpy import QtWidgets
+from pydantic import ValidationError
+from qtpy import QtCore, QtWidgets
 
+from local_crystallography._napari.bench.aside import Aside
+from local_crystallography._napari.bench.work import Work
 from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.bench.worker import Report
+from local_crystallography._napari.components.windows_figure import (
+    FigureWindow,
+    drawn,
+    write_study_figure,
+    write_tables,
+)
+from local_crystallography._napari.components.windows_layers import SHOWN, show_maps
+from local_crystallography._napari.components.windows_results import WindowsResults
+from local_crystallography._napari.components.windows_setup import WindowsSetup
+from local_crystallography._napari.figure_writer import ask_figure
+from local_crystallography.analysis import Analysis
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import Job
+from local_crystallography.io.window_runs import StudyRun, StudyTable
 from local_crystallography.recipe import Recipe
+from local_crystallography.steps.base import sentence
+from local_crystallography.window_study import WindowStudy, finished_runs, run_window_study, study_maps
+
+RUN_TIP = (
+    "Train once for every window, source and seed, with the settings of the main panel, and sort the atoms of each "
+    "training into classes. What is done stays when you cancel"
+)
+STEPS = ("extract_sub_images", "train_vae", "encode", "cluster")
+"""What a run consists of."""
+STALE = "⚠ The settings of the main panel have changed since; Run study follows them."
+WORDS = "Runs that the folder holds already are not done again."
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A study of one image: what is asked for, with the recipe of then, and the atoms it is of."""
+
+    work: Work
+    atoms: Atoms
+    settings: WindowStudy
+    recipe: Recipe
+    folder: Path
+
+    @property
+    def parts(self) -> tuple[Analysis, WindowStudy, Recipe, Path]:
+        """What `run_window_study` takes."""
+        return self.work.analysis, self.settings, self.recipe, self.folder
+
+    def follows(self, recipe: Recipe) -> bool:
+        """Whether a recipe asks for the same, window and source aside."""
+        one, other = (self.settings.of_run(each, "image", 8, 0, 1.0) for each in (self.recipe, recipe))
+        return all(getattr(one, name) == getattr(other, name) for name in STEPS)
 
 
 class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
-    """To be filled."""
+    """What is asked for above, what came of it below."""
+
+    chosen = QtCore.Signal(object)
+    """The step ExtractSubImages of the run whose window is to be used."""
 
     def __init__(self, bench: Workbench, recipe: Callable[[], Recipe], parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self.bench, self.recipe = bench, recipe
+        self.setup, self.results = WindowsSetup(), WindowsResults()
+        self.button = QtWidgets.QPushButton("Run study")
+        self.message, self.stale = QtWidgets.QLabel(WORDS, wordWrap=True), QtWidgets.QLabel(STALE, wordWrap=True)
+        self.window_of_figure = FigureWindow(self)
+        self._studies: dict[str, tuple[Asked, StudyTable]] = {}
+        self._shown: StudyTable | None = None
+        self._styles: dict[str, Any] = {}
+        self._running: Asked | None = None
+        self._run = ""
+        self._aside = Aside(self)
+        self._lay_out()
+        self.button.clicked.connect(self._on_run_clicked)
+        self.setup.changed.connect(self.refresh)
+        self.results.asked.connect(self._on_asked)
+        bench.reported.connect(self._on_reported)
+
+    @property
+    def busy(self) -> bool:
+        """Whether distances are counted, runs read or pictures drawn."""
+        return self._aside.busy or self.setup.busy or self.results.busy
+
+    @property
+    def asked(self) -> Asked | None:
+        """The study shown of the active image; None where there is none, or its atoms are others now."""
+        work = self.bench.active
+        asked, _ = self._studies.get("" if work is None else work.key, (None, None))
+        return asked if asked is not None and asked.atoms.same_atoms(asked.work.analysis.atoms) else None
 
     def refresh(self) -> None:
-        """Show what there is now."""
+        """Suggest a window for the atoms there are now; a study of other atoms goes."""
+        work = self.bench.active
+        self.setup.follow(work)
+        atoms = None if work is None else work.analysis.atoms
+        ready = atoms is not None and len(atoms) > 0 and not self.bench.running
+        self.button.setEnabled(ready)
+        # what is of a layer that is gone is not to be kept
+        self._studies = {key: kept for key, kept in self._studies.items() if self.bench.works.holds(kept[0].work)}
+        asked = self.asked
+        study = None if asked is None else self._studies[asked.work.key][1]
+        styles = {} if asked is None else asked.work.analysis.styles.to_dict()
+        if study is not self._shown or styles != self._styles:
+            self._shown, self._styles = study, styles
+            self._show(asked, study)
+        self.stale.setVisible(asked is not None and not self.bench.running and not self._follows(asked))
+        self.results.set_ready(not self.bench.running)
 
     def set_theme(self, dark: bool) -> None:
         """Light on dark, or the other way round."""
+        self.setup.set_theme(dark)
+
+    def _lay_out(self) -> None:
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(2, 4, 2, 2)
+        for part in (self.setup, self.button, self.message, self.stale, self.results):
+            layout.addWidget(part)
+        layout.addStretch(1)
+        self.button.setToolTip(f"<qt>{RUN_TIP}</qt>")
+
+    def _on_run_clicked(self) -> None:
+        work = self.bench.active
+        if work is None or self.bench.running or (atoms := work.analysis.atoms) is None:
+            return
+        try:
+            asked = Asked(work, atoms, self.setup.study(), self._recipe(), self.setup.place)
+        except InputError as error:
+            self.message.setText(f"⚠ {error}")
+            return
+        self._running, self._run = asked, ""
+        self.message.setText(f"Training {len(asked.settings.runs)} networks, one after the other …")
+        self.bench.job(partial(_study, asked), partial(self._on_studied, asked))
+
+    def _recipe(self) -> Recipe:
+        try:
+            return self.recipe()
+        except ValidationError as error:
+            raise InputError(f"The settings of the main panel do not fit together: {sentence(error)}") from error
+
+    def _follows(self, asked: Asked) -> bool:
+        try:
+            return asked.follows(self._recipe())
+        except InputError:
+            return False
+
+    def _on_reported(self, report: Report) -> None:
+        """Another run has begun: look for those that are done."""
+        run = report.progress.message.partition(":")[0]
+        if self._running is not None and run != self._run:
+            self._run = run
+            self._aside.ask(partial(_finished, self._running), partial(self._on_found, self._running))
+
+    def _on_found(self, asked: Asked, study: StudyTable | InputError) -> None:
+        if isinstance(study, StudyTable) and study.runs and self._running is asked:
+            self._keep(asked, study)
+
+    def _on_studied(self, asked: Asked, study: StudyTable | InputError) -> None:
+        self._running = None
+        if isinstance(study, InputError):
+            self.message.setText(f"⚠ {study}")
+            return
+        failed, wanted = sum(bool(run.note) for run in study.runs), len(asked.settings.runs)
+        self.message.setText(
+            f"{len(study.runs) - failed} of {wanted} runs are done{f', {failed} failed' if failed else ''}."
+            + (" Run study goes on with the others." if len(study.runs) < wanted else "")
+        )
+        self._keep(asked, study)
+
+    def _keep(self, asked: Asked, study: StudyTable) -> None:
+        from local_crystallography.io.window_figures import matched_classes
+
+        self._studies[asked.work.key] = asked, matched_classes(study, asked.work.analysis.atoms)
+        self.refresh()
+
+    def _show(self, asked: Asked | None, study: StudyTable | None) -> None:
+        if asked is None or study is None:
+            self.message.setText(WORDS)
+            self.results.setVisible(False)
+        elif (image := asked.work.analysis.image) is not None:
+            self.results.show_study(study, image.shape, asked.work.analysis.styles)
+
+    def _on_asked(self, what: str) -> None:
+        asked, run = self.asked, self.results.run
+        if asked is None or self._shown is None or (image := asked.work.analysis.image) is None:
+            return
+        everything = self._shown, image, asked.work.analysis.styles
+        if what == "use" and run is not None:
+            self._use(asked, run)
+        elif what == "maps" and run is not None:
+            self.bench.compute(f"Painting {run.name} …", lambda: self._painted(asked, run))
+        elif what == "enlarge":
+            self.bench.compute("Drawing runs …", lambda: partial(self.window_of_figure.show_png, drawn(*everything)))
+        elif what == "figure" and (path := ask_figure(self, "windows.png")):
+            self.bench.compute("Writing …", lambda: self._written(write_study_figure, Path(path), *everything))
+        elif what == "table" and (path := ask_table(self)):
+            try:
+                write_tables(Path(path), self._shown)
+            except InputError as error:
+                self.message.setText(f"⚠ {error}")
+
+    def _use(self, asked: Asked, run: StudyRun) -> None:
+        """Tell the step as the run had it."""
+        extract = asked.recipe.extract_sub_images
+        cut: dict[str, Any] = {"source": run.source, "window_size": run.window}
+        try:
+            kept = Recipe.from_toml(asked.folder / run.name / "recipe.toml").extract_sub_images
+            cut["smoothing"] = kept.smoothing
+        except (OSError, InputError):
+            pass  # the folder is gone; only a smoothed image needs the width
+        self.chosen.emit(extract.model_copy(update=cut))
+        self.message.setText(f"Extract sub-images takes windows of {run.window} px of the {run.source} now.")
+
+    def _painted(self, asked: Asked, run: StudyRun) -> Callable[[], object]:
+        image = asked.work.analysis.image
+        assert image is not None
+        maps = study_maps(StudyTable((run,)), image)[run.name]
+        wanted = {column: values for column, values in maps.items() if SHOWN.fullmatch(column)}
+        return lambda: show_maps(self.bench.viewer, asked.work, run.name, wanted)
+
+    def _written(self, write: Callable[..., None], path: Path, *what: Any) -> Callable[[], object]:
+        write(path, *what)
+        return lambda: self.message.setText(f"Written to {path}.")
+
+
+def _study(asked: Asked) -> Job[StudyTable | InputError]:
+    """The study, or why there is none."""
+    try:
+        return (yield from run_window_study(*asked.parts))
+    except InputError as error:
+        return error
+
+
+def _finished(asked: Asked) -> StudyTable:
+    return finished_runs(*asked.parts)
+
+
+def ask_table(parent: QtWidgets.QWidget) -> str:
+    """Where to write a table, with its ending; empty when the user thinks better of it."""
+    path, _ = QtWidgets.QFileDialog.getSaveFileName(parent, "Save table", "windows.csv", "CSV (*.csv)")
+    return f"{path}.csv" if path and not Path(path).suffix else str(path)

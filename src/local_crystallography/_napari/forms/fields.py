@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
@@ -130,6 +131,47 @@ class Words(QtWidgets.QLineEdit):  # type: ignore[misc]
         self.setPlaceholderText(f"auto: {', '.join(value)}" if value else "auto")
 
 
+class Numbers(QtWidgets.QLineEdit):  # type: ignore[misc]
+    """Whole numbers between commas."""
+
+    def set(self, value: tuple[int, ...]) -> None:
+        """Show numbers."""
+        self.setText(", ".join(map(str, value)))
+
+    def get(self) -> tuple[int | str, ...]:
+        """The numbers as written; words that are none are left to the model to refuse."""
+        words = filter(None, re.split(r"[,;\s]+", self.text()))
+        return tuple(int(word) if word.isdecimal() else word for word in words)
+
+
+class Checks(QtWidgets.QWidget):  # type: ignore[misc]
+    """Some of a few words, each with a box to tick."""
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        super().__init__()
+        self.boxes = {word: QtWidgets.QCheckBox(word) for word in words}
+        columns = 2 if len(words) <= 4 else 1  # or names would make the dock wider
+        layout = QtWidgets.QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        for place, box in enumerate(self.boxes.values()):
+            layout.addWidget(box, *divmod(place, columns))
+
+    def setToolTip(self, words: str) -> None:
+        """Say it of every box."""
+        for part in (super(), *self.boxes.values()):
+            part.setToolTip(words)
+
+    def set(self, value: tuple[str, ...]) -> None:
+        """Tick words."""
+        for word, box in self.boxes.items():
+            box.setChecked(word in value)
+
+    def get(self) -> tuple[str, ...]:
+        """The words ticked."""
+        return tuple(word for word, box in self.boxes.items() if box.isChecked())
+
+
 class PathBox(QtWidgets.QWidget):  # type: ignore[misc]
     """The name of a file, which may exist or not; empty for none."""
 
@@ -225,8 +267,16 @@ def field_widget(info: FieldInfo) -> Any:
     if kind is Path and optional:
         return PathBox()
     if get_origin(kind) is tuple:
-        return Words() if str in get_args(kind) else RegionBox()
+        return _tuple_widget(get_args(kind)[0])
     raise TypeError(f"There is no widget for a field of type {info.annotation}.")
+
+
+def _tuple_widget(of: Any) -> Any:
+    """The widget of a field that holds any number of things of a type."""
+    if get_origin(of) is Literal:
+        return Checks(get_args(of))
+    plain = get_args(of)[0] if get_origin(of) is Annotated else of
+    return {str: Words, int: Numbers}.get(plain, RegionBox)()
 
 
 def _bounds(info: FieldInfo) -> tuple[float, float]:

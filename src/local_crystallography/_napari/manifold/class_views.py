@@ -67,9 +67,9 @@ class ClassList(Column):
         if gallery is not None:
             for each, centroid in zip(gallery.classes, gallery.centroids, strict=True):
                 name, colour = styles.name(COLUMN, each.number), styles.colour(COLUMN, each.number)
-                picture = _side_by_side(colour, grey(each.mean, gallery.limits), grey(centroid, gallery.limits))
+                picture = side_by_side(colour, grey(each.mean, gallery.limits), grey(centroid, gallery.limits))
                 atoms = f"{each.count:,} atoms" if each.count != 1 else "1 atom"
-                button = _picture_button(picture, f"{name}\n{atoms}\n{100 * each.share:.1f} %")
+                button = picture_button(picture, f"{name}\n{atoms}\n{100 * each.share:.1f} %")
                 button.clicked.connect(lambda _, number=each.number: self._on_clicked(number))
                 self.buttons[each.number] = button
         self.fill(list(self.buttons.values()))
@@ -103,14 +103,15 @@ def _words(words: str) -> QtWidgets.QLabel:
     return QtWidgets.QLabel(f'<span style="color: gray">{words}</span>', wordWrap=True)
 
 
-def _picture_button(picture: Colors, words: str) -> QtWidgets.QToolButton:
+def picture_button(picture: Colors, words: str, tip: str = CLASS_TIP, high: int = SIDE) -> QtWidgets.QToolButton:
+    """A button as wide as there is room, with a picture so many points high and words beside it."""
     button = QtWidgets.QToolButton()
     height, width, _ = picture.shape
-    side = round(SIDE * width / height)
+    side = round(high * width / height)
     button.setIcon(QtGui.QIcon(pixmap(picture, side, button.devicePixelRatioF())))
-    button.setIconSize(QtCore.QSize(side, SIDE))
+    button.setIconSize(QtCore.QSize(side, high))
     button.setText(words)
-    button.setToolTip(f"<qt>{CLASS_TIP}</qt>")
+    button.setToolTip(f"<qt>{tip}</qt>")
     button.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
     button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Expanding, QtWidgets.QSizePolicy.Policy.Fixed)
     button.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
@@ -130,7 +131,7 @@ def _pair(left: Colors, right: Colors) -> QtWidgets.QWidget:
     return both
 
 
-def _side_by_side(colour: str, *pictures: Colors) -> Colors:
+def side_by_side(colour: str, *pictures: Colors) -> Colors:
     """Pictures of one height beside a strip of a colour #rrggbb."""
     height = len(pictures[0])
     strip, gap = np.zeros((height, STRIP, 4), np.uint8), np.zeros((height, GAP, 4), np.uint8)

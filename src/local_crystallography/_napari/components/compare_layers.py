@@ -1,0 +1,87 @@
+"""What differs between two runs, painted on the image in a points layer of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from napari.layers import Layer
+
+from local_crystallography._napari.bench.work import Work
+from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.components.compare_pictures import difference_colours
+from local_crystallography._napari.components.compare_runs import mark_of
+from local_crystallography._napari.viewer import layers
+from local_crystallography.explore.columns import column_of
+from local_crystallography.explore.comparison import Agreement, Comparison, Pair
+
+COMPARED = "compared"
+"""What a layer of differences notes of the runs."""
+SIZE = 1.6
+"""Diameter of a point over that of an atom's, so that it is seen around it."""
+
+
+def works(bench: Workbench) -> Iterator[Work]:
+    """The works on the images of the viewer, the active one first."""
+    if bench.active is not None:
+        yield bench.active
+    for layer in bench.viewer.layers:
+        work = bench.works.get(str(layer.unique_id))
+        if work is not None and work is not bench.active:
+            yield work
+
+
+def work_of(bench: Workbench, image: str) -> Work | None:
+    """The work whose image has a mark, the active one for a mark that is not known; None without."""
+    for work in works(bench):
+        if work.analysis.image is not None and (not image or mark_of(work.analysis.image) == image):
+            return work
+    return None
+
+
+def painted(work: Work, comparison: Comparison, pair: Pair) -> layers.LayerData:
+    """Of classes the atoms that differ, of numbers all, by how much; named by the runs and the column."""
+    first, second = (comparison.atoms[name][rows] for name, rows in zip(pair.names, pair.rows.T, strict=True))
+    of_classes = isinstance(pair.found, Agreement)
+    told = pair.found.differ if isinstance(pair.found, Agreement) else np.isfinite(pair.found.deviation)
+    shown, atoms = np.flatnonzero(told), first[told]
+    features = _values(comparison, pair, shown).assign(id=atoms.ids, id_second=second.ids[shown])
+    title = column_of(comparison.column).title
+    arguments = {
+        "name": f"{title} {'differs' if of_classes else 'difference'}: {pair.names[1]} / {pair.names[0]}",
+        "features": features,
+        "feature_defaults": layers.feature_defaults(features),
+        "size": (SIZE if of_classes else 1.0) * layers.point_size(first),
+        "face_color": difference_colours(pair)[shown] / 255 if len(shown) else "red",
+        "border_width": 0.0,
+        "metadata": {layers.KEY: {"of": work.key, COMPARED: [*pair.names, comparison.column]}},
+    }
+    return layers.coordinates(atoms, work.results.stack), {**arguments, **layers.placement_of(work.layer)}, "points"
+
+
+def put(viewer: Any, new: layers.LayerData) -> Any:
+    """Show differences on top of all, in the layer that shows those of the same runs, if there is one."""
+    note = new[1]["metadata"][layers.KEY]
+    for layer in viewer.layers:
+        if layers.note_of(layer).get(COMPARED) == note[COMPARED] and layers.note_of(layer).get("of") == note["of"]:
+            layers.update(layer, new)
+            layer.visible = True
+            return layer
+    selected = set(viewer.layers.selection)
+    layer = Layer.create(*new)
+    viewer.layers.append(layer)
+    viewer.layers.selection = selected
+    return layer
+
+
+def _values(comparison: Comparison, pair: Pair, shown: Any) -> pd.DataFrame:
+    """What both runs say of the atoms shown, and the difference of numbers in the unit shown."""
+    values = {
+        f"{comparison.column}_{which}": comparison.values[run][rows[shown]]
+        for which, run, rows in zip(("first", "second"), pair.runs, pair.rows.T, strict=True)
+    }
+    if not isinstance(pair.found, Agreement):
+        values["difference"] = pair.found.deviation[shown]
+    return pd.DataFrame(values)

@@ -1,0 +1,116 @@
+"""What the columns of the baselines look like: eigen-images, parts, and means of classes of the pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from local_crystallography.baselines.components import ComponentMethod, window_loadings
+from local_crystallography.baselines.mixtures import class_components, pixel_mixture
+from local_crystallography.baselines.pixels import checked
+from local_crystallography.data.subimages import SubImages
+
+Array = npt.NDArray[np.float64]
+
+PIXEL_LABEL = "pixel_label"
+"""The column of the classes of the mixture over pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loading:
+    """One picture.
+
+    Parameters
+    ----------
+    method
+        What it is of, as Describe calls it.
+    column
+        The column with the scores of the atoms; `pixel_label` for the mean of a class.
+    picture
+        (C, w, w), as the pictures of `Components`, or the mean sub-image of a class.
+    share
+        Of the variance it explains, within its class for PCA mixture; of all sub-images for the mean of a class; NaN
+        where there is none.
+    number
+        The class of the mixture it is of; None for all sub-images.
+    """
+
+    method: str
+    column: str
+    picture: Array
+    share: float
+    number: int | None = None
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether it is the mean of a class."""
+        return self.column == PIXEL_LABEL
+
+    @property
+    def signed(self) -> bool:
+        """Whether it is read from 0 to either side."""
+        return self.method != "NMF" and not self.is_mean
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Values at the ends of its colours: 0 is in the middle where it is signed, and at the start for NMF."""
+        low, high = float(self.picture.min()), float(self.picture.max())
+        reach = max(abs(low), abs(high)) or 1.0
+        if self.signed:
+            return -reach, reach
+        low = low if self.is_mean else 0.0
+        return low, high if high > low else low + 1
+
+    @property
+    def channels_below(self) -> Array:
+        """(C * w, w) the channels one below the other."""
+        return self.picture.reshape(-1, self.picture.shape[-1])
+
+
+def grouped(loadings: Sequence[Loading]) -> list[list[Loading]]:
+    """The pictures of one method together, and of a mixture with components those of one class."""
+    groups: dict[tuple[str, int | None], list[Loading]] = {}
+    for each in loadings:
+        groups.setdefault((each.method, each.number if each.method == "PCA mixture" else None), []).append(each)
+    return list(groups.values())
+
+
+def component_loadings(sub_images: SubImages, *, method: ComponentMethod, number: int, seed: int) -> list[Loading]:
+    """The pictures of `components` with the same settings; the atoms are not scored, so it is quicker.
+
+    Raises
+    ------
+    InputError
+        As `components`.
+    """
+    checked(sub_images.windows)
+    found = window_loadings(sub_images.windows, method=method, number=number, seed=seed)
+    shares = found.share.tolist()
+    return [Loading(method, f"{method.lower()}{i}", found.pictures[i], share) for i, share in enumerate(shares)]
+
+
+def mixture_loadings(sub_images: SubImages, *, classes: int, number: int | None, seed: int) -> list[Loading]:
+    """Means of the classes of `pixel_mixture`, and with a number the components within each, of `class_components`.
+
+    Raises
+    ------
+    InputError
+        As these.
+    """
+    method = "pixel mixture" if number is None else "PCA mixture"
+    if number is None:
+        within, mixture = None, pixel_mixture(sub_images, classes=classes, seed=seed)
+    else:
+        within = class_components(sub_images, classes=classes, number=number, seed=seed)
+        mixture = within.mixture
+    sizes = np.bincount(mixture.label, minlength=classes) / len(mixture.label)
+    found = []
+    for k in np.flatnonzero(sizes).tolist():
+        found.append(Loading(method, PIXEL_LABEL, mixture.means[k], float(sizes[k]), k))
+        if within is not None and np.isfinite(within.pictures[k]).all():
+            shares = within.share[k].tolist()
+            found += [Loading(method, f"class_pca{i}", within.pictures[k, i], each, k) for i, each in enumerate(shares)]
+    return found

@@ -1,0 +1,192 @@
+"""The tab of loadings in the real viewer: pictures of components, maps of their scores, classes of pixels."""
+
+import numpy as np
+import pytest
+from conftest import copied
+
+from local_crystallography import Describe, PaintMap
+from local_crystallography._napari.components import loadings_panel
+from local_crystallography._napari.components.loadings_panel import NOTHING, STOPPED, painting
+from local_crystallography._napari.components.loadings_pictures import nearest_rows
+from local_crystallography._napari.dock import MainDock
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import finish
+from local_crystallography.steps import describe
+
+METHODS = ("PCA", "PCA mixture")
+
+
+@pytest.fixture(scope="module")
+def described(quick_analysis):
+    done = copied(quick_analysis)
+    finish(done.apply(Describe(methods=METHODS, components=2, classes=2)))
+    return done
+
+
+@pytest.fixture
+def main(make_napari_viewer_proxy, described, qtbot):
+    viewer = make_napari_viewer_proxy(show=True)
+    main = MainDock(viewer)
+    viewer.window.add_dock_widget(main, name="dock")
+    main.bench.adopt(copied(described))
+    qtbot.waitUntil(lambda: not main.bench.running, timeout=20_000)
+    yield main
+    main.bench.runner.halt()
+
+
+@pytest.fixture
+def panel(main, qtbot):
+    dock = main.docks.show_components()
+    dock.tabs.setCurrentIndex(1)
+    settle(dock.loadings, qtbot)
+    return dock.loadings
+
+
+def settle(panel, qtbot):
+    """Wait until the panel shows what there is."""
+    qtbot.wait(50)
+    qtbot.waitUntil(lambda: panel.isVisible() and not panel.busy and not panel.bench.running, timeout=30_000)
+    qtbot.wait(20)
+
+
+def run(panel, qtbot, step):
+    panel.bench.run((step,), again=True)
+    settle(panel, qtbot)
+
+
+def button_of(panel, column, number=None):
+    return next(b for each, b in panel.list.buttons if (each.column, each.number) == (column, number))
+
+
+def test_every_component_has_its_pictures(panel):
+    shown = [(each.method, each.column, each.number) for each, _ in panel.list.buttons]
+    within = [("PCA mixture", name, k) for k in (0, 1) for name in ("pixel_label", "class_pca0", "class_pca1")]
+    assert shown == [("PCA", "pca0", None), ("PCA", "pca1", None), *within]
+    assert panel.message.text() == ""
+    share = panel.made.loadings[0].share
+    assert f"{100 * share:.1f} %" in button_of(panel, "pca0").text()
+
+
+def test_colours_of_a_picture_are_white_at_zero_and_maps_follow_the_scores(panel):
+    loading = panel.made.loadings[0]
+    picture, painted = panel.made.pictures(loading, panel.bench.active.analysis.styles)
+    values = loading.picture[0]
+    strong = np.abs(values) > 0.5 * np.abs(values).max()
+    red_over_blue = picture[..., 0].astype(int) - picture[..., 2]
+    assert (np.sign(red_over_blue[strong]) == np.sign(values[strong])).all()
+    assert picture[np.unravel_index(np.abs(values).argmin(), values.shape)][:3].min() > 235
+    np.testing.assert_array_equal(painted[..., 3] > 0, panel.made.rows >= 0)
+
+
+def test_a_click_paints_the_map_and_shows_no_other(panel, qtbot):
+    work = panel.bench.active
+    assert work.analysis.maps is None
+    button_of(panel, "pca1").click()
+    settle(panel, qtbot)
+    assert work.analysis.is_current(PaintMap())
+    visible = {name for name in work.analysis.maps if work.results.get(name).visible}
+    assert visible == {"pca1"}
+    button_of(panel, "class_pca0", 1).click()
+    settle(panel, qtbot)
+    assert {name for name in work.analysis.maps if work.results.get(name).visible} == {"class_pca0"}
+
+
+def test_maps_of_chosen_columns_stay_when_one_is_painted_beside_them(described):
+    analysis = copied(described)
+    finish(analysis.apply(PaintMap(columns=("z0",), reach=9.0)))
+    assert painting(analysis, "pca0") == PaintMap(columns=("z0", "pca0"), reach=9.0)
+
+
+def test_a_click_on_a_class_of_pixels_selects_it(panel):
+    button_of(panel, "pixel_label", 1).click()
+    labels = panel.bench.active.analysis.atoms.features["pixel_label"].to_numpy()
+    np.testing.assert_array_equal(panel.bench.selection.mask, labels == 1)
+
+
+def test_names_of_the_classes_are_those_of_the_user(panel):
+    panel.bench.active.analysis.styles.rename("pixel_label", 0, "matrix")
+    assert button_of(panel, "pixel_label", 0).text().startswith("matrix\n")
+
+
+def test_pictures_are_made_anew_only_where_they_change(panel, qtbot):
+    before, analysis = panel.made, panel.bench.active.analysis
+    analysis.atoms = analysis.atoms.with_features(more=1.0)
+    panel.bench.bring()
+    settle(panel, qtbot)
+    assert panel.made is before
+    run(panel, qtbot, Describe(methods=("NMF",), components=2))
+    assert [each.column for each in panel.made.loadings] == ["nmf0", "nmf1"]
+
+
+def test_columns_without_pictures_say_what_has_some(panel, qtbot):
+    run(panel, qtbot, Describe())
+    assert panel.message.text() == NOTHING
+    assert panel.list.buttons == []
+    assert not panel.save.isEnabled()
+
+
+def test_what_took_long_waits_to_be_asked_for(panel, qtbot, monkeypatch):
+    monkeypatch.setattr(loadings_panel, "QUICK", -1.0)
+    run(panel, qtbot, Describe(methods=("PCA",), components=2))
+    assert panel.made is None
+    assert panel.make.isVisible()
+    panel.make.click()
+    settle(panel, qtbot)
+    assert [each.column for each in panel.made.loadings] == ["pca0", "pca1"]
+    assert not panel.make.isVisible()
+
+
+def test_a_job_that_is_cancelled_shows_what_is_done_and_can_go_on(panel, qtbot, monkeypatch):
+    real = describe.component_loadings
+
+    def cancelled(*given, **settings):
+        panel.bench.stop(everything=True)
+        return real(*given, **settings)
+
+    run(panel, qtbot, Describe())
+    monkeypatch.setattr(describe, "component_loadings", cancelled)
+    analysis = panel.bench.active.analysis
+    finish(analysis.apply(Describe(methods=("PCA", "FFT"), components=2)))
+    panel.bench.bring()
+    settle(panel, qtbot)
+    assert [each.column for each in panel.made.loadings] == ["pca0", "pca1"]
+    assert panel.message.text() == STOPPED
+    monkeypatch.setattr(describe, "component_loadings", real)
+    panel.make.click()
+    settle(panel, qtbot)
+    assert [each.column for each in panel.made.loadings] == ["pca0", "pca1", "fft0", "fft1"]
+
+
+def test_what_cannot_be_made_is_said_once(panel, qtbot, monkeypatch):
+    def fails(*given, **settings):
+        raise InputError("Nothing to see.")
+
+    monkeypatch.setattr(describe, "component_loadings", fails)
+    monkeypatch.setattr(panel, "_asked", None)
+    panel.refresh()
+    settle(panel, qtbot)
+    assert panel.message.text() == "Nothing to see."
+
+
+@pytest.mark.parametrize("end", [".png", ".svg"])
+def test_the_figure_is_written(panel, qtbot, tmp_path, end):
+    panel.save_figure(tmp_path / f"loadings{end}")
+    settle(panel, qtbot)
+    assert (tmp_path / f"loadings{end}").stat().st_size > 5000
+
+
+def test_a_place_that_cannot_be_written_to_is_said(panel, qtbot, tmp_path):
+    with qtbot.waitSignal(panel.bench.failed, timeout=10_000) as said:
+        panel.save_figure(tmp_path / "nowhere" / "a.png")
+    assert "choose another place" in said.args[0]
+
+
+def test_the_small_map_has_the_shape_of_the_image_and_its_nearest_atoms(described):
+    atoms, shape = described.atoms, described.image.shape
+    cut = atoms.features["pca0"].notna().to_numpy()
+    rows = nearest_rows(atoms, cut, shape)
+    assert max(rows.shape) == 144
+    step = max(shape) / 144
+    y, x = np.argwhere(rows >= 0)[7]
+    distance = np.linalg.norm(atoms.yx - ((np.array([y, x]) + 0.5) * step - 0.5), axis=1)
+    assert np.where(cut, distance, np.inf).argmin() == rows[y, x]
