@@ -1,15 +1,17 @@
 """Classes from the network and from baselines without one, against the true sites, where grains are turned.
 
-    python benchmarks/baselines.py [--samples two_grains many_grains] [--seeds 1] [--epochs 50] [--without-network]
+    python benchmarks/baselines.py [--samples two_grains many_grains] [--seeds 3] [--epochs 50] [--without-network]
 
 `many_grains` are twelve grains of SrTiO3 at random angles. Every way gives columns, and Cluster sorts the atoms by
-them: once into as many Gaussians as there are sites, once into as many classes as it finds. The pixel mixture has
-classes of its own, as many as sites, or as sites times grains (30 at most); those of GMM-PCA are the same.
+them: into as many Gaussians as there are sites, by k-means into as many classes, and into as many as it finds. The
+pixel mixture has classes of its own, as many as sites, or as sites times grains (30 at most); those of GMM-PCA are the
+same. Counted are all atoms, and those with only one grain in the disc of their window.
 """
 
 import argparse
 import re
 import time
+from collections import defaultdict
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -53,21 +55,29 @@ def sites(atoms: Atoms, simulation: Simulation) -> np.ndarray:
     return names
 
 
-def agreement(true: np.ndarray, label: np.ndarray) -> str:
-    """Adjusted Rand and Rand index, with the number of classes."""
-    known = (true != "") & (label >= 0)
-    one, two = true[known], label[known]
-    return f"{adjusted_rand_score(one, two):.3f} | {rand_score(one, two):.3f} | {len(np.unique(two))}"
+def inside(atoms: Atoms, simulation: Simulation, radius: float) -> np.ndarray:
+    """(N,) whether all columns within a radius in pixels are of one grain."""
+    truth = simulation.truth
+    near = cKDTree(truth[["y_px", "x_px"]].to_numpy(float)).query_ball_point(atoms.yx, radius)
+    grain = truth["grain"].to_numpy()
+    return np.array([len(set(grain[found])) == 1 for found in near])
 
 
-def classes_of(atoms: Atoms, pattern: str, *, classes: int | None, seed: int) -> np.ndarray:
+def scores(true: np.ndarray, label: np.ndarray, within: np.ndarray) -> list[float]:
+    """Rand and adjusted Rand index of all atoms, of those within, and the number of classes."""
+    told = []
+    for part in (np.ones(len(true), bool), within):
+        known = part & (true != "") & (label >= 0)
+        told += [index(true[known], label[known]) for index in (rand_score, adjusted_rand_score)]
+    return [*told, len(np.unique(label[(true != "") & (label >= 0)]))]
+
+
+def classes_of(atoms: Atoms, pattern: str, *, classes: int | None, method: str, seed: int) -> np.ndarray:
     """(N,) classes by the columns whose names match."""
     columns = tuple(str(name) for name in atoms.features if re.fullmatch(pattern, str(name)))
-    return (
-        Cluster(columns=columns, classes=classes, components=classes, seed=seed)(atoms)
-        .features["label"]
-        .to_numpy(float)
-    )
+    components = classes if method == "mixture" else None
+    step = Cluster(columns=columns, method=method, classes=classes, components=components, seed=seed)
+    return step(atoms).features["label"].to_numpy(float)
 
 
 def encoded(analysis: Analysis, *, epochs: int | None, seed: int) -> Atoms:
@@ -77,51 +87,61 @@ def encoded(analysis: Analysis, *, epochs: int | None, seed: int) -> Atoms:
     return analysis.atoms
 
 
-def rows(sample: str, seed: int, *, network: bool, epochs: int | None) -> None:
-    """Print the lines of one picture."""
+def score(sample: str, seed: int, table: dict, *, network: bool, epochs: int | None) -> None:
+    """Add the scores of one picture to a table of lists, by way and sorting."""
     simulation = simulation_of(sample, seed)
     analysis = Analysis(simulation.image)
     finish(analysis.run(Recipe(), only=CUT))
     part, atoms = analysis.sub_images, analysis.atoms
-    true = sites(atoms, simulation)
+    true, within = sites(atoms, simulation), inside(atoms, simulation, part.window_size / 2)
     count = len(set(true) - {""})
-    grains = simulation.truth["grain"].nunique()
-
-    def line(way: str, few: str, found: str, started: float) -> None:
-        print(f"| {sample} | {seed} | {way} | {few} | {found} | {time.process_time() - started:.0f} |", flush=True)
-
-    started = time.process_time()
-    mixtures = [Describe(methods=("pixel mixture",), classes=k, seed=seed) for k in (count, min(30, count * grains))]
-    labels = [step(part, atoms).features["pixel_label"].to_numpy(float) for step in mixtures]
-    line("pixel mixture, and that of GMM-PCA", *(agreement(true, label) for label in labels), started)
+    sortings = {"Gaussians": (count, "mixture"), "k-means": (count, "k-means"), "found": (None, "mixture")}
+    for name, classes in {
+        "as sites": count,
+        "as sites times grains": min(30, count * simulation.truth["grain"].nunique()),
+    }.items():
+        label = Describe(methods=("pixel mixture",), classes=classes, seed=seed)(part, atoms).features["pixel_label"]
+        table["pixel mixture, GMM-PCA", f"as many {name}"].append(scores(true, label.to_numpy(float), within))
     ways = {name: (lambda step=step: step(part, atoms), pattern) for name, (step, pattern) in WAYS.items()}
     if network:
         ways["rVAE, latents"] = (lambda: encoded(analysis, epochs=epochs, seed=seed), r"z\d+")
     for name, (describe, pattern) in ways.items():
-        started, told = time.process_time(), []
+        started = time.process_time()
         described = describe()
-        for classes in (count, None):
+        for sorting, (classes, method) in sortings.items():
             try:
-                told.append(agreement(true, classes_of(described, pattern, classes=classes, seed=seed)))
+                label = classes_of(described, pattern, classes=classes, method=method, seed=seed)
             except InputError as error:
-                told.append(f"{error} | | ")
-        line(name, *told, started)
+                print(f"{sample}, seed {seed}, {name}, {sorting}: {error}", flush=True)
+            else:
+                table[name, sorting].append(scores(true, label, within))
+        print(f"{sample}, seed {seed}, {name}: {time.process_time() - started:.0f} s of CPU", flush=True)
+
+
+def middle(values: list[float], digits: int) -> str:
+    """Median, with lowest and highest where they differ."""
+    low, median, high = (f"{value:.{digits}f}" for value in np.quantile(values, [0, 0.5, 1], method="nearest"))
+    return median if low == high else f"{median} ({low} to {high})"
 
 
 def main() -> None:
-    """Print a Markdown table."""
+    """Print a Markdown table for every sample."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--samples", nargs="+", choices=("two_grains", "many_grains"), default=["two_grains"])
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="Of the network; without: its default.")
     parser.add_argument("--without-network", action="store_true")
     options = parser.parse_args()
-    print("| sample | seed | way | adjusted Rand, as many Gaussians as sites | Rand | classes ", end="")
-    print("| adjusted Rand, classes found | Rand | classes | CPU seconds |")
-    print("|" + " --- |" * 10)
     for sample in options.samples:
+        table: dict[tuple[str, str], list[list[float]]] = defaultdict(list)
         for seed in range(options.seeds):
-            rows(sample, seed, network=not options.without_network, epochs=options.epochs)
+            score(sample, seed, table, network=not options.without_network, epochs=options.epochs)
+        print(f"\n{sample}, median of {options.seeds} seeds (lowest to highest)\n")
+        print("| columns | sorted into | Rand, all atoms | adjusted | Rand, one grain seen | adjusted | classes |")
+        print("|" + " --- |" * 7)
+        for (way, sorting), found in table.items():
+            cells = [middle(values, 0 if number == 4 else 3) for number, values in enumerate(zip(*found, strict=True))]
+            print(f"| {way} | {sorting} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

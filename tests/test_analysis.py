@@ -121,7 +121,7 @@ def test_encoding_anew_drops_the_old_labels(analysis):
 @pytest.mark.parametrize(
     ("step", "gone", "kept"),
     [
-        (Describe(order=4), {"label"}, {"z0", "fold_4", "intensity"}),
+        (Describe(order=4), set(), {"z0", "fold_4", "label", "intensity"}),
         (Encode(angle="full circle"), {"label"}, {"z0", "fold_4", "zernike0"}),
         (Cluster(classes=2, columns=("fold_4",)), set(), {"z0", "fold_4", "label"}),
         (TrainVae(epochs=1), {"z0", "label"}, {"fold_4", "zernike0", "intensity"}),
@@ -144,6 +144,13 @@ def test_columns_go_when_what_they_were_made_of_is_replaced(described, step, gon
     assert (described.maps is None) == (step.name() != "paint_map")
 
 
+def test_classes_of_described_columns_go_when_those_are_made_anew(described):
+    finish(described.apply(Cluster(classes=2, columns=("z0", "fold_4"))))
+    finish(described.apply(Describe(order=5)))
+    assert "label" not in described.atoms.features
+    assert "cluster" not in described.used
+
+
 def test_the_latents_within_classes_are_columns_and_maps(finished_within, finished):
     analysis = finished_within
     assert set(analysis.atoms.features) >= COLUMNS
@@ -158,7 +165,7 @@ def test_the_latents_within_classes_are_columns_and_maps(finished_within, finish
     [
         (TrainVae(epochs=1), {"label", *COLUMNS}, False),
         (Encode(angle="full circle"), {"label", *COLUMNS}, False),
-        (Describe(order=2), {"label", *COLUMNS}, False),
+        (Describe(order=2), set(), True),
         (Cluster(classes=3), COLUMNS, False),
         (TrainCvae(epochs=1), COLUMNS, True),
         (EncodeCvae(), set(), True),

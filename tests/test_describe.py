@@ -191,6 +191,12 @@ def test_cluster_sorts_by_the_columns_of_every_method(method):
     assert set(label[1:-1]) == {0, 1}
 
 
+def test_cluster_does_not_mix_methods_unasked():
+    stack, atoms = scattered()
+    described = Describe(methods=("PCA", "ICA"), components=2, classes=2)(stack, atoms)
+    assert Cluster(classes=2).resolve(described).columns == ("pca0", "pca1")
+
+
 def test_the_number_of_neighbours_is_filled_in_where_it_matters():
     stack, atoms = scattered()
     assert 3 <= Describe(methods=("neighbours",)).resolve(stack, atoms).neighbours <= 12

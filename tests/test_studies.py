@@ -51,12 +51,13 @@ def test_windows_are_studied_and_what_was_done_is_not_done_again(quick_session, 
     ("arguments", "says"),
     [
         (["compare", "{session}", "--out", "{out}"], "two or more of the same image were expected"),
+        (["compare", "{session}", "{other}", "--frame", "7", "--out", "{out}"], "there are atoms in 0 to 0"),
         (["compare", "{session}", "{session}", "--out", "{out}"], "One folder came twice"),
         (["compare", "{session}", "{out}", "--out", "{out}"], "{out}"),
         (["study-windows", "{out}", "--out", "{out}"], "{out}"),
     ],
 )
-def test_what_cannot_be_compared_is_said(quick_session, tmp_path, capsys, arguments, says):
-    places = {"session": str(quick_session), "out": str(tmp_path / "nothing")}
+def test_what_cannot_be_compared_is_said(quick_session, other_session, tmp_path, capsys, arguments, says):
+    places = {"session": str(quick_session), "other": str(other_session), "out": str(tmp_path / "nothing")}
     assert main([argument.format(**places) for argument in arguments]) == 2
     assert says.format(**places) in capsys.readouterr().err

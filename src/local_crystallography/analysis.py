@@ -122,7 +122,7 @@ class Analysis:
         """
         if message := self.missing(step):
             raise InputError(message)
-        results = self._results | {"atoms": self._columns.taken_by(step, self._results["atoms"])}
+        results = self._results | {"atoms": self._columns.taken_by(step, self._results["atoms"], self._after)}
         return tuple(results[name.rstrip("?")] for name in step.needs)
 
     def knows(self, atoms: Atoms) -> bool:
@@ -202,9 +202,13 @@ class Analysis:
 
     def _stale(self, replaced: set[str]) -> list[str]:
         """Names of the steps, in order, whose results are those of something replaced."""
-        stale = [step for step in stale_after(replaced) if step not in replaced]
-        painted = self.asked.get("paint_map")
-        return [] if stale == ["paint_map"] and painted is not None and not painted.uses(replaced) else stale
+        return [step for step in self._after(replaced) if step not in replaced]
+
+    def _after(self, replaced: set[str]) -> tuple[str, ...]:
+        """As `stale_after`, for the steps as they were run."""
+        # maps painted without naming columns are those of all columns there are, not only of those there were
+        asked = {name: step for name, step in self.asked.items() if name == "paint_map"}
+        return stale_after(replaced, {**self.used, **asked})
 
     def _forget(self, step: str) -> None:
         for table in (self.used, self.asked, self.seconds):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.subimages import FOUND, as_found
-from local_crystallography.recipe import Recipe, stale_after
+from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import OWN, Step, own
 
+After = Callable[[set[str]], tuple[str, ...]]
+"""Which steps are made of what was replaced, as `stale_after` of recipes tells."""
 CONTINUED = tuple(step.name() for step in Recipe().steps if step.continues)
 
 
@@ -58,9 +60,9 @@ class StepColumns:
         """Names of the columns of these steps, which are theirs no more."""
         return [column for step in steps for column in self._made.pop(step, [])]
 
-    def taken_by(self, step: Step, atoms: Atoms | None) -> Atoms | None:
+    def taken_by(self, step: Step, atoms: Atoms | None, stale_after: After) -> Atoms | None:
         """The atoms as a step takes them: where it has moved these already, those it began from."""
-        atoms = without(atoms, self._hidden_from(step))
+        atoms = without(atoms, self._hidden_from(step, stale_after))
         if atoms is None or step.name() not in self._moved:
             return atoms
         before, after = self._moved[step.name()]
@@ -83,12 +85,10 @@ class StepColumns:
         changed = [c for c in both if c not in old or c not in new or not old[c].equals(new[c])]
         return {maker.get(c, own(c)) for c in changed} | {OWN for c in changed if c not in maker}
 
-    def _hidden_from(self, step: Step) -> list[str]:
+    def _hidden_from(self, step: Step, stale_after: After) -> list[str]:
         """Columns the step is called without: those of steps it does not read, or those that its own will replace."""
-        if step.adds_columns():
-            makers = {step.name(), *stale_after(step.replaces())}
-        else:
-            makers = set(self._made) - set(step.reads)
+        replaced = {step.name(), *stale_after(step.replaces())}
+        makers = replaced if step.adds_columns() else set(self._made) - set(step.reads)
         return [column for maker in makers for column in self._made.get(maker, [])]
 
 

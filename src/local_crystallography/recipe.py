@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -132,11 +132,15 @@ class Recipe(BaseModel):
             raise InputError(f"{path}: {place}{came}: {sentence(error)}; correct this line.") from error
 
 
-def stale_after(replaced: set[str]) -> tuple[str, ...]:
-    """Names of the steps, in order, made of what was replaced, directly or through others; names as in `Step.takes`."""
+def stale_after(replaced: set[str], used: Mapping[str, Step] | None = None) -> tuple[str, ...]:
+    """Names of the steps, in order, made of what was replaced, directly or through others; names as in `Step.takes`.
+
+    Steps in `used`, by name, are taken as they are set; others as made of all that they can be made of.
+    """
     stale: list[str] = []
     for step in Recipe().steps:  # each takes only what earlier ones give
-        if step.takes() & replaced:
-            stale.append(step.name())
+        name = step.name()
+        if (used or {}).get(name, step).uses(replaced):
+            stale.append(name)
             replaced = replaced | {step.gives()}
     return tuple(stale)

@@ -27,6 +27,7 @@ class CompareRuns(BaseModel):
 
     sessions: CliPositionalArg[list[Path]] = Field(description="Folders of runs; the first one numbers the classes.")
     column: str = Field("label", description="Column to compare: classes, or numbers such as angle_rad or z0.")
+    frame: int | None = Field(None, ge=0, description="Frame of a stack that the maps show; first: the default.")
     out: Path = Field(description="Folder to write to.")
     figures: Format = Field("png", description="Format of the figures.")
 
@@ -65,6 +66,6 @@ def compare_runs(command: CompareRuns) -> int:
     comparison = compare(atoms_of(runs), command.column)
     tables = {"agreement": io.pairs_table(comparison), "differences": io.differences_table(comparison)}
     say(tables["agreement"].round(3).T.to_string(header=False))
-    figure = io.comparison_figure(comparison, next(iter(runs.values())).styles)
+    figure = io.comparison_figure(comparison, next(iter(runs.values())).styles, command.frame)
     write_tables(command.out, tables, {"comparison": figure}, command.figures)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 import napari.viewer
@@ -11,6 +12,7 @@ from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.dock import MainDock
 from local_crystallography._napari.forms.panel import StepPanel
+from local_crystallography._napari.later import later
 from local_crystallography._napari.viewer import layers
 
 NAME = "Local Crystallography"
@@ -98,9 +100,7 @@ def bring_into_view(panel: StepPanel) -> None:
         parent = parent.parentWidget()
     if parent is not None:
         # the panel has its height only after the layout
-        timer = QtCore.QTimer(parent, singleShot=True, interval=50)
-        timer.timeout.connect(lambda: parent.ensureWidgetVisible(panel))
-        timer.start()
+        later(parent, 50, partial(parent.ensureWidgetVisible, panel))
 
 
 class Door(QtWidgets.QWidget):  # type: ignore[misc]

@@ -23,6 +23,7 @@ from local_crystallography._napari.forms.panel import StepPanel, standing
 from local_crystallography._napari.forms.region import RegionBox
 from local_crystallography._napari.habits import Habits
 from local_crystallography._napari.hint import Hint
+from local_crystallography._napari.later import later
 from local_crystallography._napari.plots import Clock, TrainingWatch
 from local_crystallography._napari.scan import ScanTools
 from local_crystallography._napari.session import ask_folder_to_open, ask_folder_to_save
@@ -50,7 +51,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.colour_box = ColourBox()
         self.run_all = QtWidgets.QPushButton("Run all")
         self.progress = QtWidgets.QProgressBar(textVisible=False)
-        self.message = QtWidgets.QLabel()
+        self.message = QtWidgets.QLabel(wordWrap=True)
         self.scroll = QtWidgets.QScrollArea()
         self.panels = {step.name(): StepPanel(step) for step in Recipe().steps}
         trainings = [step.name() for step in Recipe().steps if isinstance(step, Training)]
@@ -153,7 +154,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             self.watches[report.step].add(progress, busy.key, shown=here)
             if here and progress.epochs and not progress.fraction:
                 # its bars are there only after the layout
-                QtCore.QTimer.singleShot(50, partial(self.scroll.ensureWidgetVisible, self.watches[report.step]))
+                later(self.scroll, 50, partial(self.scroll.ensureWidgetVisible, self.watches[report.step]))
         if not progress.fraction:
             self._clock.restart()
         left = self._clock.left(progress.fraction)

@@ -15,6 +15,7 @@ from local_crystallography._napari.components.components import ComponentsDock
 from local_crystallography._napari.explorer.card import HoverCard
 from local_crystallography._napari.explorer.explorer import LastChoices, LatentExplorer
 from local_crystallography._napari.explorer.hover import ImageHover
+from local_crystallography._napari.later import later
 from local_crystallography._napari.manifold.manifold import ManifoldDock
 from local_crystallography._napari.selecting.selection_menu import TIP, SelectionActions
 from local_crystallography._napari.settings import Settings
@@ -72,7 +73,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
 
     def show_components(self) -> ComponentsDock:
         """Open classes, loadings, windows and comparison behind the main dock, once, and bring it to the front."""
-        return self._show_behind(COMPONENTS, lambda: ComponentsDock(self.bench, lambda: self.main.recipe))
+        return self._show_behind(COMPONENTS, self._new_components)
 
     def show_preview(self, table: pd.DataFrame) -> None:
         """The atoms as a network sees them that still trains, until the job has ended or they are others."""
@@ -133,6 +134,12 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         self.deeds.listen_in(explorer)
         return explorer
 
+    def _new_components(self) -> ComponentsDock:
+        dock = ComponentsDock(self.bench, lambda: self.main.recipe)
+        dock.windows.chosen.connect(self.main.panels["extract_sub_images"].form.set)
+        dock.loadings.list.painted.connect(self.main.colour_box.choose)
+        return dock
+
     def _make_room(self) -> None:
         """Put the explorer below the canvas alone, so that panels and layer list keep their height."""
         window, corners, areas = self.main.window(), QtCore.Qt.Corner, QtCore.Qt.DockWidgetArea
@@ -142,7 +149,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
             self._rows = 0
             self._on_rows_changed(self.explorer.rows)
             # the canvas has its new size only after the layout
-            QtCore.QTimer.singleShot(100, self.viewer.reset_view)
+            later(self.main, 100, self.viewer.reset_view)
 
     def _on_rows_changed(self, rows: int) -> None:
         """Give a second row of plots its height; a height chosen by hand stays as long as the rows do."""

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from local_crystallography.data.errors import InputError
 from local_crystallography.explore.columns import column_of, values_of
 from local_crystallography.explore.comparison import BESIDE, Agreement, Comparison, Correlation, Pair
 from local_crystallography.explore.raster import scale_of
@@ -66,8 +67,13 @@ def comparison_figure(comparison: Comparison, styles: ClassStyles | None = None,
         Names and colours of the classes of the first run; by number and palette without.
     frame
         Of a stack, the one that maps show; the first one with atoms without.
+
+    Raises
+    ------
+    InputError
+        Where no run has atoms in the frame.
     """
-    styles, frame = styles or ClassStyles(), _first_frame(comparison) if frame is None else frame
+    styles, frame = styles or ClassStyles(), _frame(comparison, frame)
     count, pairs = len(comparison.names), comparison.pairs
     columns = 4 if count == 2 else count
     beside = [name for name in BESIDE if all(name in each.beside and _known(each.beside[name]) for each in pairs)]
@@ -253,8 +259,12 @@ def _tallness(comparison: Comparison) -> float:
     return float(np.clip((high - low)[0] / (high - low)[1], 0.6, 2.0))
 
 
-def _first_frame(comparison: Comparison) -> int:
-    return min(int(each.frame.min()) for each in comparison.atoms.values())
+def _frame(comparison: Comparison, wanted: int | None) -> int:
+    """The frame wanted, or the first one with atoms."""
+    frames = np.unique(np.concatenate([each.frame for each in comparison.atoms.values()]))
+    if wanted is not None and wanted not in frames:
+        raise InputError(f"Frame {wanted} was asked for, there are atoms in {frames[0]} to {frames[-1]}; name another.")
+    return int(frames[0]) if wanted is None else wanted
 
 
 def _score(pair: Pair) -> float:

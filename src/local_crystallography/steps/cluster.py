@@ -35,6 +35,8 @@ from local_crystallography.steps.base import ADVANCED, Step
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
+ENCODED = r"z\d+|angle_rad"
+"""Columns of Encode that classes are commonly made of."""
 MOST = 10
 """Components up to which an automatic number goes."""
 
@@ -115,6 +117,12 @@ class Cluster(Step):
         json_schema_extra=ADVANCED,
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Start of the random numbers.")
+
+    def uses(self, replaced: set[str]) -> bool:
+        """What Describe has replaced is nothing to classes of columns that all are of the network."""
+        if self.columns and all(re.fullmatch(ENCODED, name) for name in self.columns):
+            replaced = replaced - {"describe"}
+        return super().uses(replaced)
 
     def resolve(self, atoms: Atoms) -> Cluster:
         """The same step with columns, components and classes as they are for these atoms."""
@@ -276,14 +284,15 @@ class Cluster(Step):
 
 
 def latent_columns(atoms: Atoms) -> tuple[str, ...]:
-    """z0, z1, … as far as they are there, or without any what Describe has made: zernike0, pca0, aligned0_y, ….
+    """z0, z1, … where there are any, or else what one method of Describe has made: zernike0, …, or pca0, ….
 
     Raises
     ------
     InputError
         Where there are none.
     """
-    for pattern in (r"z\d+", r"zernike\d+", r"(pca|nmf|ica|fft)\d+", r"(aligned|neighbour)\d+_[yx]"):
+    components = (rf"{name}\d+" for name in ("z", "zernike", "pca", "nmf", "ica", "fft"))
+    for pattern in (*components, r"aligned\d+_[yx]", r"neighbour\d+_[yx]"):
         if names := tuple(name for name in map(str, atoms.features) if re.fullmatch(pattern, name)):
             return names
     raise InputError(

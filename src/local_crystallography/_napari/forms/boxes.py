@@ -103,6 +103,11 @@ class ColourBox(QtWidgets.QComboBox):  # type: ignore[misc]
             self.setCurrentIndex(max(0, self.findData(wanted)))
         return str(self.currentData())
 
-    def _on_activated(self) -> None:
-        self._by_hand = str(self.currentData())
+    def choose(self, column: str) -> None:
+        """Choose a column, as by hand; one that is not there yet is chosen once it is."""
+        self.setCurrentIndex(max(0, self.findData(column)))
+        self._by_hand = column
         self.chosen.emit(self.currentData())
+
+    def _on_activated(self) -> None:
+        self.choose(str(self.currentData()))
