@@ -326,7 +326,7 @@ def test_too_many_classes_are_cut_with_a_word():
     sub_images = SubImages(random.random((140, SIDE, SIDE)).astype(np.float32), atoms)
     report = class_report(atoms, sub_images, None)
     assert "2 more classes are not shown." in class_tables(report, ClassStyles())
-    assert class_pictures_grid([report], [grey_limits(sub_images)], ClassStyles()).count("<img") == 12
+    assert class_pictures_grid([report], [grey_limits(sub_images)], ClassStyles(), {}).count("<img") == 12
 
 
 def test_one_class_is_compared_with_nothing():

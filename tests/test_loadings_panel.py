@@ -7,10 +7,10 @@ from conftest import copied
 from local_crystallography import Describe, PaintMap
 from local_crystallography._napari.components import loadings_panel
 from local_crystallography._napari.components.loadings_panel import NOTHING, STOPPED, painting
-from local_crystallography._napari.components.loadings_pictures import nearest_rows
 from local_crystallography._napari.dock import MainDock
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
+from local_crystallography.explore.small_map import nearest_rows
 from local_crystallography.steps import describe
 
 METHODS = ("PCA", "PCA mixture")

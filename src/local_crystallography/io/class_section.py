@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.explore import small_map
 from local_crystallography.explore.class_report import ClassEntry, ClassReport, class_report
 from local_crystallography.explore.class_symmetry import Score, Symmetry
-from local_crystallography.explore.greys import Floats, Limits, grey_limits
+from local_crystallography.explore.greys import Colors, Floats, Limits, grey_limits
 from local_crystallography.explore.manifold import labels_of
 from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.io.page import figure, grid, swatch
@@ -23,7 +26,7 @@ DARKEST = (42, 111, 181)
 """Red, green and blue of a cell whose value is 1."""
 LIT = 0.55
 """Cells above this value have white words."""
-PICTURES = "Mean of the sub-images as cut, and what the network decodes at mean latents."
+PICTURES = "Mean of the sub-images as cut, what the network decodes at mean latents, and where the class lies."
 NEIGHBOURS = (
     "Share of the nearest neighbours of atoms of the class of the row, up to the first gap in distance, that are of "
     "the class of the column; below, the share of every class, which is what chance would give."
@@ -44,7 +47,7 @@ NUMBERS = "Spread: standard deviation within the class. Certainty: mean probabil
 
 def class_section(analysis: Analysis) -> str:
     """HTML for the report; nothing where there are no classes or no sub-images."""
-    atoms, sub_images = analysis.atoms, analysis.sub_images
+    atoms, sub_images, image = analysis.atoms, analysis.sub_images, analysis.image
     labels = labels_of(atoms)
     if atoms is None or sub_images is None or labels is None or not (labels >= 0).any():
         return ""
@@ -52,11 +55,25 @@ def class_section(analysis: Analysis) -> str:
     reports = [class_report(atoms, sub_images, analysis.vae, channel=channel) for channel in channels]
     limits = [grey_limits(sub_images, channel) for channel in channels]
     tables = class_tables(reports[0], analysis.styles, first_of_several=len(reports) > 1)
-    return class_pictures_grid(reports, limits, analysis.styles) + tables
+    maps = {} if image is None else class_maps(atoms, labels, image.shape, analysis.styles)
+    return class_pictures_grid(reports, limits, analysis.styles, maps) + tables
 
 
-def class_pictures_grid(reports: list[ClassReport], limits: list[Limits], styles: ClassStyles) -> str:
-    """Mean and decoded sub-image of every class, channel by channel."""
+def class_maps(
+    atoms: Atoms, labels: npt.NDArray[np.int64], shape: tuple[int, int], styles: ClassStyles
+) -> dict[int, Colors]:
+    """Where every class of the labels (N,) lies in the first frame of an image of this shape, by its number."""
+    rows = small_map.nearest_rows(atoms, labels >= 0, shape)
+    numbers = np.unique(labels[labels >= 0]).tolist()
+    return {each: small_map.of_class(rows, labels, each, styles.colour("label", each)) for each in numbers}
+
+
+def class_pictures_grid(
+    reports: list[ClassReport], limits: list[Limits], styles: ClassStyles, maps: Mapping[int, Colors]
+) -> str:
+    """Mean and decoded sub-image of every class, channel by channel, and where it lies."""
+    from local_crystallography.io.figures import tile_figure
+
     figures = []
     for each in zip(*(report.classes[:MOST_CLASSES] for report in reports), strict=True):
         picture = each[0].picture
@@ -67,6 +84,9 @@ def class_pictures_grid(reports: list[ClassReport], limits: list[Limits], styles
         if decoded:
             caption = f"{swatch(styles, picture.number)} · decoded"
             figures += _tiles(decoded, limits, caption, f"Decoded image of class {picture.number}")
+        if picture.number in maps:
+            tile, caption = tile_figure(maps[picture.number], (0, 1)), f"{swatch(styles, picture.number)} · where"
+            figures.append(figure(tile, caption, f"Map of class {picture.number}"))
     return grid("six", figures) + _note(PICTURES)
 
 

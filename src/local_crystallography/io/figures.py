@@ -153,8 +153,8 @@ def histogram_figure(values: Array, label: str, labels: Array | None, styles: Cl
 
 
 def tile_figure(picture: Array, limits: tuple[float, float], width: float = 1.5) -> str:
-    """A small grey picture such as a sub-image, without axes; NaN is transparent."""
-    height, side = picture.shape
+    """A small picture without axes: grey values such as a sub-image, NaN transparent, or colours (h, w, 4)."""
+    height, side = picture.shape[:2]
     with rc_context(STYLE):
         figure = Figure((width, width * height / side))
         axes = figure.add_axes((0, 0, 1, 1))

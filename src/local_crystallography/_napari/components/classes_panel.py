@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from qtpy import QtWidgets
 
 from local_crystallography._napari.bench.aside import Aside
@@ -14,12 +15,13 @@ from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.components.classes_sections import Sections
 from local_crystallography._napari.components.classes_tables import Names, number_words
 from local_crystallography._napari.explorer.plot_box import how
-from local_crystallography._napari.manifold.class_views import CLASS_TIP, picture_button, side_by_side
+from local_crystallography._napari.manifold.class_views import CLASS_CLICK, picture_button, side_by_side
 from local_crystallography._napari.pictures import range_words
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import SubImages
+from local_crystallography.explore import small_map
 from local_crystallography.explore.class_report import ClassEntry, ClassReport, by_column, class_report
 from local_crystallography.explore.greys import Limits, grey, grey_limits
 from local_crystallography.explore.manifold import labels_of
@@ -35,6 +37,10 @@ READ = r"z\d+|(hand_|pixel_)?label(_probability)?"
 """Columns that a report is made of."""
 NO_SUB_IMAGES = "Extract sub-images first: classes are told by what their atoms look like."
 NO_CLASSES = "Cluster first: there are no classes yet."
+TIP = "Mean of the sub-images as they were cut, what the network decodes at the mean of the latents, and where the "
+TIP += f"class lies in the first frame. {CLASS_CLICK}"
+HIGH = 60
+"""Points of the pictures, three of which fit beside the words."""
 LOOKING = "Looking at the classes …"
 SAVE = "Save table …"
 
@@ -47,6 +53,13 @@ class Asked:
     sub_images: SubImages
     vae: Vae | None
     column: str
+    shape: tuple[int, int]
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """(N,) class of every atom, -1 for none."""
+        labels = labels_of(by_column(self.atoms, self.column))
+        return np.full(len(self.atoms), -1) if labels is None else labels
 
     def same(self, other: Asked | None) -> bool:
         """Whether the report of the other says the same."""
@@ -57,10 +70,21 @@ class Asked:
         tables = [each.atoms.features.filter(regex=f"^({READ})$") for each in (self, other)]
         return self.column == other.column and self.atoms.same_atoms(other.atoms) and tables[0].equals(tables[1])
 
-    def made(self) -> tuple[ClassReport, Limits]:
-        """The report, and the values shown black and white."""
+    def made(self) -> Made:
+        """All that is looked at."""
         report = class_report(self.atoms, self.sub_images, self.vae, column=self.column)
-        return report, grey_limits(self.sub_images)
+        labels = self.labels
+        cut = (labels >= 0) | np.isin(self.atoms.ids, self.sub_images.atoms.ids)
+        return Made(report, grey_limits(self.sub_images), labels, small_map.nearest_rows(self.atoms, cut, self.shape))
+
+
+class Made(NamedTuple):
+    """The report, the values shown black and white, and what maps are made of: classes, and atoms nearest to pixels."""
+
+    report: ClassReport
+    limits: Limits
+    labels: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64]
 
 
 class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
@@ -73,9 +97,8 @@ class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self.message, self.scale = (QtWidgets.QLabel(wordWrap=True) for _ in range(2))
         self.content, self.sections = QtWidgets.QWidget(), Sections()
         self.buttons: dict[int, QtWidgets.QToolButton] = {}
-        self.report: ClassReport | None = None
         self._pictures = QtWidgets.QVBoxLayout()
-        self._limits: Limits = (0.0, 1.0)
+        self._made: Made | None = None
         self._asked: Asked | None = None
         self._styles = ClassStyles()
         self._aside = Aside(self)
@@ -83,6 +106,11 @@ class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self.column.activated.connect(lambda _: self.refresh())
         self.save.clicked.connect(self._on_save_clicked)
         self.destroyed.connect(lambda: self.leave())
+
+    @property
+    def report(self) -> ClassReport | None:
+        """What is shown; None where there is nothing yet."""
+        return None if self._made is None else self._made.report
 
     @property
     def busy(self) -> bool:
@@ -99,16 +127,18 @@ class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
         missing = self._offer(analysis)
         if missing or analysis is None:
             self._aside.drop()
-            self._asked = self.report = None
+            self._asked = self._made = None
             self._say(missing)
             return
         assert analysis.atoms is not None
         assert analysis.sub_images is not None
-        asked = Asked(analysis.atoms, analysis.sub_images, analysis.vae, self.column.currentText())
+        assert analysis.image is not None
+        column, shape = self.column.currentText(), analysis.image.shape
+        asked = Asked(analysis.atoms, analysis.sub_images, analysis.vae, column, shape)
         if asked.same(self._asked):
             return
         if self.report is None or self._asked is None or not asked.atoms.same_atoms(self._asked.atoms):
-            self.report = None
+            self._made = None
             self._say(LOOKING)
         self._asked = asked
         self._aside.ask(asked.made, self._on_made)
@@ -121,8 +151,8 @@ class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
         """Select the atoms of a class."""
         if self._asked is None:
             return
-        labels = labels_of(by_column(self._asked.atoms, self._asked.column))
-        if labels is not None and len(labels) == len(self.bench.selection):
+        labels = self._asked.labels
+        if len(labels) == len(self.bench.selection):
             self.bench.selection.apply(np.asarray(labels == number), how, self)
 
     def write(self, path: Path) -> None:
@@ -199,12 +229,12 @@ class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
             self._styles = styles
             styles.changed.connect(self._on_styles_changed)
 
-    def _on_made(self, made: tuple[ClassReport, Limits] | InputError) -> None:
+    def _on_made(self, made: Made | InputError) -> None:
         if isinstance(made, InputError):
-            self.report = None
+            self._made = None
             self._say(str(made))
             return
-        self.report, self._limits = made
+        self._made = made
         self._say("")
         self._show()
 
@@ -213,30 +243,34 @@ class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
             self._show()
 
     def _show(self) -> None:
-        assert self.report is not None
+        assert self._made is not None
         assert self._asked is not None
+        report, limits = self._made.report, self._made.limits
         for button in self.buttons.values():
             button.deleteLater()
-        self.buttons = {each.picture.number: self._button(each) for each in self.report.classes}
+        self.buttons = {each.picture.number: self._button(each) for each in report.classes}
         for button in self.buttons.values():
             self._pictures.addWidget(button)
-        decoded = ", and decoded at the mean latents" if self.report.decoded_pairs is not None else ""
-        words = f"Mean of the sub-images{decoded}; {range_words(self._limits)}."
+        decoded = ", decoded at the mean latents" if report.decoded_pairs is not None else ""
+        words = f"Mean of the sub-images{decoded}; {range_words(limits)}. Right: where the class lies."
         self.scale.setText(f'<span style="color: gray">{words}</span>')
-        self.sections.show_report(self.report, Names(self._styles, self._asked.column))
+        self.sections.show_report(report, Names(self._styles, self._asked.column))
 
     def _button(self, entry: ClassEntry) -> QtWidgets.QToolButton:
         """The pictures of a class beside what it is called and how many atoms it has."""
         assert self._asked is not None
+        assert self._made is not None
         column, picture = self._asked.column, entry.picture
+        colour = self._styles.colour(column, picture.number)
         pictures = [picture.mean, *([] if entry.decoded is None else [entry.decoded])]
-        greys = [grey(each, self._limits) for each in pictures]
-        beside = side_by_side(self._styles.colour(column, picture.number), *greys)
+        greys = [grey(each, self._made.limits) for each in pictures]
+        where = small_map.of_class(self._made.rows, self._made.labels, picture.number, colour)
+        beside = side_by_side(colour, *(small_map.of_height(each) for each in (*greys, where)))
         atoms = f"{picture.count:,} atoms" if picture.count != 1 else "1 atom"
         lines = [self._styles.name(column, picture.number), atoms, f"{100 * picture.share:.1f} %"]
         if np.isfinite(entry.probability):
             lines.append(f"certainty {number_words(entry.probability, 3)}")
-        button = picture_button(beside, "\n".join(lines), CLASS_TIP)
+        button = picture_button(beside, "\n".join(lines), TIP, HIGH)
         button.clicked.connect(lambda _, number=picture.number: self._on_clicked(number))
         return button
 

@@ -13,11 +13,9 @@ from local_crystallography._napari.explorer.plot_box import how
 from local_crystallography._napari.manifold.class_views import picture_button, side_by_side
 from local_crystallography._napari.pictures import swatch
 from local_crystallography.baselines.loadings import PIXEL_LABEL, Loading, grouped
-from local_crystallography.explore.greys import Colors
+from local_crystallography.explore import small_map
 from local_crystallography.explore.styles import ClassStyles
 
-HEIGHT = 144
-"""Pixels of the pictures before they are scaled to the button."""
 HIGH = 88
 """Points of the pictures on the button."""
 NO_COLOUR = "#000000"
@@ -70,7 +68,7 @@ class LoadingsList(QtWidgets.QWidget):  # type: ignore[misc]
         yield _title(group, styles)
         yield _note(group)
         for loading in group:
-            pictures = [_of_height(each) for each in made.pictures(loading, styles)]
+            pictures = [small_map.of_height(each) for each in made.pictures(loading, styles)]
             colour = styles.colour(PIXEL_LABEL, loading.number) if loading.number is not None else NO_COLOUR
             beside = side_by_side(colour, *pictures)
             if loading.number is None:
@@ -118,11 +116,3 @@ def _words(loading: Loading, made: Made, styles: ClassStyles) -> str:
     assert loading.number is not None
     count = int((made.asked.atoms.features[PIXEL_LABEL] == loading.number).sum())
     return f"{styles.name(PIXEL_LABEL, loading.number)}\n{count:,} atoms\n{share}"
-
-
-def _of_height(picture: Colors) -> Colors:
-    """The picture at one height, so that it fits beside others; pixels are repeated, not blurred."""
-    height, width, _ = picture.shape
-    columns = max(1, round(HEIGHT * width / height))
-    rows = np.arange(HEIGHT) * height // HEIGHT
-    return np.asarray(picture[rows][:, np.arange(columns) * width // columns])

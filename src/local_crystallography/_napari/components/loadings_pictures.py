@@ -7,23 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.spatial import cKDTree
 
-from local_crystallography.baselines.loadings import Loading
+from local_crystallography.baselines.loadings import PIXEL_LABEL, Loading
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job
 from local_crystallography.data.subimages import SubImages
-from local_crystallography.explore import raster
+from local_crystallography.explore import raster, small_map
 from local_crystallography.explore.greys import Colors, Limits, grey, grey_limits
 from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.steps.describe import Describe
-from local_crystallography.steps.extract_sub_images import neighbour_distance
-
-SIDE = 144
-"""Longest side of a small map, in pixels."""
-DIM = (90, 90, 90, 255)
-"""Colour of atoms of other classes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +49,8 @@ class Asked:
         try:
             loadings = yield from self.step.loadings(self.sub_images, self.columns)
             cut = np.isin(self.atoms.ids, self.sub_images.atoms.ids)
-            return Made(self, loadings, nearest_rows(self.atoms, cut, self.shape), grey_limits(self.sub_images))
+            rows = small_map.nearest_rows(self.atoms, cut, self.shape)
+            return Made(self, loadings, rows, grey_limits(self.sub_images))
         except InputError as error:
             return error
 
@@ -96,27 +90,12 @@ class Made:
         features = self.asked.atoms.features
         mine = np.ones(len(features), bool)
         if loading.number is not None:
-            mine = (features["pixel_label"] == loading.number).to_numpy()
+            labels = features[PIXEL_LABEL].to_numpy(np.int64)
+            if loading.is_mean:
+                return small_map.of_class(self.rows, labels, loading.number, styles.colour(PIXEL_LABEL, loading.number))
+            mine = labels == loading.number
         values = features[loading.column].to_numpy(float)
-        if loading.is_mean:
-            colours = np.where(mine[:, None], styles.colours(loading.column, values), np.array(DIM, np.uint8))
-            colours[values < 0, 3] = 0
-        else:
-            colormap, limits = raster.scale_of(loading.column, values[mine])
-            colours = raster.colors_of(values, ensure_colormap(colormap).map(np.linspace(0, 1, 64)), limits)
-            colours[~mine | ~np.isfinite(values), 3] = 0
-        return np.append(colours, np.zeros((1, 4), np.uint8), axis=0)[self.rows].astype(np.uint8)
-
-
-def nearest_rows(atoms: Atoms, cut: npt.NDArray[np.bool_], shape: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """(h, w) row of the nearest atom of the first frame with a sub-image (N,), -1 where none is near; for a small map.
-
-    Others have no scores, and light ones among them would be holes.
-    """
-    step = max(1.0, max(shape) / SIDE)
-    height, width = (max(1, round(side / step)) for side in shape)
-    rows = np.flatnonzero(cut & (atoms.frame == atoms.frame[cut].min()))
-    places = (np.indices((height, width)).reshape(2, -1).T + 0.5) * step - 0.5
-    reach = max(neighbour_distance(atoms[cut]), step)
-    _, found = cKDTree(atoms.yx[rows]).query(places, distance_upper_bound=reach)
-    return np.asarray(np.append(rows, -1)[found].reshape(height, width), np.int64)
+        colormap, limits = raster.scale_of(loading.column, values[mine])
+        colours = raster.colors_of(values, ensure_colormap(colormap).map(np.linspace(0, 1, 64)), limits)
+        colours[~mine | ~np.isfinite(values), 3] = 0
+        return small_map.in_colours(self.rows, colours)

@@ -17,10 +17,11 @@ from local_crystallography.explore.styles import ClassStyles
 
 SIDE, STRIP, GAP = 72, 3, 2
 TABLEAU = 132
+CLASS_CLICK = "Click: select this class (Shift adds, Alt or Ctrl subtracts, both intersect)."
 CLASS_TIP = (
     "Left: mean of the sub-images as they were cut. Right: what the network decodes at the mean of the latents. "
 )
-CLASS_TIP += "Click: select this class (Shift adds, Alt or Ctrl subtracts, both intersect)."
+CLASS_TIP += CLASS_CLICK
 WITHIN_TIP = (
     "Left: decoded by the network that is told the classes; z0 grows to the right, z1 upwards. Right: the same "
 )
