@@ -126,8 +126,11 @@ def test_columns_without_pictures_say_what_has_some(panel, qtbot):
 
 
 def test_what_took_long_waits_to_be_asked_for(panel, qtbot, monkeypatch):
-    monkeypatch.setattr(loadings_panel, "QUICK", -1.0)
+    monkeypatch.setattr(loadings_panel, "QUICK", 0.0)
     run(panel, qtbot, Describe(methods=("PCA",), components=2))
+    assert panel.made is not None  # what has just been fitted is at hand
+    monkeypatch.setattr(Describe, "has_loadings", lambda *_: False)
+    run(panel, qtbot, Describe(methods=("PCA",), components=2, seed=1))
     assert panel.made is None
     assert panel.make.isVisible()
     panel.make.click()

@@ -56,6 +56,11 @@ class Loadings:
     share: Array
     score: Callable[[Windows], Array]
 
+    def scored(self, windows: Windows) -> Components:
+        """With the scores of windows."""
+        scores = np.concatenate([self.score(some) for some in parts(windows)])
+        return Components(self.mean, self.pictures, scores, self.share)
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -80,19 +85,23 @@ def components(sub_images: SubImages, *, method: ComponentMethod, number: int, s
         For fewer sub-images or pixels than the components need, pixels that are not finite, or sub-images that are
         all the same or vary in fewer ways.
     """
+    return fit_components(sub_images, method=method, number=number, seed=seed).scored(sub_images.windows)
+
+
+def fit_components(sub_images: SubImages, *, method: ComponentMethod, number: int, seed: int) -> Loadings:
+    """`components` before anything is scored, which takes longer where the sub-images are many.
+
+    Raises
+    ------
+    InputError
+        As `components`.
+    """
     checked(sub_images.windows)
-    return window_components(sub_images.windows, method=method, number=number, seed=seed)
-
-
-def window_components(windows: Windows, *, method: ComponentMethod, number: int, seed: int) -> Components:
-    """Components of windows (n, w, w) or (n, w, w, C) that are known to be finite."""
-    found = window_loadings(windows, method=method, number=number, seed=seed)
-    scores = np.concatenate([found.score(some) for some in parts(windows)])
-    return Components(found.mean, found.pictures, scores, found.share)
+    return window_loadings(sub_images.windows, method=method, number=number, seed=seed)
 
 
 def window_loadings(windows: Windows, *, method: ComponentMethod, number: int, seed: int) -> Loadings:
-    """What is fitted to a sample of the windows; the scores of all, which can take longer, are left to the caller."""
+    """What is fitted to a sample of windows (n, w, w) or (n, w, w, C) that are known to be finite."""
     pixels = int(np.prod(windows.shape[1:]))
     most = min(len(windows) - 1, pixels)
     if not 1 <= number <= most:

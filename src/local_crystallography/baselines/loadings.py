@@ -8,12 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from local_crystallography.baselines.components import ComponentMethod, window_loadings
+from local_crystallography.baselines.components import ComponentMethod, fit_components
+from local_crystallography.baselines.kept import Kept
 from local_crystallography.baselines.mixtures import class_components, pixel_mixture
-from local_crystallography.baselines.pixels import checked
 from local_crystallography.data.subimages import SubImages
 
 Array = npt.NDArray[np.float64]
+
+fitted_components = Kept(fit_components)
+fitted_mixture = Kept(pixel_mixture)
+fitted_classes = Kept(class_components)
 
 PIXEL_LABEL = "pixel_label"
 """The column of the classes of the mixture over pixels."""
@@ -79,15 +83,14 @@ def grouped(loadings: Sequence[Loading]) -> list[list[Loading]]:
 
 
 def component_loadings(sub_images: SubImages, *, method: ComponentMethod, number: int, seed: int) -> list[Loading]:
-    """The pictures of `components` with the same settings; the atoms are not scored, so it is quicker.
+    """The pictures of `components` with the same settings.
 
     Raises
     ------
     InputError
         As `components`.
     """
-    checked(sub_images.windows)
-    found = window_loadings(sub_images.windows, method=method, number=number, seed=seed)
+    found = fitted_components(sub_images, method=method, number=number, seed=seed)
     shares = found.share.tolist()
     return [Loading(method, f"{method.lower()}{i}", found.pictures[i], share) for i, share in enumerate(shares)]
 
@@ -102,9 +105,9 @@ def mixture_loadings(sub_images: SubImages, *, classes: int, number: int | None,
     """
     method = "pixel mixture" if number is None else "PCA mixture"
     if number is None:
-        within, mixture = None, pixel_mixture(sub_images, classes=classes, seed=seed)
+        within, mixture = None, fitted_mixture(sub_images, classes=classes, seed=seed)
     else:
-        within = class_components(sub_images, classes=classes, number=number, seed=seed)
+        within = fitted_classes(sub_images, classes=classes, number=number, seed=seed)
         mixture = within.mixture
     sizes = np.bincount(mixture.label, minlength=classes) / len(mixture.label)
     found = []

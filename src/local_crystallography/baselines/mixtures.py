@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from local_crystallography.baselines.components import window_components
+from local_crystallography.baselines.components import window_loadings
 from local_crystallography.baselines.pixels import as_pictures, as_rows, checked, parts, sample
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import SubImages
@@ -108,6 +108,6 @@ def class_components(sub_images: SubImages, *, classes: int, number: int, seed: 
         )
     for name in np.flatnonzero(counts > number):
         rows = np.flatnonzero(mixture.label == name)
-        own = window_components(windows[rows], method="PCA", number=number, seed=seed)
+        own = window_loadings(windows[rows], method="PCA", number=number, seed=seed).scored(windows[rows])
         pictures[name], scores[rows], share[name] = own.pictures, own.scores, own.share
     return ClassComponents(mixture, pictures, scores, share)

@@ -15,7 +15,7 @@ FOUND = ("found_y_px", "found_x_px")
 """Columns with the places where atoms were found, once they have been moved."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SubImages:
     """Sub-images of w x w pixels, one per atom, centred on it with sub-pixel precision.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from functools import partial
 from typing import Any, ClassVar, Literal, cast, get_args
 
 import numpy as np
@@ -10,9 +11,16 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
 
-from local_crystallography.baselines.components import ComponentMethod, components
-from local_crystallography.baselines.loadings import Loading, component_loadings, mixture_loadings
-from local_crystallography.baselines.mixtures import class_components, pixel_mixture
+from local_crystallography.baselines.components import ComponentMethod
+from local_crystallography.baselines.kept import Kept
+from local_crystallography.baselines.loadings import (
+    Loading,
+    component_loadings,
+    fitted_classes,
+    fitted_components,
+    fitted_mixture,
+    mixture_loadings,
+)
 from local_crystallography.baselines.neighbours import aligned, neighbour_places, shell_number
 from local_crystallography.baselines.zernike import zernike_columns
 from local_crystallography.baselines.zernike import zernike_moments as zernike_moments
@@ -141,9 +149,7 @@ class Describe(Step):
             As the call.
         """
         found: list[Loading] = []
-        kinds = {"PCA mixture": "class_pca0", "pixel mixture": "pixel_label"}
-        kinds |= {method: f"{method.lower()}0" for method in get_args(ComponentMethod)}
-        todo = [each for each in self._different if each in kinds and (columns is None or kinds[each] in columns)]
+        todo = self._pictured(columns)
         for done, method in enumerate(todo):
             if (yield Progress(done / len(todo), f"Pictures of {method} …")):
                 break
@@ -155,6 +161,25 @@ class Describe(Step):
                 found += mixture_loadings(sub_images, classes=self.classes, number=number, seed=self.seed)
         return found
 
+    def has_loadings(self, sub_images: SubImages, columns: Container[str] | None = None) -> bool:
+        """Whether `loadings` takes no time, as it does after the call with the same sub-images."""
+        fits = [self._fit(method) for method in self._pictured(columns)]
+        return all(cast(Kept[Any], fit.func).has(sub_images, **fit.keywords) for fit in fits)
+
+    def _pictured(self, columns: Container[str] | None) -> list[Method]:
+        """The methods that have pictures, and of which a column is wanted."""
+        first = {"PCA mixture": "class_pca0", "pixel mixture": "pixel_label"}
+        first |= {method: f"{method.lower()}0" for method in get_args(ComponentMethod)}
+        return [each for each in self._different if each in first and (columns is None or first[each] in columns)]
+
+    def _fit(self, method: Method) -> partial[Any]:
+        """What is fitted to sub-images for a method that has pictures."""
+        if method == "pixel mixture":
+            return partial(fitted_mixture, classes=self.classes, seed=self.seed)
+        if method == "PCA mixture":
+            return partial(fitted_classes, classes=self.classes, number=self.components, seed=self.seed)
+        return partial(fitted_components, method=method, number=self.components, seed=self.seed)
+
     @property
     def _different(self) -> list[Method]:
         """The methods without those whose columns another one gives too: the classes of both mixtures are the same."""
@@ -165,20 +190,17 @@ class Describe(Step):
         if method == "Zernike moments":
             return zernike_columns(sub_images, order=self.order, number=self.components)
         if method == "pixel mixture":
-            mixture = pixel_mixture(sub_images, classes=self.classes, seed=self.seed)
+            mixture = self._fit(method)(sub_images)
             return pd.DataFrame({"pixel_label": mixture.label, "pixel_label_probability": mixture.probability})
         if method == "PCA mixture":
-            found = class_components(sub_images, classes=self.classes, number=self.components, seed=self.seed)
+            found = self._fit(method)(sub_images)
             mixture = found.mixture
             return numbered("class_pca", found.scores).assign(
                 pixel_label=mixture.label, pixel_label_probability=mixture.probability
             )
         if method in ("neighbours", "neighbours aligned"):
             return self._neighbours(method, sub_images, atoms)
-        scores = components(
-            sub_images, method=cast(ComponentMethod, method), number=self.components, seed=self.seed
-        ).scores
-        return numbered(method.lower(), scores)
+        return numbered(method.lower(), self._fit(method)(sub_images).scored(sub_images.windows).scores)
 
     def _neighbours(self, method: Method, sub_images: SubImages, atoms: Atoms) -> pd.DataFrame:
         number = self.resolve(sub_images, atoms).neighbours

@@ -73,7 +73,8 @@ class LoadingsPanel(QtWidgets.QWidget):  # type: ignore[misc]
         elif not asked.same(self._asked):
             self._forget(WAITING)
             if not self.bench.running:
-                self._ask(asked, analysis.seconds.get("describe", 0.0))
+                kept = asked.step.has_loadings(asked.sub_images, asked.columns)
+                self._ask(asked, 0.0 if kept else analysis.seconds.get("describe", 0.0))
 
     def set_theme(self, dark: bool) -> None:
         """Light on dark, or the other way round."""
