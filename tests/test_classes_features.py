@@ -55,6 +55,21 @@ def test_a_turn_of_the_motif_changes_nothing(columns, period, turn):
     np.testing.assert_allclose(after, before, atol=1e-9)
 
 
+def test_numbers_of_classes_are_names():
+    label = RNG.integers(-1, 3, 40)
+    before = features(atoms(hand_label=label), ("hand_label",), period=None)
+    renamed = np.array([7, 0, 3, -1])[label]
+    after = features(atoms(hand_label=renamed), ("hand_label",), period=None)
+    assert before.at.shape == (40, 3)
+    assert len(before.rows) == 40  # those without a class are 0 in all
+    np.testing.assert_allclose(after.at[:, [2, 0, 1]], before.at)
+    assert len(np.unique(before.at.round(9), axis=0)) == 4
+
+
+def test_a_column_named_twice_counts_once():
+    assert features(atoms(z0=ANGLE), ("z0", "z0"), period=None).at.shape == (40, 1)
+
+
 def test_half_the_turn_of_the_motif_changes_the_place():
     order = np.full(40, 4)
     places = [
@@ -75,8 +90,10 @@ def test_the_standard_deviation_of_an_angle_is_no_angle():
         ({"z0": np.full(4, 2.0)}, "Column z0 is the same for every atom"),
         ({"z0": np.full(4, np.nan)}, "No atom has a number in every one of z0"),
         ({"z0": ["a", "b", "c"]}, "Column z0 holds words"),
+        ({"hand_label": np.full(4, -1)}, "Column hand_label holds no class"),
+        ({"hand_label": np.full(4, 2)}, "Column hand_label 2 is the same for every atom"),
     ],
 )
 def test_what_tells_nothing_apart_is_said(columns, words):
     with pytest.raises(InputError, match=words):
-        features(atoms(**columns), ("z0",), period=None)
+        features(atoms(**columns), ("hand_label" if "hand_label" in columns else "z0",), period=None)

@@ -10,7 +10,7 @@ from local_crystallography._napari.components.loadings_panel import NOTHING, STO
 from local_crystallography._napari.dock import MainDock
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
-from local_crystallography.explore.small_map import nearest_rows
+from local_crystallography.explore.small_map import SIDE, nearest_rows
 from local_crystallography.steps import describe
 
 METHODS = ("PCA", "PCA mixture")
@@ -188,8 +188,8 @@ def test_the_small_map_has_the_shape_of_the_image_and_its_nearest_atoms(describe
     atoms, shape = described.atoms, described.image.shape
     cut = atoms.features["pca0"].notna().to_numpy()
     rows = nearest_rows(atoms, cut, shape)
-    assert max(rows.shape) == 144
-    step = max(shape) / 144
+    assert max(rows.shape) == SIDE
+    step = max(shape) / SIDE
     y, x = np.argwhere(rows >= 0)[7]
     distance = np.linalg.norm(atoms.yx - ((np.array([y, x]) + 0.5) * step - 0.5), axis=1)
     assert np.where(cut, distance, np.inf).argmin() == rows[y, x]

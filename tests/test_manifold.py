@@ -280,7 +280,7 @@ def test_everything_has_a_tooltip_and_the_theme(shown, viewer):
 
 def test_the_figure_is_saved_from_the_dock(shown, tmp_path, monkeypatch, qtbot):
     path = tmp_path / "tiles"
-    ask_path = lambda *_, **__: (str(path), "PDF document (*.pdf)")  # noqa: E731
+    ask_path = lambda *_, **__: (str(path), "PDF (*.pdf)")  # noqa: E731
     monkeypatch.setattr(QtWidgets.QFileDialog, "getSaveFileName", ask_path)
     shown.panel.save.click()
     qtbot.waitUntil(lambda: "Saved tiles.pdf." in shown.panel.status.text(), timeout=20_000)

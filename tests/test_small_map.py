@@ -31,9 +31,9 @@ def test_only_atoms_that_were_cut_are_near():
     assert 3 not in rows
 
 
-@pytest.mark.parametrize(("shape", "expected"), [((20, 20), (144, 144)), ((60, 20), (144, 48)), ((20, 60), (144, 144))])
-def test_pictures_side_by_side_are_as_high_and_not_wider(shape, expected):
+@pytest.mark.parametrize(("shape", "share"), [((20, 20), 1), ((60, 20), 1 / 3), ((20, 60), 1)])
+def test_pictures_side_by_side_are_as_high_and_not_wider(shape, share):
     picture = small_map.of_height(np.full((*shape, 4), 255, np.uint8))
-    assert picture.shape == (*expected, 4)
-    assert (picture[72, :, 3] == 255).all()
+    assert picture.shape == (small_map.SIDE, share * small_map.SIDE, 4)
+    assert (picture[small_map.SIDE // 2, :, 3] == 255).all()
     assert (picture[0, :, 3] == 0).all() == (shape[1] > shape[0])

@@ -11,6 +11,7 @@ import pandas as pd
 
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
+from local_crystallography.explore.raster import holds_classes
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -42,7 +43,8 @@ def features(atoms: Atoms, columns: Sequence[str], *, period: int | None) -> Poi
     """The points of some columns, every one over its standard deviation.
 
     An angle a (a column ending in _rad, but for standard deviations) enters as cosine and sine of n a, so that turns
-    which leave a motif as it is leave its point where it is.
+    which leave a motif as it is leave its point where it is. Classes (a column ending in label or decision) enter as a
+    column of 1 and 0 for each, since their numbers are names; atoms without one are 0 in all.
 
     Parameters
     ----------
@@ -55,10 +57,11 @@ def features(atoms: Atoms, columns: Sequence[str], *, period: int | None) -> Poi
     InputError
         Where a column is missing, holds words, or is constant, or no atom has a number in all of them.
     """
+    columns = tuple(dict.fromkeys(columns))
     missing = [name for name in columns if name not in atoms.features]
     if missing:
         raise InputError(f"There is no column {', '.join(missing)}; pick from {', '.join(map(str, atoms.features))}.")
-    table = pd.DataFrame({name: numbers(atoms, name) for name in columns})
+    table = pd.concat([as_numbers(atoms, name) for name in columns], axis=1)
     rows = np.flatnonzero(np.isfinite(table).all(axis=1))
     if not len(rows):
         raise InputError(f"No atom has a number in every one of {', '.join(columns)}; encode the atoms first.")
@@ -72,6 +75,17 @@ def features(atoms: Atoms, columns: Sequence[str], *, period: int | None) -> Poi
         constant = ", ".join(spread.index[spread < CONSTANT])
         raise InputError(f"Column {constant} is the same for every atom, differences were expected; leave it out.")
     return Points(((table - table.mean()) / spread).to_numpy(), rows)
+
+
+def as_numbers(atoms: Atoms, column: str) -> pd.DataFrame:
+    """(N, k) a column as numbers, classes as a column of 1 and 0 for each."""
+    values = numbers(atoms, column)
+    if not holds_classes(column):
+        return pd.DataFrame({column: values})
+    found = np.unique(values[values >= 0])
+    if not len(found):
+        raise InputError(f"Column {column} holds no class, some were expected; leave it out.")
+    return pd.DataFrame({f"{column} {number:.0f}": (values == number).astype(np.float64) for number in found})
 
 
 def numbers(atoms: Atoms, column: str) -> Array:

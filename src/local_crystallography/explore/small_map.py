@@ -10,7 +10,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.explore.greys import Colors
 from local_crystallography.steps.extract_sub_images import neighbour_distance
 
-SIDE = 144
+SIDE = 288
 """Longest side, in pixels."""
 DIM = (90, 90, 90, 255)
 """Colour of atoms of other classes."""

@@ -52,7 +52,8 @@ class Cluster(Step):
     columns: tuple[str, ...] = Field(
         (),
         description="Columns to sort by; none: all latents, or without any the components of Describe. "
-        "Each enters over its standard deviation, an angle (ending in _rad) as cosine and sine.",
+        "Each enters over its standard deviation, an angle (ending in _rad) as cosine and sine, classes (ending in "
+        "label) as 1 and 0 for each.",
     )
     method: Literal["mixture", "bayesian mixture", "k-means", "HDBSCAN", "agglomerative"] = Field(
         "mixture",

@@ -18,7 +18,6 @@ from local_crystallography.explore.styles import ClassStyles
 
 HIGH = 88
 """Points of the pictures on the button."""
-NO_COLOUR = "#000000"
 EXPLAINED = {
     "PCA": "Directions of greatest variance: a sub-image is about the mean plus its scores times these pictures. A "
     "motif that turns is spread over several of them.",
@@ -69,10 +68,8 @@ class LoadingsList(QtWidgets.QWidget):  # type: ignore[misc]
         yield _note(group)
         for loading in group:
             pictures = [small_map.of_height(each) for each in made.pictures(loading, styles)]
-            colour = styles.colour(PIXEL_LABEL, loading.number) if loading.number is not None else NO_COLOUR
+            colour = None if loading.number is None else styles.colour(PIXEL_LABEL, loading.number)
             beside = side_by_side(colour, *pictures)
-            if loading.number is None:
-                beside[:, :3, 3] = 0
             words = _words(loading, made, styles)
             button = picture_button(beside, words, SELECT if loading.is_mean else PAINT, HIGH)
             button.clicked.connect(lambda _, loading=loading: self._on_clicked(loading))

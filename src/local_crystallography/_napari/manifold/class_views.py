@@ -15,7 +15,9 @@ from local_crystallography.explore.gallery import Gallery, Tableaux, mosaic_of
 from local_crystallography.explore.greys import Colors, grey
 from local_crystallography.explore.styles import ClassStyles
 
-SIDE, STRIP, GAP = 72, 3, 2
+SIDE = 72
+STRIP, GAP = 0.05, 0.03
+"""Width of the strip of a colour and of what is between pictures, over their height."""
 TABLEAU = 132
 CLASS_CLICK = "Click: select this class (Shift adds, Alt or Ctrl subtracts, both intersect)."
 CLASS_TIP = (
@@ -132,11 +134,12 @@ def _pair(left: Colors, right: Colors) -> QtWidgets.QWidget:
     return both
 
 
-def side_by_side(colour: str, *pictures: Colors) -> Colors:
-    """Pictures of one height beside a strip of a colour #rrggbb."""
+def side_by_side(colour: str | None, *pictures: Colors) -> Colors:
+    """Pictures of one height beside a strip of a colour #rrggbb, or of nothing."""
     height = len(pictures[0])
-    strip, gap = np.zeros((height, STRIP, 4), np.uint8), np.zeros((height, GAP, 4), np.uint8)
-    strip[:] = (*bytes.fromhex(colour[1:]), 255)
+    strip, gap = (np.zeros((height, max(1, round(share * height)), 4), np.uint8) for share in (STRIP, GAP))
+    if colour is not None:
+        strip[:] = (*bytes.fromhex(colour[1:]), 255)
     parts: list[Any] = [strip]
     for picture in pictures:
         parts += [gap, picture]

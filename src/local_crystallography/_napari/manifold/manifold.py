@@ -12,6 +12,7 @@ from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.bench.aside import Aside
 from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.figure_writer import ask_figure
 from local_crystallography._napari.help import HelpButton
 from local_crystallography._napari.manifold.class_views import ClassList, TableauList
 from local_crystallography._napari.manifold.tile_panel import COLUMN, TilePanel, names_of, place_of
@@ -203,13 +204,8 @@ class ManifoldDock(QtWidgets.QWidget):  # type: ignore[misc]
             self._show_classes()
 
     def _on_save_clicked(self) -> None:
-        from local_crystallography.io.manifold_figure import TYPES
-
-        kinds = ";;".join(f"{name} (*{end})" for name, end in TYPES.items())
-        path, kind = QtWidgets.QFileDialog.getSaveFileName(self, "Save the grid as a figure", "manifold.png", kinds)
-        if path:
-            end = next((end for name, end in TYPES.items() if kind.startswith(name)), ".png")
-            self.save_figure(Path(path) if Path(path).suffix in TYPES.values() else Path(f"{path}{end}"))
+        if path := ask_figure(self, "manifold.png"):
+            self.save_figure(Path(path))
 
     def _on_saved(self, done: Path | InputError) -> None:
         self.panel.status.setText(str(done) if isinstance(done, InputError) else f"Saved {done.name}.")
