@@ -6,6 +6,7 @@ from crystals import blobs, motif, square_lattice
 from sklearn.metrics import adjusted_rand_score
 
 from local_crystallography import Atoms, Cluster, Describe, SubImages
+from local_crystallography.baselines import components as linear
 from local_crystallography.baselines import pixels
 from local_crystallography.baselines.components import components
 from local_crystallography.baselines.loadings import component_loadings, grouped, mixture_loadings
@@ -232,6 +233,7 @@ def test_what_has_no_components_is_said(method, stack, number, words):
         (lambda: neighbour_places(lattice_atoms()[:5], number=5), "5 atoms came for 5 neighbours, at least 6 in one"),
         (lambda: neighbour_places(Atoms.at(np.zeros((20, 2))), number=5), "Most atoms have another at the same place"),
         (lambda: neighbour_places(Atoms.at(np.full((20, 2), np.nan)), number=5), "no finite place"),
+        (lambda: shell_number(Atoms.at(np.zeros((20, 2)))), "Most atoms have another at the same place"),
         (lambda: shell_number(lattice_atoms()[:4]), "4 atoms in a frame came, at least 5 were expected"),
         (lambda: shell_number(lattice_atoms()[:0]), "0 atoms in a frame came"),
         (
@@ -243,6 +245,21 @@ def test_what_has_no_components_is_said(method, stack, number, words):
 def test_bad_input_is_said(make, words):
     with pytest.raises(InputError, match=words):
         make()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("method", ["pixel mixture", "PCA mixture", "NMF"])
+def test_sub_images_of_two_kinds_alone_raise_no_warnings(method):
+    stack = cut(np.stack([LEFT, RIGHT])[np.arange(60) % 2] * 1e-6)
+    described = Describe(methods=(method,), components=1)(stack, stack.atoms)
+    assert len(described.features) == 60
+
+
+@pytest.mark.filterwarnings("error")
+def test_ica_says_where_it_does_not_settle(caplog, monkeypatch):
+    monkeypatch.setattr(linear, "ROUNDS", 1)
+    components(cut(np.random.default_rng(3).normal(size=(60, 16, 16))), method="ICA", number=3, seed=0)
+    assert "did not settle" in caplog.text
 
 
 def test_the_share_of_a_component_is_that_of_the_variance():

@@ -359,3 +359,25 @@ def test_the_section_calls_classes_as_the_user_does(quick_analysis: Analysis):
     assert 'style="background: #123456"></span>A &amp; B</th>' in html
     assert ">class 1<" not in html
     assert "class 0" in html
+
+
+@pytest.mark.parametrize("column", ["label", "label_probability"])
+def test_words_for_classes_are_refused(column):
+    atoms, sub_images = classes()
+    with pytest.raises(InputError, match=f"{column} holds words"):
+        class_report(atoms.with_features(**{column: "a"}), sub_images, None)
+
+
+def test_infinite_classes_are_none():
+    atoms, sub_images = classes()
+    labels = atoms.features["label"].to_numpy(float)
+    report = class_report(atoms.with_features(label=np.where(labels == 0, np.inf, labels)), sub_images, None)
+    assert 0 not in report.numbers
+    assert report.numbers == tuple(np.unique(labels[labels > 0]))
+
+
+def test_classes_without_any_sub_image_are_counted_all_the_same():
+    atoms, sub_images = classes()
+    report = class_report(atoms, SubImages(sub_images.windows[:0], sub_images.atoms[:0]), None)
+    assert [each.windows for each in report.classes] == [0] * len(report.classes)
+    assert np.isnan(report.classes[0].symmetry.centre.value)

@@ -206,7 +206,14 @@ def test_classes_merged_by_hand_keep_their_numbers_when_sorted_again():
         (Cluster(), {"z0": np.full(10, np.nan)}, "encode the atoms first"),
         (Cluster(components=20), {"z0": np.arange(10.0)}, "at most 10"),
         (Cluster(components=2, classes=3), {"z0": np.arange(10.0)}, "cannot be made of 2 components"),
-        (Cluster(classes=20), {"z0": np.arange(10.0)}, "cannot be made of 10 components"),
+        (Cluster(classes=20), {"z0": np.arange(10.0)}, "10 atoms came for 20 classes"),
+        (
+            Cluster(classes=4),
+            {"z0": np.where(np.arange(10) < 3, np.arange(10.0), np.nan)},
+            "3 atoms came for 4 classes",
+        ),
+        (Cluster(method="k-means", classes=3), {"z0": np.arange(10) % 2}, "2 of them with different numbers"),
+        (Cluster(start_from="hand_label"), {"z0": np.arange(10.0), "hand_label": ["a"] * 10}, "hand_label holds words"),
         (Cluster(method="bayesian mixture", components=20), {"z0": np.arange(10.0)}, "at most 10"),
         (Cluster(method="k-means", classes=11), {"z0": np.arange(10.0)}, "10 atoms came for 11 classes"),
         (Cluster(method="agglomerative", classes=11), {"z0": np.arange(10.0)}, "10 atoms came for 11 classes"),
@@ -220,6 +227,57 @@ def test_classes_merged_by_hand_keep_their_numbers_when_sorted_again():
 def test_what_cannot_be_sorted_is_said(step, columns, words):
     with pytest.raises(InputError, match=words):
         step(Atoms.at(np.zeros((10, 2))).with_features(**columns))
+
+
+@pytest.mark.parametrize("scale", [1e-13, 1e200])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_unit_of_a_column_changes_nothing(method, scale):
+    atoms, _ = three_groups(60)
+    step = Cluster(method=method, n_init=2)
+    scaled = atoms.with_features(z0=atoms.features["z0"] * scale)
+    assert adjusted_rand_score(step(atoms).features["label"], step(scaled).features["label"]) == 1
+
+
+def test_a_constant_of_any_size_is_constant():
+    with pytest.raises(InputError, match="z1 is the same for every atom"):
+        Cluster()(Atoms.at(np.zeros((300, 2))).with_features(z0=np.arange(300.0), z1=np.full(300, 1234567.123)))
+
+
+@pytest.mark.parametrize("covariance", ["full", "tied", "diagonal", "spherical"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_column_that_follows_from_another_is_no_obstacle(method, covariance):
+    atoms, _ = three_groups(60)
+    atoms = atoms.with_features(z2=3 * atoms.features["z0"] + 1)
+    made = Cluster(method=method, covariance=covariance, n_init=2)(atoms)
+    assert (made.features["label"] >= 0).any()
+
+
+def test_an_angle_named_twice_counts_once():
+    atoms = Atoms.at(np.zeros((90, 2))).with_features(angle_rad=np.repeat([0.0, 1.0, 2.0], 30) + RNG.normal(0, 0.1, 90))
+    once, twice = (Cluster(columns=("angle_rad",) * n, n_init=2)(atoms) for n in (1, 2))
+    np.testing.assert_array_equal(once.features["label"], twice.features["label"])
+
+
+def test_a_class_that_no_atom_with_latents_has_is_no_obstacle():
+    atoms, kind = three_groups(60)
+    z1 = np.where(kind == 2, np.nan, atoms.features["z1"])
+    made = Cluster(columns=("z0", "z1", "hand_label"), n_init=2)(atoms.with_features(z1=z1, hand_label=kind))
+    assert adjusted_rand_score(np.where(kind == 2, -1, kind), made.features["label"]) == 1
+
+
+@pytest.mark.parametrize("step", [Cluster(components=50, mistaken=1, n_init=1), Cluster(start_from="hand_label")])
+def test_the_step_that_was_used_can_be_read_again(step):
+    """Or the session that was made with it could not be opened."""
+    atoms = Atoms.at(np.zeros((500, 2))).with_features(z0=np.arange(500.0), hand_label=np.arange(500) % 40)
+    used = step.model_copy(update={"mistaken": 0.9}).resolve(atoms)
+    assert used.classes is not None
+    assert Cluster.model_validate(used.model_dump()) == used
+
+
+def test_too_many_classes_by_hand_are_refused():
+    atoms = Atoms.at(np.zeros((60, 2))).with_features(z0=np.arange(60.0), hand_label=np.arange(60))
+    with pytest.raises(InputError, match="60 classes are given by hand, at most 50"):
+        Cluster(start_from="hand_label")(atoms)
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

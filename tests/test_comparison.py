@@ -249,3 +249,14 @@ def test_a_number_of_the_first_run_stays_its_own_where_no_atom_of_it_is_common()
     later = run(np.where(np.arange(len(GRID)) < 200, 0, 1))[100:]
     comparison = compare({"first": run(first), "later": later})
     assert set(comparison.values[1]) == {0, 2}
+
+
+def test_infinite_numbers_and_classes_count_as_unknown():
+    atoms = run()
+    label = atoms.features["label"].to_numpy(float)
+    label[:5] = np.inf
+    atoms = atoms.with_features(label=label, z0=np.where(np.arange(len(atoms)) < 5, np.inf, np.arange(len(atoms))))
+    pair = compare({"one": atoms, "two": atoms}).pairs[0]
+    assert (pair.found.numbers[0][0], pair.found.table[0, 0]) == (-1, 5)
+    assert np.isnan(pair.beside["z0"].difference).sum() == 5
+    assert pair.beside["z0"].value == pytest.approx(1)

@@ -214,6 +214,12 @@ def test_light_atoms_are_no_neighbours():
     np.testing.assert_array_equal(one, two[:60])
 
 
+@pytest.mark.parametrize("channels", [(), (2,)])
+def test_moments_of_nothing_are_refused(channels):
+    with pytest.raises(InputError, match="No sub-images came"):
+        described(np.zeros((0, 16, 16, *channels)))
+
+
 def test_several_methods_give_the_columns_of_each():
     stack, atoms = scattered()
     asked = {"components": 2, "classes": 2, "neighbours": 4}

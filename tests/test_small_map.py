@@ -26,6 +26,10 @@ def test_what_is_far_from_all_atoms_is_transparent():
     assert (small_map.of_class(rows, LABELS, 0, "#ffffff")[:, 60:, 3] == 0).all()
 
 
+def test_an_atom_alone_is_the_nearest_everywhere():
+    assert (small_map.nearest_rows(ATOMS, np.array([False, True, False, False]), (40, 40)) == 1).all()
+
+
 def test_only_atoms_that_were_cut_are_near():
     rows = small_map.nearest_rows(ATOMS, np.array([True, True, True, False]), (40, 40))
     assert 3 not in rows

@@ -29,6 +29,14 @@ from local_crystallography.window_study import (
 
 QUICK = Recipe(cluster=Cluster(classes=2, components=2, n_init=1))
 BOTH = WindowStudy(windows=(16, 20), epochs=1)
+SPOILT = (
+    ("run.json", lambda _: b"{"),
+    ("run.json", lambda _: b"[1]"),
+    ("atoms.csv", lambda table: table.replace(b",label", b",other", 1)),
+    ("atoms.csv", lambda table: b"".join(table.splitlines(keepends=True)[:20])),
+    ("atoms.csv", lambda _: b""),
+)
+"""Files of a run, and what of their bytes is left."""
 
 
 @pytest.fixture(scope="module")
@@ -164,8 +172,30 @@ def test_runs_of_other_atoms_are_done_again(analysis, done, monkeypatch):
 def test_a_spoilt_run_is_done_again(analysis, tmp_path):
     one = WindowStudy(windows=(16,), epochs=1)
     finish(run_window_study(analysis, one, QUICK, tmp_path))
-    (tmp_path / "image-16-seed0" / "run.json").write_text("{")
-    assert len(finish(run_window_study(analysis, one, QUICK, tmp_path)).runs) == 1
+    for file, spoil in SPOILT:
+        spoilt = tmp_path / "image-16-seed0" / file
+        before = spoilt.read_bytes()
+        spoilt.write_bytes(spoil(before))
+        assert finished_runs(analysis, one, QUICK, tmp_path).runs == ()
+        assert len(finish(run_window_study(analysis, one, QUICK, tmp_path)).runs) == 1
+        assert spoilt.read_bytes()[:50] == before[:50]
+
+
+def test_runs_on_another_image_are_not_replaced(analysis, done):
+    other = Analysis(Image(analysis.image.data + 1.0))
+    other.atoms = analysis.atoms
+    before = (done[1] / "image-16-seed0" / "run.json").read_bytes()
+    with pytest.raises(InputError, match="holds runs on another image"):
+        finish(run_window_study(other, BOTH, QUICK, done[1]))
+    assert (done[1] / "image-16-seed0" / "run.json").read_bytes() == before
+
+
+def test_words_among_the_columns_to_sort_by_are_refused_before_anything_is_trained(analysis, tmp_path):
+    worded = Analysis(analysis.image)
+    worded.atoms = analysis.atoms.with_features(kind="a")
+    with pytest.raises(InputError, match="kind holds words"):
+        finish(run_window_study(worded, BOTH, Recipe(cluster=Cluster(columns=("kind",))), tmp_path))
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_stopped_study_keeps_what_is_done_and_goes_on(analysis, tmp_path):
@@ -324,6 +354,11 @@ def test_what_the_window_is_read_off_comes_with_it():
 
 def test_the_window_of_a_pair_is_that_of_the_distance():
     assert suggested_window(Atoms.at([[10.0, 10.0], [10.0, 30.0]])) == 46
+
+
+def test_the_window_of_atoms_at_one_place_cannot_be_told():
+    with pytest.raises(InputError, match="at the same place"):
+        suggested_window(Atoms.at(np.ones((9, 2))))
 
 
 def test_the_window_of_one_atom_cannot_be_told():

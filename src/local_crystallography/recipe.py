@@ -140,7 +140,7 @@ def stale_after(replaced: set[str], used: Mapping[str, Step] | None = None) -> t
     stale: list[str] = []
     for step in Recipe().steps:  # each takes only what earlier ones give
         name = step.name()
-        if (used or {}).get(name, step).uses(replaced):
+        if used[name].uses(replaced) if used and name in used else step.takes() & replaced:
             stale.append(name)
             replaced = replaced | {step.gives()}
     return tuple(stale)

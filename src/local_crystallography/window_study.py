@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from local_crystallography.analysis import MISSING, Analysis, watched
 from local_crystallography.classes.angle_peaks import angle_peaks
+from local_crystallography.classes.features import numbers
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
@@ -25,11 +26,21 @@ from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import as_found, fits
 from local_crystallography.explore.assign import HAND_LABEL
 from local_crystallography.io.provenance import pixels_sha256
-from local_crystallography.io.window_runs import RunKey, Source, StudyRun, StudyTable, read_run, run_name, write_run
+from local_crystallography.io.window_runs import (
+    RunKey,
+    Source,
+    StudyRun,
+    StudyTable,
+    digest,
+    read_run,
+    refuse_other_image,
+    run_name,
+    write_run,
+)
 from local_crystallography.positions.scale import measure_scale
-from local_crystallography.positions.shells import Suggestion, even, pair_distribution, shells_of
+from local_crystallography.positions.shells import Suggestion, even, neighbour_distance, pair_distribution, shells_of
 from local_crystallography.recipe import Recipe
-from local_crystallography.steps.extract_sub_images import WINDOW_SPACINGS, neighbour_distance
+from local_crystallography.steps.extract_sub_images import WINDOW_SPACINGS
 from local_crystallography.steps.paint_map import PaintMap
 
 if TYPE_CHECKING:
@@ -94,11 +105,12 @@ def run_window_study(analysis: Analysis, settings: WindowStudy, recipe: Recipe, 
     Raises
     ------
     InputError
-        Where there is nothing to train on, a list is empty, a window does not fit, the folder cannot be written, or all
-        runs fail.
+        Where there is nothing to train on, a list is empty, a window does not fit, the folder holds runs on another
+        image or cannot be written, or all runs fail.
     """
     inputs = checked(analysis, settings, recipe)
     recipes = recipes_of(settings, recipe, inputs)
+    refuse_other_image(folder, list(recipes), inputs.digests["image"])
     done = {run: read_run(folder, run, asked(recipes[run], inputs)) for run in recipes}
     for number, (run, each) in enumerate(recipes.items()):
         name = run_name(*run)
@@ -158,7 +170,7 @@ def checked(analysis: Analysis, settings: WindowStudy, recipe: Recipe) -> Inputs
     digests = {"image": pixels_sha256(image), "atoms": digest(atoms.yx, atoms.ids, atoms.frame)}
     read = {"intensity", *recipe.cluster.columns} | ({HAND_LABEL} if recipe.cluster.start_from == HAND_LABEL else set())
     for name in sorted(read & set(atoms.features)):
-        digests[name] = digest(atoms.features[name].to_numpy(float))
+        digests[name] = digest(numbers(atoms, name))
     probability = analysis.probability if "probability" in settings.sources else None
     if probability is not None:
         digests["probability"] = digest(probability.values)
@@ -248,9 +260,11 @@ def suggest(atoms: Atoms) -> Suggestion:
     Raises
     ------
     InputError
-        Where no frame holds two atoms.
+        Where no frame holds two atoms, or most are at the place of another.
     """
     spacing = neighbour_distance(atoms)
+    if not spacing > 0:
+        raise InputError("Most atoms have another at the same place, single atoms were expected; find them again.")
     radius, density = pair_distribution(atoms, spacing)
     found = radius[shells_of(density)]
     if len(found) < 2:
@@ -259,11 +273,6 @@ def suggest(atoms: Atoms) -> Suggestion:
         sigma = float(atoms.features["sigma_px"].median()) if "sigma_px" in atoms.features else 0.0
         side = 2 * (found[1] + (sigma if np.isfinite(sigma) else 0.0))
     return Suggestion(even(side), radius, density, found)
-
-
-def digest(*arrays: npt.NDArray[Any]) -> str:
-    """A short name of what arrays hold."""
-    return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()
 
 
 def asked(recipe: Recipe, inputs: Inputs) -> dict[str, Any]:

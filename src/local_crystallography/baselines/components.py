@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from local_crystallography.baselines.pixels import CHUNK, as_pictures, as_rows, checked, parts, sample
+from local_crystallography.baselines.pixels import CHUNK, as_pictures, as_rows, checked, parts, sample, without_warnings
 from local_crystallography.baselines.spectra import log_spectra, noise_floor, power_spectra
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import SubImages
@@ -18,6 +19,10 @@ Array = npt.NDArray[np.float64]
 Windows = npt.NDArray[np.float32]
 ComponentMethod = Literal["PCA", "NMF", "ICA", "FFT"]
 
+logger = logging.getLogger(__name__)
+
+ROUNDS = 1000
+"""Most rounds of ICA."""
 CONSTANT = 1e-6
 """Standard deviation, over that of the first component, below which there is no component."""
 
@@ -151,7 +156,14 @@ def fit_ica(rows: Array, *, number: int, seed: int) -> Fit:
             f"{number} independent components came, but the sub-images vary in {varies} ways alone; ask for at most "
             f"{varies}, or take PCA."
         )
-    model = FastICA(number, whiten="unit-variance", max_iter=1000, tol=1e-3, random_state=seed).fit(scores)
+    with without_warnings():
+        model = FastICA(number, whiten="unit-variance", max_iter=ROUNDS, tol=1e-3, random_state=seed).fit(scores)
+    if model.n_iter_ >= ROUNDS:
+        logger.warning(
+            "ICA did not settle in %d rounds: no directions are more independent than others, and another seed may "
+            "give others. PCA is safer here.",
+            ROUNDS,
+        )
     return Fit(
         first.mean + model.mean_ @ first.rows,
         model.mixing_.T @ first.rows,
@@ -163,8 +175,15 @@ def fit_nmf(rows: Array, mean: Array, *, number: int, seed: int) -> Fit:
     """Parts of (m, p) numbers less a mean (p,), of which none is negative then."""
     from sklearn.decomposition import NMF
 
-    model = NMF(number, init="nndsvda", max_iter=500, random_state=seed).fit(np.maximum(rows - mean, 0))
-    return Fit(mean, model.components_, lambda part: np.asarray(model.transform(np.maximum(part - mean, 0))))
+    model = NMF(number, init="nndsvda", max_iter=500, random_state=seed)
+
+    def scores(part: Array) -> Array:
+        with without_warnings():
+            return np.asarray(model.transform(np.maximum(part - mean, 0)), np.float64)
+
+    with without_warnings():  # the last rounds change little
+        model.fit(np.maximum(rows - mean, 0))
+    return Fit(mean, model.components_, scores)
 
 
 def lowest(windows: Windows) -> Array:

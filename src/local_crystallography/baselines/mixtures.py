@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from local_crystallography.baselines.components import window_loadings
-from local_crystallography.baselines.pixels import as_pictures, as_rows, checked, parts, sample
+from local_crystallography.baselines.pixels import as_pictures, as_rows, checked, parts, sample, without_warnings
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import SubImages
 
@@ -77,7 +77,7 @@ def pixel_mixture(sub_images: SubImages, *, classes: int, seed: int) -> PixelMix
             "number of classes."
         )
     model = GaussianMixture(classes, covariance_type="diag", n_init=3, max_iter=200, reg_covar=1e-6, random_state=seed)
-    with threadpool_limits(1):  # k-means before it would spin on shared cores
+    with without_warnings(), threadpool_limits(1):  # k-means before it would spin on shared cores
         model.fit(as_rows(sample(windows, seed=seed)))
         shares = np.concatenate([model.predict_proba(as_rows(part)) for part in parts(windows)])
     order = np.argsort(-np.bincount(shares.argmax(axis=1), minlength=classes), kind="stable")

@@ -35,8 +35,6 @@ def neighbour_places(atoms: Atoms, *, number: int) -> Complex:
     """
     places, distance = nearest(atoms, number=number)
     unit = float(np.nanmedian(distance[:, 0]))
-    if unit == 0:
-        raise InputError("Most atoms have another at the same place, single atoms were expected; find them again.")
     angle = np.angle(places) % (2 * np.pi)
     return np.take_along_axis(places, angle.argsort(axis=1), axis=1) / unit
 
@@ -108,4 +106,6 @@ def nearest(atoms: Atoms, *, number: int) -> tuple[Complex, npt.NDArray[np.float
             f"{len(atoms)} atoms came for {number} neighbours, at least {number + 1} in one frame were expected; ask "
             "for fewer neighbours."
         )
+    if np.nanmedian(distances[:, 0]) == 0:
+        raise InputError("Most atoms have another at the same place, single atoms were expected; find them again.")
     return places, distances

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,16 @@ def checked(windows: Windows) -> None:
             raise InputError("Some sub-images hold NaN or infinite pixels, numbers were expected; cut them again.")
     if all((part == windows[0]).all() for part in parts(windows)):
         raise InputError("All sub-images are the same, differences were expected; look at the image they were cut of.")
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Keep the advice of scikit-learn on steps to convergence back: there is no setting for those here."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def parts(windows: Windows) -> Iterator[Windows]:

@@ -33,9 +33,11 @@ def zernike_columns(sub_images: SubImages, *, order: int, number: int) -> pd.Dat
     Raises
     ------
     InputError
-        Where the order is higher than the window has pixels, or a pixel is not finite.
+        Without sub-images, and where the order is higher than the window has pixels, or a pixel is not finite.
     """
     windows = sub_images.windows
+    if not len(windows):
+        raise InputError("No sub-images came, some were expected; cut them first.")
     channels = windows[..., None] if windows.ndim == 3 else windows
     count = channels.shape[-1]
     moments = [zernike_moments(channels[..., c], order=order) for c in range(count)]

@@ -161,10 +161,14 @@ def fit_bayesian(points: Array, *, components: int, shape: Shape) -> BayesianGau
     from threadpoolctl import threadpool_limits
 
     sample = points[np.random.default_rng(shape.seed).permutation(len(points))[:BAYESIAN]]
+    prior = None
+    if shape.covariance in ("full", "tied"):  # that of scikit-learn has no inverse where columns depend on each other
+        prior = np.atleast_2d(np.cov(sample.T)) + NARROWEST * np.eye(points.shape[1])
     mixture = BayesianGaussianMixture(
         n_components=components,
         covariance_type=shape.kind,
         n_init=1,
+        covariance_prior=prior,
         random_state=shape.seed,
         reg_covar=NARROWEST,
         max_iter=300,

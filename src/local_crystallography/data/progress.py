@@ -24,7 +24,8 @@ class Progress:
     message
         A few words on what is being done.
     loss, held_out_loss
-        While a network trains: minus the evidence lower bound per pixel, on the training and on the held-out part.
+        While a network trains: minus the evidence lower bound, in nats per number that is modelled of a window, on the
+        training and on the held-out part.
     epoch, epochs
         While a network trains: the number of the pass, counted from 1, and how many there are at most; else 0.
     batch, batches

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.spatial import cKDTree
 
+from local_crystallography.classes.features import numbers, whole_numbers
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import SubImages
@@ -24,7 +25,7 @@ from local_crystallography.explore.class_symmetry import (
 )
 from local_crystallography.explore.gallery import ClassPicture, class_pictures, decoded
 from local_crystallography.explore.greys import Floats, channel_of
-from local_crystallography.explore.manifold import labels_of, latents_of
+from local_crystallography.explore.manifold import latents_of
 from local_crystallography.models.harmonics import basis
 from local_crystallography.positions.strain import neighbour_shell
 
@@ -107,16 +108,17 @@ def class_report(
     Raises
     ------
     InputError
-        Where no atom has a class.
+        Where no atom has a class, or class or probability are words.
     """
     atoms = by_column(atoms, column)
     labels, z = _labels(atoms), _latents(atoms, vae)
+    atoms = atoms.with_features(label=labels)
     pictures = class_pictures(atoms, sub_images, z, channel)
-    numbers = np.array([each.number for each in pictures])
-    ranks, of_windows = _ranks(labels, numbers), _ranks(_of_windows(atoms, sub_images, labels), numbers)
+    found = np.array([each.number for each in pictures])
+    ranks, of_windows = _ranks(labels, found), _ranks(_of_windows(atoms, sub_images, labels), found)
     finest = FINEST if vae is None else vae.settings.highest_frequency
     windows, seen = channel_of(sub_images.windows, channel), basis(sub_images.window_size, finest)
-    means = means_of(windows, of_windows, seen, count=len(numbers), seed=seed)
+    means = means_of(windows, of_windows, seen, count=len(found), seed=seed)
     shown = _decoded(pictures, vae, z.shape[1], channel)
     canonical = None if shown is None else pictures_of(shown, basis(shown.shape[-1], finest))
     classes = [
@@ -130,7 +132,7 @@ def class_report(
             decoded_symmetry=decoded_symmetry,
         )
         for i, (picture, symmetry, decoded_symmetry) in enumerate(
-            zip(pictures, symmetries(means), _symmetries(canonical, len(numbers)), strict=True)
+            zip(pictures, symmetries(means), _symmetries(canonical, len(found)), strict=True)
         )
     ]
     between = pairs(means), None if canonical is None else pairs(canonical)
@@ -170,8 +172,8 @@ def neighbour_classes(atoms: Atoms, ranks: npt.NDArray[np.int64]) -> Floats:
 
 
 def _labels(atoms: Atoms) -> npt.NDArray[np.int64]:
-    labels = labels_of(atoms)
-    if labels is None or not (labels >= 0).any():
+    labels = whole_numbers(atoms, "label")
+    if not (labels >= 0).any():
         raise InputError("No atom has a class, a column label with numbers from 0 was expected; cluster first.")
     return labels
 
@@ -212,7 +214,9 @@ def _spread(z: Floats) -> Floats:
 def _probability(atoms: Atoms, mask: npt.NDArray[np.bool_]) -> float:
     if "label_probability" not in atoms.features:
         return float("nan")
-    return float(atoms.features.loc[mask, "label_probability"].astype(float).mean())
+    known = numbers(atoms, "label_probability")[mask]
+    known = known[np.isfinite(known)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _row(entry: ClassEntry) -> dict[str, float]:

@@ -145,7 +145,7 @@ def means_of(windows: npt.NDArray[np.floating], labels: Index, harmonics: Harmon
     rows = np.flatnonzero(labels >= 0)
     cells = labels[rows] * GROUPS + group[rows]
     member = csr_array((np.ones(len(rows), np.float32), (cells, rows)), shape=(count * GROUPS, len(windows)))
-    sums = np.asarray(member @ windows.reshape(len(windows), -1), np.float64)
+    sums = np.asarray(member @ windows.reshape(len(windows), int(np.prod(windows.shape[1:]))), np.float64)
     sizes = np.bincount(cells, minlength=count * GROUPS).reshape(count, GROUPS)
     c = _complex(sums, harmonics).reshape(count, GROUPS, -1)
     first = np.stack([_half(random, n) for n in np.minimum(sizes.sum(axis=1), GROUPS)])

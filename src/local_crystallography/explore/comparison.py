@@ -207,8 +207,8 @@ def correlation(first: Floats, second: Floats, period: float | None = None) -> C
     The circular correlation, over all pairs of atoms, does not mind where angles are counted from, nor that they are
     spread evenly; it is -1 where one run counts clockwise: doi:10.1093/biomet/70.2.327.
     """
-    difference = second - first
-    known = np.isfinite(difference)
+    known = np.isfinite(first) & np.isfinite(second)
+    difference = np.subtract(second, first, out=np.full(len(first), np.nan), where=known)
     if not known.any():
         return Correlation(np.nan, np.nan, difference, period)
     a, b = first[known], second[known]
@@ -281,7 +281,7 @@ def _checked(name: str, atoms: Atoms, column: str) -> Atoms:
         raise InputError(f"{name} came without {what} in {column}, a run with them was expected; {todo}.")
     if not classes:
         return as_found(atoms)
-    labels = np.where(values >= 0, values, -1).astype(np.int64)
+    labels = np.where(np.isfinite(values) & (values >= 0), values, -1).astype(np.int64)
     return as_found(atoms).with_features(**{column: labels})
 
 

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.explore.greys import Colors
-from local_crystallography.steps.extract_sub_images import neighbour_distance
+from local_crystallography.positions.shells import neighbour_distance
 
 SIDE = 288
 """Longest side, in pixels."""
@@ -27,7 +27,8 @@ def nearest_rows(atoms: Atoms, cut: npt.NDArray[np.bool_], shape: tuple[int, int
     height, width = (max(1, round(side / step)) for side in shape)
     rows = np.flatnonzero(cut & (atoms.frame == atoms.frame[cut].min()))
     places = (np.indices((height, width)).reshape(2, -1).T + 0.5) * step - 0.5
-    reach = max(neighbour_distance(atoms[cut]), step)
+    alone = np.unique(atoms.frame[cut], return_counts=True)[1].max() == 1
+    reach = max(sum(shape) if alone else neighbour_distance(atoms[cut]), step)
     _, found = cKDTree(atoms.yx[rows]).query(places, distance_upper_bound=reach)
     return np.asarray(np.append(rows, -1)[found].reshape(height, width), np.int64)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
 
 Source = Literal["image", "smoothed", "probability"]
 RunKey = tuple[Source, int, int]
@@ -111,14 +114,16 @@ def run_name(source: str, window: int, seed: int) -> str:
 
 
 def write_run(run: StudyRun, recipe: str, wanted: dict[str, Any], folder: Path) -> None:
-    """atoms.csv, recipe.toml and last run.json, which tells that the run is done."""
+    """atoms.csv, recipe.toml and last run.json, which tells that the run is done, and of which table."""
     place = folder / run.name
     record, part = place / "run.json", place / "run.json.part"
     record.unlink(missing_ok=True)
-    run.atoms.to_frame().to_csv(place / "atoms.csv", index=False, lineterminator="\n")
+    table = run.atoms.to_frame().to_csv(index=False, lineterminator="\n").encode()
+    (place / "atoms.csv").write_bytes(table)
     (place / "recipe.toml").write_text(recipe, encoding="utf-8")
     found = {name: value for name, value in vars(run).items() if name not in ("atoms", "note")}
-    part.write_text(json.dumps({"asked": wanted, "found": found}, indent=1), encoding="utf-8")
+    told = {"asked": wanted, "found": found, "atoms_sha256": hashlib.sha256(table).hexdigest()}
+    part.write_text(json.dumps(told, indent=1), encoding="utf-8")
     part.replace(record)
 
 
@@ -129,7 +134,35 @@ def read_run(folder: Path, run: RunKey, wanted: dict[str, Any]) -> StudyRun | No
         record = json.loads((place / "run.json").read_text(encoding="utf-8"))
         if record["asked"] != wanted:
             return None
-        atoms = Atoms.from_frame(pd.read_csv(place / "atoms.csv"))
-        return StudyRun(**record["found"], atoms=atoms)
+        table = (place / "atoms.csv").read_bytes()
+        if record["atoms_sha256"] != hashlib.sha256(table).hexdigest():
+            return None
+        return StudyRun(**record["found"], atoms=Atoms.from_frame(pd.read_csv(BytesIO(table))))
     except (OSError, KeyError, TypeError, ValueError):
         return None
+
+
+def refuse_other_image(folder: Path, runs: Sequence[RunKey], image: str) -> None:
+    """Keep the runs that are done from being replaced by those on another image, told by its digest.
+
+    Raises
+    ------
+    InputError
+        Where the folder holds one of another image.
+    """
+    for run in runs:
+        try:
+            record = json.loads((folder / run_name(*run) / "run.json").read_text(encoding="utf-8"))
+            known = record["asked"]["image"]
+        except (OSError, KeyError, TypeError, ValueError):
+            continue
+        if known != image:
+            raise InputError(
+                f"{folder} holds runs on another image ({run_name(*run)}), a folder without or of the same image was "
+                "expected; choose another one."
+            )
+
+
+def digest(*arrays: npt.NDArray[Any]) -> str:
+    """A short name of what arrays hold."""
+    return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()

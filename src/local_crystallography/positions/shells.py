@@ -10,6 +10,7 @@ from scipy import ndimage, signal
 from scipy.spatial import cKDTree
 
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
 from local_crystallography.positions import Array
 
 SHELL = 1.0
@@ -38,6 +39,26 @@ class Suggestion:
 def even(side: float) -> int:
     """The nearest even side that a window can have, in pixels."""
     return int(np.clip(2 * round(side / 2), *SIDES))
+
+
+def neighbour_distance(atoms: Atoms) -> float:
+    """Median distance of the nearest neighbour within a frame, in pixels.
+
+    Raises
+    ------
+    InputError
+        Where no frame holds two atoms.
+    """
+    distances = [
+        cKDTree(places).query(places, 2)[0][:, 1]
+        for frame in np.unique(atoms.frame)
+        if len(places := atoms.yx[atoms.frame == frame]) > 1
+    ]
+    if not distances:
+        raise InputError(
+            f"{len(atoms)} atoms came, at least two in one frame were expected; set the window size by hand."
+        )
+    return float(np.median(np.concatenate(distances)))
 
 
 def shells(atoms: Atoms, spacing: float) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from local_crystallography.classes.features import Points, features
+from local_crystallography.classes.features import Points, different, features, latent_columns, whole_numbers
 from local_crystallography.classes.matching import labels_from, matched
 from local_crystallography.classes.methods import Classes, by_agglomeration, by_hdbscan, by_k_means, outside
 from local_crystallography.classes.mixtures import (
@@ -29,7 +29,7 @@ from local_crystallography.classes.mixtures import (
 )
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
-from local_crystallography.explore.assign import HAND_LABEL, hand_labels
+from local_crystallography.explore.assign import HAND_LABEL
 from local_crystallography.steps.base import ADVANCED, Step
 
 Array = npt.NDArray[np.float64]
@@ -39,6 +39,8 @@ ENCODED = r"z\d+|angle_rad"
 """Columns of Encode that classes are commonly made of."""
 MOST = 10
 """Components up to which an automatic number goes."""
+LARGEST = 50
+"""Components, and so classes, that there can be."""
 
 
 class Cluster(Step):
@@ -63,13 +65,13 @@ class Cluster(Step):
     classes: int | None = Field(
         None,
         ge=1,
-        le=30,
+        le=LARGEST,
         description="Number of classes; automatic: components merge until no two are mistaken for each other.",
     )
     components: int | None = Field(
         None,
         ge=1,
-        le=50,
+        le=LARGEST,
         description="Gaussians of the mixture, of which classes are made; automatic: 1 to 10, by the lowest BIC.",
     )
     covariance: Covariance = Field(
@@ -214,7 +216,7 @@ class Cluster(Step):
 
     def _classes(self, points: Array, given: Index | None = None) -> Classes:
         """Points (n, d) in classes, started at classes (n,) given to some of them."""
-        self._check(len(points))
+        self._check(points)
         if self._mixes:
             mixture = self._mixture(points, given)
             found = Classes.likeliest(self._shares(points, mixture))
@@ -248,8 +250,14 @@ class Cluster(Step):
                 )
         return merge(shares, points, classes=self.classes, mistaken=self.mistaken)
 
-    def _check(self, count: int) -> None:
-        """Whether classes can be made of this many points."""
+    def _check(self, points: Array) -> None:
+        """Whether classes can be made of points (n, d)."""
+        count, most = len(points), different(points, at_least=self.classes or 1)
+        if most < (self.classes or 1) and self.method != "HDBSCAN":
+            raise InputError(
+                f"{count} atoms came for {self.classes} classes, {most} of them with different numbers in the columns; "
+                f"ask for at most {most}."
+            )
         if self._mixes:
             components = self.components or 1
             if self.classes is not None and components < self.classes:
@@ -262,12 +270,10 @@ class Cluster(Step):
             raise InputError(
                 f"{self.classes} classes were asked for, HDBSCAN finds the number itself; leave it automatic."
             )
-        elif count < (self.classes or 1):
-            raise InputError(f"{count} atoms came for {self.classes} classes; ask for at most {count}.")
 
     def _given(self, atoms: Atoms, points: Points) -> tuple[Index, Index]:
         """Numbers of the classes given by hand, and (n,) of every point which of those it has; -1 for none."""
-        hand = hand_labels(atoms)[points.rows]
+        hand = whole_numbers(atoms, HAND_LABEL)[points.rows]
         numbers = np.unique(hand[hand >= 0])
         if self.method not in ("mixture", "k-means"):
             raise InputError(f"The method {self.method} has no start; take mixture or k-means, or start from random.")
@@ -276,27 +282,11 @@ class Cluster(Step):
                 f"No atom with latents has a class given by hand, a column {HAND_LABEL} was expected to start from; "
                 "select atoms and press a number, or start from random."
             )
+        if len(numbers) > LARGEST:
+            raise InputError(f"{len(numbers)} classes are given by hand, at most {LARGEST} can be; take some away.")
         for name, wanted in (("classes", self.classes), ("components", self.components if self._mixes else None)):
             if wanted not in (None, len(numbers)):
                 raise InputError(
                     f"{wanted} {name} were asked for, {len(numbers)} are given by hand; leave {name} automatic."
                 )
         return numbers, np.where(hand < 0, -1, np.searchsorted(numbers, hand))
-
-
-def latent_columns(atoms: Atoms) -> tuple[str, ...]:
-    """z0, z1, … where there are any, or else what one method of Describe has made: zernike0, …, or pca0, ….
-
-    Raises
-    ------
-    InputError
-        Where there are none.
-    """
-    components = (rf"{name}\d+" for name in ("z", "zernike", "pca", "nmf", "ica", "fft"))
-    for pattern in (*components, r"aligned\d+_[yx]", r"neighbour\d+_[yx]"):
-        if names := tuple(name for name in map(str, atoms.features) if re.fullmatch(pattern, name)):
-            return names
-    raise InputError(
-        "The atoms have no latents yet, columns z0, z1, … (or zernike0, zernike1, …) were expected; "
-        "train and encode first, or describe."
-    )

@@ -92,7 +92,7 @@ class Describe(Step):
     def _in_order(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
         """Each once and in one order, so that steps that do the same are equal."""
         if not methods:
-            raise ValueError("No method came, at least one was expected; choose what to describe the atoms by.")
+            raise ValueError("No method came, at least one was expected; choose what to describe the atoms by")
         return tuple(method for method in get_args(Method) if method in methods)
 
     def resolve(self, sub_images: SubImages, atoms: Atoms) -> Describe:

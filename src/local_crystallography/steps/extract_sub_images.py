@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.subimages import SubImages, fits
+from local_crystallography.positions.shells import neighbour_distance
 from local_crystallography.steps.base import Step
 
 Array = npt.NDArray[np.float32]
@@ -142,23 +142,3 @@ def standardised(windows: Array) -> Array:
     spread = windows.std(axis=(1, 2), keepdims=True)
     scaled: Array = (windows - windows.mean(axis=(1, 2), keepdims=True)) / np.maximum(spread, 1e-6)
     return scaled
-
-
-def neighbour_distance(atoms: Atoms) -> float:
-    """Median distance of the nearest neighbour within a frame, in pixels.
-
-    Raises
-    ------
-    InputError
-        Where no frame holds two atoms.
-    """
-    distances = [
-        cKDTree(places).query(places, 2)[0][:, 1]
-        for frame in np.unique(atoms.frame)
-        if len(places := atoms.yx[atoms.frame == frame]) > 1
-    ]
-    if not distances:
-        raise InputError(
-            f"{len(atoms)} atoms came, at least two in one frame were expected; set the window size by hand."
-        )
-    return float(np.median(np.concatenate(distances)))

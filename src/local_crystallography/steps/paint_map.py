@@ -17,8 +17,8 @@ from local_crystallography.data.image import Image
 from local_crystallography.data.subimages import SubImages, fits
 from local_crystallography.explore.assign import HAND_LABEL
 from local_crystallography.explore.raster import holds_classes
+from local_crystallography.positions.shells import neighbour_distance
 from local_crystallography.steps.base import OWN, Step, own
-from local_crystallography.steps.extract_sub_images import neighbour_distance
 
 Array = npt.NDArray[np.float32]
 
