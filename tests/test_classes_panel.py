@@ -1,21 +1,54 @@
-"""The tab of classes in the real viewer: pictures to click on, tables that explain themselves, names and colours."""
+"""The tab of classes: pictures to click on, tables that explain themselves, names and colours."""
+
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import copied
+from napari.components import ViewerModel
 from qtpy import QtCore, QtTest
 
+from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.components import classes_panel
 from local_crystallography._napari.components.classes_grid import Cell, ColourGrid, Head
 from local_crystallography._napari.components.classes_panel import NO_CLASSES, NO_SUB_IMAGES
 from local_crystallography._napari.components.classes_sections import DECODED
+from local_crystallography._napari.components.components import ComponentsDock
 from local_crystallography._napari.dock import MainDock
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import Progress
 from local_crystallography.explore.class_report import class_report
 from local_crystallography.explore.selection import Selection
+from local_crystallography.recipe import Recipe
+from local_crystallography.steps.extract_sub_images import ExtractSubImages
 
+ROOM = 299
+"""Points that a panel has in a dock of 330, beside its scroll bar."""
 SHIFT, ALT = QtCore.Qt.KeyboardModifier.ShiftModifier, QtCore.Qt.KeyboardModifier.AltModifier
+
+
+@pytest.fixture
+def viewer():
+    return ViewerModel()
+
+
+@pytest.fixture
+def bench(viewer, quick_analysis, qtbot):
+    bench = Workbench(viewer)
+    bench.adopt(copied(quick_analysis))
+    qtbot.waitUntil(lambda: not bench.running, timeout=20_000)
+    yield bench
+    bench.runner.halt()
+
+
+@pytest.fixture
+def dock(bench, qtbot):
+    dock = ComponentsDock(bench, Recipe)
+    qtbot.addWidget(dock)
+    dock.show()
+    qtbot.waitExposed(dock)
+    return dock
 
 
 @pytest.fixture
@@ -30,8 +63,8 @@ def main(make_napari_viewer_proxy, quick_analysis, qtbot):
 
 
 @pytest.fixture
-def panel(main, qtbot):
-    panel = main.docks.show_components().classes
+def panel(dock, qtbot):
+    panel = dock.classes
     settle(panel, qtbot)
     assert panel.report is not None
     return panel
@@ -153,21 +186,59 @@ def test_the_table_is_saved_with_names(panel, tmp_path):
         panel.write(tmp_path / "nowhere" / "classes.csv")
 
 
-def test_nothing_is_computed_while_the_tab_is_not_seen(panel, qtbot, monkeypatch):
-    main = panel.bench
-    panel.window()
-    tabs = panel.parent().parent().parent().parent()
-    tabs.setCurrentIndex(1)
+def test_nothing_is_computed_while_the_tab_is_not_seen(bench, dock, panel, qtbot):
+    dock.tabs.setCurrentIndex(1)
     before = panel.report
     analysis = analysis_of(panel)
     analysis.atoms = analysis.atoms.with_features(label=0)
-    main.bring()
-    qtbot.waitUntil(lambda: not main.running, timeout=10_000)
+    bench.bring()
+    qtbot.waitUntil(lambda: not bench.running, timeout=10_000)
     qtbot.wait(50)
     assert panel.report is before
-    tabs.setCurrentIndex(0)
+    dock.tabs.setCurrentIndex(0)
     settle(panel, qtbot)
     assert panel.report.numbers == (0,)
+
+
+def test_long_names_and_many_classes_make_nothing_wider(panel, qtbot):
+    analysis = analysis_of(panel)
+    analysis.styles.rename("label", 1, "A & B, " + "W" * 30)
+    change(panel, qtbot, label=np.arange(len(analysis.atoms)) % 30)
+    assert panel.minimumSizeHint().width() <= ROOM
+    assert panel.buttons[1].text().startswith("A && B")
+    assert "W" * 30 in panel.buttons[1].toolTip()
+
+
+def test_a_spread_that_is_not_known_is_not_told(panel, qtbot):
+    change(panel, qtbot, label=np.where(np.isin(np.arange(len(analysis_of(panel).atoms)), [0]), 3, -1))
+    assert [cell.below for cell in panel.sections.grids["numbers"].cells[0]] == ["", "", "", ""]
+
+
+def test_how_far_a_job_is_is_told_in_whole_words(bench, dock, qtbot):
+    bench.job(lambda: iter_once("image-20-seed0: without shear, " * 4), lambda _: None)
+    qtbot.waitUntil(lambda: dock.words.text() != "", timeout=5000)
+    assert dock.words.wordWrap()
+    assert not dock.progress.isTextVisible()
+    qtbot.waitUntil(lambda: not bench.running, timeout=5000)
+    assert dock.words.text() == ""
+    assert dock.words.isHidden()
+
+
+def iter_once(words):
+    for _ in range(30):
+        time.sleep(0.01)
+        yield Progress(0.5, words)
+
+
+def test_the_dock_opens_behind_the_main_one_and_is_wired_to_it(main, qtbot):
+    dock = main.docks.show_components()
+    settle(dock.classes, qtbot)
+    assert dock.parent().width() <= 330
+    main.colour_box.choose("z0")
+    dock.loadings.list.painted.emit("z1")
+    assert main.colour_box.currentText() == "z1"
+    dock.windows.chosen.emit(ExtractSubImages(window_size=24))
+    assert main.panels["extract_sub_images"].form.step().window_size == 24
 
 
 def test_cells_of_a_grid_say_what_they_are(qtbot):

@@ -1,14 +1,18 @@
-"""The comparison in the Components dock, in the real viewer: runs kept and read, what differs painted and selected."""
+"""The comparison in the Components dock: runs kept and read, what differs painted and selected."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import copied
+from napari.components import ViewerModel
 
+from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.components.compare_asked import Asked, at_frame, shown_of
 from local_crystallography._napari.components.compare_layers import COMPARED
+from local_crystallography._napari.components.compare_list import RunList
 from local_crystallography._napari.components.compare_pictures import DIFFERS, GROUND, SAME
 from local_crystallography._napari.components.compare_runs import (
+    LONGEST,
     NOW,
     Run,
     aligned,
@@ -17,16 +21,18 @@ from local_crystallography._napari.components.compare_runs import (
     shared_columns,
     unique_name,
 )
-from local_crystallography._napari.dock import MainDock
-from local_crystallography._napari.docks import COMPONENTS
+from local_crystallography._napari.components.components import ComponentsDock
 from local_crystallography._napari.viewer.layers import note_of
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.explore.styles import ClassStyles
+from local_crystallography.recipe import Recipe
 
 COMPARE = 3
+ROOM = 299
+"""Points that a panel has in a dock of 330, beside its scroll bar."""
 GRID = np.stack(np.meshgrid(np.arange(12), np.arange(12), indexing="ij"), axis=-1).reshape(-1, 2) * 8.0 + 10
 THREE = np.arange(len(GRID)) % 3
 CHANGED = 20
@@ -36,23 +42,30 @@ TURN = 0.5
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy(show=True)
+def viewer():
+    return ViewerModel()
 
 
 @pytest.fixture
-def main(viewer, quick_analysis, qtbot):
-    main = MainDock(viewer)
-    viewer.window.add_dock_widget(main, name="dock")
-    main.bench.adopt(copied(quick_analysis))
-    qtbot.waitUntil(lambda: not main.bench.running, timeout=20_000)
-    yield main
-    main.bench.runner.halt()
+def bench(viewer, quick_analysis, qtbot):
+    bench = Workbench(viewer)
+    bench.adopt(copied(quick_analysis))
+    qtbot.waitUntil(lambda: not bench.running, timeout=20_000)
+    yield bench
+    bench.runner.halt()
 
 
 @pytest.fixture
-def panel(main, qtbot):
-    dock = main.docks.show_components()
+def dock(bench, qtbot):
+    dock = ComponentsDock(bench, Recipe)
+    qtbot.addWidget(dock)
+    dock.show()
+    qtbot.waitExposed(dock)
+    return dock
+
+
+@pytest.fixture
+def panel(dock, qtbot):
     dock.tabs.setCurrentIndex(COMPARE)
     qtbot.waitUntil(dock.compare.isVisible, timeout=5000)
     settle(dock.compare, qtbot)
@@ -216,6 +229,31 @@ def test_a_renamed_run_is_renamed_everywhere(panel, changed, qtbot):
     assert len(set(panel.shown.comparison.names)) == 2
 
 
+def test_the_run_that_is_selected_stays_so_while_now_changes(panel, qtbot):
+    panel.add.keep.click()
+    panel.list.setCurrentItem(panel.list.topLevelItem(0))
+    change(panel, qtbot)
+    assert panel.list.current.name == NOW
+
+
+def test_long_names_make_nothing_wider(panel, changed, qtbot):
+    panel.add.keep.click()
+    settle(panel, qtbot)
+    panel.list.topLevelItem(1).setText(1, "W" * LONGEST)
+    panel.bench.active.analysis.styles.rename("label", 0, "W" * 40)
+    settle(panel, qtbot)
+    panel.work.paint()
+    settle(panel, qtbot)
+    assert "W" * LONGEST in panel.said.text()
+    assert panel.minimumSizeHint().width() <= ROOM
+
+
+def test_a_list_of_no_runs_is_short(qtbot):
+    runs = RunList()
+    qtbot.addWidget(runs)
+    assert runs.maximumHeight() < 100
+
+
 def test_maps_are_drawn_in_the_colours_of_the_classes(panel, changed, qtbot):
     panel.bench.active.analysis.styles.recolour("label", 0, "#123456")
     settle(panel, qtbot)
@@ -238,9 +276,9 @@ def test_tables_and_figure_are_written(panel, changed, tmp_path, qtbot):
     assert "cannot be written" in panel.said.text()
 
 
-def test_nothing_is_compared_while_the_tab_is_not_seen(panel, changed, qtbot):
+def test_nothing_is_compared_while_the_tab_is_not_seen(dock, panel, changed, qtbot):
     before = panel.shown
-    panel.bench.viewer.window.dock_widgets[COMPONENTS].tabs.setCurrentIndex(0)
+    dock.tabs.setCurrentIndex(0)
     change(panel, qtbot)
     assert panel.shown is before
 
@@ -304,8 +342,14 @@ def test_maps_follow_the_frame_that_napari_shows(viewer, panel, qtbot):
         assert panel.shown.asked.frame == frame
     panel.work.paint()
     settle(panel, qtbot)
-    assert layer_of(viewer).ndim == 3
     assert "No atom differs" in panel.said.text()
+    assert not any(COMPARED in note_of(layer) for layer in viewer.layers)
+    stack.atoms = stack.atoms.with_features(label=np.where(np.arange(2 * len(GRID)) == 0, 1, label))
+    panel.bench.changed.emit()
+    settle(panel, qtbot)
+    panel.work.paint()
+    settle(panel, qtbot)
+    assert np.allclose(layer_of(viewer).data, [[0, *GRID[0]]])
 
 
 def test_a_mark_tells_images_apart_whatever_their_type():
@@ -317,3 +361,5 @@ def test_a_mark_tells_images_apart_whatever_their_type():
 def test_names_are_made_different():
     assert unique_name("a", ["a", "a (2)"]) == "a (3)"
     assert unique_name("  ", []) == "run"
+    long = "a" * (LONGEST - 1)
+    assert unique_name(f"{long} b", [long]) == f"{long} (2)"

@@ -1,16 +1,19 @@
-"""The tab of loadings in the real viewer: pictures of components, maps of their scores, classes of pixels."""
+"""The tab of loadings: pictures of components, maps of their scores, classes of pixels."""
 
 import numpy as np
 import pytest
 from conftest import copied
+from napari.components import ViewerModel
 
 from local_crystallography import Describe, PaintMap
+from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.components import loadings_panel
-from local_crystallography._napari.components.loadings_panel import NOTHING, STOPPED, painting
-from local_crystallography._napari.dock import MainDock
+from local_crystallography._napari.components.components import ComponentsDock
+from local_crystallography._napari.components.loadings_panel import BROKEN, NOTHING, STOPPED, painting
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 from local_crystallography.explore.small_map import SIDE, nearest_rows
+from local_crystallography.recipe import Recipe
 from local_crystallography.steps import describe
 
 METHODS = ("PCA", "PCA mixture")
@@ -24,19 +27,30 @@ def described(quick_analysis):
 
 
 @pytest.fixture
-def main(make_napari_viewer_proxy, described, qtbot):
-    viewer = make_napari_viewer_proxy(show=True)
-    main = MainDock(viewer)
-    viewer.window.add_dock_widget(main, name="dock")
-    main.bench.adopt(copied(described))
-    qtbot.waitUntil(lambda: not main.bench.running, timeout=20_000)
-    yield main
-    main.bench.runner.halt()
+def viewer():
+    return ViewerModel()
 
 
 @pytest.fixture
-def panel(main, qtbot):
-    dock = main.docks.show_components()
+def bench(viewer, described, qtbot):
+    bench = Workbench(viewer)
+    bench.adopt(copied(described))
+    qtbot.waitUntil(lambda: not bench.running, timeout=20_000)
+    yield bench
+    bench.runner.halt()
+
+
+@pytest.fixture
+def dock(bench, qtbot):
+    dock = ComponentsDock(bench, Recipe)
+    qtbot.addWidget(dock)
+    dock.show()
+    qtbot.waitExposed(dock)
+    return dock
+
+
+@pytest.fixture
+def panel(dock, qtbot):
     dock.tabs.setCurrentIndex(1)
     settle(dock.loadings, qtbot)
     return dock.loadings
@@ -108,6 +122,12 @@ def test_names_of_the_classes_are_those_of_the_user(panel):
     assert button_of(panel, "pixel_label", 0).text().startswith("matrix\n")
 
 
+def test_long_names_make_nothing_wider(panel, qtbot):
+    panel.bench.active.analysis.styles.rename("pixel_label", 0, "W" * 40)
+    settle(panel, qtbot)
+    assert panel.minimumSizeHint().width() <= 299
+
+
 def test_pictures_are_made_anew_only_where_they_change(panel, qtbot):
     before, analysis = panel.made, panel.bench.active.analysis
     analysis.atoms = analysis.atoms.with_features(more=1.0)
@@ -169,6 +189,23 @@ def test_what_cannot_be_made_is_said_once(panel, qtbot, monkeypatch):
     panel.refresh()
     settle(panel, qtbot)
     assert panel.message.text() == "Nothing to see."
+
+
+def test_pictures_that_break_off_can_be_asked_for_again(panel, qtbot, monkeypatch):
+    def breaks(*given, **settings):
+        raise ValueError("broken")
+
+    real = describe.component_loadings
+    monkeypatch.setattr(describe, "component_loadings", breaks)
+    monkeypatch.setattr(panel, "_asked", None)
+    panel.refresh()
+    settle(panel, qtbot)
+    assert panel.message.text() == BROKEN
+    monkeypatch.setattr(describe, "component_loadings", real)
+    panel.make.click()
+    settle(panel, qtbot)
+    assert panel.message.text() == ""
+    assert panel.list.buttons
 
 
 @pytest.mark.parametrize("end", [".png", ".svg"])

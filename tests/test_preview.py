@@ -25,6 +25,10 @@ def clock(monkeypatch):
     return clock
 
 
+def never():
+    return False
+
+
 def looked_at(analysis, clock, *, takes, parts=1):
     """The end of a pass; to look at it takes so many seconds."""
 
@@ -40,7 +44,7 @@ def looked_at(analysis, clock, *, takes, parts=1):
 def test_a_preview_has_all_atoms_and_three_maps(quick_analysis, clock):
     previews = Previews(quick_analysis, len)
     clock.now += 5
-    made = previews.after(looked_at(quick_analysis, clock, takes=0.1, parts=3), False)
+    made = previews.after(looked_at(quick_analysis, clock, takes=0.1, parts=3), never)
     assert len(made.table) == len(quick_analysis.atoms)
     assert set(made.maps) == {"z0", "z1", "angle_rad"}
     assert all(values.shape == quick_analysis.image.shape for values in made.maps.values())
@@ -54,7 +58,7 @@ def test_previews_take_a_tenth_of_the_time_at_most(quick_analysis, clock, takes,
     previews, times = Previews(quick_analysis, len), []
     while len(times) < 4:
         clock.now += 0.25
-        if previews.after(looked_at(quick_analysis, clock, takes=takes), False) is not None:
+        if previews.after(looked_at(quick_analysis, clock, takes=takes), never) is not None:
             times.append(clock.now)
     assert np.diff(times) == pytest.approx(pause + takes, abs=0.3)
     assert times[0] == pytest.approx(102 + takes, abs=0.3)
@@ -63,11 +67,11 @@ def test_previews_take_a_tenth_of_the_time_at_most(quick_analysis, clock, takes,
 def test_between_passes_nothing_is_looked_at(quick_analysis, clock):
     previews = Previews(quick_analysis, len)
     clock.now += 100
-    assert previews.after(Progress(0.5, loss=1.0), False) is None
+    assert previews.after(Progress(0.5, loss=1.0), never) is None
 
 
 def test_who_wants_to_stop_does_not_wait_for_a_preview(quick_analysis, clock):
     previews, start = Previews(quick_analysis, len), clock.now + 100
     clock.now = start
-    assert previews.after(looked_at(quick_analysis, clock, takes=30, parts=30), True) is None
+    assert previews.after(looked_at(quick_analysis, clock, takes=30, parts=30), lambda: True) is None
     assert clock.now - start <= 1

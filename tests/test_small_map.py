@@ -10,13 +10,13 @@ ATOMS = Atoms.at(np.array([[10.0, 10.0], [10.0, 30.0], [30.0, 10.0], [30.0, 30.0
 LABELS = np.array([0, 1, 2, -1])
 
 
-def test_a_class_has_its_colour_others_are_grey_and_atoms_without_a_class_transparent():
+def test_a_class_has_its_colour_others_are_grey_and_atoms_without_a_class_darker():
     rows = small_map.nearest_rows(ATOMS, np.ones(4, bool), (40, 40))
     picture = small_map.of_class(rows, LABELS, 1, "#ff8000")
     np.testing.assert_array_equal(picture[9, 30], [255, 128, 0, 255])
     np.testing.assert_array_equal(picture[9, 9], small_map.DIM)
     np.testing.assert_array_equal(picture[30, 9], small_map.DIM)
-    assert picture[30, 30, 3] == 0
+    np.testing.assert_array_equal(picture[30, 30], small_map.DARK)
 
 
 def test_what_is_far_from_all_atoms_is_transparent():

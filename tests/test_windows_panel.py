@@ -1,19 +1,26 @@
-"""The tab of windows with the real viewer: what is suggested, asked for and run, and what can be done with a run."""
+"""The tab of windows: what is suggested, asked for and run, and what can be done with a run."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import copied
+from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from qtpy import QtWidgets
+from qtpy.compat import isalive
 
 from local_crystallography import window_study
-from local_crystallography._napari.components import windows_panel
-from local_crystallography._napari.components.windows_panel import WindowsPanel
+from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.components import windows_asked, windows_panel
+from local_crystallography._napari.components.windows_panel import BROKEN, WORDS, WindowsPanel
 from local_crystallography._napari.components.windows_pictures import pictures_of
+from local_crystallography._napari.components.windows_results import RunButton
 from local_crystallography._napari.components.windows_setup import NO_ATOMS, SHELTER
 from local_crystallography._napari.components.windows_tables import AgreementTable, RunTable
-from local_crystallography._napari.dock import MainDock
+from local_crystallography._napari.forms.form import StepForm
+from local_crystallography._napari.later import while_there
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.io.window_runs import StudyRun, StudyTable
@@ -26,28 +33,38 @@ QUICK = Recipe(cluster=Cluster(classes=2, components=2, n_init=1))
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
+def viewer():
+    return ViewerModel()
 
 
 @pytest.fixture
-def main(viewer, quick_analysis, qtbot):
-    main = MainDock(viewer)
-    viewer.window.add_dock_widget(main, name="dock")
-    main.bench.adopt(copied(quick_analysis))
-    qtbot.waitUntil(lambda: not main.bench.running, timeout=20_000)
-    yield main
-    main.bench.runner.halt()
+def bench(viewer, quick_analysis, qtbot):
+    bench = Workbench(viewer)
+    bench.adopt(copied(quick_analysis))
+    qtbot.waitUntil(lambda: not bench.running, timeout=20_000)
+    yield bench
+    bench.runner.halt()
 
 
 @pytest.fixture
-def panel(main, qtbot):
-    panel = WindowsPanel(main.bench, lambda: panel.recipe_shown)
-    panel.recipe_shown = QUICK
+def new_panel(bench, qtbot):
+    """Makes panels that follow the bench, as those in a dock that is opened."""
+
+    def new():
+        panel = WindowsPanel(bench, lambda: panel.recipe_shown)
+        panel.recipe_shown = QUICK
+        bench.changed.connect(panel.refresh)
+        panel.refresh()
+        settle(panel, qtbot)
+        return panel
+
+    return new
+
+
+@pytest.fixture
+def panel(new_panel, qtbot):
+    panel = new_panel()
     qtbot.addWidget(panel)
-    main.bench.changed.connect(panel.refresh)
-    panel.refresh()
-    settle(panel, qtbot)
     return panel
 
 
@@ -59,6 +76,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture
 def studied(panel, qtbot, runs):
+    """Two runs, read from the folder but for the first time."""
     ask(panel, folder=str(runs))
     panel.button.click()
     settle(panel, qtbot)
@@ -79,8 +97,8 @@ def settle(panel, qtbot, timeout=60_000):
     qtbot.wait(30)
 
 
-def test_the_window_of_these_atoms_is_suggested_with_others_to_compare(main, panel):
-    atoms = main.work.analysis.atoms
+def test_the_window_of_these_atoms_is_suggested_with_others_to_compare(bench, panel):
+    atoms = bench.active.analysis.atoms
     side = suggested_window(atoms)
     assert f"a window of {side} px ({side * atoms.pixel_size:.2g} nm)" in panel.setup.words.text()
     listed = panel.setup.study().windows
@@ -88,30 +106,30 @@ def test_the_window_of_these_atoms_is_suggested_with_others_to_compare(main, pan
     assert (listed[0] / side, listed[2] / side) == pytest.approx((0.75, 1.5), abs=0.05)
 
 
-def test_the_distances_are_drawn_in_nm(main, panel):
+def test_the_distances_are_drawn_in_nm(bench, panel):
     plot, found = panel.setup.plot, panel.setup.suggestion
     x, _ = plot.listDataItems()[0].getData()
-    assert x.max() == pytest.approx(found.radius[-1] * main.work.analysis.atoms.pixel_size)
+    assert x.max() == pytest.approx(found.radius[-1] * bench.active.analysis.atoms.pixel_size)
     axis = plot.getAxis("bottom")
     assert (axis.labelText, axis.autoSIPrefixScale) == ("distance, nm", 1.0)
     panel.set_theme(False)
     assert axis.autoSIPrefixScale == 1.0
 
 
-def test_a_list_written_by_hand_stays_until_the_suggestion_is_used(main, panel, qtbot):
+def test_a_list_written_by_hand_stays_until_the_suggestion_is_used(bench, panel, qtbot):
     offered = panel.setup.study().windows
     panel.setup.form.fields["windows"].set((30,))
-    work = main.work
+    work = bench.active
     work.analysis.atoms = work.analysis.atoms[1:]
-    main.bench.bring()
+    bench.bring()
     settle(panel, qtbot)
     assert panel.setup.study().windows == (30,)
     panel.setup.use.click()
     assert panel.setup.study().windows == offered
 
 
-def test_without_atoms_it_is_said(main, panel, qtbot):
-    main.bench.choose(None)
+def test_without_atoms_it_is_said(bench, panel, qtbot):
+    bench.choose(None)
     settle(panel, qtbot)
     assert panel.setup.words.text() == NO_ATOMS
     assert not panel.button.isEnabled()
@@ -120,8 +138,9 @@ def test_without_atoms_it_is_said(main, panel, qtbot):
 
 def test_what_cannot_be_asked_for_is_a_sentence(panel, qtbot, tmp_path):
     wrong = [
-        ("windows", "20, wide", "'wide' came among the windows"),
-        ("windows", "4", "4 came among the windows"),
+        ("windows", "20, wide", "'wide' came among the windows, a whole number was expected"),
+        ("windows", "4", "4 came among the windows, 8 or more was expected"),
+        ("windows", "1000000", "512 or less was expected"),
         ("windows", "", "No windows came"),
         ("windows", "20, 512", "A window of 512 pixels came"),
         ("seeds", "-1", "came among the seeds"),
@@ -183,9 +202,9 @@ def test_a_click_on_a_picture_or_a_row_chooses_the_run(studied):
     assert [button.isChecked() for button in studied.results.pictures.values()] == [True, False]
 
 
-def test_maps_of_a_run_are_layers_of_their_own(main, viewer, studied, qtbot):
+def test_maps_of_a_run_are_layers_of_their_own(bench, viewer, studied, qtbot):
     before = {layer.name for layer in viewer.layers}
-    results = main.work.analysis.maps
+    results = bench.active.analysis.maps
     for _ in range(2):
         studied.results.buttons["maps"].click()
         settle(studied, qtbot)
@@ -196,14 +215,14 @@ def test_maps_of_a_run_are_layers_of_their_own(main, viewer, studied, qtbot):
     assert labels.visible
     assert not viewer.layers["label"].visible
     assert isinstance(viewer.layers["image-20-seed0 z0"], Image)
-    assert np.allclose(labels.scale, main.work.layer.scale)
-    assert main.work.analysis.maps is results
-    assert main.image_box.count() == 1
+    assert np.allclose(labels.scale, bench.active.layer.scale)
+    assert bench.active.analysis.maps is results
 
 
-def test_the_window_of_a_run_is_told_as_a_step(main, studied, qtbot):
+def test_the_window_of_a_run_is_told_as_a_step(studied, qtbot):
     studied.results.choose("image-28-seed0")
-    form = main.panels["extract_sub_images"].form
+    form = StepForm(ExtractSubImages())
+    qtbot.addWidget(form)
     studied.chosen.connect(form.set)
     with qtbot.waitSignal(studied.chosen) as told:
         studied.results.buttons["use"].click()
@@ -236,10 +255,10 @@ def test_a_table_that_cannot_be_written_is_said(studied, tmp_path, monkeypatch):
     assert f"{path} cannot be written" in studied.message.text()
 
 
-def test_a_study_goes_with_its_atoms(main, studied, qtbot):
-    work = main.work
+def test_a_study_goes_with_its_atoms(bench, studied, qtbot):
+    work = bench.active
     work.analysis.atoms = work.analysis.atoms[1:]
-    main.bench.bring()
+    bench.bring()
     settle(studied, qtbot)
     assert studied.results.isHidden()
 
@@ -254,23 +273,23 @@ def test_it_is_said_when_the_recipe_has_changed_since(studied):
     assert studied.stale.isHidden()
 
 
-def test_pictures_follow_the_colours_of_classes(main, studied, qtbot):
+def test_pictures_follow_the_colours_of_classes(bench, studied, qtbot):
     before = studied.results.pictures["image-20-seed0"]
-    main.work.analysis.styles.recolour("label", 0, "#102030")
+    bench.active.analysis.styles.recolour("label", 0, "#102030")
     studied.refresh()
     settle(studied, qtbot)
     assert studied.results.pictures["image-20-seed0"] is not before
 
 
-def test_a_study_goes_with_its_image(main, viewer, studied, qtbot):
-    viewer.layers.remove(main.work.layer)
+def test_a_study_goes_with_its_image(bench, viewer, studied, qtbot):
+    viewer.layers.remove(bench.active.layer)
     settle(studied, qtbot)
     assert studied.asked is None
     assert studied.results.isHidden()
 
 
-def test_a_theme_computes_nothing(main, qtbot):
-    panel = WindowsPanel(main.bench, lambda: QUICK)
+def test_a_theme_computes_nothing(bench, qtbot):
+    panel = WindowsPanel(bench, lambda: QUICK)
     qtbot.addWidget(panel)
     panel.set_theme(False)
     assert not panel.busy
@@ -283,8 +302,76 @@ def test_the_table_can_be_copied(studied):
     assert len(lines) == 3
 
 
-def test_runs_nobody_chose_a_folder_for_outlive_the_dock(main, panel):
-    assert panel.setup.place == SHELTER.of(main.work.key)
+def test_a_study_is_seen_again_in_a_new_dock(bench, studied, new_panel, runs, qtbot):
+    again = new_panel()
+    qtbot.addWidget(again)
+    assert list(again.results.pictures) == list(studied.results.pictures)
+    assert again.setup.folder.text() == str(runs)
+    assert again.setup.study() == studied.setup.study()
+
+
+def test_a_study_ends_quietly_whose_panel_is_gone(bench, new_panel, qtbot, tmp_path):
+    panel = new_panel()
+    ask(panel, str(tmp_path))
+    panel.button.click()
+    panel.deleteLater()
+    qtbot.waitUntil(lambda: not isalive(panel), timeout=5000)
+    bench.stop(everything=True)
+    qtbot.waitUntil(lambda: not bench.running, timeout=60_000)
+
+
+def test_nothing_is_told_to_those_who_are_gone(qtbot):
+    widget, heard = QtWidgets.QWidget(), []
+    call = while_there(widget, heard.append)
+    call(1)
+    widget.deleteLater()
+    qtbot.waitUntil(lambda: not isalive(widget), timeout=5000)
+    call(2)
+    assert heard == [1]
+
+
+def test_every_image_has_its_folder_and_its_words(bench, studied, runs, quick_analysis, qtbot):
+    first = bench.active.layer
+    bench.adopt(copied(quick_analysis))
+    settle(studied, qtbot)
+    assert (studied.setup.folder.text(), studied.message.text()) == ("", WORDS)
+    bench.choose(first)
+    settle(studied, qtbot)
+    assert studied.setup.folder.text() == str(runs)
+    assert "2 of 2 runs are done" in studied.message.text()
+
+
+def test_a_study_that_breaks_off_says_so(panel, qtbot, tmp_path, monkeypatch):
+    def breaks(*_):
+        raise ValueError("broken")
+
+    ask(panel, str(tmp_path))
+    monkeypatch.setattr(windows_asked, "run_window_study", breaks)
+    with qtbot.waitSignal(panel.bench.failed):
+        panel.button.click()
+    settle(panel, qtbot)
+    assert panel.message.text() == BROKEN
+    assert panel.button.isEnabled()
+
+
+def test_a_home_is_found(panel):
+    panel.setup.folder.setText("~/runs")
+    assert panel.setup.place == Path.home() / "runs"
+
+
+def test_words_below_a_picture_are_no_wider_than_it(qtbot):
+    button = RunButton(np.zeros((10, 30, 4), np.uint8), 268)
+    qtbot.addWidget(button)
+    narrow = button.sizeHint().width()
+    button.name_run("512 px, probability, seed 1000", "10 classes, 12 peaks")
+    assert button.text().count("\n") == 1
+    assert button.sizeHint().width() <= narrow + 8
+    button.name_run("20 px, image", "1 class, 1 peak")
+    assert "\n" not in button.text()
+
+
+def test_runs_nobody_chose_a_folder_for_outlive_the_dock(bench, panel):
+    assert panel.setup.place == SHELTER.of(bench.active.key)
 
 
 def test_runs_of_one_window_are_called_by_number(qtbot):
@@ -294,7 +381,8 @@ def test_runs_of_one_window_are_called_by_number(qtbot):
     table, runs = AgreementTable(), RunTable()
     for each in (table, runs):
         qtbot.addWidget(each)
-        each.show_study(study)
+    table.show_study(study, study.agreement.to_numpy())
+    runs.show_study(study)
     assert [table.horizontalHeaderItem(column).text() for column in range(2)] == ["1", "2"]
     assert [runs.item(row, 0).text() for row in range(2)] == ["1", "2"]
     assert not runs.isColumnHidden(0)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from local_crystallography._napari.bench.garbage import MANY, PUT_OFF
-from local_crystallography._napari.bench.worker import Around, Outcome, Report, Runner, run_once, run_steps
+from local_crystallography._napari.bench.worker import Around, Outcome, Report, Runner, Stop, run_once, run_steps
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
 from local_crystallography.steps.segment import Segment
@@ -117,11 +117,23 @@ def test_stop_keeps_the_best_so_far_and_ends_one_step_or_all(qtbot, runner, ever
     slow = Slow()
 
     def stop():
-        (runner.stop.everything if everything else runner.stop.step).set()
+        if everything:
+            runner.stop.everything.set()
+        else:
+            runner.stop.steps.add("segment")
 
     runner.reported.connect(lambda report: stop() if report.progress.fraction > 0 else None)
     assert run(qtbot, runner, work_on(slow)) == Outcome()
     assert len(slow.ran) == ran
+
+
+def test_a_wish_to_stop_is_for_its_step_alone():
+    stop = Stop()
+    stop.steps.add("train_vae")
+    assert stop.ends("train_vae")
+    assert not stop.ends("encode")
+    stop.everything.set()
+    assert stop.ends("encode")
 
 
 def test_a_second_start_is_ignored(qtbot, runner):

@@ -33,7 +33,7 @@ MAKERS = {step.makes: name for name, step in STEPS.items() if not step.adds_colu
 """The step that first makes each result; assigning one by hand takes the place of that step."""
 MISSING = {
     "image": "Open an image first.",
-    "probability": "Segment the image first: there is no probability map to find atoms in.",
+    "probability": "Segment the image first: there is no probability map.",
     "atoms": "Find atoms first: there is nothing to work on.",
     "sub_images": "Extract sub-images first: there is nothing to train on, to encode or to describe.",
     "vae": "Train a network first: there is nothing to encode with.",

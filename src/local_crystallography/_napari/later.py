@@ -1,15 +1,27 @@
-"""Calls that wait for the layout of Qt."""
+"""Calls that come later, when what they are for may be gone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from qtpy import QtCore
+from qtpy.compat import isalive
 
 
 def later(owner: QtCore.QObject, milliseconds: int, call: Callable[[], object]) -> None:
-    """Call once, unless the owner is gone by then."""
+    """Call once, unless the owner is gone by then; Qt needs a moment to lay out what was added."""
     timer = QtCore.QTimer(owner, singleShot=True, interval=milliseconds)
     timer.timeout.connect(lambda: call())
     timer.timeout.connect(timer.deleteLater)
     timer.start()
+
+
+def while_there(owner: QtCore.QObject, call: Callable[..., object]) -> Callable[..., None]:
+    """The same call, which does nothing once its owner is gone: a job may end after its dock was closed."""
+
+    def called(*given: Any) -> None:
+        if isalive(owner):
+            call(*given)
+
+    return called

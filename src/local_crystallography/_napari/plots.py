@@ -77,7 +77,7 @@ class TrainingWatch(QtWidgets.QWidget):  # type: ignore[misc]
         work = bench.active
         key = "" if work is None else work.key
         running = bench.runner.running and bench.step == self.name and bench.busy is work
-        stopping = bool(bench.runner.stop)
+        stopping = bench.runner.stop.ends(self.name)
         self.stop.setText(STOPPING if stopping else STOP)
         self.stop.setEnabled(not stopping)
         counted = running and bool(self.place.text())

@@ -26,7 +26,7 @@ class TabbedDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.bench = bench
         self.panels: list[Any] = [panel for _, panel, _ in tabs]
         self.tabs, self.progress = QtWidgets.QTabWidget(), QtWidgets.QProgressBar()
-        self.cancel = QtWidgets.QPushButton("Cancel")
+        self.cancel, self.words = QtWidgets.QPushButton("Cancel"), QtWidgets.QLabel(wordWrap=True)
         self._lay_out(tabs, heading)
         bench.changed.connect(self._show_job)
         bench.reported.connect(self._on_reported)
@@ -53,7 +53,9 @@ class TabbedDock(QtWidgets.QWidget):  # type: ignore[misc]
             self.tabs.addTab(scroll, name)
             self.tabs.setTabToolTip(number, tip)
         self.tabs.setCornerWidget(HelpButton(heading))
-        self.progress.setToolTip("How far the job is")
+        for widget in (self.words, self.progress):
+            widget.setToolTip("How far the job is")
+        self.progress.setTextVisible(False)  # it would be cut off
         self.cancel.setToolTip("Stop the job and keep what there is of it")
         self.cancel.clicked.connect(lambda: self.bench.stop(everything=True))
         layout, below = QtWidgets.QVBoxLayout(self), QtWidgets.QHBoxLayout()
@@ -61,12 +63,17 @@ class TabbedDock(QtWidgets.QWidget):  # type: ignore[misc]
         below.addWidget(self.progress, stretch=1)
         below.addWidget(self.cancel)
         layout.addWidget(self.tabs, stretch=1)
+        layout.addWidget(self.words)
         layout.addLayout(below)
 
     def _show_job(self) -> None:
         running = self.bench.running
-        self.progress.setVisible(running)
-        self.cancel.setVisible(running)
+        if not running:
+            # the next one starts anew
+            self.progress.reset()
+            self.words.clear()
+        for widget in (self.words, self.progress, self.cancel):
+            widget.setVisible(running)
         self.cancel.setEnabled(not self.bench.runner.stop.everything.is_set())
 
     def _on_reported(self, report: Report) -> None:
@@ -74,3 +81,4 @@ class TabbedDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.progress.setRange(0, 1000 if progress.fraction else 0)
         self.progress.setValue(round(1000 * progress.fraction))
         self.progress.setFormat(progress.message)
+        self.words.setText(progress.message)

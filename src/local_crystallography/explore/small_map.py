@@ -12,8 +12,8 @@ from local_crystallography.positions.shells import neighbour_distance
 
 SIDE = 288
 """Longest side, in pixels."""
-DIM = (90, 90, 90, 255)
-"""Colour of atoms of other classes."""
+DIM, DARK = (90, 90, 90, 255), (60, 60, 60, 255)
+"""Colours of atoms of other classes, and of none."""
 
 Index = npt.NDArray[np.int64]
 
@@ -39,10 +39,10 @@ def in_colours(rows: Index, colours: Colors) -> Colors:
 
 
 def of_class(rows: Index, labels: Index, number: int, colour: str) -> Colors:
-    """(h, w, 4) where a class of a colour #rrggbb lies, by labels (N,); others are grey, and -1 is transparent."""
+    """(h, w, 4) where a class of a colour #rrggbb lies, by labels (N,); others are grey, and -1 is darker."""
     mine = [*bytes.fromhex(colour[1:]), 255]
     colours = np.where((labels == number)[:, None], np.array(mine, np.uint8), np.array(DIM, np.uint8))
-    colours[labels < 0, 3] = 0
+    colours[labels < 0] = DARK
     return in_colours(rows, colours)
 
 

@@ -14,7 +14,6 @@ from local_crystallography.explore.manifold import tick_words
 from local_crystallography.io.figures import STYLE, apart, mosaic
 
 MOST_TICKS = 7
-TYPES = {"PNG picture": ".png", "PDF document": ".pdf", "SVG drawing": ".svg"}
 
 
 def save_manifold(

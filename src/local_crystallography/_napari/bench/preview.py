@@ -42,14 +42,14 @@ class Previews:
         self._cost = 0.0
         self._last = time.perf_counter()
 
-    def after(self, progress: Progress, stop: object) -> Preview | None:
+    def after(self, progress: Progress, stopped: Callable[[], bool]) -> Preview | None:
         """A preview at the end of a pass, if it is time for one and nobody has asked to stop."""
         began = time.perf_counter()
         if progress.preview is None or began - self._last < max(LEAST, self._cost / SHARE):
             return None
         columns: list[Columns] = []
         for part in progress.preview():
-            if stop:
+            if stopped():
                 return None
             columns.append(part)
         preview = self._made_of(columns)

@@ -112,7 +112,10 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
 
     def stop(self, *, everything: bool) -> None:
         """End the step that runs with the best so far; and, with `everything`, go on with none after it."""
-        (self.runner.stop.everything if everything else self.runner.stop.step).set()
+        if everything:
+            self.runner.stop.everything.set()
+        else:
+            self.runner.stop.steps.add(self.step)
         self.changed.emit()
 
     def show_preview(self, work: Work, preview: Preview) -> None:

@@ -50,14 +50,15 @@ class Outcome:
 
 
 class Stop:
-    """Wishes of the person at the screen: end the step with the best so far, and go on after it or not."""
+    """Wishes of the person at the screen: end some steps, by name, with the best so far; or everything."""
 
     def __init__(self) -> None:
-        self.step = threading.Event()
+        self.steps: set[str] = set()
         self.everything = threading.Event()
 
-    def __bool__(self) -> bool:
-        return self.step.is_set() or self.everything.is_set()
+    def ends(self, step: str) -> bool:
+        """Whether a step is to end."""
+        return step in self.steps or self.everything.is_set()
 
 
 Work = Callable[[Stop], Generator[Report, None, Any]]
@@ -96,7 +97,6 @@ def run_steps(
             if again or not analysis.is_current(step):
                 yield from _run_step(analysis, step, stop, around)
                 around.after()
-            stop.step.clear()
             if stop.everything.is_set():
                 break
     except InputError as error:
@@ -107,17 +107,18 @@ def run_steps(
 def _run_step(analysis: Analysis, step: Step, stop: Stop, around: Around) -> Generator[Report, None, None]:
     file = around.file(step)
     kept = step if file is None else step.model_copy(update={"checkpoint": file})
-    job, told, last, previews = analysis.apply(kept), None, 0.0, Previews(analysis, around.seen)
+    stopped, previews = partial(stop.ends, step.name()), Previews(analysis, around.seen)
+    job, told, last = analysis.apply(kept), None, 0.0
     while True:
         try:
             progress = job.send(told)
         except StopIteration:
             break
-        preview = previews.after(progress, stop) if isinstance(step, TrainVae) else None
+        preview = previews.after(progress, stopped) if isinstance(step, TrainVae) else None
         if progress.fraction == 0 or progress.held_out_loss is not None or time.monotonic() - last > FRAME:
             last = time.monotonic()
             yield Report(step.name(), replace(progress, preview=None), preview)
-        told = bool(stop)
+        told = stopped()
     if file is not None:
         _leave_out(analysis, step, file)
 
@@ -154,7 +155,7 @@ def run_job(
             if time.monotonic() - last > FRAME:
                 last = time.monotonic()
                 yield Report("", progress)
-            told = bool(stop)
+            told = stop.everything.is_set()
     except InputError as error:
         return Outcome(error=str(error))
 

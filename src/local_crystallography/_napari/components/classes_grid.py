@@ -75,7 +75,8 @@ class ColourGrid(QtWidgets.QWidget):  # type: ignore[misc]
         return QtCore.QSize(260, TOP + len(self.rows) * (self._line + GAP))
 
     def minimumSizeHint(self) -> QtCore.QSize:
-        return QtCore.QSize(round(self._head) + 8 * len(self.columns), self.sizeHint().height())
+        """However many columns there are: they share the room of the dock."""
+        return QtCore.QSize(round(self._head) + WIDEST, self.sizeHint().height())
 
     def tip_at(self, x: float, y: float) -> str:
         """What is said of what lies at a place, in points."""

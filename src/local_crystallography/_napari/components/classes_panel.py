@@ -2,89 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from qtpy import QtWidgets
 
 from local_crystallography._napari.bench.aside import Aside
 from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.components.classes_asked import Asked, Made
 from local_crystallography._napari.components.classes_sections import Sections
 from local_crystallography._napari.components.classes_tables import Names, number_words
+from local_crystallography._napari.components.fitting import beside
 from local_crystallography._napari.explorer.plot_box import how
 from local_crystallography._napari.manifold.class_views import CLASS_CLICK, picture_button, side_by_side
 from local_crystallography._napari.pictures import range_words
 from local_crystallography.analysis import Analysis
-from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.subimages import SubImages
 from local_crystallography.explore import small_map
-from local_crystallography.explore.class_report import ClassEntry, ClassReport, by_column, class_report
-from local_crystallography.explore.greys import Limits, grey, grey_limits
-from local_crystallography.explore.manifold import labels_of
+from local_crystallography.explore.class_report import ClassEntry, ClassReport
+from local_crystallography.explore.greys import grey
 from local_crystallography.explore.selection import How
 from local_crystallography.explore.styles import ClassStyles
 
-if TYPE_CHECKING:
-    from local_crystallography.models.vae import Vae
-
 COLUMNS = ("label", "hand_label", "pixel_label")
 """Columns that hold classes of sub-images, the first of which is shown until somebody chooses another."""
-READ = r"z\d+|(hand_|pixel_)?label(_probability)?"
-"""Columns that a report is made of."""
 NO_SUB_IMAGES = "Extract sub-images first: classes are told by what their atoms look like."
 NO_CLASSES = "Cluster first: there are no classes yet."
 TIP = "Mean of the sub-images as they were cut, what the network decodes at the mean of the latents, and where the "
 TIP += f"class lies in the first frame. {CLASS_CLICK}"
-HIGH = 60
+HIGH = 58
 """Points of the pictures, three of which fit beside the words."""
 LOOKING = "Looking at the classes …"
 SAVE = "Save table …"
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """What a report is made of."""
-
-    atoms: Atoms
-    sub_images: SubImages
-    vae: Vae | None
-    column: str
-    shape: tuple[int, int]
-
-    @property
-    def labels(self) -> npt.NDArray[np.int64]:
-        """(N,) class of every atom, -1 for none."""
-        labels = labels_of(by_column(self.atoms, self.column))
-        return np.full(len(self.atoms), -1) if labels is None else labels
-
-    def same(self, other: Asked | None) -> bool:
-        """Whether the report of the other says the same."""
-        if other is None or self.sub_images is not other.sub_images or self.vae is not other.vae:
-            return False
-        if self.atoms is other.atoms:
-            return self.column == other.column
-        tables = [each.atoms.features.filter(regex=f"^({READ})$") for each in (self, other)]
-        return self.column == other.column and self.atoms.same_atoms(other.atoms) and tables[0].equals(tables[1])
-
-    def made(self) -> Made:
-        """All that is looked at."""
-        report = class_report(self.atoms, self.sub_images, self.vae, column=self.column)
-        labels = self.labels
-        cut = (labels >= 0) | np.isin(self.atoms.ids, self.sub_images.atoms.ids)
-        return Made(report, grey_limits(self.sub_images), labels, small_map.nearest_rows(self.atoms, cut, self.shape))
-
-
-class Made(NamedTuple):
-    """The report, the values shown black and white, and what maps are made of: classes, and atoms nearest to pixels."""
-
-    report: ClassReport
-    limits: Limits
-    labels: npt.NDArray[np.int64]
-    rows: npt.NDArray[np.int64]
 
 
 class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
@@ -265,12 +216,13 @@ class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
         pictures = [picture.mean, *([] if entry.decoded is None else [entry.decoded])]
         greys = [grey(each, self._made.limits) for each in pictures]
         where = small_map.of_class(self._made.rows, self._made.labels, picture.number, colour)
-        beside = side_by_side(colour, *(small_map.of_height(each) for each in (*greys, where)))
+        shown = side_by_side(colour, *(small_map.of_height(each) for each in (*greys, where)))
         atoms = f"{picture.count:,} atoms" if picture.count != 1 else "1 atom"
-        lines = [self._styles.name(column, picture.number), atoms, f"{100 * picture.share:.1f} %"]
+        name = self._styles.name(column, picture.number)
+        lines = [beside(self, name), atoms, f"{100 * picture.share:.1f} %"]
         if np.isfinite(entry.probability):
             lines.append(f"certainty {number_words(entry.probability, 3)}")
-        button = picture_button(beside, "\n".join(lines), TIP, HIGH)
+        button = picture_button(shown, "\n".join(lines), f"{escape(name)}. {TIP}", HIGH)
         button.clicked.connect(lambda _, number=picture.number: self._on_clicked(number))
         return button
 

@@ -134,7 +134,8 @@ def _counts(entry: ClassEntry) -> list[Cell]:
 def _latent(entry: ClassEntry, number: int) -> Cell:
     middle, spread = (float(each[number]) for each in (entry.picture.centroid, entry.spread))
     words = f"z{number}: {number_words(middle, 4)}, spread {number_words(spread, 4)}"
-    return Cell(number_words(middle, 2), f"± {number_words(spread, 2)}", tip=words)
+    below = f"± {number_words(spread, 2)}" if np.isfinite(spread) else ""
+    return Cell(number_words(middle, 2), below, tip=words)
 
 
 def _symmetry_cells(symmetry: Symmetry, name: str) -> list[Cell]:

@@ -62,13 +62,15 @@ def painted(work: Work, comparison: Comparison, pair: Pair) -> layers.LayerData:
 
 
 def put(viewer: Any, new: layers.LayerData) -> Any:
-    """Show differences on top of all, in the layer that shows those of the same runs, if there is one."""
+    """Show differences on top of all, in the layer that shows those of the same runs; None without any of either."""
     note = new[1]["metadata"][layers.KEY]
     for layer in viewer.layers:
         if layers.note_of(layer).get(COMPARED) == note[COMPARED] and layers.note_of(layer).get("of") == note["of"]:
             layers.update(layer, new)
             layer.visible = True
             return layer
+    if not len(new[0]):
+        return None
     selected = set(viewer.layers.selection)
     layer = Layer.create(*new)
     viewer.layers.append(layer)

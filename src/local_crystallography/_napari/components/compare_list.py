@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from html import escape
 from typing import Any
 
 from qtpy import QtCore, QtGui, QtWidgets
@@ -51,6 +52,7 @@ class RunList(QtWidgets.QTreeWidget):  # type: ignore[misc]
         key = QtGui.QShortcut(QtGui.QKeySequence("F2"), self)
         key.setContext(QtCore.Qt.ShortcutContext.WidgetWithChildrenShortcut)
         key.activated.connect(self.rename)
+        self._fit()
 
     @property
     def chosen(self) -> list[Run]:
@@ -112,12 +114,16 @@ class RunList(QtWidgets.QTreeWidget):  # type: ignore[misc]
         row = self.indexOfTopLevelItem(self.currentItem()) if self.currentItem() is not None else 0
         with QtCore.QSignalBlocker(self):
             self.clear()
-            for row, run in enumerate(runs):
-                self._add_row(row, run)
+            for place, run in enumerate(runs):
+                self._add_row(place, run)
         self._name_rows()
         self.setCurrentItem(self.topLevelItem(min(row, len(runs) - 1)))
+        self._fit()
+
+    def _fit(self) -> None:
+        """Be as high as the runs, or as some of them."""
         frame = 2 * self.frameWidth() + self.header().sizeHint().height()
-        self.setFixedHeight(frame + ROW * min(max(len(runs), 2), MOST_ROWS))
+        self.setFixedHeight(frame + ROW * min(max(len(self.runs), 2), MOST_ROWS))
 
     def _add_row(self, row: int, run: Run) -> None:
         item = QtWidgets.QTreeWidgetItem(self)
@@ -140,7 +146,7 @@ class RunList(QtWidgets.QTreeWidget):  # type: ignore[misc]
                 item = self.topLevelItem(row)
                 item.setText(TICK, letter(place) if run.chosen else "")
                 item.setText(NAME, run.name)
-                item.setToolTip(NAME, f"<qt>{run.name}: {len(run.atoms):,} atoms. {TIP}</qt>")
+                item.setToolTip(NAME, f"<qt>{escape(run.name)}: {len(run.atoms):,} atoms. {TIP}</qt>")
                 place += run.chosen
 
     def _on_item_changed(self, item: Any, _: int) -> None:

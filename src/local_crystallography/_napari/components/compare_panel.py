@@ -116,6 +116,8 @@ class ComparePanel(QtWidgets.QWidget):  # type: ignore[misc]
         layout.addLayout(below)
         for widget in (self.message, self.said, self.results):
             layout.addWidget(widget)
+        for label in (self.message, self.said):
+            label.setMinimumWidth(1)  # or a name without spaces would make the dock wider
         layout.addStretch(1)
         self._say("")
         self._show(None, INTRO)

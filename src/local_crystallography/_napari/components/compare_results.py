@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from html import escape
 
 import numpy as np
 from qtpy import QtCore, QtGui, QtWidgets
@@ -13,16 +14,10 @@ from qtpy import QtCore, QtGui, QtWidgets
 import pyqtgraph as pg
 
 from local_crystallography._napari.components import compare_tables as tables
-from local_crystallography._napari.components.compare_pictures import (
-    DIFFERS,
-    ONLY_ONE,
-    SAME,
-    Pictures,
-    bar,
-    difference_look,
-    shown_number,
-)
-from local_crystallography._napari.pictures import pixmap, swatch
+from local_crystallography._napari.components.compare_legends import pair_legend, runs_legend
+from local_crystallography._napari.components.compare_pictures import Pictures
+from local_crystallography._napari.components.fitting import elided
+from local_crystallography._napari.pictures import pixmap
 from local_crystallography._napari.theme import theme_of
 from local_crystallography.explore.columns import column_of
 from local_crystallography.explore.comparison import Correlation, Pair
@@ -30,6 +25,8 @@ from local_crystallography.explore.greys import Colors
 
 SIDE = 136
 """Longest side of a map in points of the screen."""
+MARGIN = 8
+"""What a button has around its words: two maps are to fit beside each other."""
 BINS = 48
 RUNS = ("#2a95ff", "#ff9d2a", "#2fb37c", "#cc79a7", "#b5a642", "#a5aab2")
 """Colours of runs in histograms, to be seen on dark and on light."""
@@ -104,6 +101,7 @@ class Results(QtWidgets.QWidget):  # type: ignore[misc]
         below.addWidget(self.difference, alignment=QtCore.Qt.AlignmentFlag.AlignTop)
         below.addWidget(self.legend, stretch=1)
         self.legend.setAlignment(QtCore.Qt.AlignmentFlag.AlignTop)
+        self.legend.setMinimumWidth(1)  # or a name without spaces would make the dock wider
         layout.addLayout(self._grid)
         layout.addLayout(below)
         for widget in (
@@ -208,45 +206,6 @@ class Large(QtWidgets.QDialog):  # type: ignore[misc]
         layout.addWidget(words, alignment=QtCore.Qt.AlignmentFlag.AlignTop)
 
 
-def runs_legend(pictures: Pictures) -> str:
-    """What the colours of the maps of runs stand for."""
-    comparison, column = pictures.comparison, pictures.comparison.column
-    if comparison.of_classes:
-        numbers = np.unique(np.concatenate(comparison.values)).astype(int).tolist()
-        return "<br>".join(tables.class_words(column, number, pictures.styles) for number in numbers)
-    colormap, (low, high) = pictures.look
-    return (
-        f"{column_of(column).title}<br>{ramp(colormap)}<br>{shown_number(low, column)} to {shown_number(high, column)}"
-    )
-
-
-def pair_legend(pictures: Pictures, pair: Pair) -> str:
-    """What the colours in the map of what differs stand for."""
-    red, blue, grey = (f"{swatch(hex_of(ink))}&nbsp;{words}" for ink, words in DIFFERENCE)
-    if not isinstance(pair.found, Correlation):
-        return "<br>".join([red, *([blue] if pair.share < 1 else []), grey])
-    column, (apart, reach) = pictures.comparison.column, difference_look(pair.found)
-    less = ",<br>less their mean" if pair.found.period is not None else ""
-    ends = f"{shown_number(-reach, column)} to {shown_number(reach, column)}"
-    alone = f"<br>{blue}" if pair.share < 1 else ""
-    return f"Differences{less}<br>{ramp(apart)}<br>{ends}{alone}"
-
-
-DIFFERENCE = ((DIFFERS, "differs"), (ONLY_ONE, "in one run only"), (SAME, "the same"))
-"""Colours in a map of what differs."""
-
-
-def hex_of(colour: Colors) -> str:
-    """A (4,) colour as #rrggbb."""
-    return "#" + colour[:3].tobytes().hex()
-
-
-def ramp(colormap: str) -> str:
-    """The colours of a scale as a row of patches, in rich text."""
-    colours = [hex_of(each) for each in bar(colormap)[0, ::4]]
-    return "".join(f'<span style="background-color: {each}">&nbsp;</span>' for each in colours)
-
-
 def _pair_title(pair: Pair) -> str:
     return f"{tables.letter(pair.runs[0])} ↔ {tables.letter(pair.runs[1])}"
 
@@ -265,9 +224,8 @@ def _fill(button: QtWidgets.QToolButton, picture: Colors, words: str) -> None:
     size = QtCore.QSize(width, height) * (SIDE / max(height, width))
     button.setIcon(QtGui.QIcon(pixmap(picture, SIDE, button.devicePixelRatioF())))
     button.setIconSize(size)
-    right = QtCore.Qt.TextElideMode.ElideRight
-    button.setText(button.fontMetrics().elidedText(words, right, max(size.width(), SIDE // 2)))
-    button.setToolTip(f"<qt>{words}. {MAP_TIP}</qt>")
+    button.setText(elided(button, words, max(size.width(), SIDE // 2) - MARGIN))
+    button.setToolTip(f"<qt>{escape(words)}. {MAP_TIP}</qt>")
 
 
 def _plot(tip: str) -> pg.PlotWidget:

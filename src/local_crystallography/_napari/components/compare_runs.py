@@ -98,7 +98,7 @@ def offered_name(analysis: Analysis) -> str:
 
 def unique_name(name: str, taken: Iterable[str]) -> str:
     """The name, with a number behind it where another run has it."""
-    name, taken = " ".join(name.split())[:LONGEST] or "run", set(taken)
+    name, taken = " ".join(name.split())[:LONGEST].rstrip() or "run", set(taken)
     numbered = (name if number == 1 else f"{name} ({number})" for number in range(1, len(taken) + 2))
     return next(each for each in numbered if each not in taken)
 

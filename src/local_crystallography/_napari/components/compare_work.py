@@ -14,8 +14,9 @@ from local_crystallography._napari.bench.aside import Aside
 from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.components import compare_layers
 from local_crystallography._napari.components.compare_asked import Shown, written_figure, written_tables
+from local_crystallography._napari.components.compare_legends import pair_legend, runs_legend
 from local_crystallography._napari.components.compare_pictures import LARGE
-from local_crystallography._napari.components.compare_results import Large, pair_legend, runs_legend
+from local_crystallography._napari.components.compare_results import Large
 from local_crystallography._napari.explorer.plot_box import how
 from local_crystallography._napari.figure_writer import ask_figure
 from local_crystallography._napari.viewer.layers import LayerData
@@ -109,7 +110,8 @@ class CompareWork(QtCore.QObject):  # type: ignore[misc]
 
     def _on_painted(self, names: tuple[str, str], new: LayerData) -> None:
         layer = compare_layers.put(self.bench.viewer, new)
-        self.said.emit(f"Painted in the layer “{layer.name}”." if len(new[0]) else NONE_DIFFERS.format(*names))
+        painted = layer is not None and len(new[0])
+        self.said.emit(f"Painted in the layer “{layer.name}”." if painted else NONE_DIFFERS.format(*names))
 
     def _on_large(self, title: str, legend: str, picture: Colors) -> None:
         Large(picture, title, legend, self.window).show()

@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 from qtpy import QtCore, QtWidgets
 
+from local_crystallography._napari.components.fitting import beside
 from local_crystallography._napari.components.loadings_pictures import Made
 from local_crystallography._napari.explorer.plot_box import how
 from local_crystallography._napari.manifold.class_views import picture_button, side_by_side
@@ -69,9 +70,9 @@ class LoadingsList(QtWidgets.QWidget):  # type: ignore[misc]
         for loading in group:
             pictures = [small_map.of_height(each) for each in made.pictures(loading, styles)]
             colour = None if loading.number is None else styles.colour(PIXEL_LABEL, loading.number)
-            beside = side_by_side(colour, *pictures)
-            words = _words(loading, made, styles)
-            button = picture_button(beside, words, SELECT if loading.is_mean else PAINT, HIGH)
+            shown = side_by_side(colour, *pictures)
+            words = "\n".join(beside(self, each) for each in _words(loading, made, styles))
+            button = picture_button(shown, words, SELECT if loading.is_mean else PAINT, HIGH)
             button.clicked.connect(lambda _, loading=loading: self._on_clicked(loading))
             self.buttons.append((loading, button))
             yield button
@@ -93,6 +94,7 @@ def _title(group: list[Loading], styles: ClassStyles) -> QtWidgets.QLabel:
     if len(shares) and np.isfinite(shares).all():
         words += f" · {100 * shares.sum():.1f} % explained"
     label = QtWidgets.QLabel(words, wordWrap=True)
+    label.setMinimumWidth(1)  # or a name without spaces would make the dock wider
     label.setToolTip(f"<qt>{EXPLAINED[first.method]}</qt>")
     return label
 
@@ -105,11 +107,11 @@ def _note(group: list[Loading]) -> QtWidgets.QLabel:
     return note
 
 
-def _words(loading: Loading, made: Made, styles: ClassStyles) -> str:
-    """What is beside the pictures of a component or of a class."""
+def _words(loading: Loading, made: Made, styles: ClassStyles) -> list[str]:
+    """Lines that stand beside the pictures of a component or of a class."""
     share = f"{100 * loading.share:.1f} %" if np.isfinite(loading.share) else ""
     if not loading.is_mean:
-        return "\n".join(filter(None, (loading.column, share, share and "of variance")))
+        return [loading.column, *([share, "of variance"] if share else [])]
     assert loading.number is not None
     count = int((made.asked.atoms.features[PIXEL_LABEL] == loading.number).sum())
-    return f"{styles.name(PIXEL_LABEL, loading.number)}\n{count:,} atoms\n{share}"
+    return [styles.name(PIXEL_LABEL, loading.number), f"{count:,} atoms", share]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,8 @@ from local_crystallography._napari.bench.work import Work
 from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.components.loadings_list import LoadingsList
 from local_crystallography._napari.components.loadings_pictures import Asked, Made
+from local_crystallography._napari.figure_writer import ask_figure
+from local_crystallography._napari.later import while_there
 from local_crystallography.analysis import Analysis
 from local_crystallography.baselines.loadings import PIXEL_LABEL
 from local_crystallography.data.errors import InputError
@@ -27,6 +30,7 @@ NOTHING = (
 )
 WAITING = "The pictures follow when the job that runs has ended."
 MAKING = "Making the pictures …"
+BROKEN = "The pictures could not be made."
 STOPPED = "Stopped early: some pictures are missing."
 LONG = "Describe took {0:.0f} s, and the pictures take about as long."
 QUICK = 20.0
@@ -75,6 +79,8 @@ class LoadingsPanel(QtWidgets.QWidget):  # type: ignore[misc]
             if not self.bench.running:
                 kept = asked.step.has_loadings(asked.sub_images, asked.columns)
                 self._ask(asked, 0.0 if kept else analysis.seconds.get("describe", 0.0))
+        elif self.message.text() == MAKING and not self.bench.running:
+            self._say(BROKEN, offer=True)
 
     def set_theme(self, dark: bool) -> None:
         """Light on dark, or the other way round."""
@@ -133,7 +139,7 @@ class LoadingsPanel(QtWidgets.QWidget):  # type: ignore[misc]
             return
         self._asked = asked
         self._say(MAKING)
-        self.bench.job(asked.job, lambda made: self._on_made(asked, made))
+        self.bench.job(asked.job, while_there(self, partial(self._on_made, asked)))
 
     def _on_made(self, asked: Asked, made: Made | InputError) -> None:
         if asked is not self._asked:
@@ -187,13 +193,8 @@ class LoadingsPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self.refresh()
 
     def _on_save_clicked(self) -> None:
-        from local_crystallography.io.manifold_figure import TYPES
-
-        kinds = ";;".join(f"{name} (*{end})" for name, end in TYPES.items())
-        path, kind = QtWidgets.QFileDialog.getSaveFileName(self, "Save the loadings", "loadings.png", kinds)
-        if path:
-            end = next((end for name, end in TYPES.items() if kind.startswith(name)), ".png")
-            self.save_figure(Path(path) if Path(path).suffix in TYPES.values() else Path(f"{path}{end}"))
+        if path := ask_figure(self, "loadings.png"):
+            self.save_figure(Path(path))
 
     def _on_saved(self, done: Path | InputError) -> None:
         if isinstance(done, InputError):

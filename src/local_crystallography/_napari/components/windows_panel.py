@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from local_crystallography._napari.bench.aside import Aside
 from local_crystallography._napari.bench.work import Work
 from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.bench.worker import Report
+from local_crystallography._napari.components.windows_asked import Asked, asked_before
 from local_crystallography._napari.components.windows_figure import (
     FigureWindow,
     drawn,
@@ -25,44 +25,20 @@ from local_crystallography._napari.components.windows_layers import SHOWN, show_
 from local_crystallography._napari.components.windows_results import WindowsResults
 from local_crystallography._napari.components.windows_setup import WindowsSetup
 from local_crystallography._napari.figure_writer import ask_figure
-from local_crystallography.analysis import Analysis
-from local_crystallography.data.atoms import Atoms
+from local_crystallography._napari.later import while_there
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.progress import Job
 from local_crystallography.io.window_runs import StudyRun, StudyTable
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import sentence
-from local_crystallography.window_study import WindowStudy, finished_runs, run_window_study, study_maps
+from local_crystallography.window_study import study_maps
 
 RUN_TIP = (
     "Train once for every window, source and seed, with the settings of the main panel, and sort the atoms of each "
     "training into classes. What is done stays when you cancel"
 )
-STEPS = ("extract_sub_images", "train_vae", "encode", "cluster")
-"""What a run consists of."""
 STALE = "⚠ The settings of the main panel have changed since; Run study follows them."
 WORDS = "Runs that the folder holds already are not done again."
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A study of one image: what is asked for, with the recipe of then, and the atoms it is of."""
-
-    work: Work
-    atoms: Atoms
-    settings: WindowStudy
-    recipe: Recipe
-    folder: Path
-
-    @property
-    def parts(self) -> tuple[Analysis, WindowStudy, Recipe, Path]:
-        """What `run_window_study` takes."""
-        return self.work.analysis, self.settings, self.recipe, self.folder
-
-    def follows(self, recipe: Recipe) -> bool:
-        """Whether a recipe asks for the same, window and source aside."""
-        one, other = (self.settings.of_run(each, "image", 8, 0, 1.0) for each in (self.recipe, recipe))
-        return all(getattr(one, name) == getattr(other, name) for name in STEPS)
+BROKEN = "The study broke off; runs that were done stay. Run study goes on with the others."
 
 
 class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
@@ -83,6 +59,8 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self._styles: dict[str, Any] = {}
         self._running: Asked | None = None
         self._run = ""
+        self._words: dict[str, str] = {}
+        self._looked: set[str] = set()
         self._aside = Aside(self)
         self._lay_out()
         self.button.clicked.connect(self._on_run_clicked)
@@ -106,6 +84,7 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
         """Suggest a window for the atoms there are now; a study of other atoms goes."""
         work = self.bench.active
         self.setup.follow(work)
+        self._look(work)
         atoms = None if work is None else work.analysis.atoms
         ready = atoms is not None and len(atoms) > 0 and not self.bench.running
         self.button.setEnabled(ready)
@@ -117,6 +96,7 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
         if study is not self._shown or styles != self._styles:
             self._shown, self._styles = study, styles
             self._show(asked, study)
+        self.message.setText(WORDS if work is None else self._words.get(work.key, WORDS))
         self.stale.setVisible(asked is not None and not self.bench.running and not self._follows(asked))
         self.results.set_ready(not self.bench.running)
 
@@ -131,6 +111,7 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
             layout.addWidget(part)
         layout.addStretch(1)
         self.button.setToolTip(f"<qt>{RUN_TIP}</qt>")
+        self.message.setMinimumWidth(1)  # or a path without spaces would make the dock wider
 
     def _on_run_clicked(self) -> None:
         work = self.bench.active
@@ -139,11 +120,12 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
         try:
             asked = Asked(work, atoms, self.setup.study(), self._recipe(), self.setup.place)
         except InputError as error:
-            self.message.setText(f"⚠ {error}")
+            self._say(work, f"⚠ {error}")
             return
+        asked.keep()
         self._running, self._run = asked, ""
-        self.message.setText(f"Training {len(asked.settings.runs)} networks, one after the other …")
-        self.bench.job(partial(_study, asked), partial(self._on_studied, asked))
+        self._say(work, f"Training {len(asked.settings.runs)} networks, one after the other …")
+        self.bench.job(asked.study, while_there(self, partial(self._on_studied, asked)))
 
     def _recipe(self) -> Recipe:
         try:
@@ -162,33 +144,46 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
         run = report.progress.message.partition(":")[0]
         if self._running is not None and run != self._run:
             self._run = run
-            self._aside.ask(partial(_finished, self._running), partial(self._on_found, self._running))
+            self._aside.ask(self._running.finished, partial(self._on_found, self._running))
+
+    def _look(self, work: Work | None) -> None:
+        """Look for the runs of a study that another dock began, and notice where one of this dock broke off."""
+        if self.bench.running:
+            return
+        if self._running is not None:
+            self._say(self._running.work, BROKEN)
+            self._running = None
+        if work is not None and work.key not in self._looked and (asked := asked_before(work)) is not None:
+            self._looked.add(work.key)
+            self._aside.ask(asked.finished, partial(self._on_found, asked))
 
     def _on_found(self, asked: Asked, study: StudyTable | InputError) -> None:
-        if isinstance(study, StudyTable) and study.runs and self._running is asked:
+        wanted = self._running is asked or asked.work.key not in self._studies
+        if isinstance(study, StudyTable) and study.runs and wanted:
             self._keep(asked, study)
 
     def _on_studied(self, asked: Asked, study: StudyTable | InputError) -> None:
         self._running = None
         if isinstance(study, InputError):
-            self.message.setText(f"⚠ {study}")
+            self._say(asked.work, f"⚠ {study}")
             return
         failed, wanted = sum(bool(run.note) for run in study.runs), len(asked.settings.runs)
-        self.message.setText(
+        self._say(
+            asked.work,
             f"{len(study.runs) - failed} of {wanted} runs are done{f', {failed} failed' if failed else ''}."
-            + (" Run study goes on with the others." if len(study.runs) < wanted else "")
+            + (" Run study goes on with the others." if len(study.runs) < wanted else ""),
         )
         self._keep(asked, study)
 
     def _keep(self, asked: Asked, study: StudyTable) -> None:
         from local_crystallography.io.window_figures import matched_classes
 
+        self._looked.add(asked.work.key)
         self._studies[asked.work.key] = asked, matched_classes(study, asked.work.analysis.atoms)
         self.refresh()
 
     def _show(self, asked: Asked | None, study: StudyTable | None) -> None:
         if asked is None or study is None:
-            self.message.setText(WORDS)
             self.results.setVisible(False)
         elif (image := asked.work.analysis.image) is not None:
             self.results.show_study(study, image.shape, asked.work.analysis.styles)
@@ -203,14 +198,17 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
         elif what == "maps" and run is not None:
             self.bench.compute(f"Painting {run.name} …", lambda: self._painted(asked, run))
         elif what == "enlarge":
-            self.bench.compute("Drawing runs …", lambda: partial(self.window_of_figure.show_png, drawn(*everything)))
+            show = while_there(self, self.window_of_figure.show_png)
+            self.bench.compute("Drawing runs …", lambda: partial(show, drawn(*everything)))
         elif what == "figure" and (path := ask_figure(self, "windows.png")):
-            self.bench.compute("Writing …", lambda: self._written(write_study_figure, Path(path), *everything))
+            self.bench.compute("Writing …", lambda: self._written(asked.work, Path(path), *everything))
         elif what == "table" and (path := ask_table(self)):
             try:
                 write_tables(Path(path), self._shown)
             except InputError as error:
-                self.message.setText(f"⚠ {error}")
+                self._say(asked.work, f"⚠ {error}")
+            else:
+                self._say(asked.work, f"Written to {path}.")
 
     def _use(self, asked: Asked, run: StudyRun) -> None:
         """Tell the step as the run had it."""
@@ -222,7 +220,7 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
         except (OSError, InputError):
             pass  # the folder is gone; only a smoothed image needs the width
         self.chosen.emit(extract.model_copy(update=cut))
-        self.message.setText(f"Extract sub-images takes windows of {run.window} px of the {run.source} now.")
+        self._say(asked.work, f"Extract sub-images takes windows of {run.window} px of the {run.source} now.")
 
     def _painted(self, asked: Asked, run: StudyRun) -> Callable[[], object]:
         image = asked.work.analysis.image
@@ -231,21 +229,19 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
         wanted = {column: values for column, values in maps.items() if SHOWN.fullmatch(column)}
         return lambda: show_maps(self.bench.viewer, asked.work, run.name, wanted)
 
-    def _written(self, write: Callable[..., None], path: Path, *what: Any) -> Callable[[], object]:
-        write(path, *what)
-        return lambda: self.message.setText(f"Written to {path}.")
+    def _written(self, work: Work, path: Path, *what: Any) -> Callable[[], object]:
+        words = f"Written to {path}."
+        try:
+            write_study_figure(path, *what)
+        except InputError as error:
+            words = f"⚠ {error}"
+        return while_there(self, partial(self._say, work, words))
 
-
-def _study(asked: Asked) -> Job[StudyTable | InputError]:
-    """The study, or why there is none."""
-    try:
-        return (yield from run_window_study(*asked.parts))
-    except InputError as error:
-        return error
-
-
-def _finished(asked: Asked) -> StudyTable:
-    return finished_runs(*asked.parts)
+    def _say(self, work: Work, words: str) -> None:
+        """Say something of an image, for as long as it is the active one."""
+        self._words[work.key] = words
+        if work is self.bench.active:
+            self.message.setText(words)
 
 
 def ask_table(parent: QtWidgets.QWidget) -> str:

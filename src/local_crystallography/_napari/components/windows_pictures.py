@@ -26,10 +26,21 @@ MOST = 60
 
 
 class Pictures(NamedTuple):
-    """(h, w, 4) of every run with a result, by its name, and the angles that the histograms reach to, in degrees."""
+    """What is made of a study: runs with a result only, k of them.
+
+    Attributes
+    ----------
+    by_name
+        (h, w, 4) of every run, by its name.
+    reach
+        Angles that the histograms reach to, in degrees.
+    agreement
+        (k, k) adjusted Rand index of every two.
+    """
 
     by_name: dict[str, Colors]
     reach: float
+    agreement: npt.NDArray[np.float64]
 
 
 def pictures_of(study: StudyTable, shape: tuple[int, int], styles: ClassStyles) -> Pictures:
@@ -38,9 +49,10 @@ def pictures_of(study: StudyTable, shape: tuple[int, int], styles: ClassStyles) 
 
     from local_crystallography.io.window_figures import angular_reach
 
-    runs = [run for run in study.runs if not run.note][:MOST]
+    done = StudyTable(tuple(run for run in study.runs if not run.note))
+    agreement, runs = done.agreement.to_numpy(), done.runs[:MOST]
     if not runs:
-        return Pictures({}, 180.0)
+        return Pictures({}, 180.0, agreement)
     reach = angular_reach(runs)
 
     def drawn(run: StudyRun) -> Colors:
@@ -52,7 +64,7 @@ def pictures_of(study: StudyTable, shape: tuple[int, int], styles: ClassStyles) 
         gap = np.zeros((len(bars), GAP * FINE, 4), np.uint8)
         return np.concatenate([maps[0], gap, maps[1], gap, bars], axis=1)
 
-    return Pictures({run.name: drawn(run) for run in runs}, reach)
+    return Pictures({run.name: drawn(run) for run in runs}, reach, agreement)
 
 
 def _angle(atoms: Atoms) -> npt.NDArray[np.float64]:

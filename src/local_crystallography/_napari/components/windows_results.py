@@ -44,6 +44,14 @@ class RunButton(QtWidgets.QToolButton):  # type: ignore[misc]
         self.setAutoRaise(True)
         self.setToolTip(f"<qt>{PICTURE_TIP}</qt>")
 
+    def name_run(self, name: str, found: str) -> None:
+        """Say what it is and what was found, in two lines where one would be wider than the picture."""
+        font = self.font()
+        font.setBold(True)
+        one = f"{name}: {found}"
+        fits = QtGui.QFontMetrics(font).horizontalAdvance(one) <= self.iconSize().width()
+        self.setText(one if fits else f"{name}\n{found}")
+
     def mark(self, chosen: bool) -> None:
         """Show whether it is chosen."""
         self.setChecked(chosen)
@@ -78,7 +86,8 @@ class WindowsResults(QtWidgets.QWidget):  # type: ignore[misc]
         self.runs.chosen.connect(self.choose)
         for name, button in self.buttons.items():
             button.clicked.connect(partial(self.asked.emit, name))
-        self.setVisible(False)
+        for part in (self, self.agrees, self.agreement):
+            part.setVisible(False)
 
     @property
     def busy(self) -> bool:
@@ -95,8 +104,6 @@ class WindowsResults(QtWidgets.QWidget):  # type: ignore[misc]
         self.study = study
         self.setVisible(bool(study.runs))
         self.runs.show_study(study)
-        self.agreement.show_study(study)
-        self.agrees.setVisible(not self.agreement.isHidden())
         done = [run.name for run in study.runs if not run.note]
         self.choose(self.name if self.run is not None else next(iter(done), ""))
         self._aside.ask(partial(pictures_of, study, shape, styles), self._on_pictures)
@@ -145,6 +152,8 @@ class WindowsResults(QtWidgets.QWidget):  # type: ignore[misc]
         if isinstance(made, InputError):
             self.legend.setText(f"⚠ {made}")
             return
+        self.agreement.show_study(self.study, made.agreement)
+        self.agrees.setVisible(not self.agreement.isHidden())
         reach = f"\N{MINUS SIGN}{made.reach:g}° to {made.reach:g}°"
         self.legend.setText(f"Classes, angles and how often which angle occurs ({reach}):")
         for run in self.study.runs:
@@ -156,7 +165,7 @@ class WindowsResults(QtWidgets.QWidget):  # type: ignore[misc]
         button = RunButton(picture, WIDE)
         seeds = len({each.seed for each in self.study.runs}) > 1
         found = f"{run.classes} class{'es' * (run.classes != 1)}, {run.angle_peaks} peak{'s' * (run.angle_peaks != 1)}"
-        button.setText(f"{run.window} px, {run.source}{f', seed {run.seed}' if seeds else ''}: {found}")
+        button.name_run(f"{run.window} px, {run.source}{f', seed {run.seed}' if seeds else ''}", found)
         button.clicked.connect(partial(self.choose, run.name))
         button.twice.connect(partial(self.asked.emit, "enlarge"))
         self.column.addWidget(button)

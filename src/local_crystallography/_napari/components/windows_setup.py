@@ -13,6 +13,7 @@ from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.bench.aside import Aside
 from local_crystallography._napari.bench.work import Work
+from local_crystallography._napari.components.windows_asked import asked_before
 from local_crystallography._napari.components.windows_plot import PairPlot
 from local_crystallography._napari.forms.form import ModelForm
 from local_crystallography._napari.settings import Settings
@@ -23,7 +24,9 @@ from local_crystallography.positions.shells import Suggestion
 from local_crystallography.window_study import WindowStudy, suggest
 
 NO_ATOMS = "Find atoms first: the distances between them suggest the windows."
-TEMPORARY = "temporary: gone when napari ends"
+TEMPORARY = "until napari is closed"
+WANTED = {"greater_than_equal": "{ge} or more", "less_than_equal": "{le} or less"}
+"""What pydantic finds wrong with a number, as what was expected."""
 TIPS = {
     "use": "Put this window, a smaller and a larger one into the list",
     "folder": "The folder every run is saved to as it ends: its atoms and classes as a table, and its recipe. Runs "
@@ -66,6 +69,7 @@ class WindowsSetup(QtWidgets.QWidget):  # type: ignore[misc]
         self._offered: tuple[int, ...] = self.form.model().windows
         self._atoms: Atoms | None = None
         self._key = ""
+        self._folders: dict[str, str] = {}
         self._aside = Aside(self)
         self._lay_out()
         self.use.clicked.connect(self.use_suggestion)
@@ -82,7 +86,7 @@ class WindowsSetup(QtWidgets.QWidget):  # type: ignore[misc]
     def place(self) -> Path:
         """The folder of the runs."""
         text = self.folder.text().strip()
-        return Path(text) if text else SHELTER.of(self._key)
+        return Path(text).expanduser() if text else SHELTER.of(self._key)
 
     def study(self) -> WindowStudy:
         """What is asked for.
@@ -96,14 +100,17 @@ class WindowsSetup(QtWidgets.QWidget):  # type: ignore[misc]
             return self.form.model()
         except ValidationError as error:
             wrong = error.errors()[0]
-            raise InputError(f"{wrong['input']!r} came among the {wrong['loc'][0]}. {wrong['msg']}.") from error
+            wanted = WANTED.get(wrong["type"], "a whole number").format(**wrong.get("ctx", {}))
+            raise InputError(
+                f"{wrong['input']!r} came among the {wrong['loc'][0]}, {wanted} was expected; write another one."
+            ) from error
 
     def follow(self, work: Work | None) -> None:
         """Suggest a window for the atoms of the active image, where they are others than before."""
         atoms = None if work is None else work.analysis.atoms
         if work is not None and work.key != self._key:
-            self._key = work.key
-            self.folder.setText(beside_session(work))
+            self._folders[self._key], self._key = self.folder.text(), work.key
+            self.folder.setText(self._folders[work.key] if work.key in self._folders else self._first_folder(work))
         if atoms is self._atoms or (atoms is not None and atoms.same_atoms(self._atoms)):
             return
         self._atoms = atoms
@@ -125,6 +132,13 @@ class WindowsSetup(QtWidgets.QWidget):  # type: ignore[misc]
         """Light on dark, or the other way round."""
         self.plot.set_theme(dark)
         self._draw_windows()
+
+    def _first_folder(self, work: Work) -> str:
+        """The folder of the study that the layer remembers, whose settings are shown; else one beside its session."""
+        if (before := asked_before(work)) is None:
+            return beside_session(work)
+        self.form.set(before.settings)
+        return "" if before.folder == SHELTER.of(work.key) else str(before.folder)
 
     def _lay_out(self) -> None:
         layout, head, folder = QtWidgets.QVBoxLayout(self), QtWidgets.QHBoxLayout(), QtWidgets.QHBoxLayout()

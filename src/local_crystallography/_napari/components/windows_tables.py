@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography.io.window_runs import StudyRun, StudyTable
@@ -142,20 +143,19 @@ class AgreementTable(Table):
         )
         self.setSelectionMode(self.SelectionMode.NoSelection)
 
-    def show_study(self, study: StudyTable) -> None:
-        """Show how the runs agree that have a result; nothing of a single one."""
-        done = StudyTable(tuple(run for run in study.runs if not run.note))
+    def show_study(self, study: StudyTable, agreement: npt.NDArray[np.float64]) -> None:
+        """Show how the k runs agree that have a result, (k, k); nothing of a single one."""
         places = [place for place, run in enumerate(study.runs) if not run.note]
         names = [str(place + 1 if numbered(study) else study.runs[place].window) for place in places]
-        values = done.agreement.to_numpy() if len(names) > 1 else np.zeros((0, 0))
+        values = agreement if len(names) > 1 else np.zeros((0, 0))
         self.setVisible(len(values) > 0)
         self.setRowCount(len(values))
         self.setColumnCount(len(values))
         self.setHorizontalHeaderLabels(names)
         self.setVerticalHeaderLabels(names)
-        for place, run in enumerate(done.runs if len(values) else ()):
-            for header in (self.horizontalHeaderItem(place), self.verticalHeaderItem(place)):
-                header.setToolTip(run.name)
+        for number, place in enumerate(places if len(values) else ()):
+            for header in (self.horizontalHeaderItem(number), self.verticalHeaderItem(number)):
+                header.setToolTip(study.runs[place].name)
         for (row, column), value in np.ndenumerate(values):
             known = np.isfinite(value)
             item = self.put(row, column, f"{value:.2f}".replace("-", "\N{MINUS SIGN}") if known else NONE)

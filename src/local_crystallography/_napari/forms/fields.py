@@ -141,7 +141,7 @@ class Numbers(QtWidgets.QLineEdit):  # type: ignore[misc]
     def get(self) -> tuple[int | str, ...]:
         """The numbers as written; words that are none are left to the model to refuse."""
         words = filter(None, re.split(r"[,;\s]+", self.text()))
-        return tuple(int(word) if word.isdecimal() else word for word in words)
+        return tuple(int(word) if word.isdecimal() and len(word) < 20 else word for word in words)
 
 
 class Checks(QtWidgets.QWidget):  # type: ignore[misc]

@@ -11,6 +11,7 @@ from local_crystallography._napari.bench.aside import Aside
 from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.figure_writer import ask_figure
 from local_crystallography._napari.forms.form import ModelForm, folded, rows_layout
+from local_crystallography._napari.later import while_there
 from local_crystallography._napari.symmetry.chain_plots import ChainPlots
 from local_crystallography._napari.symmetry.chain_source import ChainSource
 from local_crystallography._napari.symmetry.priors_box import PriorsBox
@@ -206,7 +207,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
     def _on_calibrate_clicked(self) -> None:
         if (view := self.view) is not None:
             trials = ChainTrials.like(view.chain, view.model, self.source.noise(view))
-            self.bench.job(lambda: calibrate_chain(view.model, trials), self._on_calibrated)
+            self.bench.job(lambda: calibrate_chain(view.model, trials), while_there(self, self._on_calibrated))
 
     def _on_calibrated(self, calibration: Calibration) -> None:
         self.table.setText(calibration_table(calibration, "" if self.view is None else self.view.unit))
@@ -214,7 +215,8 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _on_reference_clicked(self) -> None:
         if (view := self.view) is not None:
-            self.bench.job(partial(_reference, view, self.sampling.model()), partial(self._on_drawn, view))
+            drawn = while_there(self, partial(self._on_drawn, view))
+            self.bench.job(partial(_reference, view, self.sampling.model()), drawn)
 
     def _on_drawn(self, view: ChainView, reference: Reference) -> None:
         self.table.setText(reference_table(view, reference))

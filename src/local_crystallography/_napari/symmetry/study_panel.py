@@ -13,6 +13,7 @@ from qtpy import QtWidgets
 import pyqtgraph as pg
 
 from local_crystallography._napari.bench.workbench import Workbench
+from local_crystallography._napari.later import while_there
 from local_crystallography._napari.symmetry.tables import weights_table, window_table
 from local_crystallography._napari.theme import theme_of
 from local_crystallography.bayes.calibrate_windows import WindowCalibration, calibrate_windows
@@ -128,7 +129,7 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _on_study_clicked(self) -> None:
         if (atoms := self._atoms) is not None:
-            self.bench.job(lambda: self.step().study(atoms), self._on_studied)
+            self.bench.job(lambda: self.step().study(atoms), while_there(self, self._on_studied))
 
     def _on_studied(self, study: WindowStudy) -> None:
         self.study = study
@@ -171,7 +172,7 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
                 windows=WINDOWS,
                 seed=0,
             ),
-            lambda found: self._on_calibrated(found, step.mass),
+            while_there(self, lambda found: self._on_calibrated(found, step.mass)),
         )
 
     def _on_calibrated(self, found: WindowCalibration, mass: float) -> None:
@@ -186,7 +187,8 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
         except InputError as error:
             self.weighed.setText(f"⚠ {error}")
             return
-        self.bench.compute("Weighing lattices …", lambda: _weighed(atoms, regions, by, self._on_weighed))
+        show = while_there(self, self._on_weighed)
+        self.bench.compute("Weighing lattices …", lambda: _weighed(atoms, regions, by, show))
 
     def _regions(self, atoms: Atoms, by: str) -> Any:
         """(N,) number of the region of every atom."""
