@@ -56,7 +56,8 @@ def study_windows(command: StudyWindows) -> int:
 def compare_runs(command: CompareRuns) -> int:
     """Write agreement, differences and figure, and say how far the runs agree."""
     from local_crystallography.explore.comparison import atoms_of, compare
-    from local_crystallography.io import comparison_figures as io
+    from local_crystallography.io.comparison_figures import comparison_figure
+    from local_crystallography.io.comparison_tables import differences_table, pairs_table
 
     folders = [path.resolve() for path in command.sessions]
     if len(set(folders)) < len(folders):
@@ -64,8 +65,8 @@ def compare_runs(command: CompareRuns) -> int:
     short = len({folder.name for folder in folders}) == len(folders)
     runs = {folder.name if short else str(folder): Analysis.open(folder) for folder in folders}
     comparison = compare(atoms_of(runs), command.column)
-    tables = {"agreement": io.pairs_table(comparison), "differences": io.differences_table(comparison)}
+    tables = {"agreement": pairs_table(comparison), "differences": differences_table(comparison)}
     say(tables["agreement"].round(3).T.to_string(header=False))
-    figure = io.comparison_figure(comparison, next(iter(runs.values())).styles, command.frame)
+    figure = comparison_figure(comparison, next(iter(runs.values())).styles, command.frame)
     write_tables(command.out, tables, {"comparison": figure}, command.figures)
     return 0

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from matplotlib import rc_context
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -19,6 +18,7 @@ from local_crystallography.explore.columns import column_of, values_of
 from local_crystallography.explore.comparison import BESIDE, Agreement, Comparison, Correlation, Pair
 from local_crystallography.explore.raster import scale_of
 from local_crystallography.explore.styles import ClassStyles
+from local_crystallography.io.comparison_tables import scores
 from local_crystallography.io.figures import round_length
 from local_crystallography.io.symmetry_figures import INK, PAPER
 
@@ -35,25 +35,6 @@ SIDE = 3.1
 BINS = 48
 LONGEST = 24
 """Most letters of the name of a run in a title."""
-
-
-def scores(comparison: Comparison) -> Floats:
-    """(R, R) adjusted Rand index, or correlation, of every pair of runs; 1 on the diagonal."""
-    matrix = np.eye(len(comparison.names))
-    for pair in comparison.pairs:
-        matrix[pair.runs] = matrix[pair.runs[::-1]] = _score(pair)
-    return matrix
-
-
-def pairs_table(comparison: Comparison) -> pd.DataFrame:
-    """One row per pair of runs: atoms in common, scores of the column, correlations and offsets of other columns."""
-    return pd.DataFrame([_row(comparison.column, pair) for pair in comparison.pairs])
-
-
-def differences_table(comparison: Comparison) -> pd.DataFrame:
-    """One row per pair and atom of both: ids, place in the first, values, and `differ` or `difference`."""
-    tables = [_differences(comparison, pair) for pair in comparison.pairs]
-    return pd.concat(tables, ignore_index=True)
 
 
 def comparison_figure(comparison: Comparison, styles: ClassStyles | None = None, frame: int | None = None) -> Figure:
@@ -267,10 +248,6 @@ def _frame(comparison: Comparison, wanted: int | None) -> int:
     return int(frames[0]) if wanted is None else wanted
 
 
-def _score(pair: Pair) -> float:
-    return pair.found.adjusted_rand if isinstance(pair.found, Agreement) else pair.found.value
-
-
 def _known(found: Correlation) -> bool:
     return bool(np.isfinite(found.difference).any())
 
@@ -281,29 +258,3 @@ def _short(name: str) -> str:
 
 def _dot(color: str) -> Line2D:
     return Line2D([], [], color=color, marker="o", linestyle="", markersize=7)
-
-
-def _row(column: str, pair: Pair) -> dict[str, object]:
-    found = pair.found
-    row: dict[str, object] = {"first": pair.names[0], "second": pair.names[1]}
-    row |= {"common": len(pair.rows), "share": pair.share}
-    if isinstance(found, Agreement):
-        scored = {"adjusted_rand": found.adjusted_rand, "rand": found.rand, "same": found.same}
-        row |= {**scored, "differ": int(found.differ.sum())}
-    told = pair.beside | ({column: found} if isinstance(found, Correlation) else {})
-    for name, each in told.items():
-        row |= {f"{name}_correlation": each.value, f"{name}_offset": each.offset}
-    return row
-
-
-def _differences(comparison: Comparison, pair: Pair) -> pd.DataFrame:
-    found, yx = pair.found, comparison.yx(pair)
-    first, second = (comparison.atoms[name][rows] for name, rows in zip(pair.names, pair.rows.T, strict=True))
-    told = {"differ": found.differ} if isinstance(found, Agreement) else {"difference": found.difference}
-    place = {"frame": first.frame, "y_px": yx[:, 0], "x_px": yx[:, 1]}
-    ids = {"first": pair.names[0], "second": pair.names[1], "id_first": first.ids, "id_second": second.ids}
-    values = {
-        f"{comparison.column}_{which}": values_of(each.features, comparison.column)
-        for which, each in (("first", first), ("second", second))
-    }
-    return pd.DataFrame(ids | place | values | told)

@@ -97,7 +97,7 @@ def at_frame(asked: Asked, frame: int) -> Asked:
 
 def written_tables(shown: Shown, path: Path) -> str:
     """Write the agreement of pairs, and beside it the atoms of every pair; a sentence of what was written."""
-    from local_crystallography.io.comparison_figures import differences_table, pairs_table
+    from local_crystallography.io.comparison_tables import differences_table, pairs_table
 
     beside = path.with_name(f"{path.stem}_differences{path.suffix}")
 

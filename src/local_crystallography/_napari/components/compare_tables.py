@@ -12,7 +12,7 @@ from local_crystallography._napari.pictures import swatch
 from local_crystallography.explore.columns import column_of
 from local_crystallography.explore.comparison import Agreement, Comparison, Correlation, Pair
 from local_crystallography.explore.styles import ClassStyles
-from local_crystallography.io.comparison_figures import scores
+from local_crystallography.io.comparison_tables import scores
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """What runs are called where there is little room."""
