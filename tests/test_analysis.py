@@ -27,6 +27,7 @@ from local_crystallography.explore.assign import with_hand_label
 
 RECIPE = Recipe(train_vae=TrainVae(epochs=2), cluster=Cluster(classes=2), train_cvae=TrainCvae(epochs=2))
 WITHIN = ("train_cvae", "encode_cvae")
+ENCODED = {"angle_rad", "offset_y_px", "offset_x_px", "z0", "z1"}
 COLUMNS = {"c0", "c1", "c0_std", "c1_std", "cvae_error"}
 
 
@@ -119,19 +120,19 @@ def test_encoding_anew_drops_the_old_labels(analysis):
 
 
 @pytest.mark.parametrize(
-    ("step", "gone", "kept"),
+    ("step", "gone", "kept", "maps"),
     [
-        (Describe(order=4), set(), {"z0", "fold_4", "label", "intensity"}),
-        (Encode(angle="full circle"), {"label"}, {"z0", "fold_4", "zernike0"}),
-        (Cluster(classes=2, columns=("fold_4",)), set(), {"z0", "fold_4", "label"}),
-        (TrainVae(epochs=1), {"z0", "label"}, {"fold_4", "zernike0", "intensity"}),
-        (PaintMap(columns=("fold_4",)), set(), {"z0", "fold_4", "label"}),
-        (ExtractSubImages(window_size=16), {"z0", "fold_4", "label"}, {"intensity"}),
-        (FindAtoms(), {"z0", "fold_4", "label"}, {"intensity"}),
+        (Describe(order=4), set(), {"z0", "fold_4", "label", "intensity"}, {*ENCODED, "label"}),
+        (Encode(angle="full circle"), {"label"}, {"z0", "fold_4", "zernike0"}, set()),
+        (Cluster(classes=2, columns=("fold_4",)), set(), {"z0", "fold_4", "label"}, ENCODED),
+        (TrainVae(epochs=1), {"z0", "label"}, {"fold_4", "zernike0", "intensity"}, set()),
+        (PaintMap(columns=("fold_4",)), set(), {"z0", "fold_4", "label"}, {"fold_4"}),
+        (ExtractSubImages(window_size=16), {"z0", "fold_4", "label"}, {"intensity"}, set()),
+        (FindAtoms(), {"z0", "fold_4", "label"}, {"intensity"}, set()),
     ],
     ids=lambda part: part.name() if hasattr(part, "name") else "",
 )
-def test_columns_go_when_what_they_were_made_of_is_replaced(described, step, gone, kept):
+def test_columns_go_when_what_they_were_made_of_is_replaced(described, step, gone, kept, maps):
     results = {name: getattr(described, name) for name in ("sub_images", "vae")}
     finish(described.apply(step))
     columns = set(described.atoms.features)
@@ -141,7 +142,7 @@ def test_columns_go_when_what_they_were_made_of_is_replaced(described, step, gon
     assert set(described.columns) == {name for name in made if name in described.used}
     if step.adds_columns():
         assert all(getattr(described, name) is result for name, result in results.items())
-    assert (described.maps is None) == (step.name() != "paint_map")
+    assert set(described.maps or ()) == maps
 
 
 def test_classes_of_described_columns_go_when_those_are_made_anew(described):
@@ -204,9 +205,9 @@ def test_an_optional_step_is_run_only_when_asked_for(analysis):
     assert analysis.recipe.also == ("describe",)
 
 
-def test_labels_changed_by_hand_clear_the_maps_and_stay(described):
+def test_labels_changed_by_hand_clear_their_map_and_stay(described):
     described.atoms = described.atoms.with_features(label=7)
-    assert described.maps is None
+    assert set(described.maps) == ENCODED
     assert (described.atoms.features["label"] == 7).all()
     assert "label" in described.columns["cluster"]
 

@@ -94,7 +94,7 @@ def test_colours_of_a_picture_are_white_at_zero_and_maps_follow_the_scores(panel
 
 def test_a_click_paints_the_map_and_shows_no_other(panel, qtbot):
     work = panel.bench.active
-    assert work.analysis.maps is None
+    assert "pca1" not in work.analysis.maps
     button_of(panel, "pca1").click()
     settle(panel, qtbot)
     assert work.analysis.is_current(PaintMap())
@@ -109,6 +109,10 @@ def test_maps_of_chosen_columns_stay_when_one_is_painted_beside_them(described):
     analysis = copied(described)
     finish(analysis.apply(PaintMap(columns=("z0",), reach=9.0)))
     assert painting(analysis, "pca0") == PaintMap(columns=("z0", "pca0"), reach=9.0)
+    finish(analysis.apply(PaintMap(columns=("intensity",))))
+    finish(analysis.apply(Describe(methods=("PCA",), components=2)))
+    assert set(analysis.maps) == {"intensity"}
+    assert {"intensity", "pca0", "z0"} <= set(painting(analysis, "pca0").columns)
 
 
 def test_a_click_on_a_class_of_pixels_selects_it(panel):

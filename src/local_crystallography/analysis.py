@@ -22,7 +22,7 @@ from local_crystallography.data.subimages import SubImages
 from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.recipe import Recipe, stale_after
 from local_crystallography.steps.base import Step, words
-from local_crystallography.steps.paint_map import PaintMap, maps_left
+from local_crystallography.steps.paint_map import PaintMap, own_columns
 
 if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
@@ -181,10 +181,11 @@ class Analysis:
 
     def _assign(self, name: str, value: Any, replaced: set[str]) -> None:
         """Keep a result and clear what was made of that which it replaces."""
+        before: Atoms | None = self._results["atoms"]
         if name == "image":
             self._columns.forget()
         else:
-            self._columns.remember(self._results["atoms"])
+            self._columns.remember(before)
         self._results[name] = value
         stale, changed = self._stale(replaced), [name]
         gone = self._columns.drop(stale)
@@ -195,10 +196,20 @@ class Analysis:
             self._forget(step)
             result = STEPS[step].makes
             if not STEPS[step].adds_columns() and self._results[result] is not None:
-                self._results[result] = maps_left(self.maps, replaced) if stale == ["paint_map"] else None
+                self._results[result] = self._maps_left(replaced, gone, before) if step == "paint_map" else None
                 changed.append(result)
         for each in dict.fromkeys(changed):
             self.changed.emit(each)
+
+    def _maps_left(self, replaced: set[str], gone: list[str], before: Atoms | None) -> dict[str, Any] | None:
+        """The maps that stay true: those of columns that are there and nobody has replaced, of atoms not moved."""
+        makers = {name for name in replaced if name in STEPS and STEPS[name].adds_columns()}
+        own, atoms = own_columns(replaced - makers), self._results["atoms"]
+        if own is None or not atoms.same_atoms(before):
+            return None
+        made = {column for maker in makers for column in self.columns.get(maker, [])}
+        there = {*atoms.features} - {*gone, *own, *made}
+        return {name: painted for name, painted in self._results["maps"].items() if name in there} or None
 
     def _stale(self, replaced: set[str]) -> list[str]:
         """Names of the steps, in order, whose results are those of something replaced."""

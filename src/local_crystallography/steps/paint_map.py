@@ -166,13 +166,6 @@ def own_columns(replaced: set[str]) -> set[str] | None:
     return None if replaced - {OWN, *map(own, columns)} else columns
 
 
-def maps_left(maps: dict[str, Array] | None, replaced: set[str]) -> dict[str, Array] | None:
-    """The maps that stay true: those of other columns, where only columns of one's own were replaced."""
-    columns = own_columns(replaced)
-    left = {} if columns is None else {name: painted for name, painted in (maps or {}).items() if name not in columns}
-    return left or None
-
-
 def column_values(atoms: Atoms, name: str) -> npt.NDArray[np.float64]:
     """(N,) numbers of a column; NaN for atoms without a class or a decision."""
     values = atoms.features[name].to_numpy(float)

@@ -22,7 +22,7 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.explore.selection import How
 from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.steps.describe import Describe
-from local_crystallography.steps.paint_map import DESCRIBED, PaintMap
+from local_crystallography.steps.paint_map import DESCRIBED, PaintMap, default_columns, is_default
 
 NOTHING = (
     "Run Describe with PCA, NMF, ICA, FFT or a mixture first: its components are shown here. Zernike moments and "
@@ -215,4 +215,5 @@ def painting(analysis: Analysis, column: str) -> PaintMap:
     asked = analysis.asked.get("paint_map")
     if isinstance(asked, PaintMap) and analysis.maps is not None:
         return asked.model_copy(update={"columns": tuple(dict.fromkeys([*analysis.maps, column]))})
-    return PaintMap()
+    others = [name for name in analysis.maps or () if not is_default(name)]
+    return PaintMap(columns=(*default_columns(analysis.atoms), *others)) if others and analysis.atoms else PaintMap()
