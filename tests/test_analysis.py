@@ -205,6 +205,15 @@ def test_an_optional_step_is_run_only_when_asked_for(analysis):
     assert analysis.recipe.also == ("describe",)
 
 
+def test_choosing_the_number_of_classes_can_be_stopped(analysis):
+    told = []
+    finish(analysis.apply(Cluster()), lambda now: told.append(now.message) or len(told) > 3)
+    assert told[1:4] == [f"Trying {number} of 10 components …" for number in (1, 2, 3)]
+    assert analysis.used["cluster"].components <= 3
+    assert (analysis.atoms.features["label"] >= 0).any()
+    assert not analysis.is_current(Cluster())
+
+
 def test_labels_changed_by_hand_clear_their_map_and_stay(described):
     described.atoms = described.atoms.with_features(label=7)
     assert set(described.maps) == ENCODED

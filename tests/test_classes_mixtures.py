@@ -17,6 +17,7 @@ from local_crystallography.classes.mixtures import (
     outside_mixture,
     without_empty,
 )
+from local_crystallography.data.progress import finish
 
 RNG = np.random.default_rng(0)
 FORMS = ("full", "tied", "diagonal", "spherical")
@@ -44,7 +45,7 @@ def test_bic_counts_gaussians_and_icl_counts_groups():
     """A group with a narrow core and a wide rim takes two Gaussians, which overlap."""
     core = np.where(RNG.random(2000) < 0.5, 0.3, 1.0)[:, None]
     groups = np.repeat([[0, 0], [9, 0]], 1000, axis=0) + core * RNG.normal(0, 1, (2000, 2))
-    curve = criterion_curve(groups, shape=Shape("full", 10, 0), most=6)
+    curve = finish(criterion_curve(groups, shape=Shape("full", 10, 0), most=6))
     assert curve.components.tolist() == [1, 2, 3, 4, 5, 6]
     assert curve.best("BIC") == 4
     assert curve.best("ICL") == 2
@@ -52,7 +53,18 @@ def test_bic_counts_gaussians_and_icl_counts_groups():
 
 
 def test_few_points_are_not_judged_by_many_components():
-    assert criterion_curve(RNG.normal(size=(12, 2)), shape=Shape("full", 3, 0)).components.tolist() == [1, 2]
+    curve = finish(criterion_curve(RNG.normal(size=(12, 2)), shape=Shape("full", 3, 0)))
+    assert curve.components.tolist() == [1, 2]
+
+
+def test_a_curve_that_is_stopped_has_the_numbers_tried_so_far():
+    points = RNG.normal(size=(200, 2))
+    told = []
+    curve = finish(criterion_curve(points, shape=Shape("full", 3, 0)), lambda now: told.append(now) or len(told) > 3)
+    whole = finish(criterion_curve(points, shape=Shape("full", 3, 0)))
+    assert curve.components.tolist() == [1, 2, 3]
+    np.testing.assert_array_equal(curve.bic, whole.bic[:3])
+    assert [round(each.fraction, 3) for each in told] == [0, 0.1, 0.2, 0.3]
 
 
 def test_a_bayesian_mixture_leaves_components_empty():

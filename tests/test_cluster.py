@@ -165,7 +165,7 @@ def test_classes_started_by_hand_keep_their_numbers(method):
 
 def test_the_curve_is_lowest_at_the_components_taken():
     atoms, _ = three_groups()
-    curve = Cluster().curve(atoms)
+    curve = finish(Cluster().curve(atoms))
     assert curve.best("BIC") == Cluster().resolve(atoms).components == 3
     assert len(curve.components) == len(curve.bic) == len(curve.icl) == 10
 

@@ -135,18 +135,15 @@ class Analysis:
         inputs = self.inputs(step)
         started = time.perf_counter()
         yield Progress(0.0, f"{title(step)} …")
-        resolved = step.resolve(*inputs)
-        result = resolved.job(*inputs)
-        stopped = False
-        if isinstance(result, Generator):
-            result, stopped = yield from watched(result)
+        resolved, early = yield from ended(step.resolving(*inputs))
+        result, late = yield from ended(resolved.job(*inputs))
         if step.adds_columns():
             result = self._columns.continued(resolved, result, self._results["atoms"])
             self._columns.keep(step, inputs[step.needs.index("atoms")], result)
         self._assign(step.makes, result, step.replaces())
         self.used[step.name()] = resolved
         self.asked.pop(step.name(), None)
-        if not stopped:  # a job stopped early is kept, but is not what was asked for
+        if not (early or late):  # a job stopped early is kept, but is not what was asked for
             self.asked[step.name()] = step
         self.seconds[step.name()] = time.perf_counter() - started
 
@@ -268,6 +265,11 @@ def watched(job: Job[T]) -> Job[tuple[T, bool]]:
             return end.value, stopped
         stop = yield progress
         stopped = stopped or bool(stop)
+
+
+def ended(result: Any) -> Job[tuple[Any, bool]]:
+    """The result, of a job at its end, and whether that was stopped."""
+    return (yield from watched(result)) if isinstance(result, Generator) else (result, False)
 
 
 def part(job: Job[object], name: str, number: int, of: int) -> Job[bool | None]:

@@ -73,9 +73,7 @@ class CurveTools(QtWidgets.QWidget):  # type: ignore[misc]
         work = self.bench.active
         if work is not None and (atoms := work.analysis.atoms) is not None:
             step = self.step()
-            self.bench.compute(
-                "Comparing numbers of components …", lambda: partial(self._show, atoms, step.curve(atoms))
-            )
+            self.bench.job(lambda: step.curve(atoms), partial(self._show, atoms))
 
     def _show(self, atoms: Atoms, curve: CriterionCurve) -> None:
         self.curve, self._atoms = curve, atoms

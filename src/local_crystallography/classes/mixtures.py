@@ -11,6 +11,8 @@ import numpy.typing as npt
 from scipy.spatial.distance import cdist
 from scipy.stats import chi2
 
+from local_crystallography.data.progress import Job, Progress
+
 if TYPE_CHECKING:
     from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 
@@ -178,22 +180,27 @@ def fit_bayesian(points: Array, *, components: int, shape: Shape) -> BayesianGau
         return mixture.fit(sample)
 
 
-def criterion_curve(points: Array, *, shape: Shape, most: int = 10, sample: int = JUDGED) -> CriterionCurve:
+def criterion_curve(points: Array, *, shape: Shape, most: int = 10, sample: int = JUDGED) -> Job[CriterionCurve]:
     """BIC and ICL of mixtures of 1 to at most `most` components, on a sample of the points (n, d).
 
-    With fewer than 5 points per component, larger numbers are left out.
+    With fewer than 5 points per component, larger numbers are left out. A job, which where it is stopped gives the
+    numbers tried so far.
     """
     from threadpoolctl import threadpool_limits
 
     part = points[np.random.default_rng(shape.seed).permutation(len(points))[:sample]]
     components = np.arange(1, min(most, len(part) // 5 or 1) + 1)
-    bic, icl = np.empty(len(components)), np.empty(len(components))
-    for row, count in enumerate(components.tolist()):
+    bic: list[float] = []
+    icl: list[float] = []
+    for count in components.tolist():
+        stop = yield Progress(len(bic) / len(components), f"Trying {count} of {len(components)} components …")
+        if stop and bic:
+            break
         mixture = fit(part, components=count, shape=shape)
         with threadpool_limits(1):
-            bic[row] = mixture.bic(part)
-            icl[row] = bic[row] + 2 * entropy(mixture.predict_proba(part)).sum()
-    return CriterionCurve(components, bic, icl)
+            bic.append(float(mixture.bic(part)))
+            icl.append(bic[-1] + 2 * float(entropy(mixture.predict_proba(part)).sum()))
+    return CriterionCurve(components[: len(bic)], np.array(bic), np.array(icl))
 
 
 def entropy(shares: Array) -> Array:

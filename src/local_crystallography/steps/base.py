@@ -88,6 +88,10 @@ class Step(BaseModel):
         """The same step with every automatic parameter fixed to the value these inputs give it."""
         return self
 
+    def resolving(self, *inputs: Any) -> Any:
+        """What an analysis runs: `resolve`, or where that takes long, a generator of Progress."""
+        return self.resolve(*inputs)
+
     def __call__(self, *inputs: Any) -> Any:
         """Compute; a long step returns a generator of Progress instead."""
         raise NotImplementedError

@@ -29,6 +29,7 @@ from local_crystallography.classes.mixtures import (
 )
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import Job, finish
 from local_crystallography.explore.assign import HAND_LABEL
 from local_crystallography.steps.base import ADVANCED, Step
 
@@ -129,18 +130,21 @@ class Cluster(Step):
 
     def resolve(self, atoms: Atoms) -> Cluster:
         """The same step with columns, components and classes as they are for these atoms."""
+        return finish(self.resolving(atoms))
+
+    def resolving(self, atoms: Atoms) -> Job[Cluster]:
+        """`resolve` as a job, which where it is stopped takes the best number of components tried so far."""
         step = self.model_copy(update={"columns": self.columns or latent_columns(atoms)})
         points = step._points(atoms)
         if self.start_from == HAND_LABEL:
             count = len(step._given(atoms, points)[0])
             return step.model_copy(update={"classes": count, **({"components": count} if self._mixes else {})})
-        if self.method == "HDBSCAN":
-            return step
         if self._mixes:
-            return step._resolved_mixture(points.at)
-        like = step.model_copy(update={"method": "mixture", "components": None})
-        classes = self.classes or like._resolved_mixture(points.at).classes
-        return step.model_copy(update={"classes": classes})
+            return (yield from step._resolved_mixture(points.at))
+        if self.method == "HDBSCAN" or self.classes is not None:
+            return step
+        like = yield from step.model_copy(update={"method": "mixture", "components": None})._resolved_mixture(points.at)
+        return step.model_copy(update={"classes": like.classes})
 
     def __call__(self, atoms: Atoms) -> Atoms:
         """The atoms with `label` (0, 1, … by falling size; -1 for none), `label_probability` and `label_entropy`.
@@ -179,8 +183,8 @@ class Cluster(Step):
         label = made.features["label"].to_numpy(np.int64)
         return made.with_features(label=matched(label, labels_from(made, last, "label")))
 
-    def curve(self, atoms: Atoms) -> CriterionCurve:
-        """BIC and ICL against the number of components, for these atoms.
+    def curve(self, atoms: Atoms) -> Job[CriterionCurve]:
+        """BIC and ICL against the number of components, for these atoms; a job, as `criterion_curve`.
 
         Raises
         ------
@@ -188,7 +192,7 @@ class Cluster(Step):
             As of the call.
         """
         step = self.model_copy(update={"columns": self.columns or latent_columns(atoms)})
-        return criterion_curve(step._points(atoms).at, shape=self._shape)
+        return (yield from criterion_curve(step._points(atoms).at, shape=self._shape))
 
     @property
     def _mixes(self) -> bool:
@@ -201,12 +205,12 @@ class Cluster(Step):
     def _points(self, atoms: Atoms) -> Points:
         return features(atoms, self.columns, period=self.period)
 
-    def _resolved_mixture(self, points: Array) -> Cluster:
+    def _resolved_mixture(self, points: Array) -> Job[Cluster]:
         """The same step with the number of components, and of the classes made of them, for points (n, d)."""
         step = self
         if step.components is None:
             if step.method == "mixture":
-                found = criterion_curve(points, shape=step._shape).best(step.criterion)
+                found = (yield from criterion_curve(points, shape=step._shape)).best(step.criterion)
             else:
                 found = min(MOST, len(points))
             step = step.model_copy(update={"components": max(found, min(step.classes or 1, len(points)))})
