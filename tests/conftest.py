@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,44 @@ def quick_analysis() -> Analysis:
     analysis = Analysis(load_sample("quick"))
     finish(analysis.run(Recipe(train_vae=TrainVae(epochs=4))))
     return analysis
+
+
+@pytest.fixture
+def shown_analysis(quick_analysis: Analysis) -> Analysis:
+    """What `bench` shows; a module may have another."""
+    return quick_analysis
+
+
+@pytest.fixture
+def viewer_model() -> Any:
+    """The layers of a viewer, without its window."""
+    from napari.components import ViewerModel
+
+    return ViewerModel()
+
+
+@pytest.fixture
+def bench(viewer_model: Any, shown_analysis: Analysis, qtbot: Any) -> Iterator[Any]:
+    """A workbench with a copy of an analysis."""
+    from local_crystallography._napari.bench.workbench import Workbench
+
+    bench = Workbench(viewer_model)
+    bench.adopt(copied(shown_analysis))
+    qtbot.waitUntil(lambda: not bench.running, timeout=20_000)
+    yield bench
+    bench.runner.halt()
+
+
+@pytest.fixture
+def components_dock(bench: Any, qtbot: Any) -> Any:
+    """The components dock by itself, on the screen."""
+    from local_crystallography._napari.components.components import ComponentsDock
+
+    dock = ComponentsDock(bench, Recipe)
+    qtbot.addWidget(dock)
+    dock.show()
+    qtbot.waitExposed(dock)
+    return dock
 
 
 @pytest.fixture(scope="session")

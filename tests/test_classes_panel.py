@@ -6,49 +6,22 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import copied
-from napari.components import ViewerModel
 from qtpy import QtCore, QtTest
 
-from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.components import classes_panel
 from local_crystallography._napari.components.classes_grid import Cell, ColourGrid, Head
 from local_crystallography._napari.components.classes_panel import NO_CLASSES, NO_SUB_IMAGES
 from local_crystallography._napari.components.classes_sections import DECODED
-from local_crystallography._napari.components.components import ComponentsDock
 from local_crystallography._napari.dock import MainDock
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
 from local_crystallography.explore.class_report import class_report
 from local_crystallography.explore.selection import Selection
-from local_crystallography.recipe import Recipe
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
 
 ROOM = 299
 """Points that a panel has in a dock of 330, beside its scroll bar."""
 SHIFT, ALT = QtCore.Qt.KeyboardModifier.ShiftModifier, QtCore.Qt.KeyboardModifier.AltModifier
-
-
-@pytest.fixture
-def viewer():
-    return ViewerModel()
-
-
-@pytest.fixture
-def bench(viewer, quick_analysis, qtbot):
-    bench = Workbench(viewer)
-    bench.adopt(copied(quick_analysis))
-    qtbot.waitUntil(lambda: not bench.running, timeout=20_000)
-    yield bench
-    bench.runner.halt()
-
-
-@pytest.fixture
-def dock(bench, qtbot):
-    dock = ComponentsDock(bench, Recipe)
-    qtbot.addWidget(dock)
-    dock.show()
-    qtbot.waitExposed(dock)
-    return dock
 
 
 @pytest.fixture
@@ -63,8 +36,8 @@ def main(make_napari_viewer_proxy, quick_analysis, qtbot):
 
 
 @pytest.fixture
-def panel(dock, qtbot):
-    panel = dock.classes
+def panel(components_dock, qtbot):
+    panel = components_dock.classes
     settle(panel, qtbot)
     assert panel.report is not None
     return panel
@@ -186,8 +159,8 @@ def test_the_table_is_saved_with_names(panel, tmp_path):
         panel.write(tmp_path / "nowhere" / "classes.csv")
 
 
-def test_nothing_is_computed_while_the_tab_is_not_seen(bench, dock, panel, qtbot):
-    dock.tabs.setCurrentIndex(1)
+def test_nothing_is_computed_while_the_tab_is_not_seen(bench, components_dock, panel, qtbot):
+    components_dock.tabs.setCurrentIndex(1)
     before = panel.report
     analysis = analysis_of(panel)
     analysis.atoms = analysis.atoms.with_features(label=0)
@@ -195,7 +168,7 @@ def test_nothing_is_computed_while_the_tab_is_not_seen(bench, dock, panel, qtbot
     qtbot.waitUntil(lambda: not bench.running, timeout=10_000)
     qtbot.wait(50)
     assert panel.report is before
-    dock.tabs.setCurrentIndex(0)
+    components_dock.tabs.setCurrentIndex(0)
     settle(panel, qtbot)
     assert panel.report.numbers == (0,)
 
@@ -214,14 +187,14 @@ def test_a_spread_that_is_not_known_is_not_told(panel, qtbot):
     assert [cell.below for cell in panel.sections.grids["numbers"].cells[0]] == ["", "", "", ""]
 
 
-def test_how_far_a_job_is_is_told_in_whole_words(bench, dock, qtbot):
+def test_how_far_a_job_is_is_told_in_whole_words(bench, components_dock, qtbot):
     bench.job(lambda: iter_once("image-20-seed0: without shear, " * 4), lambda _: None)
-    qtbot.waitUntil(lambda: dock.words.text() != "", timeout=5000)
-    assert dock.words.wordWrap()
-    assert not dock.progress.isTextVisible()
+    qtbot.waitUntil(lambda: components_dock.words.text() != "", timeout=5000)
+    assert components_dock.words.wordWrap()
+    assert not components_dock.progress.isTextVisible()
     qtbot.waitUntil(lambda: not bench.running, timeout=5000)
-    assert dock.words.text() == ""
-    assert dock.words.isHidden()
+    assert components_dock.words.text() == ""
+    assert components_dock.words.isHidden()
 
 
 def iter_once(words):

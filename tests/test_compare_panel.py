@@ -3,10 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import copied
-from napari.components import ViewerModel
 
-from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.components.compare_asked import Asked, at_frame, shown_of
 from local_crystallography._napari.components.compare_layers import COMPARED
 from local_crystallography._napari.components.compare_list import RunList
@@ -21,14 +18,12 @@ from local_crystallography._napari.components.compare_runs import (
     shared_columns,
     unique_name,
 )
-from local_crystallography._napari.components.components import ComponentsDock
 from local_crystallography._napari.viewer.layers import note_of
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.explore.styles import ClassStyles
-from local_crystallography.recipe import Recipe
 
 COMPARE = 3
 ROOM = 299
@@ -42,34 +37,11 @@ TURN = 0.5
 
 
 @pytest.fixture
-def viewer():
-    return ViewerModel()
-
-
-@pytest.fixture
-def bench(viewer, quick_analysis, qtbot):
-    bench = Workbench(viewer)
-    bench.adopt(copied(quick_analysis))
-    qtbot.waitUntil(lambda: not bench.running, timeout=20_000)
-    yield bench
-    bench.runner.halt()
-
-
-@pytest.fixture
-def dock(bench, qtbot):
-    dock = ComponentsDock(bench, Recipe)
-    qtbot.addWidget(dock)
-    dock.show()
-    qtbot.waitExposed(dock)
-    return dock
-
-
-@pytest.fixture
-def panel(dock, qtbot):
-    dock.tabs.setCurrentIndex(COMPARE)
-    qtbot.waitUntil(dock.compare.isVisible, timeout=5000)
-    settle(dock.compare, qtbot)
-    return dock.compare
+def panel(components_dock, qtbot):
+    components_dock.tabs.setCurrentIndex(COMPARE)
+    qtbot.waitUntil(components_dock.compare.isVisible, timeout=5000)
+    settle(components_dock.compare, qtbot)
+    return components_dock.compare
 
 
 def settle(panel, qtbot):
@@ -129,21 +101,21 @@ def test_differences_are_selected_all_or_those_of_a_number_of_the_table(panel, c
     assert set(np.flatnonzero(panel.bench.selection.mask)) <= set(changed)
 
 
-def test_painted_differences_lie_on_the_atoms_and_replace_each_other(viewer, panel, changed, qtbot):
+def test_painted_differences_lie_on_the_atoms_and_replace_each_other(viewer_model, panel, changed, qtbot):
     panel.tools.paint.click()
     settle(panel, qtbot)
-    layer, atoms = layer_of(viewer), panel.bench.active.analysis.atoms
+    layer, atoms = layer_of(viewer_model), panel.bench.active.analysis.atoms
     assert np.allclose(layer.data, atoms.yx[changed])
     assert np.allclose(layer.scale, panel.bench.active.layer.scale)
     assert np.allclose(layer.face_color * 255, DIFFERS)
     change(panel, qtbot, np.arange(CHANGED, CHANGED + 5))
     panel.tools.paint.click()
     settle(panel, qtbot)
-    assert len([each for each in viewer.layers if COMPARED in note_of(each)]) == 1
-    assert len(layer_of(viewer).data) == CHANGED + 5
+    assert len([each for each in viewer_model.layers if COMPARED in note_of(each)]) == 1
+    assert len(layer_of(viewer_model).data) == CHANGED + 5
 
 
-def test_numbers_are_compared_by_how_far_they_are_apart(viewer, panel, changed, qtbot):
+def test_numbers_are_compared_by_how_far_they_are_apart(viewer_model, panel, changed, qtbot):
     panel.column.setCurrentText("angle_rad")
     panel.column.activated.emit(panel.column.currentIndex())
     settle(panel, qtbot)
@@ -154,7 +126,7 @@ def test_numbers_are_compared_by_how_far_they_are_apart(viewer, panel, changed, 
     assert np.array_equal(np.flatnonzero(panel.bench.selection.mask), changed)
     panel.tools.paint.click()
     settle(panel, qtbot)
-    difference = layer_of(viewer).features.set_index("id")["difference"]
+    difference = layer_of(viewer_model).features.set_index("id")["difference"]
     ids = panel.bench.active.analysis.atoms.ids[changed]
     assert np.allclose(np.abs(difference[ids]), TURN, atol=0.1)
     assert np.abs(difference.drop(ids)).max() < 0.1
@@ -276,9 +248,9 @@ def test_tables_and_figure_are_written(panel, changed, tmp_path, qtbot):
     assert "cannot be written" in panel.said.text()
 
 
-def test_nothing_is_compared_while_the_tab_is_not_seen(dock, panel, changed, qtbot):
+def test_nothing_is_compared_while_the_tab_is_not_seen(components_dock, panel, changed, qtbot):
     before = panel.shown
-    dock.tabs.setCurrentIndex(0)
+    components_dock.tabs.setCurrentIndex(0)
     change(panel, qtbot)
     assert panel.shown is before
 
@@ -330,26 +302,26 @@ def test_maps_are_of_the_frame_asked_for():
     assert at_frame(Asked((run("a"), run("b")), "label"), 1).frame == 0
 
 
-def test_maps_follow_the_frame_that_napari_shows(viewer, panel, qtbot):
+def test_maps_follow_the_frame_that_napari_shows(viewer_model, panel, qtbot):
     stack = Analysis(Image(np.random.default_rng(0).random((2, 120, 120)), name="stack"))
     label = np.concatenate([THREE, np.zeros(len(GRID), int)])
     stack.atoms = Atoms.at(np.concatenate([GRID, GRID]), frame=np.repeat([0, 1], len(GRID)), columns={"label": label})
     panel.bench.adopt(stack)
     panel.add.keep.click()
     for frame in (0, 1):
-        viewer.dims.set_point(0, frame)
+        viewer_model.dims.set_point(0, frame)
         settle(panel, qtbot)
         assert panel.shown.asked.frame == frame
     panel.work.paint()
     settle(panel, qtbot)
     assert "No atom differs" in panel.said.text()
-    assert not any(COMPARED in note_of(layer) for layer in viewer.layers)
+    assert not any(COMPARED in note_of(layer) for layer in viewer_model.layers)
     stack.atoms = stack.atoms.with_features(label=np.where(np.arange(2 * len(GRID)) == 0, 1, label))
     panel.bench.changed.emit()
     settle(panel, qtbot)
     panel.work.paint()
     settle(panel, qtbot)
-    assert np.allclose(layer_of(viewer).data, [[0, *GRID[0]]])
+    assert np.allclose(layer_of(viewer_model).data, [[0, *GRID[0]]])
 
 
 def test_a_mark_tells_images_apart_whatever_their_type():

@@ -3,17 +3,13 @@
 import numpy as np
 import pytest
 from conftest import copied
-from napari.components import ViewerModel
 
 from local_crystallography import Describe, PaintMap
-from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.components import loadings_panel
-from local_crystallography._napari.components.components import ComponentsDock
 from local_crystallography._napari.components.loadings_panel import BROKEN, NOTHING, STOPPED, painting
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 from local_crystallography.explore.small_map import SIDE, nearest_rows
-from local_crystallography.recipe import Recipe
 from local_crystallography.steps import describe
 
 METHODS = ("PCA", "PCA mixture")
@@ -27,33 +23,15 @@ def described(quick_analysis):
 
 
 @pytest.fixture
-def viewer():
-    return ViewerModel()
+def shown_analysis(described):
+    return described
 
 
 @pytest.fixture
-def bench(viewer, described, qtbot):
-    bench = Workbench(viewer)
-    bench.adopt(copied(described))
-    qtbot.waitUntil(lambda: not bench.running, timeout=20_000)
-    yield bench
-    bench.runner.halt()
-
-
-@pytest.fixture
-def dock(bench, qtbot):
-    dock = ComponentsDock(bench, Recipe)
-    qtbot.addWidget(dock)
-    dock.show()
-    qtbot.waitExposed(dock)
-    return dock
-
-
-@pytest.fixture
-def panel(dock, qtbot):
-    dock.tabs.setCurrentIndex(1)
-    settle(dock.loadings, qtbot)
-    return dock.loadings
+def panel(components_dock, qtbot):
+    components_dock.tabs.setCurrentIndex(1)
+    settle(components_dock.loadings, qtbot)
+    return components_dock.loadings
 
 
 def settle(panel, qtbot):

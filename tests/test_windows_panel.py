@@ -6,13 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import copied
-from napari.components import ViewerModel
 from napari.layers import Image, Labels
 from qtpy import QtWidgets
 from qtpy.compat import isalive
 
 from local_crystallography import window_study
-from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.components import windows_asked, windows_panel
 from local_crystallography._napari.components.windows_panel import BROKEN, WORDS, WindowsPanel
 from local_crystallography._napari.components.windows_pictures import pictures_of
@@ -30,20 +28,6 @@ from local_crystallography.steps.extract_sub_images import ExtractSubImages
 from local_crystallography.window_study import suggested_window
 
 QUICK = Recipe(cluster=Cluster(classes=2, components=2, n_init=1))
-
-
-@pytest.fixture
-def viewer():
-    return ViewerModel()
-
-
-@pytest.fixture
-def bench(viewer, quick_analysis, qtbot):
-    bench = Workbench(viewer)
-    bench.adopt(copied(quick_analysis))
-    qtbot.waitUntil(lambda: not bench.running, timeout=20_000)
-    yield bench
-    bench.runner.halt()
 
 
 @pytest.fixture
@@ -202,19 +186,19 @@ def test_a_click_on_a_picture_or_a_row_chooses_the_run(studied):
     assert [button.isChecked() for button in studied.results.pictures.values()] == [True, False]
 
 
-def test_maps_of_a_run_are_layers_of_their_own(bench, viewer, studied, qtbot):
-    before = {layer.name for layer in viewer.layers}
+def test_maps_of_a_run_are_layers_of_their_own(bench, viewer_model, studied, qtbot):
+    before = {layer.name for layer in viewer_model.layers}
     results = bench.active.analysis.maps
     for _ in range(2):
         studied.results.buttons["maps"].click()
         settle(studied, qtbot)
-    new = [layer for layer in viewer.layers if layer.name not in before]
+    new = [layer for layer in viewer_model.layers if layer.name not in before]
     assert {layer.name for layer in new} == {f"image-20-seed0 {name}" for name in ("angle_rad", "z0", "z1", "label")}
-    labels = viewer.layers["image-20-seed0 label"]
+    labels = viewer_model.layers["image-20-seed0 label"]
     assert isinstance(labels, Labels)
     assert labels.visible
-    assert not viewer.layers["label"].visible
-    assert isinstance(viewer.layers["image-20-seed0 z0"], Image)
+    assert not viewer_model.layers["label"].visible
+    assert isinstance(viewer_model.layers["image-20-seed0 z0"], Image)
     assert np.allclose(labels.scale, bench.active.layer.scale)
     assert bench.active.analysis.maps is results
 
@@ -281,8 +265,8 @@ def test_pictures_follow_the_colours_of_classes(bench, studied, qtbot):
     assert studied.results.pictures["image-20-seed0"] is not before
 
 
-def test_a_study_goes_with_its_image(bench, viewer, studied, qtbot):
-    viewer.layers.remove(bench.active.layer)
+def test_a_study_goes_with_its_image(bench, viewer_model, studied, qtbot):
+    viewer_model.layers.remove(bench.active.layer)
     settle(studied, qtbot)
     assert studied.asked is None
     assert studied.results.isHidden()
