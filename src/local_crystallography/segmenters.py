@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
@@ -89,9 +90,10 @@ def simulated(number: int, *, seed: int) -> Example:
     made = picture(seed * EPOCH + number, side=SIDE)
     yes = made.share >= WEAKEST
     shape, radius = made.expected.shape, RADIUS * made.sigma
-    target = disc(shape, made.yx[yes], radius)
+    target = disc(shape, made.yx[yes], radius) * ~made.covered
     maybe = disc(shape, made.yx[~yes & (made.share >= INVISIBLE)], radius + 1)
-    weight = ((maybe == 0) | (target > 0)).astype(np.float32)
+    rim = ndimage.binary_dilation(made.covered, iterations=3) & ~ndimage.binary_erosion(made.covered, iterations=3)
+    weight = (((maybe == 0) | (target > 0)) & ~rim).astype(np.float32)
     return Example(lambda rng: noisy(rng, made), target[None], weight)
 
 

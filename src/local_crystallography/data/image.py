@@ -9,6 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.mask import filled, find_mask
+
+FEWEST = 256
+"""Fewest pixels with a meaning, those of an image of 16 x 16."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +32,22 @@ class Image:
         What the image is called in lists and files.
     metadata
         Whatever else the file said; kept, never used.
+    mask
+        (H, W) True where pixels have no meaning, the same in all frames; None: found in each frame, see
+        `data.mask.find_mask`. Pixels that are not finite are never used.
 
     Raises
     ------
     InputError
-        For anything but a finite, non-constant, real image of at least 16 x 16 pixels.
+        For anything but a non-constant, real image of at least 16 x 16 pixels, and a mask of another shape.
     """
 
     data: npt.NDArray[Any]
     pixel_size: float | None = None
     name: str = "image"
     metadata: dict[str, Any] = field(default_factory=dict)
+    mask: npt.NDArray[np.bool_] | None = field(default=None, compare=False)
+    _masks: dict[int, npt.NDArray[np.bool_]] = field(init=False, repr=False, compare=False, default_factory=dict)
     _mean: float = field(init=False, repr=False, compare=False, default=0.0)
     _std: float = field(init=False, repr=False, compare=False, default=1.0)
 
@@ -59,24 +68,32 @@ class Image:
                 f"{self.name}: a pixel size of {self.pixel_size} nm came, a positive number or None was expected."
             )
         object.__setattr__(self, "data", data)
+        if self.mask is not None:
+            mask = np.asarray(self.mask, bool)
+            if mask.shape != self.shape:
+                raise InputError(
+                    f"{self.name}: a mask of shape {mask.shape} was given for an image of shape {self.shape}; use a mask "
+                    "of the image's own size."
+                )
+            object.__setattr__(self, "mask", mask)
         self._look_through()
 
     def _look_through(self) -> None:
-        """Mean and standard deviation of all pixels, which have to be numbers and not all the same."""
-        wrong, low, high = 0, np.inf, -np.inf
+        """Mean and standard deviation of all pixels that are numbers, which must not all be the same."""
+        low, high, count = np.inf, -np.inf, 0
         means, variances = [], []
         for number in range(self.count):
             frame = self.read(number).astype(np.float64)
-            if not np.isfinite(frame).all():
-                wrong += frame.size - int(np.count_nonzero(np.isfinite(frame)))
+            frame = frame[np.isfinite(frame) if self.mask is None else np.isfinite(frame) & ~self.mask]
+            if not frame.size:
                 continue
-            low, high = min(low, float(frame.min())), max(high, float(frame.max()))
+            low, high, count = min(low, float(frame.min())), max(high, float(frame.max())), count + frame.size
             means.append(frame.mean())
             variances.append(frame.var())
-        if wrong:
+        if count < FEWEST:
             raise InputError(
-                f"{self.name}: {wrong} pixels are NaN or infinite, numbers were expected everywhere; "
-                "crop the image or fill those pixels."
+                f"{self.name}: only {count} pixels have a meaning, the others are masked, NaN or infinite; check that "
+                "the right channel was opened and what the mask covers."
             )
         if low == high:
             raise InputError(
@@ -101,11 +118,28 @@ class Image:
         """(H, W) pixels of one frame as they are."""
         return np.asarray(self.data if self.data.ndim == 2 else self.data[number])
 
+    def masked(self, number: int) -> npt.NDArray[np.bool_]:
+        """(H, W) True where pixels of a frame have no meaning: as given, or found, and where they are no numbers."""
+        if number not in self._masks:
+            frame = self.read(number)
+            found = find_mask(frame) if self.mask is None else self.mask | ~np.isfinite(frame)
+            if self.data.ndim == 3:
+                return found  # a long stack would hold a mask a frame
+            self._masks[number] = found
+        return self._masks[number]
+
     def frame(self, number: int) -> npt.NDArray[np.float32]:
-        """(H, W) float32 of one frame, the whole stack scaled to mean 0 and standard deviation 1."""
-        scaled: npt.NDArray[np.float32] = ((self.read(number).astype(np.float64) - self._mean) / self._std).astype(
-            np.float32
-        )
+        """(H, W) float32 of one frame, the whole stack scaled to mean 0 and standard deviation 1.
+
+        Masked pixels take the value of what is around them.
+        """
+        return filled(self.known_frame(number), self.masked(number))
+
+    def known_frame(self, number: int) -> npt.NDArray[np.float32]:
+        """The same with NaN on masked pixels."""
+        with np.errstate(invalid="ignore"):
+            scaled = ((self.read(number).astype(np.float64) - self._mean) / self._std).astype(np.float32)
+        scaled[self.masked(number)] = np.nan
         return scaled
 
     @property

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,28 +17,60 @@ from scipy import ndimage
 from torch import Tensor
 
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.mask import filled
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.models.unet import BLOCK, UNet, untrained
 
 Array = npt.NDArray[np.float32]
 
 SHIPPED = Path(__file__).parent / "weights" / "atoms.safetensors"
-AROUND = 33
-"""Side of the square over which a pixel is compared with its surroundings, px."""
+AROUND, CORE = 33, 7
+"""Side of the square, and standard deviation of the Gaussian, with which a pixel is compared, px."""
 TILE, OVERLAP = 768, 64
 """Side of the parts in which a large image is looked at, and how far they overlap, px; a multiple of 8."""
 FAINT = 0.05
-"""Least contrast of surroundings that is made equal to others, over that of the image."""
-
+"""Least contrast of surroundings that is made equal to others, over that of the contrasty parts of the image."""
 
 def prepare(frame: Array) -> Array:
-    """(2, h, w) of an image (h, w): over its own mean and contrast, and over those of its surroundings."""
-    frame = frame.astype(np.float32) - frame.mean(dtype=np.float64).astype(np.float32)
-    contrast = max(float(frame.std()), 1e-12)
-    mean = ndimage.uniform_filter(frame, AROUND, mode="reflect")
-    variance = ndimage.uniform_filter(frame**2, AROUND, mode="reflect") - mean**2
-    local = np.sqrt(np.maximum(variance, (FAINT * contrast) ** 2))
-    return np.stack([frame / contrast, (frame - mean) / local])
+    """(3, h, w) of an image (h, w) with NaN where pixels have no meaning; there 0, and nothing else depends on them.
+
+    Pixels less the mean around: over the contrast that the image has in its contrasty parts, compressed; over the
+    contrast around; and the same over nearer surroundings, which steps and slopes hardly reach.
+    """
+    known = np.isfinite(frame)
+    frame = np.where(known, frame - (frame[known].mean(dtype=np.float64) if known.any() else 0), 0).astype(np.float32)
+    whole = known.all()
+
+    def less_around(values: Array, wide: Smoothing, contrast: Smoothing) -> tuple[Array, Array]:
+        """Values less their mean, and the standard deviation around, of the pixels that are known."""
+        share = np.float32(1) if whole else np.maximum(wide(known.astype(np.float32)), 1e-3)
+        left = np.where(known, values - wide(values) / share, 0).astype(np.float32)
+        share = np.float32(1) if whole else np.maximum(contrast(known.astype(np.float32)), 1e-3)
+        return left, np.sqrt(np.maximum(contrast(left**2) / share, 0))
+
+    flat, contrast = less_around(frame, square, square)
+    strong = max(float(np.quantile(contrast[::4, ::4], 0.9)), 1e-12)
+    near, fine = less_around(flat, partial(gaussian, CORE), partial(gaussian, 2 * CORE))
+    return np.stack(
+        [
+            np.arcsinh(flat / strong),
+            np.arcsinh(flat / np.maximum(contrast, FAINT * strong)),
+            np.arcsinh(near / np.maximum(fine, FAINT * strong)),
+        ]
+    )
+
+
+Smoothing = Callable[[Array], Array]
+
+
+def square(values: Array) -> Array:
+    """Mean over the square around."""
+    return np.asarray(ndimage.uniform_filter(values, AROUND, mode="reflect"), np.float32)
+
+
+def gaussian(sigma: float, values: Array) -> Array:
+    """Mean over the surroundings, weighted."""
+    return np.asarray(ndimage.gaussian_filter(values, sigma, mode="reflect", truncate=2.5), np.float32)
 
 
 @dataclass(frozen=True)
@@ -83,10 +116,15 @@ class Segmenter:
         )
 
     def shares(self, frame: Array, *, sigma: float, members: int) -> Array:
-        """(members, K, h, w) what each member says of every class; the frame is scaled to what the networks know."""
+        """(members, K, h, w) what each member says of every class; the frame is scaled to what the networks know.
+
+        Where the frame has NaN, there is nothing.
+        """
         shape = tuple(max(16, round(side * self.sigma / sigma)) for side in frame.shape)
-        said = self.probabilities(resized(frame[None, None], shape)[0, 0], members=members)
-        return np.clip(resized(said, frame.shape), 0, 1)
+        said = self.probabilities(resized_with_gaps(frame, shape), members=members)
+        shares = np.clip(resized(said, frame.shape), 0, 1)
+        shares[..., ~np.isfinite(frame)] = 0
+        return shares
 
     @torch.no_grad()
     def probabilities(self, frame: Array, *, members: int, tile: int = TILE, overlap: int = OVERLAP) -> Array:
@@ -177,6 +215,16 @@ def resized(stack: Array, shape: tuple[int, ...]) -> Array:
     """(n, c, h, w) at another height and width, without aliasing."""
     given = torch.as_tensor(np.ascontiguousarray(stack, np.float32))
     return torch.nn.functional.interpolate(given, shape, mode="bicubic", align_corners=False, antialias=True).numpy()
+
+
+def resized_with_gaps(frame: Array, shape: tuple[int, ...]) -> Array:
+    """(h, w) at another height and width, NaN where at least half of what goes into a pixel is."""
+    gaps = ~np.isfinite(frame)
+    if not gaps.any():
+        return resized(frame[None, None], shape)[0, 0]
+    both = np.stack([filled(frame, gaps), gaps.astype(np.float32)])[None]
+    values, share = resized(both, shape)[0]
+    return np.where(share < 0.5, values, np.nan).astype(np.float32)
 
 
 def under(tensors: dict[str, Tensor], start: str) -> dict[str, Tensor]:

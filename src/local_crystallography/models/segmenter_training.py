@@ -20,7 +20,7 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.models.segmenter import Segmenter, prepare, under
 from local_crystallography.models.training import one_thread
-from local_crystallography.models.unet import UNet, untrained
+from local_crystallography.models.unet import CHANNELS, UNet, untrained
 
 Array = npt.NDArray[np.float32]
 Noise = Callable[[np.random.Generator], Array]
@@ -199,7 +199,7 @@ class SegmenterTraining:
 
 
 def batch(pool: list[Example], rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures (n, 2, h, w) with new noise, turned and mirrored, targets (n, K, h, w) and weights (n, 1, h, w)."""
+    """Pictures (n, 3, h, w) with new noise, turned and mirrored, targets (n, K, h, w) and weights (n, 1, h, w)."""
     parts = []
     for number in rng.integers(len(pool), size=BATCH):
         example = pool[number]
@@ -207,7 +207,7 @@ def batch(pool: list[Example], rng: np.random.Generator) -> tuple[Tensor, Tensor
         stack = np.rot90(stack, int(rng.integers(4)), (1, 2))
         parts.append(torch.as_tensor((stack[:, :, ::-1] if rng.integers(2) else stack).copy()))
     x = torch.stack(parts)
-    return x[:, :2].contiguous(memory_format=torch.channels_last), x[:, 2:-1], x[:, -1:]
+    return x[:, :CHANNELS].contiguous(memory_format=torch.channels_last), x[:, CHANNELS:-1], x[:, -1:]
 
 
 def loss_of(network: UNet, x: Tensor, target: Tensor, weight: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ from torch.nn import functional as F
 
 WIDTHS = (32, 64, 96)
 """Channels at half, a quarter and an eighth of the resolution."""
+CHANNELS = 3
+"""Of the input: an image over its own contrast, over that around, and over that near by."""
 BLOCK = 8
 """Pixels by which the sides of an image must be divisible."""
 
@@ -15,7 +17,7 @@ BLOCK = 8
 class UNet(nn.Module):
     """Semantic segmentation as in Fig. 3a, after Ronneberger 2015, with skip connections that add.
 
-    Takes (n, 2, H, W): the image over its own scale, and over the scale of its surroundings. Gives (n, K, H, W) logits,
+    Takes (n, 3, H, W): the image over its own contrast, and over that of wider and nearer surroundings. Gives (n, K, H, W) logits,
     one channel per class of atoms. The first layer halves the resolution by putting 2 x 2 pixels side by side, the last
     one puts them back, so that no layer works on full resolution.
     """
@@ -23,7 +25,7 @@ class UNet(nn.Module):
     def __init__(self, classes: int = 1) -> None:
         super().__init__()
         first, middle, deep = WIDTHS
-        self.first = nn.Sequential(convolution(4 * 2, first), convolution(first, first))
+        self.first = nn.Sequential(convolution(4 * CHANNELS, first), convolution(first, first))
         self.middle = nn.Sequential(convolution(first, middle), convolution(middle, middle))
         self.deep = nn.Sequential(convolution(middle, deep), convolution(deep, deep))
         self.from_deep = nn.Conv2d(deep, middle, 1)

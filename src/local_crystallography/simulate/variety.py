@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from scipy import fft, ndimage
 from scipy.spatial import cKDTree
 
 from local_crystallography.simulate.structures import CRYSTALS, projection
 
 Array = npt.NDArray[np.float64]
 
+Kind = Literal["crystal", "pedestal", "single atoms", "tunnelling", "phase contrast"]
+"""What a picture is of: columns over a background of any kind; a little contrast on a high pedestal, as of graphene;
+single atoms on an amorphous support; a surface with terraces, tilt and a tip; contrast with halos and fringes."""
+SHARES = (0.48, 0.15, 0.09, 0.1, 0.18)
+"""How often each comes."""
 SIGMA = 2.5
 """Standard deviation of a column to which an image is scaled before the network sees it, px."""
 SIGMAS = (1.6, 4.0)
@@ -21,32 +27,46 @@ WEAKEST = 0.06
 """Share of the strongest site of the picture from which a column counts as an atom."""
 INVISIBLE = 0.045
 """Share below which it does not; between the two the picture leaves it open."""
-CLOSEST = 2.5
-"""Least distance of two columns that count, in standard deviations."""
+CLOSEST = 2.2
+"""Least distance of two columns that count, in standard deviations: nearer ones have one top between them."""
 REACH = 4.0
 """Standard deviations after which a column ends."""
+SIGNAL_TO_NOISE = (2.5, 400.0)
+"""Range of that of the strongest columns, as a filter of their own shape sees them."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture without shot noise.
+    """A picture without noise.
 
     Parameters
     ----------
     expected
         (side, side) intensity; 1 is the peak of the strongest site where the specimen is thickest.
     yx
-        (N, 2) places of all columns, also the weak ones.
+        (N, 2) positions of all columns, also the weak ones.
     share
         (N,) strength of the site of each, over that of the strongest site of the picture.
+    height
+        (N,) peak of each above the background.
     sigma
         Standard deviation of a usual column.
+    pedestal
+        Usual intensity between columns.
+    covered
+        (side, side) pixels that show no specimen: bars, text, padding.
+    kind
+        What it is of.
     """
 
     expected: npt.NDArray[np.float32]
     yx: Array
     share: Array
+    height: Array
     sigma: float
+    pedestal: float
+    covered: npt.NDArray[np.bool_]
+    kind: Kind
 
 
 @dataclass(frozen=True)
@@ -58,31 +78,52 @@ class Motif:
     strength: Array
 
 
-def picture(seed: int, *, side: int = 192) -> Picture:
-    """A picture of one to three territories: crystals of every kind, vacuum and amorphous stuff."""
+def picture(seed: int, *, side: int = 192, kind: Kind | None = None) -> Picture:
+    """A picture of one to three territories: crystals, single atoms, vacuum and amorphous material; any kind if None."""
     rng = np.random.Generator(np.random.PCG64(seed))
+    drawn: Kind = rng.choice(get_args(Kind), p=SHARES)
+    kind = kind or drawn
     sigma = log_uniform(rng, *SIGMAS)
     count = int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))
     soft = territories(rng, side, count, sigma)
-    first = "crystal" if rng.random() < 0.97 else "amorphous"
-    kinds = [first, *rng.choice(["crystal", "vacuum", "amorphous"], count - 1, p=[0.45, 0.4, 0.15])]
-    parent = motif(rng, sigma)
+    contents = [*first_of(rng, kind), *rng.choice(["crystal", "vacuum", "amorphous"], count - 1, p=[0.45, 0.4, 0.15])]
+    parent = motif(rng, sigma, kind)
     parts, shares = [np.empty((0, 2))], [np.empty(0)]
-    for index, kind in enumerate(kinds):
-        if kind == "crystal":
-            own = parent if index == 0 or rng.random() < 0.5 else motif(rng, sigma)
-            brightness = 1.0 if index == 0 else rng.uniform(0.3, 1)
-            places, site = lattice(rng, own, side, sigma)
-            inside = owner(soft, places) == index
-            parts.append(places[inside])
-            shares.append(brightness * own.strength[site[inside]])
+    for index, content in enumerate(contents):
+        brightness = 1.0 if index == 0 else rng.uniform(0.3, 1)
+        if content == "crystal":
+            own = parent if index == 0 or rng.random() < 0.5 else motif(rng, sigma, kind)
+            positions, site = lattice(rng, own, side, sigma)
+            strength = own.strength[site]
+        elif content == "single":
+            positions, strength = strewn(rng, side, sigma)
+        else:
+            continue
+        inside = owner(soft, positions) == index
+        parts.append(positions[inside])
+        shares.append(brightness * strength[inside])
     yx, share = apart(np.concatenate(parts), np.concatenate(shares), sigma)
     thickness = np.exp(rng.uniform(0, 0.5) * smooth_field(rng, side))
     thickness /= thickness.max()
     local = thickness[tuple(np.clip(np.rint(yx).astype(int), 0, side - 1).T)]
     height = share * local * rng.lognormal(0, rng.uniform(0, 0.12), len(share))
-    image = columns(rng, yx, height, sigma, side) + background(rng, soft, kinds, thickness, sigma)
-    return Picture(scanned(rng, image, sigma).astype(np.float32), yx, share, sigma)
+    image = columns(rng, yx, height, sigma, side)
+    if kind == "phase contrast":
+        image = ringed(rng, image, sigma) + fringes(rng, soft, contents, sigma)
+    ground = background(rng, soft, contents, thickness, sigma, kind)
+    if kind == "tunnelling":
+        ground = ground + relief(rng, side, sigma)
+    image = scanned(rng, image + ground, sigma, kind)
+    return Picture(
+        image.astype(np.float32), yx, share, height, sigma, float(np.median(ground)), covers(rng, side), kind
+    )
+
+
+def first_of(rng: np.random.Generator, kind: Kind) -> list[str]:
+    """What the first territory of a picture holds."""
+    if kind == "single atoms":
+        return ["single"]
+    return ["crystal" if rng.random() < 0.97 else "amorphous"]
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
@@ -117,10 +158,13 @@ def owner(soft: Array, yx: Array) -> npt.NDArray[np.int64]:
     return np.asarray(soft[:, inside[:, 0], inside[:, 1]].argmax(axis=0))
 
 
-def motif(rng: np.random.Generator, sigma: float) -> Motif:
+def motif(rng: np.random.Generator, sigma: float, kind: Kind) -> Motif:
     """A crystal of the package or one that was made up, scaled to some distance of neighbours."""
     closest = sigma * log_uniform(rng, CLOSEST, 9.0)
-    if rng.random() < 0.35:
+    if kind == "pedestal" and rng.random() < 0.6:
+        closest = sigma * log_uniform(rng, CLOSEST, 4.5)
+        made = Motif(HEXAGONAL, HONEYCOMB, np.array([1.0, 1.0 if rng.random() < 0.6 else rng.uniform(0.2, 1)]))
+    elif rng.random() < 0.35:
         crystal = projection(rng.choice(list(CRYSTALS)), 1.7)
         strength = crystal.strength / crystal.strength.max()
         # weak columns are there or not, so that they are looked for and not inferred from the others
@@ -129,6 +173,10 @@ def motif(rng: np.random.Generator, sigma: float) -> Motif:
     else:
         made = made_up(rng)
     return Motif(made.cell * closest / nearest(made), made.places, made.strength)
+
+
+HEXAGONAL = np.array([[0, 1.0], [-np.sin(np.pi / 3), np.cos(np.pi / 3)]])
+HONEYCOMB = np.array([[1 / 3, 1 / 3], [2 / 3, 2 / 3]])
 
 
 def made_up(rng: np.random.Generator) -> Motif:
@@ -141,7 +189,7 @@ def made_up(rng: np.random.Generator) -> Motif:
     }[int(rng.integers(4))]
     cell = np.array([[0, 1.0], [-ratio * np.sin(angle), ratio * np.cos(angle)]])
     if ratio == 1 and angle < 1.5 and rng.random() < 0.5:
-        places = np.array([[1 / 3, 1 / 3], [2 / 3, 2 / 3]])  # honeycomb
+        places = HONEYCOMB
     elif rng.random() < 0.3:
         pair = rng.uniform(0.12, 0.3) * rng.permutation([1.0, rng.uniform(0, 0.3)]) / np.array([1, ratio])
         places = np.array([[0, 0], pair, [0.5, 0.5], [0.5, 0.5] + pair])  # dumbbells
@@ -190,6 +238,17 @@ def lattice(rng: np.random.Generator, made: Motif, side: int, sigma: float) -> t
     return places + closest * moved, site
 
 
+def strewn(rng: np.random.Generator, side: int, sigma: float) -> tuple[Array, Array]:
+    """Positions (N, 2) and strengths (N,) of atoms that lie anywhere, none upon another."""
+    spacing = sigma * log_uniform(rng, 4, 16)
+    trials = rng.uniform(-REACH * sigma, side + REACH * sigma, (int((side / spacing + 2) ** 2), 2))
+    strength = rng.uniform(rng.uniform(0.5, 1), 1, len(trials))
+    near = cKDTree(trials).query_pairs(rng.uniform(1, 1.4) * CLOSEST * sigma, output_type="ndarray")
+    keep = np.ones(len(trials), bool)
+    keep[near.max(axis=1)] = False
+    return trials[keep], strength[keep]
+
+
 def apart(yx: Array, share: Array, sigma: float) -> tuple[Array, Array]:
     """Without the weaker of two columns that no eye could tell apart, where territories meet."""
     pairs = cKDTree(yx).query_pairs(0.9 * CLOSEST * sigma, output_type="ndarray")
@@ -217,19 +276,22 @@ def columns(rng: np.random.Generator, yx: Array, height: Array, sigma: float, si
     return np.asarray(total.reshape(side, side), float)
 
 
-def background(rng: np.random.Generator, soft: Array, kinds: list[str], thickness: Array, sigma: float) -> Array:
-    """(side, side) between the columns: a level by territory, slopes, and the speckle of amorphous stuff."""
+def background(
+    rng: np.random.Generator, soft: Array, contents: list[str], thickness: Array, sigma: float, kind: Kind
+) -> Array:
+    """(side, side) between the columns: a level by territory, slopes, and the speckle of amorphous material."""
     side = soft.shape[1]
-    level = log_uniform(rng, 0.01, 2)
+    level = log_uniform(rng, 2, 12) if kind == "pedestal" else log_uniform(rng, 0.01, 2)
     total = np.zeros((side, side))
-    for share, kind in zip(soft, kinds, strict=True):
-        if kind == "vacuum":
+    for share, content in zip(soft, contents, strict=True):
+        if content == "vacuum":
             total += share * level * rng.uniform(0, 0.3)
             continue
-        total += share * thickness * level * (1 if kind == "crystal" else rng.uniform(0.5, 2))
-        if kind == "amorphous" or rng.random() < 0.3:
+        even = 1 + (thickness - 1) * (0.1 if kind == "pedestal" else 1)
+        total += share * even * level * (rng.uniform(0.5, 2) if content == "amorphous" else 1)
+        if content in ("amorphous", "single") or rng.random() < 0.3:
             grain = ndimage.gaussian_filter(rng.normal(size=(side, side)), rng.uniform(0.5, 1.8) * sigma)
-            strength = log_uniform(rng, 0.02, 0.3) * (1 if kind == "amorphous" else 0.4)
+            strength = log_uniform(rng, 0.02, 0.3) * (1 if content == "amorphous" else 0.4)
             total += share * strength * np.abs(grain / grain.std() + 1)
     total += rng.uniform(0, 0.3) * level * (rng.random() < 0.5) * smooth_field(rng, side)
     if rng.random() < 0.15:
@@ -248,26 +310,124 @@ def dirt(rng: np.random.Generator, side: int, sigma: float) -> Array:
     return total
 
 
-def scanned(rng: np.random.Generator, image: Array, sigma: float) -> Array:
-    """The picture with jittering rows, or seen as a tunnelling microscope does: not quite in proportion."""
+def relief(rng: np.random.Generator, side: int, sigma: float) -> Array:
+    """(side, side) tilt and terraces of a surface, up to many times as high as its atoms."""
+    y, x = np.mgrid[:side, :side] / side - 0.5
+    total = log_uniform(rng, 0.3, 20) * (y * rng.normal() + x * rng.normal())
+    for _ in range(int(rng.integers(0, 4))):
+        along = y * np.cos(angle := rng.uniform(0, 2 * np.pi)) + x * np.sin(angle) + rng.uniform(-0.4, 0.4)
+        along = along + rng.uniform(0, 0.1) * smooth_field(rng, side)
+        total += log_uniform(rng, 0.5, 12) / (1 + np.exp(-along * side / (sigma * log_uniform(rng, 0.1, 1))))
+    return np.asarray(total - total.min())
+
+
+def ringed(rng: np.random.Generator, image: Array, sigma: float) -> Array:
+    """Columns with the halo of the other sign that phase contrast and sharpened images give them."""
+    wider = ndimage.gaussian_filter(image, sigma * rng.uniform(1.0, 2.5))
+    ringed = image - rng.uniform(0.2, 1.0) * wider
+    return np.asarray(ringed / max(ringed.max(), 1e-6) * max(image.max(), 1e-6))
+
+
+def fringes(rng: np.random.Generator, soft: Array, contents: list[str], sigma: float) -> Array:
+    """(side, side) lines where no crystal is seen along its columns: fringes of a tilted one, of the scan, of a step."""
+    side = soft.shape[1]
+    y, x = np.mgrid[:side, :side]
+    total = np.zeros((side, side))
+    for share, content in zip(soft, contents, strict=True):
+        if content in ("vacuum", "amorphous") and rng.random() < 0.4:
+            angle, period = rng.uniform(0, np.pi), sigma * log_uniform(rng, 3, 12)
+            wave = np.cos(2 * np.pi * (y * np.sin(angle) + x * np.cos(angle)) / period + rng.uniform(0, 6))
+            total += share * rng.uniform(0.05, 0.4) * wave
+    return total
+
+
+def scanned(rng: np.random.Generator, image: Array, sigma: float, kind: Kind) -> Array:
+    """The picture with jittering rows, in no exact proportion to the specimen, doubled by a bad tip."""
     if rng.random() < 0.4:
         shift = rng.normal(0, rng.uniform(0, 0.2) * sigma, len(image))
         y, x = np.mgrid[: len(image), : len(image)].astype(float)
         image = ndimage.map_coordinates(image, [y, x - shift[:, None]], order=1, mode="nearest")
     if rng.random() < 0.1:
-        top = image.max()
-        image = top * (image / top) ** rng.uniform(0.6, 1.5)
+        low, high = image.min(), image.max()
+        image = low + (high - low) * ((image - low) / max(high - low, 1e-9)) ** rng.uniform(0.6, 1.5)
+    if kind == "tunnelling" and rng.random() < 0.3:
+        image = image + rng.uniform(0.1, 0.3) * ndimage.shift(image, rng.normal(0, 2 * sigma, 2), order=1, mode="nearest")
     return image
 
 
+def covers(rng: np.random.Generator, side: int) -> npt.NDArray[np.bool_]:
+    """(side, side) what hides the specimen, if anything: a scale bar with its text, a data bar or padding."""
+    covered = np.zeros((side, side), bool)
+    if rng.random() < 0.1:
+        top, left = rng.integers(0, side - 20, 2)
+        covered[top : top + rng.integers(3, 12), left : left + rng.integers(15, 90)] = True
+        for _ in range(int(rng.integers(0, 12))):  # strokes of letters
+            y, x = top + rng.integers(-20, 0), left + rng.integers(0, 60)
+            tall, wide = rng.permutation([int(rng.integers(1, 4)), int(rng.integers(4, 14))])
+            covered[max(y, 0) : max(y + tall, 0), x : x + wide] = True
+    if rng.random() < 0.1:
+        covered[: rng.integers(4, side // 3)] = True
+        covered = np.rot90(covered, int(rng.integers(4)))
+    return covered
+
+
 def noisy(rng: np.random.Generator, made: Picture) -> npt.NDArray[np.float32]:
-    """Shot noise of 3 to 10,000 counts at the peak; sometimes noise of detector and lines, or all smoothed."""
-    dose = log_uniform(rng, 3, 10_000)
-    image = rng.poisson(made.expected * dose) / dose
+    """The picture as a detector gives it: with noise, perhaps shared by neighbouring pixels, cut off, disturbed.
+
+    NaN on what is covered where that is known, as a mask of the image gives it; else one value.
+    """
+    snr, side = log_uniform(rng, *SIGNAL_TO_NOISE), len(made.expected)
+    dose = snr**2 * (abs(made.pedestal) + 0.5) / (np.pi * made.sigma**2)
+    bright = np.maximum(made.expected, 0) + (0.05 if made.kind == "phase contrast" else 0)
+    ratio = 1.0 if rng.random() < 0.5 else log_uniform(rng, 0.4, max(made.sigma / 0.9, 1.0))
+    image = made.expected + recorded(rng, bright, dose, ratio)
     if rng.random() < 0.2:
         image = image + rng.normal(0, log_uniform(rng, 0.005, 0.1), image.shape)
-    if rng.random() < 0.4:
+    if rng.random() < 0.25:
         image = ndimage.gaussian_filter(image, min(rng.uniform(0.3, 1.0), 1.0) * rng.choice([1.0, 0.7 * made.sigma]))
-    if rng.random() < 0.15:
-        image = image + rng.normal(0, log_uniform(rng, 0.01, 0.1), (len(image), 1))
+    if rng.random() < (0.5 if made.kind == "tunnelling" else 0.15):
+        image = image + rng.normal(0, log_uniform(rng, 0.01, 0.15), (side, 1))
+    if rng.random() < 0.15:  # streaks along the scan
+        image = image + log_uniform(rng, 0.02, 0.2) * ndimage.gaussian_filter1d(
+            rng.normal(size=image.shape), length := rng.uniform(1, 10), axis=1
+        ) * np.sqrt(length * 3.5)
+    if rng.random() < 0.06:
+        image = ndimage.median_filter(image, 3)
+    if rng.random() < 0.08:
+        image = compressed(image, rng.uniform(0.05, 0.5))
+    if rng.random() < 0.08:
+        image = np.minimum(image, np.quantile(image, rng.uniform(0.75, 0.995)))
+    if rng.random() < 0.08:
+        image = np.maximum(image, np.quantile(image, rng.uniform(0.02, 0.4)))
+    if rng.random() < 0.06:
+        image = image.copy()
+        image[tuple(rng.integers(0, side, (2, int(rng.integers(1, 6)))))] += log_uniform(rng, 3, 60)
+    if made.covered.any():
+        low, high = np.quantile(image, [0.001, 0.999])
+        image = np.where(made.covered, rng.choice([np.nan, low, high], p=[0.5, 0.25, 0.25]), image)
     return np.asarray(image, np.float32)
+
+
+def recorded(rng: np.random.Generator, bright: npt.NDArray[np.floating], dose: float, ratio: float) -> Array:
+    """(side, side) shot noise at a dose per pixel, of an image recorded in pixels `ratio` times as large and resampled."""
+    if ratio <= 1:
+        noise = (rng.poisson(bright * dose) - bright * dose) / dose
+        return np.asarray(noise if ratio > 0.8 else ndimage.gaussian_filter(noise, 0.4 / ratio - 0.3))
+    count = int(np.ceil(len(bright) / ratio)) + 2
+    at = np.clip(((np.arange(count) - 0.5) * ratio).astype(int), 0, len(bright) - 1)
+    coarse = bright[np.ix_(at, at)] * dose * ratio**2
+    noise = (rng.poisson(coarse) - coarse) / (dose * ratio**2)
+    fine = ndimage.zoom(noise, ratio, order=int(rng.choice([1, 3])), grid_mode=True, mode="nearest")
+    top, left = rng.integers(0, len(fine) - len(bright) + 1, 2)
+    return np.asarray(fine[top : top + len(bright), left : left + len(bright)])
+
+
+def compressed(image: Array, coarseness: float) -> Array:
+    """The image with the cosines of each 8 x 8 block rounded, as JPEG does; rounding steps over its contrast."""
+    h, w = (8 * (n // 8) for n in image.shape)
+    blocks = image[:h, :w].reshape(h // 8, 8, w // 8, 8)
+    step = coarseness * image.std() * (1 + np.add.outer(np.arange(8), np.arange(8)) / 4)[:, None, :]
+    cosines = fft.dctn(blocks, axes=(1, 3), norm="ortho")
+    out = image.copy()
+    out[:h, :w] = fft.idctn(np.round(cosines / step) * step, axes=(1, 3), norm="ortho").reshape(h, w)
+    return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,15 @@ from pydantic import Field
 
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.data.mask import filled
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import Job, Progress, finish
 from local_crystallography.positions.blobs import BLOB_SCALE, blob_probability, find_spacing, looks_bright
-from local_crystallography.positions.scale import measure_scale
 from local_crystallography.steps.base import ADVANCED, Step
+
+if TYPE_CHECKING:
+    from local_crystallography.models.scale import Candidate
+    from local_crystallography.models.segmenter import Segmenter
 
 Array = npt.NDArray[np.float32]
 
@@ -39,7 +43,7 @@ class Segment(Step):
     sigma: float | None = Field(
         None,
         ge=0.5,
-        le=60,
+        le=200,
         description="For the network: standard deviation of a column along one axis, in pixels; automatic: measured "
         "in the image.",
     )
@@ -77,29 +81,41 @@ class Segment(Step):
     )
 
     def resolve(self, image: Image) -> Segment:
-        """The same step with contrast and sigma or spacing as they are in the image, its first frame in a stack.
+        """The same step with contrast and sigma or spacing as they are in the image, the clearest frame of a stack.
 
         Raises
         ------
         InputError
             Where no columns or no regular blobs are found at any scale.
         """
+        if self.method == "network":
+            return self if self.sigma and self.contrast else self.taking(self.candidates(image), image)
         frame = image.frame(0)
-        found: dict[str, Any] = {}
-        if self.method == "network" and self.sigma is None:
-            scale = measure_scale(frame)
-            if scale is None:
-                raise InputError(
-                    f"{image.name}: no columns of atoms are seen, an atomically resolved image was expected; set sigma "
-                    "by hand where there are some."
-                )
-            found["sigma"] = round(min(max(scale.sigma, 0.5), 60), 2)
+        step = self
         if self.contrast is None:
-            found["contrast"] = "bright" if looks_bright(frame, found.get("sigma", self.sigma)) else "dark"
-        step = self.model_copy(update=found)
-        if self.method == "blobs" and self.spacing is None:
+            step = self.model_copy(update={"contrast": "bright" if looks_bright(frame, self.sigma) else "dark"})
+        if self.spacing is None:
             step = step.model_copy(update={"spacing": find_spacing(step._signed(frame), name=image.name)})
         return step
+
+    def candidates(self, image: Image) -> list[Candidate]:
+        """What the columns of the image may be, the most likely first; see `models.scale.choose_scale`."""
+        from local_crystallography.models.scale import choose_scale, frames_to_look_at
+
+        bright = None if self.contrast is None else self.contrast == "bright"
+        frames = ((number, image.known_frame(number)) for number in frames_to_look_at(image.count))
+        return choose_scale(self.segmenter, frames, bright=bright, sigma=self.sigma)
+
+    def taking(self, candidates: list[Candidate], image: Image) -> Segment:
+        """The same step with the first of some candidates."""
+        if not candidates:
+            raise InputError(
+                f"{image.name}: no columns of atoms are seen at any scale; set sigma and contrast by hand where there "
+                "are some, or check that the right image was opened."
+            )
+        first = candidates[0]
+        sigma = self.sigma or round(min(max(first.sigma, 0.5), 200), 2)
+        return self.model_copy(update={"sigma": sigma, "contrast": "bright" if first.bright else "dark"})
 
     def __call__(self, image: Image) -> ProbabilityMap:
         """Probability of every pixel, with what an ensemble is unsure of and the shares of classes where there are any.
@@ -118,21 +134,25 @@ class Segment(Step):
         for number in range(image.count):
             if (yield Progress(number / image.count, step.scale)):
                 break
-            maps.append(mark(step._signed(image.frame(number))))
+            maps.append(mark(step._signed(image.known_frame(number))))
         return ProbabilityMap.stacked(maps, image.data.shape)
 
     def _marker(self) -> Callable[[Array], ProbabilityMap]:
         """What gives a frame its probability."""
         if self.method == "network":
-            from local_crystallography.models.segmenter import Segmenter, shipped
-
             assert self.sigma is not None
-            segmenter = shipped() if self.network is None else Segmenter.load(self.network)
-            return partial(segmenter.probability, sigma=self.sigma, members=self.ensemble)
+            return partial(self.segmenter.probability, sigma=self.sigma, members=self.ensemble)
         assert self.spacing is not None
         sigma = BLOB_SCALE * self.spacing
         mark = partial(blob_probability, sigma=sigma, significance=self.significance, weakest=self.weakest)
-        return lambda frame: ProbabilityMap(mark(frame))
+        return lambda frame: ProbabilityMap(mark(filled(frame, ~np.isfinite(frame))))
+
+    @property
+    def segmenter(self) -> Segmenter:
+        """The network that is to be used."""
+        from local_crystallography.models.segmenter import Segmenter, shipped
+
+        return shipped() if self.network is None else Segmenter.load(self.network)
 
     @property
     def scale(self) -> str:

@@ -1,0 +1,162 @@
+"""Pixels that say nothing of the specimen, and pixels that say only part of it, found in the image itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from skimage.filters import apply_hysteresis_threshold
+
+Pixels = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+EVEN, EVEN_SHARE = 7, 0.95
+"""Side of a square in px, and share of its pixels that equal their neighbour, from which no detector wrote it."""
+SMALLEST = 60
+"""Fewest pixels of such an area."""
+BAR = 24
+"""Fewest pixels of a bar: a rectangle of exactly one value, at least 2 pixels thick and 2.5 times as long."""
+LETTERS = 0.75
+"""Distance from a bar, in its length, up to which pixels of its value are its letters."""
+PLATEAU = 0.01, 0.1
+"""Area over that of the image, and step at its rim over the contrast, up to which an area at the end of the range is
+the cut-off top of something bright or dark."""
+HOT = 4.0, 12.0
+"""Height of a single pixel over the spread of its neighbours, and over the noise, from which it is a defect."""
+CLIPPED = 0.002
+"""Share of the pixels at the highest value from which the detector was at its end."""
+
+
+def find_mask(frame: npt.NDArray[Any]) -> Mask:
+    """(H, W) True where pixels of a frame have no meaning.
+
+    These are values that are no numbers; areas of one value, as vacuum that was clipped, data bars and padding have
+    it; scale bars with their letters; and single pixels far beyond all around, as X-rays and dead pixels leave them.
+    """
+    known = np.isfinite(frame)
+    values = np.where(known, frame, 0).astype(np.float64)
+    mask = ~known | even_areas(values, known)
+    mask |= bars(values, ~known)
+    return mask | hot_pixels(values, ~mask)
+
+
+def even_areas(values: npt.NDArray[np.float64], known: Mask) -> Mask:
+    """(H, W) areas in which nearly all pixels equal their neighbours."""
+    equal = np.zeros(values.shape, np.float32)
+    equal[:, :-1] += values[:, :-1] == values[:, 1:]
+    equal[:-1] += values[:-1] == values[1:]
+    equal[:, -1] *= 2  # the last ones have one neighbour
+    equal[-1] *= 2
+    equal = np.where(known, np.minimum(equal, 2) / 2, 1)
+    if equal.mean() < 1e-3:
+        return np.zeros(values.shape, bool)
+    core = ndimage.uniform_filter(equal, EVEN, mode="nearest") >= EVEN_SHARE
+    grown = large(ndimage.binary_dilation(core, np.ones((3, 3)), iterations=EVEN // 2, mask=equal > 0.4), SMALLEST)
+    return grown & ~plateaus(values, grown, known) if grown.any() else grown
+
+
+def plateaus(values: npt.NDArray[np.float64], even: Mask, known: Mask) -> Mask:
+    """(H, W) those of the even areas that are tops of columns at the end of the range: small, and without a step."""
+    areas, count = ndimage.label(even)
+    number = np.arange(count + 1)
+    low, high = np.quantile(values[known], [0.01, 0.99])
+    middle, size = ndimage.median(values, areas, number), np.bincount(areas.ravel(), minlength=count + 1)
+    near, far = (ndimage.grey_dilation(areas, (side, side)) for side in (5, 9))
+    rim = np.where(near == 0, far, 0)
+    outside = ndimage.mean(values, rim, number)
+    at_end = (middle == values[known].max()) | (middle == values[known].min())
+    top = at_end & (size < PLATEAU[0] * values.size) & (np.abs(outside - middle) < PLATEAU[1] * (high - low))
+    top[0] = False
+    return np.asarray(top[areas], np.bool_)
+
+
+def large(mask: Mask, fewest: int) -> Mask:
+    """The mask without areas of fewer pixels."""
+    areas, count = ndimage.label(mask)
+    return np.asarray(np.append(False, np.bincount(areas.ravel(), minlength=count + 1)[1:] >= fewest)[areas], np.bool_)
+
+
+def bars(values: npt.NDArray[np.float64], masked: Mask) -> Mask:
+    """(H, W) rectangles that have the highest or the lowest value of the image, and the letters beside them.
+
+    Letters are areas near a bar that are beyond what the rest of the image reaches.
+    """
+    found = np.zeros(values.shape, bool)
+    for sign in (1, -1):
+        signed = sign * values
+        same = (signed == signed[~masked].max(initial=-np.inf)) & ~masked
+        areas, count = ndimage.label(same)
+        sizes, boxes = np.bincount(areas.ravel(), minlength=count + 1), ndimage.find_objects(areas)
+        for number in np.flatnonzero(sizes[1:] >= BAR) + 1:
+            rows, columns = boxes[number - 1]
+            sides = sorted((rows.stop - rows.start, columns.stop - columns.start))
+            if sides[0] < 2 or sides[1] < 2.5 * sides[0] or sizes[number] < 0.8 * sides[0] * sides[1]:
+                continue
+            box = np.zeros_like(found)
+            if min(rows.start, columns.start) == 0 or rows.stop == len(box) or columns.stop == box.shape[1]:
+                found[rows, columns] = True  # padding or a data bar, which holds its own letters
+                continue
+            reach = int(LETTERS * sides[1]) + 8
+            box[tuple(slice(max(0, part.start - reach), part.stop + reach) for part in (rows, columns))] = True
+            rest = signed[~box & ~masked]
+            middle, most = np.quantile(rest, [0.5, 0.9999]) if rest.size else (signed.max(), signed.max())
+            letters = apply_hysteresis_threshold(np.where(box, signed, -np.inf), (middle + most) / 2, most)
+            found |= ndimage.binary_dilation(large(letters, 10) | (areas == number), np.ones((3, 3)), iterations=3)
+    return found
+
+
+def hot_pixels(values: npt.NDArray[np.float64], known: Mask) -> Mask:
+    """(H, W) single pixels that no column and no noise explains; columns are wider than a pixel."""
+    if not known.any():
+        return np.zeros(values.shape, bool)
+    ring = np.ones((3, 3))
+    ring[1, 1] = 0
+    fill = float(np.median(values[known]))
+    filled = np.where(known, values, fill)
+    middle = ndimage.median_filter(filled, 3)
+    off = filled - middle
+    usual = np.abs(off[known])
+    noise = float(np.sqrt(np.mean(np.minimum(usual, np.quantile(usual, 0.995)) ** 2)))
+    suspect = known & (np.abs(off) > HOT[1] * noise)
+    if not suspect.any():
+        return suspect
+    high = ndimage.maximum_filter(filled, footprint=ring) - middle
+    low = middle - ndimage.minimum_filter(filled, footprint=ring)
+    return np.asarray(suspect & (np.abs(off) > HOT[0] * np.where(off > 0, high, low)), np.bool_)
+
+
+def saturated(frame: npt.NDArray[Any], masked: Mask, *, dark: bool) -> Mask:
+    """(H, W) pixels at the highest value, for dark columns the lowest, where it is the end of the detector's range.
+
+    It is where many pixels have it and lie side by side, as counted electrons do not.
+    """
+    values = np.asarray(frame)[~masked]
+    if not values.size:
+        return np.zeros(frame.shape, bool)
+    same = np.asarray(frame == (values.min() if dark else values.max())) & ~masked
+    if same.sum() < CLIPPED * values.size:
+        return np.zeros(frame.shape, bool)
+    together = large(ndimage.binary_opening(same, np.ones((2, 2))), 4)
+    if together.sum() < 0.5 * same.sum():
+        return np.zeros(frame.shape, bool)
+    return np.asarray(ndimage.binary_dilation(together) & ~masked, np.bool_)
+
+
+def filled(frame: Pixels, masked: Mask) -> Pixels:
+    """The frame with what is masked replaced by what is around it, smoothly; its mean where nothing is near."""
+    if not masked.any():
+        return frame
+    known = ~masked
+    values = np.where(known, frame, 0).astype(np.float32)
+    result, left = values.copy(), masked.copy()
+    for sigma in (1.0, 4.0, 16.0):
+        share = ndimage.gaussian_filter(known.astype(np.float32), sigma, truncate=3)
+        near = left & (share > 0.05)
+        result[near] = (ndimage.gaussian_filter(values, sigma, truncate=3)[near]) / share[near]
+        left &= ~near
+        if not left.any():
+            return result
+    result[left] = float(frame[known].mean()) if known.any() else 0.0
+    return result

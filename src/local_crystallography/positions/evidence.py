@@ -1,0 +1,173 @@
+"""Evidence that an image holds columns of some width at given positions: how much of it they explain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import cg
+from scipy.spatial import cKDTree
+from skimage.measure import block_reduce
+
+from local_crystallography.positions import Array, Pixels
+from local_crystallography.positions.gaussians import Columns, add_columns
+
+WIDTHS = np.geomspace(0.6, 1.7, 9)
+"""Widths that are tried, over the one the positions were found at."""
+ROUNDS = 3
+"""Times that positions are moved to where the image has them."""
+FURTHEST = 0.5
+"""Longest of these moves, in widths."""
+RIDGE = 1e-3
+"""Added to the overlap of a column with itself, so that columns upon each other do no harm."""
+FAR = 4.5
+"""Distance, in standard deviations of what overlaps, beyond which nothing does."""
+STEPS = 3.5
+"""Half the side, in widths, of the square whose median is taken for the background: it keeps the edges of steps."""
+REPEATS = (0.7, 4.0)
+"""Lengths of the vectors that are tried for repetition, in distances of nearest neighbours."""
+BLOCK = 5.0
+"""Side of the blocks that are judged each by itself, in widths."""
+BUSY = 0.6
+"""Quantile of the contrast of blocks above which none counts for more: a step, dirt or a hole is not the image."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What columns explain of an image.
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation of a column that explains most, px.
+    yx
+        (N, 2) positions, px.
+    height
+        (N,) heights, none below 0.
+    explained
+        Share of the variance of the image, less its background, that they explain, less what as many columns would
+        explain of white noise.
+    """
+
+    sigma: float
+    yx: Array
+    height: Array
+    explained: float
+
+
+def weigh(image: Pixels, yx: Array, sigma: float, blur: float) -> Evidence | None:
+    """Evidence for bright columns near positions (N, 2) of an image (h, w); None for fewer than three.
+
+    Image and columns are compared less their blur by a Gaussian of `blur` px, so that the background hardly matters. The
+    width is found with the heights of all columns fitted at each, so that neighbours may overlap.
+    """
+    side = 2 * int(STEPS * sigma) + 1
+    image = np.asarray(image - ndimage.median_filter(image, side, mode="nearest"), np.float64)
+    flat = image - ndimage.gaussian_filter(image, blur)
+    yx = yx[((yx >= 0) & (yx <= np.array(image.shape) - 1)).all(axis=1)]
+    if len(yx) < 3:
+        return None
+    twice = flat - ndimage.gaussian_filter(flat, blur)
+    for _ in range(ROUNDS):
+        yx = moved(twice, yx, sigma, blur)
+    block = max(2, round(BLOCK * sigma))
+    shares = [share_explained(flat, twice, yx, each * sigma, blur, block)[0] for each in WIDTHS]
+    best = int(np.argmax(shares))
+    width = float(WIDTHS[best])
+    if 0 < best < len(WIDTHS) - 1:
+        before, top, after = shares[best - 1 : best + 2]
+        width *= float((WIDTHS[1] / WIDTHS[0]) ** (0.5 * (after - before) / max(2 * top - before - after, 1e-30)))
+    yx = moved(twice, yx, width * sigma, blur)
+    share, height = share_explained(flat, twice, yx, width * sigma, blur, block)
+    left = 1 - 3 * len(yx) / image.size
+    return Evidence(width * sigma, yx, height, max(0.0, 1 - (1 - share) / left) if left > 0 else 0.0)
+
+
+def repetition(yx: Array) -> float:
+    """0 to 1: how much better than by chance one vector carries columns (N, 2) onto columns; near 0 for any disorder.
+
+    Vectors of up to four distances of nearest neighbours are counted in a grid; chance is what the grid usually holds.
+    """
+    tree = cKDTree(yx)
+    nearest = float(np.median(tree.query(yx, 2)[0][:, 1]))
+    pairs = tree.query_pairs(REPEATS[1] * nearest, output_type="ndarray")
+    steps = (yx[pairs[:, 0]] - yx[pairs[:, 1]]) / nearest
+    steps = np.concatenate([steps, -steps])
+    bins = np.arange(-REPEATS[1], REPEATS[1] + 0.05, 0.1)
+    count = ndimage.uniform_filter(np.histogram2d(*steps.T, bins=(bins, bins))[0], 4, mode="constant") * 16
+    middle = (bins[1:] + bins[:-1]) / 2
+    length = np.hypot(middle[:, None], middle)
+    usual = float(np.mean(count[(length > 1) & (length < REPEATS[1] - 0.3)]))
+    most = float(count[(length > REPEATS[0]) & (length < REPEATS[1] - 0.3)].max(initial=0))
+    # a column less at the rim for every step beyond it
+    reach = 1 - 1.5 * nearest / max(float(np.ptp(yx, axis=0).min()), nearest)
+    return float(np.clip((most - usual - 3 * np.sqrt(usual)) / max(len(yx) * reach - usual, 1), 0, 1))
+
+
+def share_explained(
+    flat: Array, twice: Array, yx: Array, sigma: float, blur: float, block: int
+) -> tuple[float, Array]:
+    """Share of the variance of an image less its blur that columns explain, block by block, and their (N,) heights."""
+    height = fitted(twice, yx, sigma, blur)
+    model = np.zeros(flat.shape, np.float32)
+    add_columns(model, Columns(yx, height, np.full(len(yx), sigma)), 4 * sigma)
+    left = flat - (model - ndimage.gaussian_filter(model, blur))
+    total, rest = (block_reduce(part**2, (block, block), np.sum).ravel() for part in (flat, left))
+    weight = np.minimum(total, np.quantile(total, BUSY)) / np.maximum(total, 1e-30)
+    return float(1 - (weight * rest).sum() / max((weight * total).sum(), 1e-30)), height
+
+
+def fitted(twice: Array, yx: Array, sigma: float, blur: float) -> Array:
+    """(N,) heights of columns, none below 0, all fitted at once; `twice` is the image less two blurs."""
+    value = sampled(2 * np.pi * sigma**2 * ndimage.gaussian_filter(twice, sigma), yx)
+    overlap = overlaps(yx, sigma, blur)
+    height, used = np.zeros(len(yx)), np.ones(len(yx), bool)
+    for _ in range(3):
+        if not used.any():
+            break
+        height = np.zeros(len(yx))
+        height[used] = cg(overlap[used][:, used], value[used], rtol=1e-4, maxiter=200)[0]
+        if (height >= 0).all():
+            break
+        used &= height > 0
+    return np.maximum(height, 0)
+
+
+def moved(twice: Array, yx: Array, sigma: float, blur: float) -> Array:
+    """Positions one step nearer to where the image has the columns, their neighbours taken into account."""
+    height = fitted(twice, yx, sigma, blur)
+    seen = 2 * np.pi * sigma**2 * ndimage.gaussian_filter(twice, sigma)
+    slope = np.stack([sampled(part, yx) for part in np.gradient(seen)], axis=1)
+    pairs = cKDTree(yx).query_pairs(FAR * np.sqrt(2) * sigma, output_type="ndarray")
+    pairs = np.concatenate([pairs, pairs[:, ::-1]])
+    step = yx[pairs[:, 0]] - yx[pairs[:, 1]]
+    square = (step**2).sum(axis=1)
+    pull = -np.pi / 2 * np.exp(-square / (4 * sigma**2))  # slope of the overlap of two Gaussians, over the distance
+    for axis in (0, 1):
+        slope[:, axis] -= np.bincount(pairs[:, 0], height[pairs[:, 1]] * pull * step[:, axis], len(yx))
+    limit = FURTHEST * sigma
+    bend = np.maximum(np.pi / 2 * height, 1e-12)
+    return np.asarray(yx + np.clip(slope / bend[:, None], -limit, limit))
+
+
+def overlaps(yx: Array, sigma: float, blur: float) -> sparse.csr_array:
+    """(N, N) inner products of columns of height 1, each less its blur."""
+    n = len(yx)
+    pairs = cKDTree(yx).query_pairs(FAR * np.sqrt(2 * (sigma**2 + blur**2)), output_type="ndarray")
+    square = ((yx[pairs[:, 0]] - yx[pairs[:, 1]]) ** 2).sum(axis=1)
+
+    def product(squares: Array) -> Array:
+        total = np.zeros_like(squares)
+        for sign, variance in ((1, 2 * sigma**2), (-2, 2 * sigma**2 + blur**2), (1, 2 * (sigma**2 + blur**2))):
+            total += sign * 2 * np.pi * sigma**4 / variance * np.exp(-squares / (2 * variance))
+        return total
+
+    shared = sparse.csr_array((product(square), pairs.T), shape=(n, n))
+    own = float(product(np.zeros(1))[0]) * (1 + RIDGE)
+    return sparse.csr_array(shared + shared.T + own * sparse.eye_array(n))
+
+
+def sampled(field: Array, yx: Array) -> Array:
+    """(N,) values of a field (h, w) at positions (N, 2)."""
+    return np.asarray(ndimage.map_coordinates(field, yx.T, order=1, mode="nearest"), float)
