@@ -83,12 +83,12 @@ def tune_segmenter(
 
 
 def simulated(number: int, *, seed: int) -> Example:
-    """A simulated picture with a disc on every column that counts; those nearly too weak are left open."""
+    """A simulated picture with a disc on every column that counts; those too weak or without a top are left open."""
     from local_crystallography.models.segmenter_training import RADIUS, Example, disc
     from local_crystallography.simulate.variety import INVISIBLE, WEAKEST, noisy, picture
 
     made = picture(seed * EPOCH + number, side=SIDE)
-    yes = made.share >= WEAKEST
+    yes = (made.share >= WEAKEST) & made.seen
     shape, radius = made.expected.shape, RADIUS * made.sigma
     target = disc(shape, made.yx[yes], radius) * ~made.covered
     maybe = disc(shape, made.yx[~yes & (made.share >= INVISIBLE)], radius + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,14 @@ class Atoms:
         N rows; holds `id` (stable, unique) and `frame`, and one column per result.
     pixel_size
         nm per pixel, or None.
+    left_out
+        Atoms that the step which gave these has left out, if any; a part or a changed copy of the atoms has none.
     """
 
     yx: npt.NDArray[np.float64]
     features: pd.DataFrame
     pixel_size: float | None = None
+    left_out: Atoms | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         yx = np.asarray(self.yx, dtype=np.float64).reshape(-1, 2)

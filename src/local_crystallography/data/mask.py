@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 from skimage.filters import apply_hysteresis_threshold
 
-Pixels = npt.NDArray[np.float32]
+Real = TypeVar("Real", np.float32, np.float64)
 Mask = npt.NDArray[np.bool_]
 
 EVEN, EVEN_SHARE = 7, 0.95
@@ -144,12 +144,12 @@ def saturated(frame: npt.NDArray[Any], masked: Mask, *, dark: bool) -> Mask:
     return np.asarray(ndimage.binary_dilation(together) & ~masked, np.bool_)
 
 
-def filled(frame: Pixels, masked: Mask) -> Pixels:
+def filled(frame: npt.NDArray[Real], masked: Mask) -> npt.NDArray[Real]:
     """The frame with what is masked replaced by what is around it, smoothly; its mean where nothing is near."""
     if not masked.any():
         return frame
     known = ~masked
-    values = np.where(known, frame, 0).astype(np.float32)
+    values = np.where(known, frame, 0).astype(frame.dtype)
     result, left = values.copy(), masked.copy()
     for sigma in (1.0, 4.0, 16.0):
         share = ndimage.gaussian_filter(known.astype(np.float32), sigma, truncate=3)

@@ -13,12 +13,13 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from local_crystallography.data.mask import filled
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.positions import Array, Index, Mask, Pixels
-from local_crystallography.positions.background import Surface
+from local_crystallography.positions.background import Surface, block_means
 from local_crystallography.positions.gaussians import HEIGHT, WIDTH, Columns, Windows, X, Y
 from local_crystallography.positions.noise import noise_of_image
-from local_crystallography.positions.quality import core_errors, ellipses, excess, local_variance
+from local_crystallography.positions.quality import core_errors, correlation, ellipses, local_variance
 from local_crystallography.positions.system import REACH, Scene, System, assemble, forces
 
 RIM = 2.5
@@ -33,6 +34,10 @@ ROUNDS, FRESH = 8, 3
 """Most rounds, and how many of them begin with new Fisher information; more do while columns move far."""
 FURTHEST = 0.6
 """Longest step along an axis, in widths."""
+FINE = 3.0
+"""Width in pixels from which an image is fitted in blocks of pixels."""
+SMALL = 0.02
+"""Height of the white noise that goes through a fit, in standard deviations: so little that nothing bends."""
 STILL = 0.1
 """Root mean square step, in standard deviations, after which the columns are where they belong."""
 
@@ -65,18 +70,56 @@ class Fit:
     axes: Array
     angle: Array
 
+    def finer(self, step: int) -> Fit:
+        """The fit of an image in blocks of pixels, in the pixels themselves: columns are narrower than their blocks."""
+        box = (step**2 - 1) / 12
+        wide = self.columns.sigma * step
+        sigma = np.sqrt(np.maximum(wide**2 - box, 0.25 * wide**2))
+        gain = (wide / sigma) ** 2  # what is drawn out keeps its volume
+        columns = Columns((self.columns.yx + 0.5) * step - 0.5, self.columns.height * gain, sigma)
+        return replace(
+            self,
+            columns=columns,
+            std=self.std * step,
+            height_std=self.height_std * gain,
+            axes=np.sqrt(np.maximum((self.axes * step) ** 2 - box, 0.25 * (self.axes * step) ** 2)),
+        )
 
-def fit_columns(pixels: npt.NDArray[np.generic], yx: Array, *, width: float | None) -> Job[Fit]:
+
+def fit_columns(
+    pixels: npt.NDArray[np.generic], yx: Array, *, width: float | None, unknown: Mask | None = None
+) -> Job[Fit]:
     """A job that fits a Gaussian to every one of N places (N, 2) inside an image (H, W) of any unit.
 
-    `width` is the standard deviation of a column in pixels to start from; None: found. Stopped early, the job gives
-    the columns as far as they got.
+    `width` is the standard deviation of a column in pixels to start from; None: found. `unknown` (H, W) are pixels that
+    tell nothing. Stopped early, the job gives the columns as far as they got. An image much finer than its columns is
+    fitted in blocks of pixels.
     """
+    unknown = np.zeros(pixels.shape, bool) if unknown is None else unknown
     values = pixels.astype(np.float64)
-    level, unit = float(np.median(values[::2, ::2])), float(values.std())
+    if unknown.any():
+        values = filled(values, unknown)
+    if width is None:
+        width = first_look((values / (values.std() or 1)).astype(np.float32), yx, None)[1]
+    step = max(1, int(width / FINE))
+    if step == 1:
+        return (yield from _fit(values, yx, width, unknown))
+    # the last pixels that fill no block are left out
+    h, w = (n // step * step for n in values.shape)
+    share = 1 - block_means(unknown[:h, :w].astype(np.float64), step)
+    known = block_means(np.where(unknown, 0, values)[:h, :w], step)
+    blocks = np.where(share > 0.5, known / np.maximum(share, 0.5), block_means(values[:h, :w], step))
+    coarse = (yx + 0.5) / step - 0.5
+    coarse = np.clip(coarse, -0.5, np.array(blocks.shape) - 0.5001)
+    return (yield from _fit(blocks, coarse, width / step, share <= 0.5)).finer(step)
+
+
+def _fit(values: Array, yx: Array, width: float, unknown: Mask) -> Job[Fit]:
+    """The same for an image (H, W) of some columns a few pixels wide."""
+    level, unit = float(np.median(values[~unknown][::3])), float(values[~unknown].std()) or 1.0
     scaled = ((values - level) / unit).astype(np.float32)
     distance, width, dark = first_look(scaled, yx, width)
-    scene = _start(scaled, yx, width=width, dark=dark)
+    scene = _start(scaled, yx, width=width, dark=dark, unknown=unknown)
     leash = Leash(yx, distance / 2, np.zeros(len(yx), bool), float(np.log(width)), 0.03)
     partners = cKDTree(yx).query_pairs(COUPLED * width, output_type="ndarray").astype(np.int64)
     system, last, best = None, np.inf, (np.inf, scene, leash)
@@ -190,14 +233,15 @@ def of_one_sign(heights: Array, sign: float, least: float) -> Array:
     return sign * np.maximum(sign * heights, least) if sign else heights
 
 
-def _start(pixels: Pixels, yx: Array, *, width: float, dark: bool) -> Scene:
+def _start(pixels: Pixels, yx: Array, *, width: float, dark: bool, unknown: Mask) -> Scene:
     """The scene before any fit: columns of no height over what the image has between atoms."""
     n = len(yx)
     inside = np.clip(yx, 0, np.array(pixels.shape) - 1)
     contrast = float(np.subtract(*np.quantile(pixels[::2, ::2], [0.99, 0.1])))
     surface = Surface.below(pixels, spacing=KNOTS * width, width=width, dark=dark, roughness=ROUGH * contrast)
     columns = Columns(inside, np.zeros(n), np.full(n, width))
-    noise, counts = noise_of_image(pixels), known(pixels.shape, inside, width)
+    counts = known(pixels.shape, inside, width) * ~unknown
+    noise = noise_of_image(pixels, counts)
     smooth = ndimage.gaussian_filter(pixels, max(1.0, 0.6 * width))  # not what single pixels happened to get
     evenness = counts / noise.variance(smooth)
     return Scene(pixels, columns, surface, noise, int(np.ceil(REACH * width)), counts, evenness)
@@ -270,10 +314,12 @@ def _contrast(pictures: Pixels) -> Pixels:
 
 def _judged(scene: Scene, expected: Pixels, leash: Leash, partners: Index, level: float, unit: float) -> Fit:
     """What was found, from the image with its level and unit taken away to the image as it came."""
-    system = assemble(scene, scene.known / scene.noise.variance(expected), partners, coupled=False)
+    weight = scene.known / scene.noise.variance(expected)
+    system = assemble(scene, weight, partners, coupled=True)
     _, hold = leash.pull(scene.columns, np.zeros((len(scene.columns), 4)), free=True)
+    more = noise_left(scene, system, expected, weight, hold, leash)
     hold[:, [Y, X]] = 0
-    deviation = np.sqrt(local_variance(system, hold)) * excess(scene, expected)
+    deviation = np.sqrt(local_variance(system, hold) * more)
     deviation[leash.ran] = np.nan
     axes, angle = ellipses(scene, expected)
     return Fit(
@@ -285,3 +331,21 @@ def _judged(scene: Scene, expected: Pixels, leash: Leash, partners: Index, level
         axes,
         angle,
     )
+
+
+def noise_left(scene: Scene, system: System, expected: Pixels, weight: Pixels, hold: Array, leash: Leash) -> Array:
+    """(4,) factors of the variances of height, y, x and width, as `correlation`.
+
+    White noise goes through the same fit: one step of all columns and the surface, small enough to be a straight line.
+    """
+    spread = np.sqrt(scene.noise.variance(expected))
+    white = np.random.default_rng(0).standard_normal(expected.shape, np.float32) * np.float32(SMALL)
+    force, load = forces(scene, weight * spread * white)
+    force[leash.ran] = 0
+    load = load + scene.surface.prior(scene.surface.coefficients)  # of the noise alone
+    step, bend = system.solve(force, load, hold, tolerance=1e-2)
+    yx = scene.columns.yx + step[:, [Y, X]]
+    columns = Columns(yx, scene.columns.height + step[:, HEIGHT], scene.columns.sigma * np.exp(step[:, WIDTH]))
+    taken = replace(scene, columns=columns, surface=scene.surface.moved(bend)).expected() - expected
+    residual = np.where(scene.known > 0, (scene.pixels - expected) / spread, 0)
+    return correlation(scene, residual, np.where(scene.known > 0, white - taken / spread, 0) / SMALL) ** 2

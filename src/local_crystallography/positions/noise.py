@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from local_crystallography.positions import Array, Index, Pixels
+from local_crystallography.positions import Array, Index, Mask, Pixels
 
 LEVELS, PARTS = 24, 5
 """Levels of brightness, and parts of the image along each axis, in each of which the scatter is measured."""
@@ -34,28 +34,32 @@ class Noise:
         return variance
 
 
-def noise_of_image(pixels: Pixels) -> Noise:
+def noise_of_image(pixels: Pixels, known: Pixels | None = None) -> Noise:
     """Noise of an image of which nothing is known yet: from what a narrow smoothing takes away.
 
-    Right where the noise of neighbouring pixels is independent and the image smooth over two pixels.
+    Right where the noise of neighbouring pixels is independent and the image smooth over two pixels. Only pixels where
+    `known` is not 0 count, with all their neighbours.
     """
     height, width = pixels.shape
     step = stride_for(pixels.size)
-    around = np.array(
-        [pixels[dy : height - 2 + dy : step, dx : width - 2 + dx : step] for dy in range(3) for dx in range(3)]
-    )
+    shifts = [(dy, dx) for dy in range(3) for dx in range(3)]
+    around = np.array([pixels[dy : height - 2 + dy : step, dx : width - 2 + dx : step] for dy, dx in shifts])
     second = np.outer([-1, 2, -1], [-1, 2, -1]).astype(np.float32).ravel()  # Immerkaer 1996: blind to what is smooth
-    return _noise(around.mean(axis=0), (np.tensordot(second, around, axes=1) / 6).astype(np.float32))
+    valid = None
+    if known is not None and not np.all(known):
+        valid = np.all([known[dy : height - 2 + dy : step, dx : width - 2 + dx : step] > 0 for dy, dx in shifts], axis=0)
+    return _noise(around.mean(axis=0), (np.tensordot(second, around, axes=1) / 6).astype(np.float32), valid)
 
 
-def noise_of_residual(expected: Pixels, residual: Pixels) -> Noise:
+def noise_of_residual(expected: Pixels, residual: Pixels, known: Pixels | None = None) -> Noise:
     """Straight line through the mean square of the residual at every level of brightness.
 
-    At each level it is the median over parts of the image, so that what a model misses in places (a scale bar, a
-    particle it does not know) does not count as noise.
+    At each level it is the median over parts of the image, so that what a model misses in places (dirt, a particle it
+    does not know) does not count as noise. Only pixels where `known` is not 0 count.
     """
     step = stride_for(expected.size)
-    return _noise(expected[::step, ::step], residual[::step, ::step])
+    valid = None if known is None or np.all(known) else known[::step, ::step] > 0
+    return _noise(expected[::step, ::step], residual[::step, ::step], valid)
 
 
 def stride_for(size: int) -> int:
@@ -63,19 +67,23 @@ def stride_for(size: int) -> int:
     return 1 + int(np.sqrt(size / 400_000))
 
 
-def _noise(expected: Pixels, residual: Pixels) -> Noise:
-    """The noise of pixels of the expected values, from the residual of each."""
+def _noise(expected: Pixels, residual: Pixels, valid: Mask | None = None) -> Noise:
+    """The noise of pixels of the expected values, from the residual of each; of the valid ones where not all are."""
+    if valid is not None and not valid.any():
+        valid = None
     rows, columns = (np.arange(n) * PARTS // n for n in expected.shape)
-    cell = (_levels(expected) * PARTS**2 + rows[:, None] * PARTS + columns).ravel()
+    part = rows[:, None] * PARTS + columns
+    used = (slice(None),) if valid is None else (valid,)
+    bright_of, square_of = expected[used].ravel(), np.square(residual[used], dtype=np.float64).ravel()
+    cell = _levels(bright_of) * PARTS**2 + part[used].ravel()
     number, bright, square = (
-        np.bincount(cell, weights, LEVELS * PARTS**2).reshape(LEVELS, -1)
-        for weights in (None, expected.ravel(), np.square(residual, dtype=np.float64).ravel())
+        np.bincount(cell, weights, LEVELS * PARTS**2).reshape(LEVELS, -1) for weights in (None, bright_of, square_of)
     )
     enough = number >= max(20, 0.3 * number.mean())
     enough |= ~enough.any() & (number > 0)
-    used = enough.any(axis=1)
-    number, bright, square = ((total * enough)[used] for total in (number, bright, square))
-    variance = np.nanmedian(np.where(enough[used], square / np.maximum(number, 1), np.nan), axis=1)
+    used_levels = enough.any(axis=1)
+    number, bright, square = ((total * enough)[used_levels] for total in (number, bright, square))
+    variance = np.nanmedian(np.where(enough[used_levels], square / np.maximum(number, 1), np.nan), axis=1)
     count = number.sum(axis=1)
     return _line(bright.sum(axis=1) / count, np.maximum(variance, 1e-12 * variance.max() + 1e-30), count)
 

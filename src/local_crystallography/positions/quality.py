@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage, sparse
 
-from local_crystallography.positions import Array, Index, Pixels
+from local_crystallography.positions import Array, Index, Mask, Pixels
 from local_crystallography.positions.gaussians import factors
 from local_crystallography.positions.system import Scene, System
 
 CORE = 1.5
 """Radius in widths of the part of a column whose fit is judged."""
+TILE, SPOT = 40.0, 7
+"""Side of the tiles whose power is measured, in widths, and of the spots that are left out of it, in terms."""
+LEAST, LOUD = 0.5, 3.0
+"""Least ratio of the variance of noise to that of white noise, and power over the usual of a tile that tells nothing."""
 MOST = 6
 """Partners of a column that count for its standard deviation."""
 
@@ -60,18 +64,53 @@ def core_errors(scene: Scene, expected: Pixels) -> Array:
     return error
 
 
-def excess(scene: Scene, expected: Pixels) -> float:
-    """Factor by which what is left over scatters more at the scale of columns than independent noise would; 1 or more.
+def correlation(scene: Scene, residual: Pixels, white: Pixels) -> Array:
+    """(4,) factors by which noise that pixels share makes height, y, x and width scatter more than white noise would.
 
-    Smoothed, resampled and recorded images have noise that neighbouring pixels share, and columns are no exact
-    Gaussians. Both show in the residual seen through a Gaussian: of independent noise of variance 1 it lets
-    1 / (4 pi s^2) through. Half a column's width is taken, since the fit itself takes away what is as wide as a column.
+    Parameters
+    ----------
+    residual
+        (H, W) what the fit leaves of the image, over its standard deviation.
+    white
+        (H, W) what a fit leaves of white noise of variance 1. Filters matched to the derivatives of a column see both;
+        their ratio is that of the noise, whatever part of it a fit takes away.
     """
     known = np.asarray(scene.known) > 0
-    residual = np.where(known, (scene.pixels - expected) / np.sqrt(scene.noise.variance(expected)), 0)
-    scale = 0.5 * float(np.median(scene.columns.sigma))
-    through = ndimage.gaussian_filter(residual, scale)[known]
-    return float(np.sqrt(max(1.0, 4 * np.pi * scale**2 * float(np.mean(through**2)))))
+    sigma = float(np.median(scene.columns.sigma))
+    side = int(np.clip(TILE * sigma, 64, max(64, min(known.shape))))
+    spectra = [smooth_spectrum(image, known, side) for image in (residual, white)]
+    ky, kx = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)
+    seen = np.exp(-4 * np.pi**2 * sigma**2 * (ky**2 + kx**2))
+    filters = (1.0, ky**2, kx**2, (2 - 4 * np.pi**2 * sigma**2 * (ky**2 + kx**2)) ** 2)
+    ratios = [float((f * seen * spectra[0]).sum() / (f * seen * spectra[1]).sum()) for f in filters]
+    return np.sqrt(np.clip(ratios, LEAST, None))
+
+
+def smooth_spectrum(image: Pixels, known: Mask, side: int) -> Array:
+    """The power spectrum without the spots that columns leave which are no exact Gaussians."""
+    power = power_spectrum(image, known, side)
+    full = np.concatenate([power[:, :0:-1], power], axis=1)  # the median sees both sides of the axis
+    return np.asarray(ndimage.median_filter(full, SPOT, mode="wrap")[:, power.shape[1] - 1 :])
+
+
+def power_spectrum(image: Pixels, known: Mask, side: int) -> Array:
+    """(side, side // 2 + 1) mean power of tiles of an image, or of all of it; 1 for white noise of variance 1.
+
+    Tiles that are far louder than others, as dirt and steps are, are left out.
+    """
+    window = np.outer(np.hanning(side + 2)[1:-1], np.hanning(side + 2)[1:-1])
+    powers = []
+    for top in range(0, image.shape[0] - side + 1, side // 2):
+        for left in range(0, image.shape[1] - side + 1, side // 2):
+            place = slice(top, top + side), slice(left, left + side)
+            weight = window * known[place]
+            if (weight**2).sum() > 0.5 * (window**2).sum():
+                powers.append(np.abs(np.fft.rfft2(image[place] * weight)) ** 2 / (weight**2).sum())
+    if not powers:  # as good as can be had where little of the image is known
+        weight = known.astype(float)
+        return np.abs(np.fft.rfft2(image * weight, (side, side))) ** 2 / max(weight.sum(), 1.0) + 1e-12
+    total = np.sum(powers, axis=(1, 2))
+    return np.asarray(np.mean(np.array(powers)[total <= LOUD * np.median(total)], axis=0))
 
 
 def ellipses(scene: Scene, expected: Pixels) -> tuple[Array, Array]:

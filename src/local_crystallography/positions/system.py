@@ -67,8 +67,8 @@ class Scene:
         """
         rim = min(self.half, min(expected.shape) // 4)
         middle = (slice(rim, -rim), slice(rim, -rim))
-        left = noise_of_residual(expected[middle], (self.pixels - expected)[middle])
-        single = noise_of_image(self.pixels)
+        left = noise_of_residual(expected[middle], (self.pixels - expected)[middle], self.known[middle])
+        single = noise_of_image(self.pixels, self.known)
         part = expected[::8, ::8]
         same = np.median(left.variance(part)) < 1.15 * np.median(single.variance(part))
         return replace(self, noise=single if same else left)

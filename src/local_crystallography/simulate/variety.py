@@ -27,8 +27,9 @@ WEAKEST = 0.06
 """Share of the strongest site of the picture from which a column counts as an atom."""
 INVISIBLE = 0.045
 """Share below which it does not; between the two the picture leaves it open."""
-CLOSEST = 2.2
-"""Least distance of two columns that count, in standard deviations: nearer ones have one top between them."""
+CLOSEST, PAIR = 2.2, 1.85
+"""Least distance of two columns that count, in standard deviations: nearer ones have one top between them; and that of
+the two of a dumbbell, which are told by the shape of what they make together."""
 REACH = 4.0
 """Standard deviations after which a column ends."""
 SIGNAL_TO_NOISE = (2.5, 400.0)
@@ -53,6 +54,9 @@ class Picture:
         Standard deviation of a usual column.
     pedestal
         Usual intensity between columns.
+    seen
+        (N,) whether a column makes a top of its own, or a dumbbell with one as strong; others cannot be told from what
+        is between their neighbours.
     covered
         (side, side) pixels that show no specimen: bars, text, padding.
     kind
@@ -65,17 +69,22 @@ class Picture:
     height: Array
     sigma: float
     pedestal: float
+    seen: npt.NDArray[np.bool_]
     covered: npt.NDArray[np.bool_]
     kind: Kind
 
 
 @dataclass(frozen=True)
 class Motif:
-    """A lattice: cell vectors (2, 2) as rows, fractional places (S, 2) of its sites, strengths (S,), 1 the highest."""
+    """A lattice: cell vectors (2, 2) as rows, fractional places (S, 2) of its sites, strengths (S,), 1 the highest.
+
+    `dumbbells` says that its closest sites are pairs.
+    """
 
     cell: Array
     places: Array
     strength: Array
+    dumbbells: bool = False
 
 
 def picture(seed: int, *, side: int = 192, kind: Kind | None = None) -> Picture:
@@ -108,6 +117,7 @@ def picture(seed: int, *, side: int = 192, kind: Kind | None = None) -> Picture:
     local = thickness[tuple(np.clip(np.rint(yx).astype(int), 0, side - 1).T)]
     height = share * local * rng.lognormal(0, rng.uniform(0, 0.12), len(share))
     image = columns(rng, yx, height, sigma, side)
+    seen = makes_a_top(image, yx, height, sigma)
     if kind == "phase contrast":
         image = ringed(rng, image, sigma) + fringes(rng, soft, contents, sigma)
     ground = background(rng, soft, contents, thickness, sigma, kind)
@@ -115,8 +125,23 @@ def picture(seed: int, *, side: int = 192, kind: Kind | None = None) -> Picture:
         ground = ground + relief(rng, side, sigma)
     image = scanned(rng, image + ground, sigma, kind)
     return Picture(
-        image.astype(np.float32), yx, share, height, sigma, float(np.median(ground)), covers(rng, side), kind
+        image.astype(np.float32), yx, share, height, sigma, float(np.median(ground)), seen, covers(rng, side), kind
     )
+
+
+def makes_a_top(image: Array, yx: Array, height: Array, sigma: float) -> npt.NDArray[np.bool_]:
+    """(N,) whether columns are near a top of an image that shows nothing else, or nearly as strong as one close by."""
+    tops = np.argwhere((image == ndimage.maximum_filter(image, 3)) & (image > 0))
+    if not len(tops) or not len(yx):
+        return np.zeros(len(yx), bool)
+    distance = cKDTree(tops).query(yx)[0]
+    near = distance <= max(0.6 * sigma, 1.0)
+    pairs = cKDTree(yx).query_pairs(1.2 * CLOSEST * sigma, output_type="ndarray")
+    ratio = height[pairs[:, 0]] / np.maximum(height[pairs[:, 1]], 1e-9)
+    close = np.bincount(pairs.ravel(), minlength=len(yx)) == 1  # a dumbbell, not what lies between many
+    alike = pairs[(ratio > 0.6) & (ratio < 1 / 0.6) & close[pairs].all(axis=1)]
+    near[alike.ravel()] = True
+    return near
 
 
 def first_of(rng: np.random.Generator, kind: Kind) -> list[str]:
@@ -172,6 +197,8 @@ def motif(rng: np.random.Generator, sigma: float, kind: Kind) -> Motif:
         made = Motif(crystal.cell, crystal.places[there], strength[there])
     else:
         made = made_up(rng)
+    if made.dumbbells:
+        closest = sigma * log_uniform(rng, PAIR, 4.0)
     return Motif(made.cell * closest / nearest(made), made.places, made.strength)
 
 
@@ -181,6 +208,7 @@ HONEYCOMB = np.array([[1 / 3, 1 / 3], [2 / 3, 2 / 3]])
 
 def made_up(rng: np.random.Generator) -> Motif:
     """A cell of any shape with one to six sites, not too near each other."""
+    pairs = False
     ratio, angle = {
         0: (1.0, np.pi / 2),
         1: (1.0, np.pi / 3),
@@ -192,12 +220,14 @@ def made_up(rng: np.random.Generator) -> Motif:
         places = HONEYCOMB
     elif rng.random() < 0.3:
         pair = rng.uniform(0.12, 0.3) * rng.permutation([1.0, rng.uniform(0, 0.3)]) / np.array([1, ratio])
-        places = np.array([[0, 0], pair, [0.5, 0.5], [0.5, 0.5] + pair])  # dumbbells
+        places, pairs = np.array([[0, 0], pair, [0.5, 0.5], [0.5, 0.5] + pair]), True
     else:
         places = scattered(rng, cell, int(rng.choice([1, 2, 3, 4, 6], p=[0.25, 0.3, 0.2, 0.15, 0.1])))
     strength = np.where(rng.random(len(places)) < 0.5, 1.0, np.exp(rng.uniform(np.log(0.03), 0, len(places))))
     strength[0] = 1.0
-    return Motif(cell, places, strength)
+    if pairs and rng.random() < 0.7:
+        strength = np.repeat([1.0, rng.uniform(0.5, 1)], 2) if rng.random() < 0.3 else np.ones(4)
+    return Motif(cell, places, strength, pairs)
 
 
 def scattered(rng: np.random.Generator, cell: Array, count: int) -> Array:
@@ -251,7 +281,7 @@ def strewn(rng: np.random.Generator, side: int, sigma: float) -> tuple[Array, Ar
 
 def apart(yx: Array, share: Array, sigma: float) -> tuple[Array, Array]:
     """Without the weaker of two columns that no eye could tell apart, where territories meet."""
-    pairs = cKDTree(yx).query_pairs(0.9 * CLOSEST * sigma, output_type="ndarray")
+    pairs = cKDTree(yx).query_pairs(0.85 * PAIR * sigma, output_type="ndarray")
     keep = np.ones(len(yx), bool)
     keep[np.where(share[pairs[:, 0]] < share[pairs[:, 1]], pairs[:, 0], pairs[:, 1])] = False
     return yx[keep], share[keep]
@@ -261,7 +291,7 @@ def columns(rng: np.random.Generator, yx: Array, height: Array, sigma: float, si
     """(side, side) sum of Gaussians, drawn out a little and with the tails of a probe."""
     tail = rng.uniform(0, 0.2) if rng.random() < 0.5 else 0.0
     wide = rng.uniform(1.8, 3)
-    angle, stretch = rng.uniform(0, np.pi), 1 + rng.uniform(0, 0.25) * (rng.random() < 0.5)
+    angle, stretch = rng.uniform(0, np.pi), 1 + rng.uniform(0, 0.4) * (rng.random() < 0.5)
     width = sigma * rng.lognormal(0, rng.uniform(0, 0.06), len(yx))
     radius = int(np.ceil(REACH * sigma * (1.6 if tail else 1.1)))
     offsets = np.arange(-radius, radius + 1)
@@ -344,7 +374,7 @@ def fringes(rng: np.random.Generator, soft: Array, contents: list[str], sigma: f
 def scanned(rng: np.random.Generator, image: Array, sigma: float, kind: Kind) -> Array:
     """The picture with jittering rows, in no exact proportion to the specimen, doubled by a bad tip."""
     if rng.random() < 0.4:
-        shift = rng.normal(0, rng.uniform(0, 0.2) * sigma, len(image))
+        shift = rng.normal(0, rng.uniform(0, 0.35) * sigma, len(image))
         y, x = np.mgrid[: len(image), : len(image)].astype(float)
         image = ndimage.map_coordinates(image, [y, x - shift[:, None]], order=1, mode="nearest")
     if rng.random() < 0.1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.spatial import cKDTree
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.data.mask import filled, saturated
 from local_crystallography.data.progress import Job, Progress, finish
 from local_crystallography.explore.hit_test import inside
 from local_crystallography.positions.joint import first_look, fit_columns
@@ -25,6 +27,10 @@ Region = tuple[tuple[tuple[float, float], ...], ...]
 
 SURE = 0.98
 """Probability from which an atom is kept however weak; so are those put there by hand, which have none."""
+UPON = 1.2
+"""Distance in widths under which two atoms are one: their column is cut off at the top, or wide."""
+REASONS = ("doubtful", "doubled", "masked", "outside", "weak")
+"""Why atoms are left out."""
 DOUBTED = 0.5
 """Probability under which it takes twice the significance to keep an atom."""
 
@@ -54,8 +60,12 @@ class RefineAtoms(Step):
         "sure; 0: all.",
     )
     axes: bool = Field(False, description="Also measure how long, how narrow and how turned every atom is.")
-    closest: float = Field(
-        0.0, ge=0, le=400, description="Of atoms nearer than this, in pixels, only the strongest is kept; 0: all."
+    closest: float | None = Field(
+        None,
+        ge=0,
+        le=400,
+        description="Of atoms nearer than this, in pixels, only the strongest is kept; 0: all; automatic: 1.2 times "
+        "their width, under which two columns have one top.",
     )
     weakest: float = Field(
         0.0, ge=0, le=1, description="Lowest intensity over that of the strong atoms that is kept; 0: all."
@@ -78,8 +88,9 @@ class RefineAtoms(Step):
         - `sigma_long_px`, `sigma_short_px`, `axis_angle_rad` (joint, with `axes`): the same along two axes, and the
           direction of the long one, counter-clockwise as displayed from the x axis
 
-        Left out are atoms outside `region`; atoms whose column turns out to stand outside the image; and those that
-        `significance`, `closest` and `weakest` leave out, unless a column `kept` is true, as it is for atoms edited by
+        Left out, and kept apart as `left_out` with the reason in a column of that name, are atoms outside `region`;
+        atoms whose column turns out to stand outside the image or on masked pixels; and those that `significance`,
+        `closest` and `weakest` leave out, unless a column `kept` is true, as it is for atoms edited by
         hand. An atom that moves by more than half the distance to its nearest neighbour has lost its column: it stays
         where it was, its standard deviations are NaN. Atoms outside the image stay as they are, all columns NaN.
 
@@ -98,7 +109,8 @@ class RefineAtoms(Step):
         for done, frame in enumerate(numbers):
             rows = np.flatnonzero(seen & (atoms.frame == frame))
             work = self._joint if self.method == "joint" else self._quadratic
-            job, stop = work(image.read(frame), atoms.yx[rows]), None
+            pixels = image.read(frame)
+            job, stop = work(pixels, atoms.yx[rows], image.masked(frame)), None
             while True:
                 try:
                     progress = job.send(stop)
@@ -111,33 +123,48 @@ class RefineAtoms(Step):
                 break
         table = pd.concat(tables)
         refined = Atoms(yx, atoms.features, atoms.pixel_size).join(table.index, table)
-        return refined[self._chosen(refined, image, seen)]
+        why = self.reasons(refined, image, seen)
+        return replace(refined[why == ""], left_out=refined[why != ""].with_features(left_out=why[why != ""]))
 
-    def _chosen(self, atoms: Atoms, image: Image, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """(N,) whether to keep each atom; raises where that is none. Those not `seen` were outside the image before."""
+    def reasons(self, atoms: Atoms, image: Image, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.str_]:
+        """(N,) why each atom is left out, one of `REASONS`, "" for those kept; raises where none is.
+
+        Those not `seen` were outside the image before they were refined.
+        """
         within = self._within(atoms.yx)
         if not within.any():
             raise InputError(
                 f"None of the {len(atoms)} atoms of {image.name} lies in the {len(self.region)} areas of the region; "
                 "draw it around atoms, or take the whole image."
             )
-        beyond = seen & ~in_image(atoms.yx, image)  # only its rim is seen
-        kept: npt.NDArray[np.bool_] = within & ((self._kept(atoms) & ~beyond) | by_hand(atoms))
-        if not kept.any():
+        why = np.full(len(atoms), "", dtype="<U16")
+        for reason, out in (
+            ("outside", (seen & ~in_image(atoms.yx, image)) | ~within),  # of those that moved out only a rim is seen
+            ("masked", self._masked(atoms, image)),
+            ("doubtful", self._doubtful(atoms)),
+            ("weak", atoms.relative_intensity() < self.weakest),
+        ):
+            why[(why == "") & out & ~(by_hand(atoms) & within)] = reason
+        why[self._doubled(atoms, why == "") & ~by_hand(atoms)] = "doubled"
+        if (why != "").all():
             raise InputError(
-                f"None of the {len(atoms)} atoms stands out of the noise of {image.name}, an atomically resolved image "
-                "was expected; lower significance, closest and weakest where there are atoms."
+                f"All {len(atoms)} atoms of {image.name} would be left out ({counted(why)}): set the width of the columns "
+                "(sigma of Segment) and their contrast by hand, or lower the significance where there are atoms."
             )
-        return kept
+        return why
 
     def _within(self, yx: Array) -> npt.NDArray[np.bool_]:
         """(N,) whether atoms lie in the region; all are fitted, so that none at its border lacks a neighbour."""
         areas = [inside(yx, area) for area in self.region] or [np.ones(len(yx), bool)]
         return np.asarray(np.any(areas, axis=0), np.bool_)
 
-    def _joint(self, pixels: npt.NDArray[np.generic], yx: Array) -> Job[tuple[Array, pd.DataFrame]]:
-        """Places and columns of the atoms of one frame."""
-        fit = yield from fit_columns(pixels, yx, width=self.width)
+    def _joint(
+        self, pixels: npt.NDArray[np.generic], yx: Array, masked: npt.NDArray[np.bool_]
+    ) -> Job[tuple[Array, pd.DataFrame]]:
+        """Positions and columns of the atoms of one frame; masked and saturated pixels tell nothing."""
+        dark = first_look(scaled_frame(pixels, masked)[0], yx, self.width)[2]
+        unknown = masked | saturated(pixels, masked, dark=dark)
+        fit = yield from fit_columns(pixels, yx, width=self.width, unknown=unknown)
         columns = fit.columns
         table = {
             "intensity": 2 * np.pi * columns.sigma**2 * columns.height,
@@ -153,11 +180,12 @@ class RefineAtoms(Step):
             table |= {"sigma_long_px": fit.axes[:, 0], "sigma_short_px": fit.axes[:, 1], "axis_angle_rad": fit.angle}
         return columns.yx, pd.DataFrame(table)
 
-    def _quadratic(self, pixels: npt.NDArray[np.generic], yx: Array) -> Job[tuple[Array, pd.DataFrame]]:
+    def _quadratic(
+        self, pixels: npt.NDArray[np.generic], yx: Array, masked: npt.NDArray[np.bool_]
+    ) -> Job[tuple[Array, pd.DataFrame]]:
         """The same, from the tops of the smoothed image."""
         yield Progress(0.0, f"Refining {len(yx)} atoms")
-        level, unit = float(pixels[::2, ::2].mean()), float(pixels[::2, ::2].std()) or 1.0
-        scaled = ((pixels.astype(np.float64) - level) / unit).astype(np.float32)
+        scaled, level, unit = scaled_frame(pixels, masked)
         distance, width, dark = first_look(scaled, yx, self.width)
         found = tops(scaled, yx, width=width, dark=dark, reach=distance / 2)
         table = {
@@ -171,22 +199,51 @@ class RefineAtoms(Step):
         }
         return found.yx, pd.DataFrame(table)
 
-    def _kept(self, atoms: Atoms) -> npt.NDArray[np.bool_]:
-        """(N,) whether an atom is strong enough and the strongest around; atoms that were not measured are kept."""
-        intensity = np.abs(atoms.features["intensity"].to_numpy(float))
-        keep: npt.NDArray[np.bool_] = np.ones(len(atoms), bool)
-        keep &= ~(atoms.relative_intensity() < self.weakest)
-        if self.significance and {"probability", "amplitude_std"} <= set(atoms.features):
-            unsure = atoms.features["probability"].to_numpy(float) < SURE
-            height, std = (np.abs(atoms.features[name].to_numpy(float)) for name in ("amplitude", "amplitude_std"))
-            needed = self.significance * np.where(atoms.features["probability"].to_numpy(float) < DOUBTED, 2, 1)
-            keep &= ~(unsure & ~(height > needed * std))
-        if self.closest and len(atoms) > 1:
-            far = 2 * np.ptp(atoms.yx, axis=0).max() + self.closest + 1
-            places = np.column_stack([atoms.yx, atoms.frame * far])
-            pairs = cKDTree(places).query_pairs(self.closest, output_type="ndarray")
-            keep &= strongest(np.nan_to_num(intensity), pairs)
-        return keep
+    def _masked(self, atoms: Atoms, image: Image) -> npt.NDArray[np.bool_]:
+        """(N,) whether atoms stand on pixels without a meaning."""
+        on = np.zeros(len(atoms), bool)
+        for frame in np.unique(atoms.frame):
+            rows = np.flatnonzero((atoms.frame == frame) & in_image(atoms.yx, image))
+            on[rows] = image.masked(int(frame))[tuple(np.rint(atoms.yx[rows]).astype(int).T)]
+        return on
+
+    def _doubtful(self, atoms: Atoms) -> npt.NDArray[np.bool_]:
+        """(N,) whether the network was not sure of an atom and the image does not show it clearly either."""
+        if not self.significance or not {"probability", "amplitude_std"} <= set(atoms.features):
+            return np.zeros(len(atoms), bool)
+        probability = atoms.features["probability"].to_numpy(float)
+        height, std = (np.abs(atoms.features[name].to_numpy(float)) for name in ("amplitude", "amplitude_std"))
+        needed = self.significance * np.where(probability < DOUBTED, 2, 1)
+        return np.asarray((probability < SURE) & ~(height > needed * std), np.bool_)
+
+    def _doubled(self, atoms: Atoms, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """(N,) whether a stronger one of the atoms kept is upon an atom."""
+        rows = np.flatnonzero(kept)
+        closest = self.closest
+        if closest is None and len(rows):
+            closest = UPON * float(np.nanmedian(atoms.features["sigma_px"].to_numpy(float)))
+        out = np.zeros(len(atoms), bool)
+        if closest and len(rows) > 1:
+            far = 2 * np.ptp(atoms.yx, axis=0).max() + closest + 1
+            places = np.column_stack([atoms.yx, atoms.frame * far])[rows]
+            intensity = np.nan_to_num(np.abs(atoms.features["intensity"].to_numpy(float)[rows]))
+            out[rows] = ~strongest(intensity, cKDTree(places).query_pairs(closest, output_type="ndarray"))
+        return out
+
+
+def counted(why: npt.NDArray[np.str_]) -> str:
+    """How many atoms were left out for which reason, in words: doubtful: 120, doubled: 22."""
+    counts = ((reason, int((why == reason).sum())) for reason in REASONS)
+    return ", ".join(f"{reason}: {count:,}" for reason, count in counts if count)
+
+
+def scaled_frame(
+    pixels: npt.NDArray[np.generic], masked: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.float32], float, float]:
+    """Pixels of mean 0 and standard deviation 1 without gaps, with the mean and the standard deviation they had."""
+    values = filled(pixels.astype(np.float64), masked)
+    level, unit = float(values[::2, ::2].mean()), float(values[::2, ::2].std()) or 1.0
+    return ((values - level) / unit).astype(np.float32), level, unit
 
 
 def by_hand(atoms: Atoms) -> npt.NDArray[np.bool_]:
