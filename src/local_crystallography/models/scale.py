@@ -28,6 +28,8 @@ NEARLY = 0.85
 """Share of the highest confidence from which a finer scale is taken: at coarser ones neighbours merge."""
 PROMISING = 0.4
 """Share of the highest confidence at which another scale is still weighed."""
+WEIGHED = 1.7
+"""Width, in pixels, to which a part is scaled to be weighed: so noise counts alike at all scales."""
 BLUR = 3.0
 """Standard deviation of the blur that is taken for background, in widths."""
 IRREGULAR, REGULAR = 0.1, 0.25
@@ -42,8 +44,6 @@ BRIGHT = 1.1
 """How much better dark columns have to score: bright ones are the usual case."""
 ALIKE = 0.22
 """Difference of the logarithms of two widths under which the network cannot tell which of the two is meant."""
-SIMPLE = 0.25
-"""Power of the number of columns by which an answer with more of them is held less likely."""
 PEAK = 0.2
 """Lowest probability that counts as a column."""
 FEWEST = 4
@@ -88,13 +88,13 @@ class Candidate:
     @property
     def score(self) -> float:
         """What candidates of different widths are ordered by."""
-        regular = IRREGULAR + min(self.repetition / REGULAR, 1)
+        regular = IRREGULAR * self.confidence + min(self.repetition / REGULAR, 1)
         return self.explained**2 * self.confidence * regular * (BRIGHT if self.bright else 1)
 
     @property
     def fit(self) -> float:
         """What candidates of one width and different polarity are ordered by: many patterns are alike inverted."""
-        return self.explained**2 * (self.part.size / len(self.yx)) ** SIMPLE * (BRIGHT if self.bright else 1)
+        return self.explained**2 * (BRIGHT if self.bright else 1)
 
     @property
     def words(self) -> str:
@@ -174,14 +174,15 @@ def weighed_at(
     sigma, place = start, part_of(frame, PART * start, start)
     part, best = frame[place], None
     for _ in range(fits):
-        step = max(1, int(sigma / 1.6))
-        binned = block_reduce(part, (step, step), np.mean)[: part.shape[0] // step, : part.shape[1] // step]
-        yx, chance = peaks(segmenter, sign * binned, sigma / step)
-        evidence = weigh(sign * binned, yx, sigma / step, BLUR * sigma / step) if len(yx) >= FEWEST else None
+        shape = tuple(max(24, round(side * WEIGHED / sigma)) for side in part.shape)
+        scaled, zoom = resized(part[None, None], shape)[0, 0], shape[0] / part.shape[0]
+        yx, chance = peaks(segmenter, sign * part, sigma)
+        yx = (yx + 0.5) * zoom - 0.5
+        evidence = weigh(sign * scaled, yx, sigma * zoom, BLUR * sigma * zoom) if len(yx) >= FEWEST else None
         if evidence is None or (best is not None and evidence.explained <= best[3]):
             break
-        before, sigma = sigma, evidence.sigma * step
-        yx = evidence.yx * step + (step - 1) / 2
+        before, sigma = sigma, evidence.sigma / zoom
+        yx = (evidence.yx + 0.5) / zoom - 0.5
         corner = (int(place[0].start), int(place[1].start))
         best = sigma, sign > 0, confidence(chance), evidence.explained, repetition(yx), number, corner, part, yx
         if abs(np.log(sigma / before)) < 0.08:

@@ -137,7 +137,7 @@ def _fit(values: Array, yx: Array, width: float, unknown: Mask) -> Job[Fit]:
         if system is None or turn < FRESH or last > 1:
             system = assemble(scene, weight, partners, coupled=turn > 0)
         step, bend = _step(scene, leash, system, weight * (scaled - expected), free=turn > 0)
-        scene, leash = leash.follow(scene, step, bend, learn=turn > 1)
+        scene, leash = leash.follow(scene, step, bend, learn=turn > 1, known=system.own[:, WIDTH, WIDTH])
         last = float(np.sqrt(np.mean(step[:, [Y, X]] ** 2 * system.own[:, [Y, X], [Y, X]]))) if turn else np.inf
         stop = yield Progress((turn + 1) / (ROUNDS + 1), f"Fitting {len(yx)} atoms, round {turn + 1}")
         if stop or last < STILL:
@@ -204,8 +204,11 @@ class Leash:
         """The leash after a step that went wrong."""
         return replace(self, damping=max(10 * self.damping, 1.0))
 
-    def follow(self, scene: Scene, step: Array, bend: Array, *, learn: bool) -> tuple[Scene, Leash]:
-        """The scene after a step, and the leash after what it shows."""
+    def follow(self, scene: Scene, step: Array, bend: Array, *, learn: bool, known: Array) -> tuple[Scene, Leash]:
+        """The scene after a step, and the leash after what it shows; `known` (N,) is the information on each width.
+
+        What noise alone makes widths vary by is no spread of theirs, or weak columns would be fitted to noise.
+        """
         old = scene.columns
         limit = FURTHEST * old.sigma[:, None]
         yx = old.yx + np.clip(step[:, [Y, X]], -limit, limit)
@@ -217,9 +220,13 @@ class Leash:
         heights = of_one_sign(heights, np.sign(np.median(old.height)), 0.01 * np.median(np.abs(heights)))
         columns = Columns(np.where((ran | gone)[:, None], self.start, yx), heights, sigma)
         strong = np.abs(columns.height) >= 0.4 * np.quantile(np.abs(columns.height), 0.9)
-        widths = np.log(sigma[strong & ~ran]) if (strong & ~ran).any() else np.array([self.width])
+        rows = np.flatnonzero(strong & ~ran)
+        widths = np.log(sigma[rows]) if len(rows) else np.array([self.width])
         middle = float(np.median(widths))
-        spread = float(np.clip(1.48 * np.median(np.abs(widths - middle)), 0.03, 0.3))
+        # a width that is held to the shared one varies less by noise than one that is free
+        noise = known[rows] / (known[rows] + self.spread**-2.0) ** 2 if len(rows) else np.zeros(1)
+        varies = (1.48 * np.median(np.abs(widths - middle))) ** 2 - float(np.median(noise))
+        spread = float(np.clip(np.sqrt(max(varies, 0)), 0.03, 0.3))
         leash = replace(self, ran=ran, damping=0.3 * self.damping)
         leash = replace(leash, width=middle, spread=spread) if learn else leash
         return replace(scene, columns=columns, surface=scene.surface.moved(bend)), leash
@@ -307,7 +314,8 @@ def _pictures(pixels: Pixels, yx: Array, distance: float) -> Pixels:
 def _contrast(pictures: Pixels) -> Pixels:
     """(N,) the middle of each picture over the mean of it."""
     half = pictures.shape[1] // 2
-    middle = pictures[:, half - 1 : half + 2, half - 1 : half + 2]
+    core = max(1, round(0.3 * half))  # of single pixels the noise would be picked
+    middle = pictures[:, half - core : half + core + 1, half - core : half + core + 1]
     contrast: Pixels = middle.mean(axis=(1, 2)) - pictures.mean(axis=(1, 2))
     return contrast
 

@@ -17,7 +17,9 @@ from local_crystallography.data.image import Image
 from local_crystallography.data.mask import filled, saturated
 from local_crystallography.data.progress import Job, Progress, finish
 from local_crystallography.explore.hit_test import inside
+from local_crystallography.positions.evidence import repetition
 from local_crystallography.positions.joint import first_look, fit_columns
+from local_crystallography.positions.plausibility import CHANCE, on_maxima
 from local_crystallography.positions.quadratic import tops
 from local_crystallography.steps.base import Step
 
@@ -27,12 +29,14 @@ Region = tuple[tuple[tuple[float, float], ...], ...]
 
 SURE = 0.98
 """Probability from which an atom is kept however weak; so are those put there by hand, which have none."""
+ALONE, FEW = 1.8, 12
+"""Times the significance it takes where no lattice speaks for an atom, and atoms under which there is none."""
 UPON = 1.2
 """Distance in widths under which two atoms are one: their column is cut off at the top, or wide."""
 REASONS = ("doubtful", "doubled", "masked", "outside", "weak")
 """Why atoms are left out."""
-DOUBTED = 0.5
-"""Probability under which it takes twice the significance to keep an atom."""
+DOUBTED, MORE = 0.5, 1.4
+"""Probability under which it takes so many times the significance to keep an atom."""
 
 
 class RefineAtoms(Step):
@@ -53,11 +57,11 @@ class RefineAtoms(Step):
         description="Standard deviation of an atom in pixels to begin with; automatic: found in the image.",
     )
     significance: float = Field(
-        4.5,
+        2.5,
         ge=0,
         le=100,
-        description="Least height over its standard deviation that keeps an atom of which the probability map was not "
-        "sure; 0: all.",
+        description="Minimum signal-to-noise ratio for an atom of which the probability map was not sure to be kept; it "
+        "also has to be on a maximum of the image, or one of a pair. 0: all are kept.",
     )
     axes: bool = Field(False, description="Also measure how long, how narrow and how turned every atom is.")
     closest: float | None = Field(
@@ -141,7 +145,7 @@ class RefineAtoms(Step):
         for reason, out in (
             ("outside", (seen & ~in_image(atoms.yx, image)) | ~within),  # of those that moved out only a rim is seen
             ("masked", self._masked(atoms, image)),
-            ("doubtful", self._doubtful(atoms)),
+            ("doubtful", self._doubtful(atoms, image)),
             ("weak", atoms.relative_intensity() < self.weakest),
         ):
             why[(why == "") & out & ~(by_hand(atoms) & within)] = reason
@@ -207,14 +211,26 @@ class RefineAtoms(Step):
             on[rows] = image.masked(int(frame))[tuple(np.rint(atoms.yx[rows]).astype(int).T)]
         return on
 
-    def _doubtful(self, atoms: Atoms) -> npt.NDArray[np.bool_]:
+    def _doubtful(self, atoms: Atoms, image: Image) -> npt.NDArray[np.bool_]:
         """(N,) whether the network was not sure of an atom and the image does not show it clearly either."""
         if not self.significance or not {"probability", "amplitude_std"} <= set(atoms.features):
             return np.zeros(len(atoms), bool)
         probability = atoms.features["probability"].to_numpy(float)
         height, std = (np.abs(atoms.features[name].to_numpy(float)) for name in ("amplitude", "amplitude_std"))
-        needed = self.significance * np.where(probability < DOUBTED, 2, 1)
-        return np.asarray((probability < SURE) & ~(height > needed * std), np.bool_)
+        needed = self.significance * np.where(probability < DOUBTED, MORE, 1)
+        likely = probability >= DOUBTED
+        if likely.sum() < FEW or repetition(atoms.yx[likely & (atoms.frame == atoms.frame[likely][0])]) < 2 * CHANCE:
+            needed = ALONE * needed
+        unsure = probability < SURE
+        out = unsure & ~(height > needed * std)
+        for frame in np.unique(atoms.frame[unsure & ~out]):
+            rows = np.flatnonzero((atoms.frame == frame) & in_image(atoms.yx, image))
+            signed = atoms.features["amplitude"].to_numpy(float)[rows]
+            shown = on_maxima(
+                image.frame(int(frame)), atoms.yx[rows], signed, float(np.nanmedian(atoms.features["sigma_px"]))
+            )
+            out[rows] |= unsure[rows] & ~shown
+        return np.asarray(out, np.bool_)
 
     def _doubled(self, atoms: Atoms, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """(N,) whether a stronger one of the atoms kept is upon an atom."""

@@ -1,0 +1,115 @@
+"""Whether atoms that were found can be those of the image: complete, on its maxima, regular or clear of the noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from local_crystallography.positions import Array, Mask, Pixels
+from local_crystallography.positions.evidence import repetition
+
+ALIKE = 0.8
+"""Response of a maximum, over the usual one at atoms, from which it looks like an atom."""
+NEAR = 1.3
+"""Distance in widths within which an atom and a maximum are the same."""
+SMOOTH, PAIR = 0.6, 2.4
+"""Standard deviation of the Gaussian an image is smoothed by to find its maxima, and largest distance of a pair; in
+widths."""
+MISSED, OFF = 0.4, 0.3
+"""Shares of maxima without an atom, and of atoms without a maximum, that are not to be believed."""
+CHANCE, CLEAR = 0.08, 6.0
+"""Repetition that chance may give, and signal-to-noise ratio from which atoms need no lattice."""
+WIDER = 0.55, 1.45
+"""Width that was fitted over the one that was looked for, below and above which the two are of different things."""
+FEWEST = 5
+LARGEST = 1500
+"""Side of the part of a frame that is looked at, px of columns 2 px wide."""
+
+
+@dataclass(frozen=True)
+class Plausibility:
+    """How well atoms and image agree.
+
+    Parameters
+    ----------
+    count
+        Number of atoms.
+    missed
+        Share of the maxima that look like the atoms but have none.
+    off
+        Share of the atoms that are on no maximum.
+    repetition
+        0 to 1, how much of them one vector carries onto others; NaN for few.
+    snr
+        Median height over its standard deviation; NaN where not known.
+    wider
+        Width that was fitted over the one that was looked for; NaN where not known.
+    """
+
+    count: int
+    missed: float
+    off: float
+    repetition: float
+    snr: float
+    wider: float
+
+    @property
+    def doubt(self) -> str:
+        """What is wrong, in words; "" where nothing speaks against the atoms."""
+        if self.count < FEWEST:
+            return f"only {self.count} atoms were found"
+        if self.missed > MISSED:
+            return f"{self.missed:.0%} of the maxima that look like these atoms have none"
+        if self.off > OFF:
+            return f"{self.off:.0%} of the atoms are on no maximum of the image"
+        if not (np.isnan(self.wider) or WIDER[0] < self.wider < WIDER[1]):
+            return f"the columns fitted are {self.wider:.1f} times as wide as those that were looked for"
+        if self.repetition < CHANCE and not self.snr > CLEAR:
+            return "the atoms are no more regular than chance, and hardly clear of the noise"
+        return ""
+
+
+def on_maxima(frame: Pixels, yx: Array, height: Array, width: float) -> Mask:
+    """(N,) whether atoms at (N, 2) are on maxima of a frame (h, w), minima for heights (N,) below 0, or one of a pair.
+
+    The two of a dumbbell may have one maximum between them; what lies between several columns is no pair.
+    """
+    sign = -1 if np.nanmedian(height) < 0 else 1
+    smooth = ndimage.gaussian_filter(sign * frame, max(SMOOTH * width, 0.7))
+    maxima = np.argwhere(smooth == ndimage.maximum_filter(smooth, 3))
+    on = cKDTree(maxima).query(yx)[0] <= NEAR * width
+    pairs = cKDTree(yx).query_pairs(PAIR * width, output_type="ndarray")
+    ratio = height[pairs[:, 0]] / np.where(height[pairs[:, 1]] == 0, np.nan, height[pairs[:, 1]])
+    single = np.bincount(pairs.ravel(), minlength=len(yx)) == 1
+    alike = (ratio > 0.6) & (ratio < 1 / 0.6) & single[pairs].all(axis=1)
+    on[pairs[alike].ravel()] = True
+    return np.asarray(on, np.bool_)
+
+
+def judge(
+    frame: Pixels, masked: Mask, yx: Array, *, sigma: float, dark: bool, snr: float = np.nan, wider: float = np.nan
+) -> Plausibility:
+    """How plausible atoms at (N, 2) are in a frame (h, w) without gaps, for columns of standard deviation `sigma` px."""
+    step = max(1, int(sigma / 2))
+    h, w = (min(n, LARGEST * step) // step * step for n in frame.shape)
+    top, left = ((n - part) // 2 for n, part in zip(frame.shape, (h, w), strict=True))
+    blocks = frame[top : top + h, left : left + w].reshape(h // step, step, w // step, step).mean(axis=(1, 3))
+    hidden = masked[top : top + h, left : left + w].reshape(h // step, step, w // step, step).any(axis=(1, 3))
+    at, width = (yx - (top, left) + 0.5) / step - 0.5, sigma / step
+    rim = 2 * width
+    response = (1 if dark else -1) * ndimage.gaussian_laplace(blocks, 0.8 * width)
+    maxima = np.argwhere((response == ndimage.maximum_filter(response, 3)) & (response > 0))
+    inner = ((maxima > rim) & (maxima < np.array(blocks.shape) - 1 - rim)).all(axis=1)
+    maxima = maxima[inner & ~ndimage.binary_dilation(hidden, iterations=max(1, int(rim)))[tuple(maxima.T)]]
+    inside = ((at > rim) & (at < np.array(blocks.shape) - 1 - rim)).all(axis=1)
+    if inside.sum() < FEWEST or not len(maxima):
+        return Plausibility(int(inside.sum()), np.nan, np.nan, np.nan, snr, wider)
+    at = at[inside]
+    usual = float(np.median(response[tuple(np.rint(at).astype(int).T)]))
+    like = maxima[response[tuple(maxima.T)] > ALIKE * max(usual, 0)]
+    missed = float((cKDTree(at).query(like)[0] > NEAR * width).mean()) if len(like) else 0.0
+    off = float((cKDTree(maxima).query(at)[0] > NEAR * width).mean())
+    return Plausibility(len(yx), missed, off, repetition(at), snr, wider)
