@@ -23,6 +23,8 @@ from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.recipe import Recipe, stale_after
 from local_crystallography.steps.base import Step, words
 from local_crystallography.steps.paint_map import PaintMap, own_columns
+from local_crystallography.steps.refine_atoms import RefineAtoms
+from local_crystallography.steps.segment import Segment
 
 if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
@@ -59,6 +61,10 @@ class Analysis:
         Time each step took.
     styles
         Names and colours of classes.
+    left_out
+        The atoms that Refine atoms left out, with the reason in a column `left_out`; None where it has not been run.
+    doubt
+        Why the atoms should not be trusted and what to do, a sentence; "" where nothing speaks against them.
     """
 
     changed = Signal(str)
@@ -71,6 +77,8 @@ class Analysis:
         self.asked: dict[str, Step] = {}
         self.seconds: dict[str, float] = {}
         self.styles = ClassStyles()
+        self.left_out: Atoms | None = None
+        self.doubt = ""
         if image is not None:
             self.image = image
 
@@ -141,6 +149,8 @@ class Analysis:
             result = self._columns.continued(resolved, result, self._results["atoms"])
             self._columns.keep(step, inputs[step.needs.index("atoms")], result)
         self._assign(step.makes, result, step.replaces())
+        if isinstance(step, RefineAtoms):
+            self._judge(step, result)
         self.used[step.name()] = resolved
         self.asked.pop(step.name(), None)
         if not (early or late):  # a job stopped early is kept, but is not what was asked for
@@ -162,8 +172,19 @@ class Analysis:
             if self.is_current(step):
                 continue
             stop = yield from part(self.apply(step), title(step), number, len(wanted))
-            if stop:
+            if stop or self.stops_after(step):
                 return
+
+    def stops_after(self, step: Step) -> bool:
+        """Whether a run is not to go on after a step, since what it found should not be trusted."""
+        return isinstance(step, RefineAtoms) and step.when_doubtful == "stop" and bool(self.doubt)
+
+    def _judge(self, step: RefineAtoms, refined: Atoms) -> None:
+        """Keep what the step left out, and whether its result can be."""
+        segment = self.used.get("segment")
+        sigma = segment.sigma if isinstance(segment, Segment) else None
+        self.left_out = refined.left_out
+        self.doubt = "" if self.image is None else step.doubt(refined, self.image, sigma)
 
     def add_maps(self, maps: dict[str, npt.NDArray[np.float32]], asked: PaintMap, resolved: PaintMap) -> None:
         """Take maps of columns of one's own beside those there are, which together are what was asked for."""
@@ -179,6 +200,8 @@ class Analysis:
     def _assign(self, name: str, value: Any, replaced: set[str]) -> None:
         """Keep a result and clear what was made of that which it replaces."""
         before: Atoms | None = self._results["atoms"]
+        if replaced & {"image", "probability", "atoms"}:
+            self.left_out, self.doubt = None, ""
         if name == "image":
             self._columns.forget()
         else:

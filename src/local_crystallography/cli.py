@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -70,6 +71,11 @@ class Run(Recipe):
     image: CliPositionalArg[Path] = Field(description="Image file: a microscope format, TIFF, PNG, JPEG or NumPy.")
     recipe: Path | None = Field(None, description="Recipe in TOML, such as recipe.toml of an earlier result.")
     out: Path = Field(description="Folder for the results; one with earlier results is brought up to date.")
+    mask: Path | None = Field(
+        None,
+        description="Image of the same size, not 0 on pixels to leave out; automatic: padding, bars, clipped and broken "
+        "pixels are found.",
+    )
 
 
 class CommandLine(BaseSettings):
@@ -124,7 +130,10 @@ BESIDE: dict[type, Callable[[Any], int]] = {
 
 @first_process_speaks()
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return the exit code: 0, 2 for input that cannot be used, 130 after Ctrl-C."""
+    """Run a command and return the exit code.
+
+    0; 2 for input that cannot be used; 3 for atoms that should not be trusted; 130 after Ctrl-C.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["--version"]:
         say(f"{PROGRAM} {local_crystallography.__version__}")
@@ -168,7 +177,10 @@ def run(command: Run) -> int:
     from local_crystallography.io.read import read_image
 
     recipe = Recipe() if command.recipe is None else Recipe.from_toml(command.recipe)
-    return analyse(read_image(command.image), overridden(recipe, command), command.out)[1]
+    image = read_image(command.image)
+    if command.mask is not None:
+        image = replace(image, mask=read_image(command.mask).read(0) != 0)
+    return analyse(image, overridden(recipe, command), command.out)[1]
 
 
 def overridden(recipe: Recipe, given: Recipe) -> Recipe:

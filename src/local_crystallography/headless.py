@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from local_crystallography.console import is_first_process, progress_bar, stop_on_interrupt, together
 from local_crystallography.data.progress import finish
 from local_crystallography.recipe import Recipe
+from local_crystallography.steps.refine_atoms import counted
+from local_crystallography.steps.segment import Segment
 
 if TYPE_CHECKING:
+    from local_crystallography.models.scale import Candidate
     from local_crystallography.analysis import Analysis
     from local_crystallography.data.image import Image
 
 logger = logging.getLogger("local_crystallography.cli")
 
-STOPPED = 130
-"""Exit code after Ctrl-C, as shells give it."""
+STOPPED, DOUBTFUL = 130, 3
+"""Exit codes after Ctrl-C, as shells give it, and for atoms that should not be trusted."""
 
 
 def analyse(image: Image, recipe: Recipe, out: Path) -> tuple[Analysis, int]:
@@ -35,20 +39,23 @@ def analyse(image: Image, recipe: Recipe, out: Path) -> tuple[Analysis, int]:
     try:
         with progress_bar() as report, stop_on_interrupt() as stopped:
             finish(analysis.run(recipe), lambda progress: report(progress) or together(stopped()))
-            code = STOPPED if together(stopped()) else 0
+            code = STOPPED if together(stopped()) else DOUBTFUL if analysis.doubt else 0
     finally:
-        if is_first_process() and (code == 0 or not earlier):
+        if is_first_process() and (code in (0, DOUBTFUL) or not earlier):
             analysis.save(out)
     if code == STOPPED:
         kept = f"the earlier results in {out} stay" if earlier else "what was done by then is saved"
         logger.warning("Stopped; %s.", kept)
-    if code == 0 or not earlier:
+    if code in (0, DOUBTFUL) or not earlier:
         summarise(analysis, out)
     return analysis, code
 
 
 def summarise(analysis: Analysis, out: Path) -> None:
     """What was found, what to know about it and where it is."""
+    segment = analysis.used.get("segment")
+    if isinstance(segment, Segment) and analysis.image is not None and analysis.asked.get("segment") is not None:
+        say(told(cast("Segment", analysis.asked["segment"]).candidates(analysis.image), segment))
     for training, vae in (("Train VAE", analysis.vae), ("Train cVAE", analysis.cvae)):
         for remark in [] if vae is None else vae.remarks:
             logger.warning("%s: %s", training, remark)
@@ -58,7 +65,22 @@ def summarise(analysis: Analysis, out: Path) -> None:
             labels = analysis.atoms.features["label"]
             counts += f" in {labels[labels >= 0].nunique()} classes"
         say(f"Found {counts}.")
+    if analysis.left_out is not None and len(analysis.left_out):
+        why = counted(analysis.left_out.features["left_out"].to_numpy(str))
+        say(f"Refine atoms left out {len(analysis.left_out):,} ({why}).")
+    if analysis.doubt:
+        logger.warning("%s", analysis.doubt)
     say(f"Results are in {out}; open {out / 'report.html'} in a browser.")
+
+
+def told(candidates: Sequence[Candidate], used: Segment) -> str:
+    """What the columns were taken for, how sure that is, and what else they might be."""
+    line = f"Segment looked for {used.scale}"
+    if len(candidates) > 1:
+        clear = 1 - candidates[1].score / max(candidates[0].score, 1e-9)
+        sure = "clearly" if clear > 0.5 else "fairly clearly" if clear > 0.2 else "not clearly"
+        line += f"; next best, {sure} behind: {candidates[1].words}"
+    return line + "."
 
 
 def say(line: str) -> None:

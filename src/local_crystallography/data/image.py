@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.mask import filled, find_mask
 
+T = TypeVar("T")
 FEWEST = 256
 """Fewest pixels with a meaning, those of an image of 16 x 16."""
 
@@ -47,7 +49,7 @@ class Image:
     name: str = "image"
     metadata: dict[str, Any] = field(default_factory=dict)
     mask: npt.NDArray[np.bool_] | None = field(default=None, compare=False)
-    _masks: dict[int, npt.NDArray[np.bool_]] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _memory: dict[Hashable, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
     _mean: float = field(init=False, repr=False, compare=False, default=0.0)
     _std: float = field(init=False, repr=False, compare=False, default=1.0)
 
@@ -120,13 +122,20 @@ class Image:
 
     def masked(self, number: int) -> npt.NDArray[np.bool_]:
         """(H, W) True where pixels of a frame have no meaning: as given, or found, and where they are no numbers."""
-        if number not in self._masks:
-            frame = self.read(number)
-            found = find_mask(frame) if self.mask is None else self.mask | ~np.isfinite(frame)
-            if self.data.ndim == 3:
-                return found  # a long stack would hold a mask a frame
-            self._masks[number] = found
-        return self._masks[number]
+        if self.data.ndim == 3:
+            return self._mask_of(number)  # a long stack would hold a mask a frame
+        return self.remembered("mask", lambda: self._mask_of(number))
+
+    def _mask_of(self, number: int) -> npt.NDArray[np.bool_]:
+        frame = self.read(number)
+        return find_mask(frame) if self.mask is None else self.mask | ~np.isfinite(frame)
+
+    def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, computed once: of an image that does not change it is always the same."""
+        if key not in self._memory:
+            self._memory[key] = make()
+        found: T = self._memory[key]
+        return found
 
     def frame(self, number: int) -> npt.NDArray[np.float32]:
         """(H, W) float32 of one frame, the whole stack scaled to mean 0 and standard deviation 1.

@@ -73,6 +73,8 @@ class Provenance(BaseModel):
     """Names of the classes of atoms in `probability_classes.tif`."""
     styles: dict[str, JsonValue] = {}
     """Names and colours of classes that were given by hand, by column."""
+    doubt: str = ""
+    """Why the atoms should not be trusted, if so."""
 
 
 def provenance_of(analysis: Analysis, image: Image) -> Provenance:
@@ -97,6 +99,7 @@ def provenance_of(analysis: Analysis, image: Image) -> Provenance:
         maps=list(analysis.maps or {}),
         classes=() if analysis.probability is None else analysis.probability.classes,
         styles=analysis.styles.to_dict(),
+        doubt=analysis.doubt,
     )
 
 

@@ -65,7 +65,8 @@ def _header(analysis: Analysis, image: Image, provenance: Provenance) -> str:
     facts["Saved"] = provenance.date[:16].replace("T", " ")
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
     title = f"<p>Local Crystallography</p><h1>{escape(image.name)}</h1>"
-    return f'<header>{title}<dl class="facts">{items}</dl></header>'
+    doubt = f'<p class="note">⚠ {escape(analysis.doubt)}</p>' if analysis.doubt else ""
+    return f'<header>{title}<dl class="facts">{items}</dl>{doubt}</header>'
 
 
 def _atoms(analysis: Analysis, image: Image) -> str:
@@ -78,7 +79,7 @@ def _atoms(analysis: Analysis, image: Image) -> str:
         legend = (
             "" if labels is None else " &ensp;".join(swatch(analysis.styles, k) for k in np.unique(labels[labels >= 0]))
         )
-        colour = "" if labels is None else f", coloured by class: {legend} (grey: too near an edge)"
+        colour = "" if labels is None else f", coloured by class: {legend} (grey: without a sub-image)"
         figures.append(
             figure(image_figure(image, analysis.atoms, analysis.styles), f"Atoms found{colour}.", "Image with atoms")
         )

@@ -37,11 +37,15 @@ if TYPE_CHECKING:
 
 NETWORKS = {"vae": "model.safetensors", "cvae": "cvae.safetensors"}
 """The file of each network, by its name among the results."""
+MASK, LEFT_OUT = "mask.tif", "left_out.csv"
+"""The mask where it was given by hand, and the atoms that Refine atoms left out."""
 FILES = (
     "image.tif",
     "atoms.csv",
     VALUES,
     "labels.tif",
+    MASK,
+    LEFT_OUT,
     *NETWORKS.values(),
     "recipe.toml",
     "report.html",
@@ -110,6 +114,9 @@ def restore(analysis: Analysis, folder: Path) -> Analysis:
     analysis.restore_results(results, asked_for, steps, provenance.columns)
     analysis.seconds = dict(provenance.seconds)
     analysis.styles.take(provenance.styles)
+    if (folder / LEFT_OUT).exists():
+        analysis.left_out = _read_atoms(folder / LEFT_OUT, provenance)
+    analysis.doubt = provenance.doubt
     return analysis
 
 
@@ -159,6 +166,10 @@ def _write(analysis: Analysis, image: Image, folder: Path) -> None:
         write_probability(folder, analysis.probability, image.pixel_size)
     if analysis.atoms is not None:
         analysis.atoms.to_frame().to_csv(folder / "atoms.csv", index=False, lineterminator="\n")
+    if analysis.left_out is not None:
+        analysis.left_out.to_frame().to_csv(folder / LEFT_OUT, index=False, lineterminator="\n")
+    if image.mask is not None:
+        write_tiff(folder / MASK, image.mask.astype(np.uint8), image.pixel_size)
     for name, file in NETWORKS.items():
         if (vae := getattr(analysis, name)) is not None:
             _write_vae(vae, folder / file)
@@ -212,7 +223,9 @@ def _read(folder: Path, provenance: Provenance) -> dict[str, Any]:
 def _read_image(path: Path, provenance: Provenance) -> Image:
     record = provenance.image
     data = _read_array(path, record.shape)
-    image = Image(data, record.pixel_size, record.name, dict(record.metadata))
+    mask = path.with_name(MASK)
+    given = _read_array(mask, record.shape[-2:]) != 0 if mask.exists() else None
+    image = Image(data, record.pixel_size, record.name, dict(record.metadata), given)
     if pixels_sha256(image) != record.sha256:
         raise InputError(
             f"{path} is not the image that was analysed (its pixels differ), that of {PROVENANCE} was "

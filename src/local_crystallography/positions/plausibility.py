@@ -8,6 +8,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.image import Image
 from local_crystallography.positions import Array, Mask, Pixels
 from local_crystallography.positions.evidence import repetition
 
@@ -25,6 +27,8 @@ CHANCE, CLEAR = 0.08, 6.0
 WIDER = 0.55, 1.45
 """Width that was fitted over the one that was looked for, below and above which the two are of different things."""
 FEWEST = 5
+FRAMES = 5
+"""Most frames of a stack that are judged."""
 LARGEST = 1500
 """Side of the part of a frame that is looked at, px of columns 2 px wide."""
 
@@ -70,6 +74,28 @@ class Plausibility:
         if self.repetition < CHANCE and not self.snr > CLEAR:
             return "the atoms are no more regular than chance, and hardly clear of the noise"
         return ""
+
+
+def plausibility(atoms: Atoms, image: Image, sigma: float | None) -> list[Plausibility]:
+    """How plausible refined atoms are, in each of up to `FRAMES` frames that hold some, first those with fewest.
+
+    `sigma` is the standard deviation of the columns that were looked for, px; None: as they were fitted.
+    """
+    numbers, counts = np.unique(atoms.frame, return_counts=True)
+    judged = []
+    for number in numbers[np.argsort(counts, kind="stable")][:FRAMES].tolist():
+        some = atoms.features[atoms.frame == number]
+        fitted = float(np.nanmedian(some["sigma_px"])) if "sigma_px" in some else np.nan
+        snr, dark = np.nan, False
+        if {"amplitude", "amplitude_std"} <= set(some):
+            snr = float(np.nanmedian(np.abs(some["amplitude"] / some["amplitude_std"])))
+            dark = float(np.nanmedian(some["amplitude"])) < 0
+        width = sigma or fitted
+        if np.isfinite(width):
+            frame, masked = image.frame(number), image.masked(number)
+            yx = atoms.yx[atoms.frame == number]
+            judged.append(judge(frame, masked, yx, sigma=width, dark=dark, snr=snr, wider=fitted / width))
+    return judged
 
 
 def on_maxima(frame: Pixels, yx: Array, height: Array, width: float) -> Mask:

@@ -19,7 +19,7 @@ from local_crystallography.data.progress import Job, Progress, finish
 from local_crystallography.explore.hit_test import inside
 from local_crystallography.positions.evidence import repetition
 from local_crystallography.positions.joint import first_look, fit_columns
-from local_crystallography.positions.plausibility import CHANCE, on_maxima
+from local_crystallography.positions.plausibility import CHANCE, on_maxima, plausibility
 from local_crystallography.positions.quadratic import tops
 from local_crystallography.steps.base import Step
 
@@ -73,6 +73,10 @@ class RefineAtoms(Step):
     )
     weakest: float = Field(
         0.0, ge=0, le=1, description="Lowest intensity over that of the strong atoms that is kept; 0: all."
+    )
+    when_doubtful: Literal["stop", "continue"] = Field(
+        "stop",
+        description="Whether a run stops after this step where the atoms cannot be those of the image, or continues.",
     )
     region: Region = Field(
         (),
@@ -129,6 +133,19 @@ class RefineAtoms(Step):
         refined = Atoms(yx, atoms.features, atoms.pixel_size).join(table.index, table)
         why = self.reasons(refined, image, seen)
         return replace(refined[why == ""], left_out=refined[why != ""].with_features(left_out=why[why != ""]))
+
+    def doubt(self, atoms: Atoms, image: Image, sigma: float | None) -> str:
+        """Why the refined atoms are not to be believed and what to do, a sentence; "" where nothing speaks against them.
+
+        `sigma` is the width of the columns that Segment looked for, px, if it did.
+        """
+        doubts = [each.doubt for each in plausibility(atoms, image, sigma) if each.doubt]
+        if not doubts:
+            return ""
+        return (
+            f"These atoms should not be trusted: {doubts[0]}. Try another sigma or contrast in Segment, or mask what is "
+            "not specimen."
+        )
 
     def reasons(self, atoms: Atoms, image: Image, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.str_]:
         """(N,) why each atom is left out, one of `REASONS`, "" for those kept; raises where none is.

@@ -103,8 +103,12 @@ class Segment(Step):
         from local_crystallography.models.scale import choose_scale, frames_to_look_at
 
         bright = None if self.contrast is None else self.contrast == "bright"
-        frames = ((number, image.known_frame(number)) for number in frames_to_look_at(image.count))
-        return choose_scale(self.segmenter, frames, bright=bright, sigma=self.sigma)
+
+        def choose() -> list[Candidate]:
+            frames = ((number, image.known_frame(number)) for number in frames_to_look_at(image.count))
+            return choose_scale(self.segmenter, frames, bright=bright, sigma=self.sigma)
+
+        return image.remembered(("candidates", bright, self.sigma, self.network), choose)
 
     def taking(self, candidates: list[Candidate], image: Image) -> Segment:
         """The same step with the first of some candidates."""
