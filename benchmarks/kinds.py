@@ -431,11 +431,6 @@ def made(number: int) -> Made:
     return Made(shown, picture.yx[counts], optional, picture.sigma, bright, snr, kind, picture.covered)
 
 
-def doubts(image: Image, atoms: Atoms, step: Segment) -> str:
-    """What the program says against its own result. TO BE FILLED by local_crystallography.positions.plausibility."""
-    return ""
-
-
 def find(made: Made) -> tuple[Atoms, Segment, str]:
     """Atoms with the defaults, the step as it was resolved, and what was said."""
     image, step = Image(made.image, name=made.kind), Segment()
@@ -444,7 +439,7 @@ def find(made: Made) -> tuple[Atoms, Segment, str]:
         atoms = RefineAtoms()(FindAtoms()(step(image), image), image)
     except InputError as error:
         return Atoms.at(np.zeros((0, 2))), step, str(error)
-    return atoms, step, doubts(image, atoms, step)
+    return atoms, step, RefineAtoms().doubt(atoms, image, step.sigma)
 
 
 def match(made: Made, yx: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

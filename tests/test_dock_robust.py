@@ -46,7 +46,8 @@ def wait_for_end(dock, qtbot):
 
 
 def names(viewer):
-    return [layer.name for layer in viewer.layers]
+    """Of all layers but the one with the atoms left out, of which there may be none."""
+    return [layer.name for layer in viewer.layers if not layer.name.startswith("atoms left out")]
 
 
 def status(dock, name):

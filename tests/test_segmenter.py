@@ -174,4 +174,4 @@ def test_points_without_an_image_are_said(tmp_path, capsys):
 
 
 def test_the_network_has_as_many_channels_as_classes():
-    assert UNet(3)(torch.zeros(1, 2, 32, 48)).shape == (1, 3, 32, 48)
+    assert UNet(3)(torch.zeros(1, 3, 32, 48)).shape == (1, 3, 32, 48)

@@ -99,6 +99,9 @@ class Slow:
     def is_current(self, step):
         return False
 
+    def stops_after(self, step):
+        return False
+
     def apply(self, step):
         for i in range(1000):
             if (yield Progress(i / 1000)):
@@ -108,7 +111,7 @@ class Slow:
 
 
 def work_on(slow, steps=2):
-    around = Around(before=int, after=int, seen=len, file=lambda step: None)
+    around = Around(before=int, after=type, seen=len, file=lambda step: None)
     return lambda stop: run_steps(slow, (Segment(),) * steps, stop, around=around, again=True)
 
 

@@ -170,6 +170,8 @@ class Analysis:
         wanted = recipe.wanted(only, also)
         for number, step in enumerate(wanted):
             if self.is_current(step):
+                if self.stops_after(step):
+                    return
                 continue
             stop = yield from part(self.apply(step), title(step), number, len(wanted))
             if stop or self.stops_after(step):
@@ -184,7 +186,8 @@ class Analysis:
         segment = self.used.get("segment")
         sigma = segment.sigma if isinstance(segment, Segment) else None
         self.left_out = refined.left_out
-        self.doubt = "" if self.image is None else step.doubt(refined, self.image, sigma)
+        given = self.image is None or "probability" not in refined.features  # atoms that somebody brought or edited
+        self.doubt = "" if given else step.doubt(refined, self.image, sigma)
 
     def add_maps(self, maps: dict[str, npt.NDArray[np.float32]], asked: PaintMap, resolved: PaintMap) -> None:
         """Take maps of columns of one's own beside those there are, which together are what was asked for."""

@@ -73,8 +73,8 @@ class Run(Recipe):
     out: Path = Field(description="Folder for the results; one with earlier results is brought up to date.")
     mask: Path | None = Field(
         None,
-        description="Image of the same size, not 0 on pixels to leave out; automatic: padding, bars, clipped and broken "
-        "pixels are found.",
+        description="Image of the same size, not 0 on pixels to leave out; automatic: padding, bars, clipped and "
+        "broken pixels are found.",
     )
 
 

@@ -15,9 +15,9 @@ from local_crystallography.steps.refine_atoms import counted
 from local_crystallography.steps.segment import Segment
 
 if TYPE_CHECKING:
-    from local_crystallography.models.scale import Candidate
     from local_crystallography.analysis import Analysis
     from local_crystallography.data.image import Image
+    from local_crystallography.models.scale import Candidate
 
 logger = logging.getLogger("local_crystallography.cli")
 

@@ -14,8 +14,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.progress import Job
-from local_crystallography.positions.blobs import looks_bright
-from local_crystallography.positions.scale import measure_scale
+from local_crystallography.steps.segment import Segment
 
 if TYPE_CHECKING:
     from local_crystallography.models.segmenter import Segmenter
@@ -114,12 +113,9 @@ def scaled_to(
     """The frame with bright atoms, scaled so that columns have the given sigma; and the places in it."""
     from local_crystallography.models.segmenter import resized
 
-    frame = image.frame(0)
-    scale = measure_scale(frame)
-    if scale is None:
-        raise InputError(f"{image.name}: no columns of atoms are seen, an atomically resolved image was expected.")
-    frame = frame if looks_bright(frame, scale.sigma) else -frame
-    shape = tuple(max(16, round(side * sigma / scale.sigma)) for side in frame.shape)
+    frame, step = image.frame(0), Segment().resolve(image)
+    frame = frame if step.contrast == "bright" else -frame
+    shape = tuple(max(16, round(side * sigma / (step.sigma or sigma))) for side in frame.shape)
     zoom = np.array(shape) / frame.shape
     return resized(frame[None, None], shape)[0, 0], (yx + 0.5) * zoom - 0.5
 

@@ -37,7 +37,6 @@ from local_crystallography.io.window_runs import (
     run_name,
     write_run,
 )
-from local_crystallography.positions.scale import measure_scale
 from local_crystallography.positions.shells import Suggestion, even, neighbour_distance, pair_distribution, shells_of
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.extract_sub_images import WINDOW_SPACINGS
@@ -182,8 +181,7 @@ def width_of(inputs: Inputs, recipe: Recipe) -> float:
     if "sigma_px" in inputs.atoms.features:
         sigma = float(inputs.atoms.features["sigma_px"].median())
     else:
-        scale = measure_scale(inputs.image.frame(0))
-        sigma = scale.sigma if scale else recipe.extract_sub_images.smoothing
+        sigma = recipe.segment.resolve(inputs.image).sigma or recipe.extract_sub_images.smoothing
     return round(float(np.clip(sigma, 0.1, 50)), 3)
 
 

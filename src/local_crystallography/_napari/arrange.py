@@ -38,6 +38,7 @@ def arrange(dock: MainDock) -> None:
     top = QtWidgets.QFormLayout()
     top.setFieldGrowthPolicy(top.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     top.addRow("Image", dock.image_box)
+    top.addRow("Mask", dock.mask)
     top.addRow("Colour atoms by", dock.colour_box)
     layout = QtWidgets.QVBoxLayout(dock)
     layout.setContentsMargins(6, 4, 6, 4)
@@ -59,6 +60,9 @@ def _panels(dock: MainDock) -> QtWidgets.QScrollArea:
     for name, watch in dock.watches.items():
         # outside the part that folds, so that a training is seen whatever is unfolded
         dock.panels[name].layout().insertWidget(2, watch)
+    # here too, or a wrong scale would not be noticed
+    dock.panels["segment"].layout().insertWidget(2, dock.candidates)
+    dock.panels["refine_atoms"].addWidget(dock.left_out)
     dock.panels["correct_scan"].addWidget(dock.scan)
     dock.panels["cluster"].addWidget(dock.curve)
     inner, scroll = QtWidgets.QWidget(), dock.scroll

@@ -15,6 +15,7 @@ from local_crystallography._napari.arrange import OPEN, SAVE, TIPS, arrange
 from local_crystallography._napari.bench.work import Work
 from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.bench.worker import Report
+from local_crystallography._napari.candidates import CandidateView
 from local_crystallography._napari.curve import CurveTools
 from local_crystallography._napari.docks import COMPONENTS, EXPLORER, MANIFOLD, SYMMETRY, SideDocks
 from local_crystallography._napari.explorer.explorer import LatentExplorer
@@ -24,6 +25,8 @@ from local_crystallography._napari.forms.region import RegionBox
 from local_crystallography._napari.habits import Habits
 from local_crystallography._napari.hint import Hint
 from local_crystallography._napari.later import later
+from local_crystallography._napari.left_out import LeftOutTools
+from local_crystallography._napari.mask import MaskTools
 from local_crystallography._napari.plots import Clock, TrainingWatch
 from local_crystallography._napari.scan import ScanTools
 from local_crystallography._napari.session import ask_folder_to_open, ask_folder_to_save
@@ -33,6 +36,12 @@ from local_crystallography.steps.training import Training
 
 if TYPE_CHECKING:
     import napari.viewer
+
+
+HALTED = (
+    "⚠ Stopped after Refine atoms. {doubt} To go on all the same, set “when doubtful” to “continue” in Refine atoms "
+    "and run again."
+)
 
 
 class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
@@ -47,6 +56,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             "probability": LayerBox(napari_viewer, ImageLayer, first="result of Segment"),
             "atoms": LayerBox(napari_viewer, PointsLayer, first="result of Find atoms"),
         }
+        self.mask = MaskTools(self.bench)
         self.hint = Hint()
         self.colour_box = ColourBox()
         self.run_all = QtWidgets.QPushButton("Run all")
@@ -58,6 +68,8 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.watches = {name: TrainingWatch(name) for name in trainings}
         self.scan = ScanTools(self.bench)
         self.curve = CurveTools(self.bench, lambda: self.recipe.cluster)
+        self.candidates = CandidateView(self.bench, self.panels["segment"].form)
+        self.left_out = LeftOutTools(self.bench)
         self.buttons = {name: QtWidgets.QPushButton(name) for name in TIPS}
         self.docks = SideDocks(self.bench, self)
         self._clock = Clock()
@@ -182,13 +194,16 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         wrong = not running and any(panel.form.problem() for panel in self.panels.values())
         self.run_all.setEnabled(work is not None and not stopping and not wrong)
         self.progress.setVisible(running)
-        self.message.setVisible(running)
+        doubt = work.analysis.doubt if work is not None and work.halted and not running else ""
+        if doubt:
+            self.message.setText(HALTED.format(doubt=doubt))
+        self.message.setVisible(running or bool(doubt))
         for watch in self.watches.values():
             watch.refresh(self.bench)
         for name in (SAVE, OPEN):
             self.buttons[name].setEnabled(not running and (name == OPEN or work is not None))
-        self.scan.refresh()
-        self.curve.refresh()
+        for tools in (self.scan, self.curve, self.mask, self.candidates, self.left_out):
+            tools.refresh()
         for panel in self.panels.values():
             self._refresh_panel(panel, running, work)
 
@@ -214,6 +229,8 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         for box in (self.image_box, *self.source_boxes.values()):
             box.leave()
         self.region_box.leave()
+        self.mask.leave()
+        self.left_out.leave()
         self.docks.leave()
         self.habits.leave()
         self.bench.leave()
@@ -229,5 +246,5 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         dark = get_theme(self.viewer.theme).type == "dark"
         for watch in self.watches.values():
             watch.plot.set_theme(dark)
-        self.scan.set_theme(dark)
-        self.curve.set_theme(dark)
+        for tools in (self.scan, self.curve, self.candidates):
+            tools.set_theme(dark)

@@ -74,8 +74,8 @@ class Image:
             mask = np.asarray(self.mask, bool)
             if mask.shape != self.shape:
                 raise InputError(
-                    f"{self.name}: a mask of shape {mask.shape} was given for an image of shape {self.shape}; use a mask "
-                    "of the image's own size."
+                    f"{self.name}: a mask of shape {mask.shape} was given for an image of shape {self.shape}; use a "
+                    "mask of the image's own size."
                 )
             object.__setattr__(self, "mask", mask)
         self._look_through()
@@ -122,13 +122,33 @@ class Image:
 
     def masked(self, number: int) -> npt.NDArray[np.bool_]:
         """(H, W) True where pixels of a frame have no meaning: as given, or found, and where they are no numbers."""
-        if self.data.ndim == 3:
-            return self._mask_of(number)  # a long stack would hold a mask a frame
-        return self.remembered("mask", lambda: self._mask_of(number))
+        return self._mask_of(number, None)
 
-    def _mask_of(self, number: int) -> npt.NDArray[np.bool_]:
-        frame = self.read(number)
-        return find_mask(frame) if self.mask is None else self.mask | ~np.isfinite(frame)
+    def frame(self, number: int) -> npt.NDArray[np.float32]:
+        """(H, W) float32 of one frame, the whole stack scaled to mean 0 and standard deviation 1.
+
+        Masked pixels take the value of what is around them.
+        """
+        scaled = self.known_frame(number)
+        return filled(scaled, np.isnan(scaled))
+
+    def known_frame(self, number: int) -> npt.NDArray[np.float32]:
+        """The same with NaN on masked pixels."""
+        pixels = self.read(number)
+        with np.errstate(invalid="ignore"):
+            scaled = ((pixels.astype(np.float64) - self._mean) / self._std).astype(np.float32)
+        scaled[self._mask_of(number, pixels)] = np.nan
+        return scaled
+
+    def _mask_of(self, number: int, pixels: npt.NDArray[Any] | None) -> npt.NDArray[np.bool_]:
+        """The mask of a frame, whose pixels may have been read already."""
+
+        def found() -> npt.NDArray[np.bool_]:
+            frame = self.read(number) if pixels is None else pixels
+            return find_mask(frame) if self.mask is None else self.mask | ~np.isfinite(frame)
+
+        # a long stack would hold a mask a frame
+        return found() if self.data.ndim == 3 else self.remembered("mask", found)
 
     def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gives, computed once: of an image that does not change it is always the same."""
@@ -136,20 +156,6 @@ class Image:
             self._memory[key] = make()
         found: T = self._memory[key]
         return found
-
-    def frame(self, number: int) -> npt.NDArray[np.float32]:
-        """(H, W) float32 of one frame, the whole stack scaled to mean 0 and standard deviation 1.
-
-        Masked pixels take the value of what is around them.
-        """
-        return filled(self.known_frame(number), self.masked(number))
-
-    def known_frame(self, number: int) -> npt.NDArray[np.float32]:
-        """The same with NaN on masked pixels."""
-        with np.errstate(invalid="ignore"):
-            scaled = ((self.read(number).astype(np.float64) - self._mean) / self._std).astype(np.float32)
-        scaled[self.masked(number)] = np.nan
-        return scaled
 
     @property
     def frames(self) -> npt.NDArray[np.float32]:

@@ -39,7 +39,7 @@ def find_mask(frame: npt.NDArray[Any]) -> Mask:
     values = np.where(known, frame, 0).astype(np.float64)
     mask = ~known | even_areas(values, known)
     mask |= bars(values, ~known)
-    return mask | hot_pixels(values, ~mask)
+    return np.asarray(mask | hot_pixels(values, ~mask), np.bool_)
 
 
 def even_areas(values: npt.NDArray[np.float64], known: Mask) -> Mask:
@@ -95,7 +95,8 @@ def bars(values: npt.NDArray[np.float64], masked: Mask) -> Mask:
             if sides[0] < 2 or sides[1] < 2.5 * sides[0] or sizes[number] < 0.8 * sides[0] * sides[1]:
                 continue
             box = np.zeros_like(found)
-            if min(rows.start, columns.start) == 0 or rows.stop == len(box) or columns.stop == box.shape[1]:
+            height, width = values.shape
+            if min(rows.start, columns.start) == 0 or rows.stop == height or columns.stop == width:
                 found[rows, columns] = True  # padding or a data bar, which holds its own letters
                 continue
             reach = int(LETTERS * sides[1]) + 8
@@ -121,7 +122,7 @@ def hot_pixels(values: npt.NDArray[np.float64], known: Mask) -> Mask:
     noise = float(np.sqrt(np.mean(np.minimum(usual, np.quantile(usual, 0.995)) ** 2)))
     suspect = known & (np.abs(off) > HOT[1] * noise)
     if not suspect.any():
-        return suspect
+        return np.asarray(suspect, np.bool_)
     high = ndimage.maximum_filter(filled, footprint=ring) - middle
     low = middle - ndimage.minimum_filter(filled, footprint=ring)
     return np.asarray(suspect & (np.abs(off) > HOT[0] * np.where(off > 0, high, low)), np.bool_)

@@ -44,7 +44,6 @@ FILES = (
     "atoms.csv",
     VALUES,
     "labels.tif",
-    MASK,
     LEFT_OUT,
     *NETWORKS.values(),
     "recipe.toml",
@@ -149,7 +148,7 @@ def earlier_files(folder: Path, image: Image) -> set[Path]:
             f"{folder} holds the session of another image ({provenance.image.name}), that of {image.name} was "
             "expected; choose another folder."
         )
-    return {Path(name) for name in (*FILES, STD, SHARES)} | {map_file(name) for name in provenance.maps}
+    return {Path(name) for name in (*FILES, MASK, STD, SHARES)} | {map_file(name) for name in provenance.maps}
 
 
 def map_file(name: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ FINEST, STEP = 0.7, 1.3
 """Smallest standard deviation of a column that is tried, px, and the ratio of one to the next."""
 COARSEST = 14.0
 """Sides of an image over the largest one."""
-LOOK, PART = 60.0, 80.0
+LOOK, PART = 60.0, 66.0
 """Sides of the parts that the network looks at: to try a scale, and to weigh what it finds there; in widths."""
 NEARLY = 0.85
 """Share of the highest confidence from which a finer scale is taken: at coarser ones neighbours merge."""
@@ -34,16 +34,20 @@ BLUR = 3.0
 """Standard deviation of the blur that is taken for background, in widths."""
 IRREGULAR, REGULAR = 0.1, 0.25
 """What columns score that nothing repeats, as single atoms, over a crystal; and the repetition that makes a crystal."""
+NOISE = 0.12
+"""Confidence that noise alone may give."""
 SURE, BEYOND = 0.5, 6.0
 """Confidence at a scale that ends the search, once it is that many times coarser."""
 PLACES = 5
 """Parts of an image along each side from which the one to look at is chosen."""
-FITS = 3
-"""Times that a scale is looked at again with the width that was found."""
+FITS, SETTLED = 3, 0.08
+"""Times that a scale is looked at again with the width found, and difference of logarithms at which it need not be."""
 BRIGHT = 1.1
 """How much better dark columns have to score: bright ones are the usual case."""
 ALIKE = 0.22
 """Difference of the logarithms of two widths under which the network cannot tell which of the two is meant."""
+SAME = 0.3
+"""The same for two candidates of one polarity that are one."""
 PEAK = 0.2
 """Lowest probability that counts as a column."""
 FEWEST = 4
@@ -117,7 +121,8 @@ def choose_scale(
         if plain.std() > 0:
             for sign in (1, -1) if bright is None else (1,) if bright else (-1,):
                 found += candidates(segmenter, plain, number, sign, sigma)
-    return by_polarity(distinct(sorted(found, key=lambda each: -each.score)))
+    seen = [each for each in found if each.confidence > NOISE or each.repetition > REGULAR]
+    return by_polarity(distinct(sorted(seen, key=lambda each: -each.score)))
 
 
 def by_polarity(ordered: list[Candidate]) -> list[Candidate]:
@@ -133,7 +138,7 @@ def distinct(ordered: list[Candidate]) -> list[Candidate]:
     """The best of those that say the same."""
     kept: list[Candidate] = []
     for each in ordered:
-        if not any(each.bright == other.bright and abs(np.log(each.sigma / other.sigma)) < 0.3 for other in kept):
+        if not any(each.bright == other.bright and abs(np.log(each.sigma / other.sigma)) < SAME for other in kept):
             kept.append(each)
     return kept
 
@@ -142,15 +147,15 @@ def candidates(segmenter: Segmenter, frame: Pixels, number: int, sign: int, sigm
     """The candidates of one polarity in a frame without gaps."""
     if sigma is not None:
         weighed = weighed_at(segmenter, frame, number, sign, sigma, fits=1)
-        return [] if weighed is None else [Candidate(sigma, *weighed[1:])]
+        return [] if weighed is None else [replace(weighed, sigma=sigma)]
     scales, sure = profile(segmenter, frame, sign)
     if not len(sure) or sure.max() <= 0:
         return []
     padded = np.pad(sure, 1)
     tops = (sure >= padded[:-2]) & (sure >= padded[2:]) & (sure >= PROMISING * sure.max())
     starts = {int(np.flatnonzero(sure >= NEARLY * sure.max())[0]), *np.flatnonzero(tops).tolist()}
-    weighed = [weighed_at(segmenter, frame, number, sign, float(scales[start]), fits=FITS) for start in sorted(starts)]
-    return [Candidate(*each) for each in weighed if each is not None]
+    found = (weighed_at(segmenter, frame, number, sign, float(scales[start]), fits=FITS) for start in sorted(starts))
+    return [each for each in found if each is not None]
 
 
 def profile(segmenter: Segmenter, frame: Pixels, sign: int) -> tuple[Array, Array]:
@@ -169,23 +174,23 @@ def profile(segmenter: Segmenter, frame: Pixels, sign: int) -> tuple[Array, Arra
 
 def weighed_at(
     segmenter: Segmenter, frame: Pixels, number: int, sign: int, start: float, *, fits: int
-) -> tuple[float, bool, float, float, float, int, tuple[int, int], Pixels, Array] | None:
-    """What a candidate is made of, from a scale that the network is confident at; None where columns are few."""
-    sigma, place = start, part_of(frame, PART * start, start)
-    part, best = frame[place], None
+) -> Candidate | None:
+    """The candidate found from a scale that the network is confident at; None where columns are few."""
+    sigma, place, best = start, part_of(frame, PART * start, start), None
+    part, corner = frame[place], (int(place[0].start), int(place[1].start))
     for _ in range(fits):
         shape = tuple(max(24, round(side * WEIGHED / sigma)) for side in part.shape)
         scaled, zoom = resized(part[None, None], shape)[0, 0], shape[0] / part.shape[0]
         yx, chance = peaks(segmenter, sign * part, sigma)
         yx = (yx + 0.5) * zoom - 0.5
         evidence = weigh(sign * scaled, yx, sigma * zoom, BLUR * sigma * zoom) if len(yx) >= FEWEST else None
-        if evidence is None or (best is not None and evidence.explained <= best[3]):
+        if evidence is None or (best is not None and evidence.explained <= best.explained):
             break
         before, sigma = sigma, evidence.sigma / zoom
         yx = (evidence.yx + 0.5) / zoom - 0.5
-        corner = (int(place[0].start), int(place[1].start))
-        best = sigma, sign > 0, confidence(chance), evidence.explained, repetition(yx), number, corner, part, yx
-        if abs(np.log(sigma / before)) < 0.08:
+        sure, repeats = confidence(chance), repetition(yx)
+        best = Candidate(sigma, sign > 0, sure, evidence.explained, repeats, number, corner, part, yx)
+        if abs(np.log(sigma / before)) < SETTLED:
             break
     return best
 
@@ -199,7 +204,9 @@ def peaks(segmenter: Segmenter, part: Pixels, sigma: float) -> tuple[Array, Arra
     """(N, 2) positions in a part of an image, px, and (N,) probabilities of the columns a network finds in it."""
     shape = tuple(max(24, round(side * segmenter.sigma / sigma)) for side in part.shape)
     chance = segmenter.probabilities(resized(part[None, None], shape)[0, 0], members=1)[0].max(axis=0)
-    found = peak_local_max(ndimage.gaussian_filter(chance, 0.7), min_distance=1, threshold_abs=PEAK, exclude_border=False)
+    found = peak_local_max(
+        ndimage.gaussian_filter(chance, 0.7), min_distance=1, threshold_abs=PEAK, exclude_border=False
+    )
     yx = (found + 0.5) * np.array(part.shape) / shape - 0.5
     return yx, np.asarray(chance[tuple(found.T)], float)
 

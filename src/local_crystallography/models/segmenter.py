@@ -19,7 +19,7 @@ from torch import Tensor
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.mask import filled
 from local_crystallography.data.probability import ProbabilityMap
-from local_crystallography.models.unet import BLOCK, UNet, untrained
+from local_crystallography.models.unet import BLOCK, CHANNELS, UNet, untrained
 
 Array = npt.NDArray[np.float32]
 
@@ -30,6 +30,7 @@ TILE, OVERLAP = 768, 64
 """Side of the parts in which a large image is looked at, and how far they overlap, px; a multiple of 8."""
 FAINT = 0.05
 """Least contrast of surroundings that is made equal to others, over that of the contrasty parts of the image."""
+
 
 def prepare(frame: Array) -> Array:
     """(3, h, w) of an image (h, w) with NaN where pixels have no meaning; there 0, and nothing else depends on them.
@@ -169,6 +170,7 @@ class Segmenter:
             if not name.endswith("num_batches_tracked")
         }
         notes = {"classes": "\n".join(self.classes), "sigma": repr(self.sigma), "members": str(len(self.networks))}
+        notes["inputs"] = str(CHANNELS)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(to_bytes(tensors, metadata=notes))
 
@@ -186,6 +188,11 @@ class Segmenter:
                 notes = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             classes = tuple(notes["classes"].split("\n"))
+            if notes.get("inputs") != str(CHANNELS):
+                raise InputError(
+                    f"{path} holds a network of an earlier version, which was trained on other input; train it again "
+                    "with train-segmenter."
+                )
             networks = []
             for number in range(int(notes["members"])):
                 network = untrained(len(classes))
@@ -221,7 +228,7 @@ def resized_with_gaps(frame: Array, shape: tuple[int, ...]) -> Array:
     """(h, w) at another height and width, NaN where at least half of what goes into a pixel is."""
     gaps = ~np.isfinite(frame)
     if not gaps.any():
-        return resized(frame[None, None], shape)[0, 0]
+        return np.asarray(resized(frame[None, None], shape)[0, 0])
     both = np.stack([filled(frame, gaps), gaps.astype(np.float32)])[None]
     values, share = resized(both, shape)[0]
     return np.where(share < 0.5, values, np.nan).astype(np.float32)

@@ -17,9 +17,9 @@ BLOCK = 8
 class UNet(nn.Module):
     """Semantic segmentation as in Fig. 3a, after Ronneberger 2015, with skip connections that add.
 
-    Takes (n, 3, H, W): the image over its own contrast, and over that of wider and nearer surroundings. Gives (n, K, H, W) logits,
-    one channel per class of atoms. The first layer halves the resolution by putting 2 x 2 pixels side by side, the last
-    one puts them back, so that no layer works on full resolution.
+    Takes (n, 3, H, W): the image over its own contrast, and over that of wider and nearer surroundings. Gives
+    (n, K, H, W) logits, one channel per class of atoms. The first layer halves the resolution by putting 2 x 2 pixels
+    side by side, the last one puts them back, so that no layer works on full resolution.
     """
 
     def __init__(self, classes: int = 1) -> None:

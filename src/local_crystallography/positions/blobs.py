@@ -11,34 +11,21 @@ from skimage.segmentation import watershed
 
 from local_crystallography.data.errors import InputError
 from local_crystallography.positions import Array, Index, Pixels
-from local_crystallography.positions.scale import busiest_part, measure_scale
 
 BLOB_SCALE = 0.22
 """Standard deviation of the Laplacian of Gaussian over the distance between neighbours."""
 
-CLEARLY_DARK = 0.7
-"""Ratio of steepness, bright over dark, under which atoms are taken for dark."""
+LARGEST = 768
+"""Side of the part of an image that is enough to measure a distance in, px."""
 
 
-def looks_bright(frame: Pixels, sigma: float | None = None) -> bool:
-    """Whether atoms are brighter than what is between, rather than darker.
-
-    Atoms are steeper than the gaps between them: blobs that stand out of the noise are compared with those of the
-    inverted image, at the width `sigma` of an atom in pixels, found if None. Bright is the usual case, so dark has to
-    be clear.
-    """
-    frame = busiest_part(np.asarray(frame, np.float32))
-    if sigma is None:
-        scale = measure_scale(frame)
-        sigma = 2.0 if scale is None else scale.sigma
-    response = blob_response(frame, sigma=sigma)
-    return _steepness(frame, response, sigma) >= CLEARLY_DARK * _steepness(frame, -response, sigma)
-
-
-def _steepness(frame: Pixels, response: Pixels, sigma: float) -> float:
-    """Median height of the higher half of the blobs that stand out of the noise; 0 without any."""
-    _, height = _clear_blobs(frame, response, sigma)
-    return float(np.median(np.sort(height)[len(height) // 2 :])) if len(height) else 0.0
+def busiest_part(frame: Pixels) -> Pixels:
+    """The square of at most LARGEST pixels with the highest variance."""
+    blocks = block_reduce(frame, (16, 16), np.var)
+    local = ndimage.uniform_filter(blocks, min(LARGEST // 16, *blocks.shape), mode="constant")
+    middle = np.unravel_index(local.argmax(), local.shape)
+    starts = (max(0, min(16 * int(m) - LARGEST // 2, n - LARGEST)) for m, n in zip(middle, frame.shape, strict=True))
+    return frame[tuple(slice(start, start + LARGEST) for start in starts)]
 
 
 def find_spacing(frame: Pixels, *, name: str) -> float:

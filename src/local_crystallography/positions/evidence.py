@@ -13,9 +13,9 @@ from skimage.measure import block_reduce
 from local_crystallography.positions import Array, Pixels
 from local_crystallography.positions.gaussians import Columns, add_columns
 
-WIDTHS = np.geomspace(0.6, 1.7, 9)
+WIDTHS = np.geomspace(0.62, 1.65, 7)
 """Widths that are tried, over the one the positions were found at."""
-ROUNDS = 3
+ROUNDS = 2
 """Times that positions are moved to where the image has them."""
 FURTHEST = 0.5
 """Longest of these moves, in widths."""
@@ -59,11 +59,10 @@ class Evidence:
 def weigh(image: Pixels, yx: Array, sigma: float, blur: float) -> Evidence | None:
     """Evidence for bright columns near positions (N, 2) of an image (h, w); None for fewer than three.
 
-    Image and columns are compared less their blur by a Gaussian of `blur` px, so that the background hardly matters. The
-    width is found with the heights of all columns fitted at each, so that neighbours may overlap.
+    Image and columns are compared less their blur by a Gaussian of `blur` px, so that the background hardly matters.
+    The width is found with the heights of all columns fitted at each, so that neighbours may overlap.
     """
-    side = 2 * int(STEPS * sigma) + 1
-    image = np.asarray(image - ndimage.median_filter(image, side, mode="nearest"), np.float64)
+    image = np.asarray(image - background(image, sigma), np.float64)
     flat = image - ndimage.gaussian_filter(image, blur)
     yx = yx[((yx >= 0) & (yx <= np.array(image.shape) - 1)).all(axis=1)]
     if len(yx) < 3:
@@ -84,6 +83,15 @@ def weigh(image: Pixels, yx: Array, sigma: float, blur: float) -> Evidence | Non
     return Evidence(width * sigma, yx, height, max(0.0, 1 - (1 - share) / left) if left > 0 else 0.0)
 
 
+def background(image: Pixels, sigma: float) -> Array:
+    """(h, w) median around every pixel, which columns hardly change; on blocks of pixels for speed."""
+    step = max(1, int(1.2 * sigma))
+    blocks = block_reduce(image, (step, step), np.mean, cval=float(np.median(image)))
+    coarse = ndimage.median_filter(blocks, 2 * int(STEPS * sigma / step) + 1, mode="nearest")
+    y, x = ((np.arange(n) - (step - 1) / 2) / step for n in image.shape)
+    return np.asarray(ndimage.map_coordinates(coarse, np.meshgrid(y, x, indexing="ij"), order=1, mode="nearest"))
+
+
 def repetition(yx: Array) -> float:
     """0 to 1: how much better than by chance one vector carries columns (N, 2) onto columns; near 0 for any disorder.
 
@@ -95,7 +103,8 @@ def repetition(yx: Array) -> float:
     steps = (yx[pairs[:, 0]] - yx[pairs[:, 1]]) / nearest
     steps = np.concatenate([steps, -steps])
     bins = np.arange(-REPEATS[1], REPEATS[1] + 0.05, 0.1)
-    count = ndimage.uniform_filter(np.histogram2d(*steps.T, bins=(bins, bins))[0], 4, mode="constant") * 16
+    grid = np.histogram2d(steps[:, 0], steps[:, 1], bins=[bins, bins])[0]
+    count = ndimage.uniform_filter(grid, 4, mode="constant") * 16
     middle = (bins[1:] + bins[:-1]) / 2
     length = np.hypot(middle[:, None], middle)
     usual = float(np.mean(count[(length > 1) & (length < REPEATS[1] - 0.3)]))
@@ -105,9 +114,7 @@ def repetition(yx: Array) -> float:
     return float(np.clip((most - usual - 3 * np.sqrt(usual)) / max(len(yx) * reach - usual, 1), 0, 1))
 
 
-def share_explained(
-    flat: Array, twice: Array, yx: Array, sigma: float, blur: float, block: int
-) -> tuple[float, Array]:
+def share_explained(flat: Array, twice: Array, yx: Array, sigma: float, blur: float, block: int) -> tuple[float, Array]:
     """Share of the variance of an image less its blur that columns explain, block by block, and their (N,) heights."""
     height = fitted(twice, yx, sigma, blur)
     model = np.zeros(flat.shape, np.float32)

@@ -17,6 +17,7 @@ from local_crystallography.data.mask import filled
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.positions import Array, Index, Mask, Pixels
 from local_crystallography.positions.background import Surface, block_means
+from local_crystallography.positions.evidence import weigh
 from local_crystallography.positions.gaussians import HEIGHT, WIDTH, Columns, Windows, X, Y
 from local_crystallography.positions.noise import noise_of_image
 from local_crystallography.positions.quality import core_errors, correlation, ellipses, local_variance
@@ -38,6 +39,8 @@ FINE = 3.0
 """Width in pixels from which an image is fitted in blocks of pixels."""
 SMALL = 0.02
 """Height of the white noise that goes through a fit, in standard deviations: so little that nothing bends."""
+ASIDE, GUESS = 9.0, 0.28
+"""Half the side of the part in which the width is seen, and the width that is tried first; in distances of columns."""
 STILL = 0.1
 """Root mean square step, in standard deviations, after which the columns are where they belong."""
 
@@ -100,7 +103,9 @@ def fit_columns(
     if unknown.any():
         values = filled(values, unknown)
     if width is None:
-        width = first_look((values / (values.std() or 1)).astype(np.float32), yx, None)[1]
+        scaled = (values / (values.std() or 1)).astype(np.float32)
+        distance, width, dark = first_look(scaled, yx, None)
+        width = width_seen(scaled, yx, float(np.median(distance)), dark) or width
     step = max(1, int(width / FINE))
     if step == 1:
         return (yield from _fit(values, yx, width, unknown))
@@ -281,6 +286,22 @@ def first_look(pixels: Pixels, yx: Array, width: float | None) -> tuple[Array, f
     return distance, width or common_width(pixels, yx, middle), dark
 
 
+def width_seen(pixels: Pixels, yx: Array, distance: float, dark: bool) -> float | None:
+    """Width in pixels that explains most of a part of an image, with all neighbours; None where there are too few."""
+    centre = yx[np.linalg.norm(yx - np.median(yx, axis=0), axis=1).argmin()]
+    corner = np.clip(np.rint(centre - ASIDE * distance).astype(int), 0, None)
+    part = pixels[corner[0] : corner[0] + int(2 * ASIDE * distance), corner[1] : corner[1] + int(2 * ASIDE * distance)]
+    width = GUESS * distance
+    step = max(1, int(width / 1.7))  # columns of two pixels tell it as well, and faster
+    part = block_means(-part if dark else part, step)
+    for _ in range(2):
+        evidence = weigh(part, (yx - corner + 0.5) / step - 0.5, width / step, 3 * width / step)
+        if evidence is None or not evidence.explained:
+            return None
+        width = evidence.sigma * step
+    return max(width, 0.6)
+
+
 def common_width(pixels: Pixels, yx: Array, distance: float) -> float:
     """Width in pixels of the mean picture of the strongest third of the atoms, within half the distance between them.
 
@@ -351,7 +372,7 @@ def noise_left(scene: Scene, system: System, expected: Pixels, weight: Pixels, h
     force, load = forces(scene, weight * spread * white)
     force[leash.ran] = 0
     load = load + scene.surface.prior(scene.surface.coefficients)  # of the noise alone
-    step, bend = system.solve(force, load, hold, tolerance=1e-2)
+    step, bend = system.solve(force, load, hold, tolerance=1e-3)
     yx = scene.columns.yx + step[:, [Y, X]]
     columns = Columns(yx, scene.columns.height + step[:, HEIGHT], scene.columns.sigma * np.exp(step[:, WIDTH]))
     taken = replace(scene, columns=columns, surface=scene.surface.moved(bend)).expected() - expected

@@ -47,7 +47,9 @@ def noise_of_image(pixels: Pixels, known: Pixels | None = None) -> Noise:
     second = np.outer([-1, 2, -1], [-1, 2, -1]).astype(np.float32).ravel()  # Immerkaer 1996: blind to what is smooth
     valid = None
     if known is not None and not np.all(known):
-        valid = np.all([known[dy : height - 2 + dy : step, dx : width - 2 + dx : step] > 0 for dy, dx in shifts], axis=0)
+        valid = np.all(
+            [known[dy : height - 2 + dy : step, dx : width - 2 + dx : step] > 0 for dy, dx in shifts], axis=0
+        )
     return _noise(around.mean(axis=0), (np.tensordot(second, around, axes=1) / 6).astype(np.float32), valid)
 
 

@@ -104,9 +104,12 @@ def on_maxima(frame: Pixels, yx: Array, height: Array, width: float) -> Mask:
     The two of a dumbbell may have one maximum between them; what lies between several columns is no pair.
     """
     sign = -1 if np.nanmedian(height) < 0 else 1
-    smooth = ndimage.gaussian_filter(sign * frame, max(SMOOTH * width, 0.7))
-    maxima = np.argwhere(smooth == ndimage.maximum_filter(smooth, 3))
-    on = cKDTree(maxima).query(yx)[0] <= NEAR * width
+    on = np.zeros(len(yx), bool)
+    # weak columns on the flanks of strong ones have a maximum in the curvature alone
+    for seen in (ndimage.gaussian_filter, lambda image, scale: -ndimage.gaussian_laplace(image, scale)):
+        smooth = seen(sign * frame, max(SMOOTH * width, 0.7))
+        maxima = np.argwhere(smooth == ndimage.maximum_filter(smooth, 3))
+        on |= cKDTree(maxima).query(yx)[0] <= NEAR * width
     pairs = cKDTree(yx).query_pairs(PAIR * width, output_type="ndarray")
     ratio = height[pairs[:, 0]] / np.where(height[pairs[:, 1]] == 0, np.nan, height[pairs[:, 1]])
     single = np.bincount(pairs.ravel(), minlength=len(yx)) == 1
@@ -118,7 +121,7 @@ def on_maxima(frame: Pixels, yx: Array, height: Array, width: float) -> Mask:
 def judge(
     frame: Pixels, masked: Mask, yx: Array, *, sigma: float, dark: bool, snr: float = np.nan, wider: float = np.nan
 ) -> Plausibility:
-    """How plausible atoms at (N, 2) are in a frame (h, w) without gaps, for columns of standard deviation `sigma` px."""
+    """How plausible atoms at (N, 2) are in a frame (h, w) without gaps, for columns of width `sigma` px."""
     step = max(1, int(sigma / 2))
     h, w = (min(n, LARGEST * step) // step * step for n in frame.shape)
     top, left = ((n - part) // 2 for n, part in zip(frame.shape, (h, w), strict=True))

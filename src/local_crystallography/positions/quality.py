@@ -12,9 +12,11 @@ from local_crystallography.positions.system import Scene, System
 CORE = 1.5
 """Radius in widths of the part of a column whose fit is judged."""
 TILE, SPOT = 40.0, 7
-"""Side of the tiles whose power is measured, in widths, and of the spots that are left out of it, in terms."""
-LEAST, LOUD = 0.5, 3.0
-"""Least ratio of the variance of noise to that of white noise, and power over the usual of a tile that tells nothing."""
+"""Side of the tiles whose power is measured, in widths; and of the spots that are left out of it, in terms."""
+LEFT = 0.1
+"""Share of the power of white noise that a fit has to leave for the ratio to be believed."""
+LEAST, LOUD = 0.8, 3.0
+"""Least ratio of the variance of noise to that of white noise; and power, over the usual, of tiles left out."""
 MOST = 6
 """Partners of a column that count for its standard deviation."""
 
@@ -64,7 +66,7 @@ def core_errors(scene: Scene, expected: Pixels) -> Array:
     return error
 
 
-def correlation(scene: Scene, residual: Pixels, white: Pixels) -> Array:
+def correlation(scene: Scene, residual: Pixels | Array, white: Pixels | Array) -> Array:
     """(4,) factors by which noise that pixels share makes height, y, x and width scatter more than white noise would.
 
     Parameters
@@ -72,8 +74,8 @@ def correlation(scene: Scene, residual: Pixels, white: Pixels) -> Array:
     residual
         (H, W) what the fit leaves of the image, over its standard deviation.
     white
-        (H, W) what a fit leaves of white noise of variance 1. Filters matched to the derivatives of a column see both;
-        their ratio is that of the noise, whatever part of it a fit takes away.
+        (H, W) what a fit leaves of white noise of variance 1. Their ratio is the power of the noise at
+        every frequency, whatever part of it a fit takes away; a filter matched to a derivative of a column sees that.
     """
     known = np.asarray(scene.known) > 0
     sigma = float(np.median(scene.columns.sigma))
@@ -82,18 +84,20 @@ def correlation(scene: Scene, residual: Pixels, white: Pixels) -> Array:
     ky, kx = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)
     seen = np.exp(-4 * np.pi**2 * sigma**2 * (ky**2 + kx**2))
     filters = (1.0, ky**2, kx**2, (2 - 4 * np.pi**2 * sigma**2 * (ky**2 + kx**2)) ** 2)
-    ratios = [float((f * seen * spectra[0]).sum() / (f * seen * spectra[1]).sum()) for f in filters]
-    return np.sqrt(np.clip(ratios, LEAST, None))
+    ratio = spectra[0] / np.maximum(spectra[1], LEFT * spectra[1].max())
+    ratios = [float((f * seen * ratio).sum() / (f * seen).sum()) for f in filters]
+    return np.asarray(np.sqrt(np.clip(ratios, LEAST, None)))
 
 
-def smooth_spectrum(image: Pixels, known: Mask, side: int) -> Array:
+def smooth_spectrum(image: Pixels | Array, known: Mask, side: int) -> Array:
     """The power spectrum without the spots that columns leave which are no exact Gaussians."""
     power = power_spectrum(image, known, side)
-    full = np.concatenate([power[:, :0:-1], power], axis=1)  # the median sees both sides of the axis
+    mirrored = np.roll(power[::-1], 1, axis=0)[:, :0:-1]  # the median sees both sides of the axis
+    full = np.concatenate([mirrored, power], axis=1)
     return np.asarray(ndimage.median_filter(full, SPOT, mode="wrap")[:, power.shape[1] - 1 :])
 
 
-def power_spectrum(image: Pixels, known: Mask, side: int) -> Array:
+def power_spectrum(image: Pixels | Array, known: Mask, side: int) -> Array:
     """(side, side // 2 + 1) mean power of tiles of an image, or of all of it; 1 for white noise of variance 1.
 
     Tiles that are far louder than others, as dirt and steps are, are left out.
@@ -108,7 +112,7 @@ def power_spectrum(image: Pixels, known: Mask, side: int) -> Array:
                 powers.append(np.abs(np.fft.rfft2(image[place] * weight)) ** 2 / (weight**2).sum())
     if not powers:  # as good as can be had where little of the image is known
         weight = known.astype(float)
-        return np.abs(np.fft.rfft2(image * weight, (side, side))) ** 2 / max(weight.sum(), 1.0) + 1e-12
+        return np.asarray(np.abs(np.fft.rfft2(image * weight, (side, side))) ** 2 / max(weight.sum(), 1.0) + 1e-12)
     total = np.sum(powers, axis=(1, 2))
     return np.asarray(np.mean(np.array(powers)[total <= LOUD * np.median(total)], axis=0))
 

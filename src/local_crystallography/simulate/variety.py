@@ -88,7 +88,7 @@ class Motif:
 
 
 def picture(seed: int, *, side: int = 192, kind: Kind | None = None) -> Picture:
-    """A picture of one to three territories: crystals, single atoms, vacuum and amorphous material; any kind if None."""
+    """A picture of one to three territories: crystals, single atoms, vacuum, amorphous material; any kind if None."""
     rng = np.random.Generator(np.random.PCG64(seed))
     drawn: Kind = rng.choice(get_args(Kind), p=SHARES)
     kind = kind or drawn
@@ -141,7 +141,7 @@ def makes_a_top(image: Array, yx: Array, height: Array, sigma: float) -> npt.NDA
     close = np.bincount(pairs.ravel(), minlength=len(yx)) == 1  # a dumbbell, not what lies between many
     alike = pairs[(ratio > 0.6) & (ratio < 1 / 0.6) & close[pairs].all(axis=1)]
     near[alike.ravel()] = True
-    return near
+    return np.asarray(near, np.bool_)
 
 
 def first_of(rng: np.random.Generator, kind: Kind) -> list[str]:
@@ -359,7 +359,7 @@ def ringed(rng: np.random.Generator, image: Array, sigma: float) -> Array:
 
 
 def fringes(rng: np.random.Generator, soft: Array, contents: list[str], sigma: float) -> Array:
-    """(side, side) lines where no crystal is seen along its columns: fringes of a tilted one, of the scan, of a step."""
+    """(side, side) lines where no columns are seen: fringes of a tilted crystal, of the scan, of a step."""
     side = soft.shape[1]
     y, x = np.mgrid[:side, :side]
     total = np.zeros((side, side))
@@ -381,7 +381,9 @@ def scanned(rng: np.random.Generator, image: Array, sigma: float, kind: Kind) ->
         low, high = image.min(), image.max()
         image = low + (high - low) * ((image - low) / max(high - low, 1e-9)) ** rng.uniform(0.6, 1.5)
     if kind == "tunnelling" and rng.random() < 0.3:
-        image = image + rng.uniform(0.1, 0.3) * ndimage.shift(image, rng.normal(0, 2 * sigma, 2), order=1, mode="nearest")
+        image = image + rng.uniform(0.1, 0.3) * ndimage.shift(
+            image, rng.normal(0, 2 * sigma, 2), order=1, mode="nearest"
+        )
     return image
 
 
@@ -439,7 +441,7 @@ def noisy(rng: np.random.Generator, made: Picture) -> npt.NDArray[np.float32]:
 
 
 def recorded(rng: np.random.Generator, bright: npt.NDArray[np.floating], dose: float, ratio: float) -> Array:
-    """(side, side) shot noise at a dose per pixel, of an image recorded in pixels `ratio` times as large and resampled."""
+    """(side, side) shot noise at a dose per pixel, recorded in pixels `ratio` times as large and resampled."""
     if ratio <= 1:
         noise = (rng.poisson(bright * dose) - bright * dose) / dose
         return np.asarray(noise if ratio > 0.8 else ndimage.gaussian_filter(noise, 0.4 / ratio - 0.3))

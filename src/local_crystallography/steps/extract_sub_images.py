@@ -23,6 +23,8 @@ Probability = ProbabilityMap | npt.ArrayLike
 
 WINDOW_SPACINGS = 2.3
 """Automatic window side over the distance between neighbours: the disc in it holds the first and second shell."""
+MOST_MASKED = 0.25
+"""Share of the pixels of a window that may be masked."""
 CHUNK = 2000
 
 
@@ -70,7 +72,10 @@ class ExtractSubImages(Step):
         return self.model_copy(update={"window_size": int(np.clip(side, 8, min(512, *image.shape)))})
 
     def __call__(self, atoms: Atoms, image: Image, probability: Probability | None = None) -> SubImages:
-        """Windows (N, w, w) float32, (N, w, w, 2) of two channels; atoms too near an edge for a window are left out.
+        """Windows (N, w, w) float32, (N, w, w, 2) of two channels.
+
+        Left out are atoms too near an edge for a window, and those of whose window more than a quarter is masked; in
+        the other windows masked pixels take the value of what is around them.
 
         Raises
         ------
@@ -86,11 +91,11 @@ class ExtractSubImages(Step):
                 f"A window of {side} pixels came with an image of {height} x {width}; use a window of at most "
                 f"{min(height, width)} pixels."
             )
-        inside = fits(atoms.yx, image.shape, side)
+        inside = fits(atoms.yx, image.shape, side) & (masked_share(atoms, image, side) <= MOST_MASKED)
         if not inside.any():
             raise InputError(
-                f"None of the {len(atoms)} atoms is {(side - 1) / 2:g} pixels away from every edge, so no window of "
-                f"{side} pixels fits around one; use a smaller window."
+                f"None of the {len(atoms)} atoms is {(side - 1) / 2:g} pixels away from every edge and from masked "
+                f"areas, so no window of {side} pixels fits around one; use a smaller window."
             )
         kept = atoms[inside]
         windows = [cut(frames, kept, side=side) for frames in self._channels(image, probability)]
@@ -116,6 +121,18 @@ class ExtractSubImages(Step):
             )
         chances = frames_of(Image(ProbabilityMap.of(probability).values, name="probability"))
         return [chances] if self.source == "probability" else [frames_of(image), chances]
+
+
+def masked_share(atoms: Atoms, image: Image, side: int) -> npt.NDArray[np.float64]:
+    """(N,) share of the window of a side around each atom that is masked."""
+    share = np.zeros(len(atoms))
+    for frame in np.unique(atoms.frame):
+        masked = image.masked(int(frame))
+        if masked.any():
+            rows = np.flatnonzero(atoms.frame == frame)
+            at = np.clip(np.rint(atoms.yx[rows]).astype(int), 0, np.array(image.shape) - 1)
+            share[rows] = ndimage.uniform_filter(masked.astype(np.float32), side)[tuple(at.T)]
+    return share
 
 
 def frames_of(image: Image) -> Iterable[Array]:

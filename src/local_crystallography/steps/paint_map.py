@@ -82,7 +82,8 @@ class PaintMap(Step):
         return any(name in self.columns if self.columns else is_default(name) for name in columns)
 
     def __call__(self, atoms: Atoms, image: Image, sub_images: SubImages | None = None) -> dict[str, Array]:
-        """One float32 map per column, of the shape of the image; NaN where no atom is near or its value is NaN.
+        """One float32 map per column, of the shape of the image; NaN where no atom is near, its value is NaN,
+        or the image is masked.
 
         Labels are painted as they are, so -1 (no class) becomes NaN. Light columns that no sub-image was cut around
         were never asked for a class: where they have no value, the nearest of the others paints their place.
@@ -188,4 +189,5 @@ def nearest(atoms: Atoms, paints: npt.NDArray[np.bool_], *, image: Image, reach:
         if len(rows):
             tree = cKDTree(atoms.yx[rows])
             found[:] = np.append(rows, np.int32(-1))[tree.query(pixels, distance_upper_bound=reach, workers=-1)[1]]
+            found[image.masked(frame).ravel()] = -1
     return index.reshape(image.data.shape)

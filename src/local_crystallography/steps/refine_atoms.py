@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import Field
 from scipy.spatial import cKDTree
 
-from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.atoms import STRONG, Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.mask import filled, saturated
@@ -30,7 +30,11 @@ Region = tuple[tuple[tuple[float, float], ...], ...]
 SURE = 0.98
 """Probability from which an atom is kept however weak; so are those put there by hand, which have none."""
 ALONE, FEW = 1.8, 12
-"""Times the significance it takes where no lattice speaks for an atom, and atoms under which there is none."""
+"""Times the significance it takes where no lattice speaks for an atom; and atoms under which there is no lattice."""
+RIM = 0.4
+"""Distance from the middle of the outermost pixels, px, beyond which a column stands outside the image."""
+FAINT = 0.06
+"""Height over that of strong atoms from which a network that is not sure may be right: it learnt no fainter ones."""
 UPON = 1.2
 """Distance in widths under which two atoms are one: their column is cut off at the top, or wide."""
 REASONS = ("doubtful", "doubled", "masked", "outside", "weak")
@@ -60,8 +64,8 @@ class RefineAtoms(Step):
         2.5,
         ge=0,
         le=100,
-        description="Minimum signal-to-noise ratio for an atom of which the probability map was not sure to be kept; it "
-        "also has to be on a maximum of the image, or one of a pair. 0: all are kept.",
+        description="Minimum signal-to-noise ratio for an atom of which the probability map was not sure to be kept; "
+        "it also has to be on a maximum of the image, or one of a pair. 0: all are kept.",
     )
     axes: bool = Field(False, description="Also measure how long, how narrow and how turned every atom is.")
     closest: float | None = Field(
@@ -135,7 +139,7 @@ class RefineAtoms(Step):
         return replace(refined[why == ""], left_out=refined[why != ""].with_features(left_out=why[why != ""]))
 
     def doubt(self, atoms: Atoms, image: Image, sigma: float | None) -> str:
-        """Why the refined atoms are not to be believed and what to do, a sentence; "" where nothing speaks against them.
+        """Why the refined atoms should not be trusted and what to do, a sentence; "" where nothing speaks against them.
 
         `sigma` is the width of the columns that Segment looked for, px, if it did.
         """
@@ -143,8 +147,8 @@ class RefineAtoms(Step):
         if not doubts:
             return ""
         return (
-            f"These atoms should not be trusted: {doubts[0]}. Try another sigma or contrast in Segment, or mask what is "
-            "not specimen."
+            f"These atoms should not be trusted: {doubts[0]}. Try another sigma or contrast in Segment, or mask what "
+            "is not specimen."
         )
 
     def reasons(self, atoms: Atoms, image: Image, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.str_]:
@@ -160,7 +164,7 @@ class RefineAtoms(Step):
             )
         why = np.full(len(atoms), "", dtype="<U16")
         for reason, out in (
-            ("outside", (seen & ~in_image(atoms.yx, image)) | ~within),  # of those that moved out only a rim is seen
+            ("outside", (seen & beyond_rim(atoms.yx, image)) | ~within),
             ("masked", self._masked(atoms, image)),
             ("doubtful", self._doubtful(atoms, image)),
             ("weak", atoms.relative_intensity() < self.weakest),
@@ -169,8 +173,8 @@ class RefineAtoms(Step):
         why[self._doubled(atoms, why == "") & ~by_hand(atoms)] = "doubled"
         if (why != "").all():
             raise InputError(
-                f"All {len(atoms)} atoms of {image.name} would be left out ({counted(why)}): set the width of the columns "
-                "(sigma of Segment) and their contrast by hand, or lower the significance where there are atoms."
+                f"All {len(atoms)} atoms of {image.name} would be left out ({counted(why)}): set the width of the "
+                "columns (sigma of Segment) and their contrast by hand, or lower the significance."
             )
         return why
 
@@ -239,7 +243,8 @@ class RefineAtoms(Step):
         if likely.sum() < FEW or repetition(atoms.yx[likely & (atoms.frame == atoms.frame[likely][0])]) < 2 * CHANCE:
             needed = ALONE * needed
         unsure = probability < SURE
-        out = unsure & ~(height > needed * std)
+        strong = np.nanquantile(height, STRONG) if np.isfinite(height).any() else 0.0
+        out = unsure & ~((height > needed * std) & (height > FAINT * strong))
         for frame in np.unique(atoms.frame[unsure & ~out]):
             rows = np.flatnonzero((atoms.frame == frame) & in_image(atoms.yx, image))
             signed = atoms.features["amplitude"].to_numpy(float)[rows]
@@ -302,6 +307,11 @@ def strongest(intensity: Array, pairs: npt.NDArray[np.integer]) -> npt.NDArray[n
 def in_image(yx: Array, image: Image) -> npt.NDArray[np.bool_]:
     """(N,) whether places lie on pixels of the image."""
     return np.asarray(((yx >= -0.5) & (yx <= np.array(image.shape) - 0.5)).all(axis=1), np.bool_)
+
+
+def beyond_rim(yx: Array, image: Image) -> npt.NDArray[np.bool_]:
+    """(N,) whether positions are beyond the outermost pixels: only the flank of such columns is seen."""
+    return np.asarray(((yx < -RIM) | (yx > np.array(image.shape) - 1 + RIM)).any(axis=1), np.bool_)
 
 
 def check(atoms: Atoms, image: Image) -> None:

@@ -16,7 +16,7 @@ from local_crystallography.data.image import Image
 from local_crystallography.data.mask import filled
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import Job, Progress, finish
-from local_crystallography.positions.blobs import BLOB_SCALE, blob_probability, find_spacing, looks_bright
+from local_crystallography.positions.blobs import BLOB_SCALE, blob_probability, find_spacing
 from local_crystallography.steps.base import ADVANCED, Step
 
 if TYPE_CHECKING:
@@ -90,12 +90,12 @@ class Segment(Step):
         """
         if self.method == "network":
             return self if self.sigma and self.contrast else self.taking(self.candidates(image), image)
-        frame = image.frame(0)
         step = self
         if self.contrast is None:
-            step = self.model_copy(update={"contrast": "bright" if looks_bright(frame, self.sigma) else "dark"})
+            step = self.model_copy(update={"contrast": self.taking(self.candidates(image), image).contrast})
         if self.spacing is None:
-            step = step.model_copy(update={"spacing": find_spacing(step._signed(frame), name=image.name)})
+            spacing = find_spacing(step._signed(image.frame(0)), name=image.name)
+            step = step.model_copy(update={"spacing": spacing})
         return step
 
     def candidates(self, image: Image) -> list[Candidate]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Layer
 
-from local_crystallography._napari.viewer import layers
+from local_crystallography._napari.bench.mask_choice import MaskChoice, chosen
+from local_crystallography._napari.viewer import layers, left_out
+from local_crystallography._napari.viewer.masks import visible_mask
 from local_crystallography._napari.viewer.results import ResultLayers
 from local_crystallography.analysis import MISSING, Analysis
 from local_crystallography.data.atoms import Atoms
@@ -18,6 +20,19 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.steps.base import Step
+from local_crystallography.steps.segment import Segment
+
+if TYPE_CHECKING:
+    from local_crystallography.models.scale import Candidate
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the columns of an image may be, as a network has found."""
+
+    image: Image
+    network: Path | None
+    candidates: list[Candidate]
 
 
 @dataclass
@@ -25,7 +40,8 @@ class Work:
     """One image layer with its analysis.
 
     `sources` are the layers chosen instead of a result; `edited` tells that atoms were changed by hand; `session` is
-    the folder the layer came from, until it has been opened.
+    the folder the layer came from, until it has been opened; `halted` tells that the last run was stopped by a doubtful
+    result; `found` is what the columns may be.
     """
 
     layer: Any
@@ -35,6 +51,9 @@ class Work:
     edited: bool = False
     errors: dict[str, str] = field(default_factory=dict)
     session: Path | None = None
+    mask: MaskChoice = field(default_factory=MaskChoice)
+    halted: bool = False
+    found: Found | None = None
 
     @property
     def key(self) -> str:
@@ -56,8 +75,35 @@ class Work:
         given = any(MISSING[name] == message for name in self.sources)
         return None if given else message
 
-    def given(self, steps: tuple[Step, ...]) -> dict[str, Any]:
-        """Results that come from the user: other layers, or atoms edited by hand, where they differ.
+    @property
+    def network_step(self) -> Segment | None:
+        """The Segment step as it was run, where a network did it."""
+        segment = self.analysis.used.get("segment")
+        return segment if isinstance(segment, Segment) and segment.method == "network" else None
+
+    @property
+    def candidates(self) -> list[Candidate] | None:
+        """What the columns of the image may be, as Segment has found; None where that is not known."""
+        step, found = self.network_step, self.found
+        if step is None or found is None or found.image is not self.analysis.image or found.network != step.network:
+            return None
+        return found.candidates
+
+    def find_candidates(self, step: Segment) -> None:
+        """Look for what the columns may be, which takes seconds unless the step has just been run; in any thread."""
+        if (image := self.analysis.image) is not None:
+            self.found = Found(image, step.network, step.candidates(image))
+
+    def after(self, step: Step) -> None:
+        """Prepare what is new after a step; in any thread."""
+        self.results.prepare()
+        if isinstance(step, Segment) and step.method == "network":
+            automatic = step.sigma is None and step.contrast is None
+            if automatic or (self.candidates is None and not (step.sigma and step.contrast)):
+                self.find_candidates(step)
+
+    def given(self, steps: tuple[Step, ...], *, again: bool = False) -> dict[str, Any]:
+        """What comes from the user: a mask, other layers, or atoms edited by hand, where they differ.
 
         Raises
         ------
@@ -72,7 +118,28 @@ class Work:
                 given["probability"] = chosen
         if names - {"segment", "find_atoms"} and (atoms := self._given_atoms()) is not None:
             given["atoms"] = atoms
+        if "segment" in names and (again or "segment" not in self.replaced) and self.mask.differs(self.results):
+            given["mask"] = self.mask.mask(self.results)
         return given
+
+    def choose_mask(self, layer: Any | None, *, painted: bool) -> None:
+        """Take the mask from a layer, or as painted in the layer that shows it; neither: as found in the image."""
+        if layer is None and not painted:
+            self.results.undo_painting()
+        self.mask = chosen(self.results, layer, painted)
+
+    def take_back(self, rows: Iterable[int]) -> None:
+        """Add atoms that were left out, by their points, to the others; what was computed for those goes."""
+        layer, left = self.results.get(left_out.NAME), self.analysis.left_out
+        known = self.results.edited_atoms() or self.analysis.atoms
+        if layer is None or left is None or known is None:
+            return
+        back = layers.atoms_from(layer, self.layer)[sorted(rows)]
+        old = [name for names in self.analysis.columns.values() for name in names]
+        self.analysis.atoms = left_out.joined(known.without(old), back.without([*old, left_out.REASON]))
+        self.edited = True
+        rest = left[~np.isin(left.ids, back.ids)]
+        self.analysis.left_out = rest if len(rest) else None
 
     def _given_atoms(self) -> Atoms | None:
         if "atoms" in self.sources:
@@ -105,11 +172,17 @@ class Work:
         Raises
         ------
         InputError
-            For an image that cannot be analysed, or a probability map of another shape.
+            For an image that cannot be analysed, also for its mask, or a probability map of another shape.
         """
         if self.analysis.image is None:
             self.analysis.image = layers.image_from(self.layer)
+        if "mask" in given:
+            self.analysis.image = replace(self.analysis.image, mask=given["mask"])
+            self.mask = replace(self.mask, changed=False)
+        self.results.find_mask()
         for name, value in given.items():
+            if name == "mask":
+                continue
             if name == "probability":
                 _check_probability(value.values, self.analysis.image)
             setattr(self.analysis, name, value)
@@ -120,6 +193,7 @@ class Work:
         wanted = steps if again else tuple(step for step in steps if step.name() not in self.replaced)
         self._leave_edited({step.name() for step in wanted if again or not self.analysis.is_current(step)})
         self.errors.clear()
+        self.halted = False
         self.results.set_editable(False)
         return wanted
 
@@ -145,6 +219,7 @@ def work_on(viewer: Any, layer: Any, analysis: Analysis) -> Work:
     """Work on an image layer, which remembers its analysis from now on: it outlives the dock."""
     work = Work(layer, analysis, ResultLayers(viewer, layer, analysis))
     work.edited = analysis.atoms is not None and "find_atoms" not in analysis.asked
+    work.mask = MaskChoice(painted=analysis.image is not None and analysis.image.mask is not None)
     layer.metadata.setdefault(layers.KEY, {})["analysis"] = analysis
     return work
 
@@ -153,6 +228,14 @@ def new_work(viewer: Any, analysis: Analysis) -> Work:
     """Work on an analysis with a new layer for its image, which is not in the viewer yet; in any thread."""
     assert analysis.image is not None
     return work_on(viewer, Layer.create(*layers.layer_of(analysis.image)), analysis)
+
+
+def opened(folder: Path) -> Analysis:
+    """A saved session, with what is masked in its image; in any thread."""
+    analysis = Analysis.open(folder)
+    if analysis.image is not None:
+        visible_mask(analysis.image)  # which the image remembers
+    return analysis
 
 
 def open_work(viewer: Any, folder: Path) -> Work:
@@ -169,6 +252,7 @@ def work_again(viewer: Any, layer: Any, analysis: Analysis, others: Iterable[Wor
     own = [each for each in viewer.layers if str(each.unique_id) not in taken and layers.belongs(each, layer)]
     # a session opened twice has each layer twice: those above this image come first
     place = viewer.layers.index(layer)
+    work.results.find_mask()
     work.results.take([*(each for each in own if viewer.layers.index(each) > place), *own])
     return work
 

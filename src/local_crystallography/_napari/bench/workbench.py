@@ -15,7 +15,7 @@ from local_crystallography._napari.bench.link import SelectionLink
 from local_crystallography._napari.bench.preview import Preview
 from local_crystallography._napari.bench.turns import Turns
 from local_crystallography._napari.bench.unfinished import Unfinished
-from local_crystallography._napari.bench.work import Work, new_work, open_work
+from local_crystallography._napari.bench.work import Work, new_work, open_work, opened
 from local_crystallography._napari.bench.worker import (
     Around,
     Outcome,
@@ -88,7 +88,7 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         if work is None or self.running or not steps:
             return
         try:
-            given = work.given(steps)
+            given = work.given(steps, again=again)
         except InputError as error:
             work.errors[steps[0].name()] = str(error)
             self.changed.emit()
@@ -97,7 +97,7 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         self.busy, self.step = work, ""
         self.unfinished.begin(work, wanted)
         file = partial(self.unfinished.file, work, again=again)
-        around = Around(partial(work.prepare, given), work.results.prepare, work.results.previews.prepare, file)
+        around = Around(partial(work.prepare, given), work.after, work.results.previews.prepare, file)
         self.runner.start(lambda stop: run_steps(work.analysis, wanted, stop, around=around, again=again))
         self.changed.emit()
 
@@ -164,6 +164,19 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         if self.active is not None and self.active.choose_source(name, layer):
             self.changed.emit()
 
+    def choose_mask(self, layer: Any | None, *, painted: bool) -> None:
+        """Take the mask of the active image from a layer or as it is painted; neither: as found in the image."""
+        if self.active is not None:
+            self.active.choose_mask(layer, painted=painted)
+            self.changed.emit()
+
+    def take_back(self, rows: set[int]) -> None:
+        """Add some of the atoms that were left out to the others, by their points."""
+        if self.active is not None and not self.running:
+            self.active.take_back(rows)
+            self.active.results.prune()
+            self.bring()
+
     def leave(self) -> None:
         """Follow the viewer no more: a job is stopped, with its best so far kept by the image layer."""
         self.stop(everything=True)
@@ -177,7 +190,7 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
         """Bring back the analysis of an image that came with a saved session."""
         work = self.active
         if work is not None and work.session is not None and not self.running:
-            self._once("Opening …", partial(Analysis.open, work.session))
+            self._once("Opening …", partial(opened, work.session))
 
     def _once(self, message: str, function: Callable[[], Any]) -> None:
         self._begin(lambda stop: run_once(message, function))
@@ -208,6 +221,8 @@ class Workbench(QtCore.QObject):  # type: ignore[misc]
     def _on_ended(self, outcome: Outcome) -> None:
         work, self.busy, step = self.busy, None, outcome.step or self.step
         self.step = ""
+        if work is not None and outcome.doubtful:
+            work.halted = True
         if self._left:
             self.unfinished.remove()
         if callable(outcome.result):

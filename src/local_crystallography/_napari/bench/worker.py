@@ -42,11 +42,15 @@ class Report:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: its result, or a sentence that says why there is none."""
+    """How a job ended: its result, or a sentence that says why there is none.
+
+    `doubtful` tells that a run was stopped after `step`, whose result should not be trusted.
+    """
 
     result: Any = None
     step: str = ""
     error: str = ""
+    doubtful: bool = False
 
 
 class Stop:
@@ -71,7 +75,7 @@ class Around:
     Parameters
     ----------
     before, after
-        Called once, and with every new result.
+        Called once, and with every step that has given a new result.
     seen
         Called with the maps of every preview.
     file
@@ -79,7 +83,7 @@ class Around:
     """
 
     before: Callable[[], object]
-    after: Callable[[], object]
+    after: Callable[[Step], object]
     seen: Callable[[Mapping[str, Any]], object]
     file: Callable[[Step], Path | None]
 
@@ -87,7 +91,10 @@ class Around:
 def run_steps(
     analysis: Analysis, steps: tuple[Step, ...], stop: Stop, *, around: Around, again: bool
 ) -> Generator[Report, None, Outcome]:
-    """Run steps in order, those up to date only with `again`; a sentence for what the user can mend."""
+    """Run steps in order, those up to date only with `again`; a sentence for what the user can mend.
+
+    No step is run after one whose result should not be trusted, whenever that one was run.
+    """
     name = steps[0].name() if steps else ""
     try:
         yield Report(name, Progress(0.0, "Preparing …"))
@@ -96,9 +103,11 @@ def run_steps(
             name = step.name()
             if again or not analysis.is_current(step):
                 yield from _run_step(analysis, step, stop, around)
-                around.after()
+                around.after(step)
             if stop.everything.is_set():
                 break
+            if step is not steps[-1] and analysis.stops_after(step):
+                return Outcome(step=name, doubtful=True)
     except InputError as error:
         return Outcome(step=name, error=str(error))
     return Outcome()

@@ -67,6 +67,8 @@ class Works(QtCore.QObject):  # type: ignore[misc]
         for work in self._works.values():
             for name in [name for name, source in work.sources.items() if layers.same(source, layer)]:
                 work.sources.pop(name)
+            if work.mask.layer is not None and layers.same(work.mask.layer, layer):
+                work.choose_mask(None, painted=False)
         return removed
 
     def _on(self, layer: Any) -> Work:

@@ -18,14 +18,14 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
     Parameters
     ----------
     kind
-        Class of the layers.
+        Class of the layers, or several.
     first
         Words for "no layer", offered on top; without it, a layer is chosen as soon as there is one.
     """
 
     chosen = QtCore.Signal(object)
 
-    def __init__(self, viewer: Any, kind: type, first: str = "") -> None:
+    def __init__(self, viewer: Any, kind: type | tuple[type, ...], first: str = "") -> None:
         super().__init__()
         self.viewer, self.kind, self.first = viewer, kind, first
         self.setSizeAdjustPolicy(self.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -52,6 +52,10 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
         with QtCore.QSignalBlocker(self):
             self.setCurrentIndex(0 if layer is None else max(0, self.findData(str(layer.unique_id))))
 
+    def _others(self) -> list[tuple[str, str]]:
+        """What there is to choose besides layers: words, and what stands for them."""
+        return [(self.first, "")] if self.first else []
+
     def _offered(self) -> list[Any]:
         kinds: list[Any] = [layer for layer in self.viewer.layers if isinstance(layer, self.kind)]
         return [layer for layer in kinds if not is_result(layer)]
@@ -66,8 +70,8 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
         before = self.currentData()
         with QtCore.QSignalBlocker(self):
             self.clear()
-            if self.first:
-                self.addItem(self.first, "")
+            for words, data in self._others():
+                self.addItem(words, data)
             for layer in self._offered():
                 self.addItem(layer.name, str(layer.unique_id))
             self.setCurrentIndex(max(0, self.findData(before)) if self.count() else -1)

@@ -18,6 +18,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.subimages import as_found
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import Step
+from local_crystallography.steps.refine_atoms import counted
 from local_crystallography.steps.segment import Segment
 from local_crystallography.steps.training import Training
 
@@ -92,6 +93,10 @@ def standing(work: Work | None, step: Step, on_scan: Sequence[str] = ()) -> str:
         return f"✓ {summary(analysis, name)}, edited by hand"
     if name in work.replaced and work.sources:
         return "not needed: " + " and ".join(f"{kind} from {layer.name}" for kind, layer in work.sources.items())
+    if name == "segment" and work.mask.changed and name in analysis.used:
+        return "the mask has changed: run again"
+    if name == "refine_atoms" and analysis.doubt and (analysis.is_current(step) or name not in analysis.asked):
+        return f"⚠ {analysis.doubt}\n{summary(analysis, name)}"
     if name in analysis.asked:
         return f"✓ {summary(analysis, name)}{said}" if analysis.is_current(step) else "out of date: run again"
     if name in analysis.used:
@@ -121,6 +126,14 @@ def _network(analysis: Analysis, name: str) -> Vae | None:
     return vae
 
 
+def _left_out(analysis: Analysis) -> str:
+    """How many atoms were left out, and why."""
+    left = analysis.left_out
+    if left is None or not len(left):
+        return "left out none"
+    return f"left out {len(left):,} ({counted(left.features['left_out'].to_numpy(str))})"
+
+
 def _result(analysis: Analysis, name: str, atoms: Atoms | None) -> str:
     if isinstance(segment := analysis.used.get(name), Segment):
         told = "" if analysis.probability is None else analysis.probability.told
@@ -138,7 +151,8 @@ def _result(analysis: Analysis, name: str, atoms: Atoms | None) -> str:
     if name == "find_atoms" and "refine_atoms" not in analysis.used:
         return f"{len(atoms):,} atoms"
     if name == "refine_atoms" and "y_std_px" in atoms.features:
-        return f"{len(atoms):,} atoms, to {atoms.features[['y_std_px', 'x_std_px']].median().mean():.2f} px"
+        precision = atoms.features[["y_std_px", "x_std_px"]].median().mean()
+        return f"kept {len(atoms):,}, {_left_out(analysis)}, to {precision:.2f} px"
     if name == "correct_scan" and "x_corrected_px" in atoms.features:
         moved = as_found(atoms).yx[:, 1] - atoms.features["x_corrected_px"].to_numpy(float)
         return f"moved along x by {np.nanstd(moved):.2f} px rms"

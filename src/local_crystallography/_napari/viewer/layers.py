@@ -47,6 +47,13 @@ def pixel_size_of(layer: Any) -> float | None:
     return float(np.sqrt(np.prod(known))) if len(known) == len(sizes) else None
 
 
+def frame_shape(layer: Any) -> tuple[int, int]:
+    """(H, W) of one frame of an image layer."""
+    shape = (layer.data[0] if layer.multiscale else layer.data).shape
+    height, width = (shape[:-1] if layer.rgb else shape)[-2:]
+    return int(height), int(width)
+
+
 def image_from(layer: Any) -> Image:
     """The image in a layer; colours become grey.
 

@@ -7,10 +7,21 @@ from typing import Any
 
 from napari.layers import Layer
 
-from local_crystallography._napari.viewer import layers, rings
+from local_crystallography._napari.viewer import layers, left_out, masks, rings
 from local_crystallography._napari.viewer.layers import LayerData
 
-ORDER = ("image", layers.PROBABILITY, layers.STD, "map", "label", "hand_label", "atoms", rings.NAME)
+ORDER = (
+    "image",
+    layers.PROBABILITY,
+    layers.STD,
+    "map",
+    "label",
+    "hand_label",
+    masks.NAME,
+    left_out.NAME,
+    "atoms",
+    rings.NAME,
+)
 """From the bottom to the top."""
 
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from napari.layers import Layer
 
-from local_crystallography._napari.viewer import layers, provenance, rings
+from local_crystallography._napari.viewer import layers, left_out, masks, provenance, rings
 from local_crystallography._napari.viewer.classes import class_look
 from local_crystallography._napari.viewer.layers import LayerData
 from local_crystallography._napari.viewer.named_layers import NamedLayers
 from local_crystallography._napari.viewer.preview_layers import PreviewLayers
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.image import Image
 from local_crystallography.explore.raster import holds_classes
 
 
@@ -29,7 +30,9 @@ class ResultLayers:
         self.image_layer = image_layer
         self.analysis = analysis
         self.wanted: str | None = None
+        self.mask_wanted = False
         self.updating = False
+        self._mask: tuple[Image, masks.Mask | None] | None = None
         self._own = NamedLayers(viewer, image_layer)
         self._shown = self._own.shown
         self.previews = PreviewLayers(self._own, analysis)
@@ -56,13 +59,21 @@ class ResultLayers:
 
     def prepare(self) -> None:
         """Compute what the layers will show, new layers included, so that showing is quick; in any thread."""
+        self.find_mask()
         results = self._results()
         for name in self.pending():
             new = self._layer_data(name, results[name])
             self._own.ready[name] = (results[name], new if self.get(name) is not None else Layer.create(*new))
 
+    def find_mask(self) -> None:
+        """Know from now on which pixels have no meaning; in any thread, since the first time takes a moment."""
+        image = self.analysis.image
+        if image is not None and (self._mask is None or self._mask[0] is not image):
+            self._mask = image, masks.visible_mask(image)
+
     def show(self) -> None:
         """Bring new results into the viewer."""
+        self.find_mask()
         for name in self.pending():
             self.show_one(name)
 
@@ -146,6 +157,29 @@ class ResultLayers:
         old = [name for names in self.analysis.columns.values() for name in names]
         return edited.without(old).with_features(kept=True)
 
+    def painted_mask(self) -> masks.Mask | None:
+        """(H, W) the mask as it is in its layer now; where that was taken away, the one given by hand, if any."""
+        if (layer := self.get(masks.NAME)) is not None:
+            return np.asarray(layer.data, bool)
+        return None if self.analysis.image is None else self.analysis.image.mask
+
+    def mask_is_edited(self) -> bool:
+        """Whether somebody has painted in the mask since it was shown."""
+        layer, shown = self.get(masks.NAME), self._shown.get(masks.NAME)
+        return layer is not None and shown is not None and not np.array_equal(np.asarray(layer.data, bool), shown)
+
+    def want_mask(self) -> None:
+        """Show the mask from now on, also where it masks nothing; a layer of it that was taken away comes back."""
+        self.mask_wanted = True
+        self._own.forget(masks.NAME)
+
+    def undo_painting(self) -> None:
+        """Show the mask as it was before somebody painted in it."""
+        if self.mask_is_edited():
+            self.updating = True
+            self.get(masks.NAME).data = self._shown[masks.NAME].astype(np.uint8)
+            self.updating = False
+
     def set_editable(self, editable: bool) -> None:
         """Whether atoms can be moved by hand."""
         if (layer := self.get("atoms")) is not None:
@@ -158,15 +192,33 @@ class ResultLayers:
             layers.PROBABILITY: None if probability is None else probability.values,
             layers.STD: None if probability is None else probability.std,
             **(self.analysis.maps or {}),
+            masks.NAME: self._mask_to_show(),
+            left_out.NAME: self.analysis.left_out or None,
             "atoms": self.analysis.atoms,
         }
         return {name: value for name, value in named.items() if value is not None}
+
+    def _mask_to_show(self) -> masks.Mask | None:
+        """The mask of the image, where it is known and masks something, or somebody wants to paint in it."""
+        image = self.analysis.image
+        if image is None or self._mask is None or self._mask[0] is not image:
+            return None
+        mask = self._mask[1]
+        if self.mask_wanted and mask is None:
+            mask = np.zeros(image.shape, bool)
+            self._mask = image, mask
+        return mask if self.mask_wanted or (mask is not None and mask.any()) else None
 
     def _layer_data(self, name: str, value: Any) -> LayerData:
         place = layers.placement_of(self.image_layer)
         if name in (layers.PROBABILITY, layers.STD):
             made = layers.probability_layer if name == layers.PROBABILITY else layers.std_layer
             return made(value, place, self.note(name, "segment"))
+        if name == masks.NAME:
+            return masks.mask_layer(value, place, self.note(name, "segment"))
+        if name == left_out.NAME:
+            size, note = layers.point_size(self.analysis.atoms or value), self.note(name, "refine_atoms")
+            return left_out.made(value, place, note, size=size, stack=self.stack)
         if name == "atoms":
             note = self.note(name, "cluster")
             return layers.points_from(
