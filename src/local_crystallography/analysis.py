@@ -186,8 +186,8 @@ class Analysis:
         segment = self.used.get("segment")
         sigma = segment.sigma if isinstance(segment, Segment) else None
         self.left_out = refined.left_out
-        given = self.image is None or "probability" not in refined.features  # atoms that somebody brought or edited
-        self.doubt = "" if given else step.doubt(refined, self.image, sigma)
+        found = "probability" in refined.features  # and not brought or edited by somebody
+        self.doubt = step.doubt(refined, self.image, sigma) if found and self.image is not None else ""
 
     def add_maps(self, maps: dict[str, npt.NDArray[np.float32]], asked: PaintMap, resolved: PaintMap) -> None:
         """Take maps of columns of one's own beside those there are, which together are what was asked for."""

@@ -65,7 +65,8 @@ def plateaus(values: npt.NDArray[np.float64], even: Mask, known: Mask) -> Mask:
     middle, size = ndimage.median(values, areas, number), np.bincount(areas.ravel(), minlength=count + 1)
     near, far = (ndimage.grey_dilation(areas, (side, side)) for side in (5, 9))
     rim = np.where(near == 0, far, 0)
-    outside = ndimage.mean(values, rim, number)
+    around = np.bincount(rim.ravel(), minlength=count + 1)
+    outside = np.bincount(rim.ravel(), values.ravel(), count + 1) / np.maximum(around, 1)
     at_end = (middle == values[known].max()) | (middle == values[known].min())
     top = at_end & (size < PLATEAU[0] * values.size) & (np.abs(outside - middle) < PLATEAU[1] * (high - low))
     top[0] = False

@@ -32,8 +32,9 @@ WEIGHED = 1.7
 """Width, in pixels, to which a part is scaled to be weighed: so noise counts alike at all scales."""
 BLUR = 3.0
 """Standard deviation of the blur that is taken for background, in widths."""
-IRREGULAR, REGULAR = 0.1, 0.25
-"""What columns score that nothing repeats, as single atoms, over a crystal; and the repetition that makes a crystal."""
+IRREGULAR, BY_CHANCE, REGULAR = 0.1, 0.05, 0.2
+"""What columns score that nothing repeats, as single atoms, over a crystal; repetition that chance gives, and what it
+takes beyond that to be a crystal."""
 NOISE = 0.12
 """Confidence that noise alone may give."""
 SURE, BEYOND = 0.5, 6.0
@@ -42,7 +43,7 @@ PLACES = 5
 """Parts of an image along each side from which the one to look at is chosen."""
 FITS, SETTLED = 3, 0.08
 """Times that a scale is looked at again with the width found, and difference of logarithms at which it need not be."""
-BRIGHT = 1.1
+BRIGHT = 1.15
 """How much better dark columns have to score: bright ones are the usual case."""
 ALIKE = 0.22
 """Difference of the logarithms of two widths under which the network cannot tell which of the two is meant."""
@@ -92,7 +93,7 @@ class Candidate:
     @property
     def score(self) -> float:
         """What candidates of different widths are ordered by."""
-        regular = IRREGULAR * self.confidence + min(self.repetition / REGULAR, 1)
+        regular = IRREGULAR * self.confidence + float(np.clip((self.repetition - BY_CHANCE) / REGULAR, 0, 1))
         return self.explained**2 * self.confidence * regular * (BRIGHT if self.bright else 1)
 
     @property

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import cg
 from scipy.spatial import cKDTree
 from skimage.measure import block_reduce
 
-from local_crystallography.positions import Array, Pixels
+from local_crystallography.positions import Array, Index, Pixels
 from local_crystallography.positions.gaussians import Columns, add_columns
 
 WIDTHS = np.geomspace(0.62, 1.65, 7)
@@ -23,10 +23,12 @@ RIDGE = 1e-3
 """Added to the overlap of a column with itself, so that columns upon each other do no harm."""
 FAR = 4.5
 """Distance, in standard deviations of what overlaps, beyond which nothing does."""
-STEPS = 3.5
+STEPS = 7.0
 """Half the side, in widths, of the square whose median is taken for the background: it keeps the edges of steps."""
 REPEATS = (0.7, 4.0)
 """Lengths of the vectors that are tried for repetition, in distances of nearest neighbours."""
+RIM = 3.5
+"""Width of the rim of the image that is not judged, in widths."""
 BLOCK = 5.0
 """Side of the blocks that are judged each by itself, in widths."""
 BUSY = 0.6
@@ -120,7 +122,9 @@ def share_explained(flat: Array, twice: Array, yx: Array, sigma: float, blur: fl
     model = np.zeros(flat.shape, np.float32)
     add_columns(model, Columns(yx, height, np.full(len(yx), sigma)), 4 * sigma)
     left = flat - (model - ndimage.gaussian_filter(model, blur))
-    total, rest = (block_reduce(part**2, (block, block), np.sum).ravel() for part in (flat, left))
+    rim = min(int(RIM * sigma), min(flat.shape) // 4)  # columns outside reach in there
+    inner = (slice(rim, -rim or None),) * 2
+    total, rest = (block_reduce(part[inner] ** 2, (block, block), np.sum).ravel() for part in (flat, left))
     weight = np.minimum(total, np.quantile(total, BUSY)) / np.maximum(total, 1e-30)
     return float(1 - (weight * rest).sum() / max((weight * total).sum(), 1e-30)), height
 
@@ -146,33 +150,42 @@ def moved(twice: Array, yx: Array, sigma: float, blur: float) -> Array:
     height = fitted(twice, yx, sigma, blur)
     seen = 2 * np.pi * sigma**2 * ndimage.gaussian_filter(twice, sigma)
     slope = np.stack([sampled(part, yx) for part in np.gradient(seen)], axis=1)
-    pairs = cKDTree(yx).query_pairs(FAR * np.sqrt(2) * sigma, output_type="ndarray")
+    pairs = near(yx, sigma, blur)
     pairs = np.concatenate([pairs, pairs[:, ::-1]])
     step = yx[pairs[:, 0]] - yx[pairs[:, 1]]
-    square = (step**2).sum(axis=1)
-    pull = -np.pi / 2 * np.exp(-square / (4 * sigma**2))  # slope of the overlap of two Gaussians, over the distance
+    pull = -product((step**2).sum(axis=1), sigma, blur, bent=True)
     for axis in (0, 1):
         slope[:, axis] -= np.bincount(pairs[:, 0], height[pairs[:, 1]] * pull * step[:, axis], len(yx))
     limit = FURTHEST * sigma
-    bend = np.maximum(np.pi / 2 * height, 1e-12)
+    bend = np.maximum(product(np.zeros(1), sigma, blur, bent=True) * height, 1e-12)
     return np.asarray(yx + np.clip(slope / bend[:, None], -limit, limit))
 
 
 def overlaps(yx: Array, sigma: float, blur: float) -> sparse.csr_array:
     """(N, N) inner products of columns of height 1, each less its blur."""
-    n = len(yx)
-    pairs = cKDTree(yx).query_pairs(FAR * np.sqrt(2 * (sigma**2 + blur**2)), output_type="ndarray")
+    n, pairs = len(yx), near(yx, sigma, blur)
     square = ((yx[pairs[:, 0]] - yx[pairs[:, 1]]) ** 2).sum(axis=1)
-
-    def product(squares: Array) -> Array:
-        total = np.zeros_like(squares)
-        for sign, variance in ((1, 2 * sigma**2), (-2, 2 * sigma**2 + blur**2), (1, 2 * (sigma**2 + blur**2))):
-            total += sign * 2 * np.pi * sigma**4 / variance * np.exp(-squares / (2 * variance))
-        return total
-
-    shared = sparse.csr_array((product(square), pairs.T), shape=(n, n))
-    own = float(product(np.zeros(1))[0]) * (1 + RIDGE)
+    shared = sparse.csr_array((product(square, sigma, blur), pairs.T), shape=(n, n))
+    own = float(product(np.zeros(1), sigma, blur)[0]) * (1 + RIDGE)
     return sparse.csr_array(shared + shared.T + own * sparse.eye_array(n))
+
+
+def near(yx: Array, sigma: float, blur: float) -> Index:
+    """(P, 2) pairs of columns that overlap, their blurs included."""
+    pairs: Index = cKDTree(yx).query_pairs(FAR * np.sqrt(2 * (sigma**2 + blur**2)), output_type="ndarray")
+    return pairs
+
+
+def product(squares: Array, sigma: float, blur: float, *, bent: bool = False) -> Array:
+    """Inner product of two columns of height 1 less their blurs, at squared distances; bent: its slope over them.
+
+    Three Gaussians: of both columns, of one and the blur of the other, and of both blurs.
+    """
+    total = np.zeros_like(squares)
+    for sign, variance in ((1, 2 * sigma**2), (-2, 2 * sigma**2 + blur**2), (1, 2 * (sigma**2 + blur**2))):
+        scale = 2 * np.pi * sigma**4 / variance * (1 / variance if bent else 1)
+        total += sign * scale * np.exp(-squares / (2 * variance))
+    return total
 
 
 def sampled(field: Array, yx: Array) -> Array:

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from local_crystallography.data.mask import filled
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.positions import Array, Index, Mask, Pixels
 from local_crystallography.positions.background import Surface, block_means
@@ -95,13 +94,11 @@ def fit_columns(
     """A job that fits a Gaussian to every one of N places (N, 2) inside an image (H, W) of any unit.
 
     `width` is the standard deviation of a column in pixels to start from; None: found. `unknown` (H, W) are pixels that
-    tell nothing. Stopped early, the job gives the columns as far as they got. An image much finer than its columns is
+    tell nothing; they hold numbers all the same. Stopped early, the job gives the columns as far as they got. An image much finer than its columns is
     fitted in blocks of pixels.
     """
     unknown = np.zeros(pixels.shape, bool) if unknown is None else unknown
     values = pixels.astype(np.float64)
-    if unknown.any():
-        values = filled(values, unknown)
     if width is None:
         scaled = (values / (values.std() or 1)).astype(np.float32)
         distance, width, dark = first_look(scaled, yx, None)

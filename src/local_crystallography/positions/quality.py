@@ -13,6 +13,8 @@ CORE = 1.5
 """Radius in widths of the part of a column whose fit is judged."""
 TILE, SPOT = 40.0, 7
 """Side of the tiles whose power is measured, in widths; and of the spots that are left out of it, in terms."""
+BESIDE, OUTLIER = 2.5, 4.0
+"""Distance from masked pixels, in widths, from which residuals tell the noise; and most standard deviations of one."""
 LEFT = 0.1
 """Share of the power of white noise that a fit has to leave for the ratio to be believed."""
 LEAST, LOUD = 0.8, 3.0
@@ -77,8 +79,12 @@ def correlation(scene: Scene, residual: Pixels | Array, white: Pixels | Array) -
         (H, W) what a fit leaves of white noise of variance 1. Their ratio is the power of the noise at
         every frequency, whatever part of it a fit takes away; a filter matched to a derivative of a column sees that.
     """
-    known = np.asarray(scene.known) > 0
     sigma = float(np.median(scene.columns.sigma))
+    known = np.asarray(scene.known) > 0
+    if not known.all():  # beside what is masked columns are cut off, and not fitted well
+        far = ndimage.binary_erosion(known, np.ones((3, 3)), iterations=int(BESIDE * sigma), border_value=1)
+        known = far if far.mean() > 0.2 else known
+    residual = np.clip(residual, -OUTLIER, OUTLIER)
     side = int(np.clip(TILE * sigma, 64, max(64, min(known.shape))))
     spectra = [smooth_spectrum(image, known, side) for image in (residual, white)]
     ky, kx = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)

@@ -189,7 +189,8 @@ class RefineAtoms(Step):
         """Positions and columns of the atoms of one frame; masked and saturated pixels tell nothing."""
         dark = first_look(scaled_frame(pixels, masked)[0], yx, self.width)[2]
         unknown = masked | saturated(pixels, masked, dark=dark)
-        fit = yield from fit_columns(pixels, yx, width=self.width, unknown=unknown)
+        values = filled(pixels.astype(np.float64), masked)
+        fit = yield from fit_columns(values, yx, width=self.width, unknown=unknown)
         columns = fit.columns
         table = {
             "intensity": 2 * np.pi * columns.sigma**2 * columns.height,
