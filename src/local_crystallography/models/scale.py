@@ -41,12 +41,15 @@ SURE, BEYOND = 0.5, 6.0
 """Confidence at a scale that ends the search, once it is that many times coarser."""
 PLACES = 5
 """Parts of an image along each side from which the one to look at is chosen."""
-FITS, SETTLED = 3, 0.08
-"""Times that a scale is looked at again with the width found, and difference of logarithms at which it need not be."""
+FITS, SETTLED, WORSE = 4, 0.05, 0.9
+"""Times that a scale is looked at again with the width found; difference of logarithms at which it need not be; and
+share of what was explained before under which the new width has lost columns."""
 BRIGHT = 1.15
 """How much better dark columns have to score: bright ones are the usual case."""
 ALIKE = 0.22
 """Difference of the logarithms of two widths under which the network cannot tell which of the two is meant."""
+SIMPLE = 0.35
+"""Power of the density of columns by which an answer with more of them is held less likely."""
 SAME = 0.3
 """The same for two candidates of one polarity that are one."""
 PEAK = 0.2
@@ -94,12 +97,16 @@ class Candidate:
     def score(self) -> float:
         """What candidates of different widths are ordered by."""
         regular = IRREGULAR * self.confidence + float(np.clip((self.repetition - BY_CHANCE) / REGULAR, 0, 1))
-        return self.explained**2 * self.confidence * regular * (BRIGHT if self.bright else 1)
+        return self.explained**3 * self.confidence * regular * (BRIGHT if self.bright else 1)
 
     @property
-    def fit(self) -> float:
-        """What candidates of one width and different polarity are ordered by: many patterns are alike inverted."""
-        return self.explained**2 * (BRIGHT if self.bright else 1)
+    def misfit(self) -> float:
+        """What candidates of one width and different polarity are ordered by, the lowest first.
+
+        Many patterns are alike inverted: what is left unexplained tells, and the simpler answer, with fewer columns.
+        """
+        density = len(self.yx) * self.sigma**2 / self.part.size
+        return (1 - self.explained) * density**SIMPLE / (BRIGHT if self.bright else 1)
 
     @property
     def words(self) -> str:
@@ -130,7 +137,11 @@ def by_polarity(ordered: list[Candidate]) -> list[Candidate]:
     """The same with the first two exchanged where they differ in polarity alone and the second fits better."""
     for number, other in enumerate(ordered[1:], 1):
         first = ordered[0]
-        if first.bright != other.bright and abs(np.log(first.sigma / other.sigma)) < ALIKE and other.fit > first.fit:
+        if (
+            first.bright != other.bright
+            and abs(np.log(first.sigma / other.sigma)) < ALIKE
+            and other.misfit < first.misfit
+        ):
             return [other, *ordered[:number], *ordered[number + 1 :]]
     return ordered
 
@@ -154,7 +165,11 @@ def candidates(segmenter: Segmenter, frame: Pixels, number: int, sign: int, sigm
         return []
     padded = np.pad(sure, 1)
     tops = (sure >= padded[:-2]) & (sure >= padded[2:]) & (sure >= PROMISING * sure.max())
-    starts = {int(np.flatnonzero(sure >= NEARLY * sure.max())[0]), *np.flatnonzero(tops).tolist()}
+    promising, nearly = (int(np.flatnonzero(sure >= share * sure.max())[0]) for share in (PROMISING, NEARLY))
+    starts = {
+        *range(promising, nearly + 1),
+        *np.flatnonzero(tops).tolist(),
+    }  # at the finest, close pairs are still apart
     found = (weighed_at(segmenter, frame, number, sign, float(scales[start]), fits=FITS) for start in sorted(starts))
     return [each for each in found if each is not None]
 
@@ -185,7 +200,7 @@ def weighed_at(
         yx, chance = peaks(segmenter, sign * part, sigma)
         yx = (yx + 0.5) * zoom - 0.5
         evidence = weigh(sign * scaled, yx, sigma * zoom, BLUR * sigma * zoom) if len(yx) >= FEWEST else None
-        if evidence is None or (best is not None and evidence.explained <= best.explained):
+        if evidence is None or (best is not None and evidence.explained < WORSE * best.explained):
             break
         before, sigma = sigma, evidence.sigma / zoom
         yx = (evidence.yx + 0.5) / zoom - 0.5

@@ -43,8 +43,9 @@ class Surface:
         step = max(1, int(width / 1.7))
         smooth = ndimage.gaussian_filter(block_means(pixels, step), 0.7 * width / step)
         side = 2 * int(3 * width / step) + 1
-        opened = (ndimage.grey_closing if dark else ndimage.grey_opening)(smooth, (side, side), mode="nearest")
-        opened = ndimage.gaussian_filter(opened, 0.5 * spacing / step)
+        tilt = plane(smooth)  # an opening would take a slope down by half its side
+        opened = (ndimage.grey_closing if dark else ndimage.grey_opening)(smooth - tilt, (side, side), mode="nearest")
+        opened = ndimage.gaussian_filter(opened, 0.5 * spacing / step) + tilt
         grid = (number_of(pixels.shape[0], spacing), number_of(pixels.shape[1], spacing))
         y, x = (((np.arange(n) - 1) * spacing - (step - 1) / 2) / step for n in grid)
         values = ndimage.map_coordinates(opened, np.meshgrid(y, x, indexing="ij"), order=1, mode="nearest")
@@ -160,6 +161,14 @@ class Smoother:
         spectrum = fft.dctn(values, type=2, norm="ortho")
         smooth: Array = fft.idctn(self.gain * spectrum, type=2, norm="ortho")
         return smooth
+
+
+def plane(image: Pixels) -> Pixels:
+    """(H, W) the plane that fits an image best, by least squares."""
+    y, x = (np.arange(n) - (n - 1) / 2 for n in image.shape)
+    down = (image.mean(axis=1) * y).sum() / max((y**2).sum(), 1)
+    across = (image.mean(axis=0) * x).sum() / max((x**2).sum(), 1)
+    return np.asarray(image.mean() + np.add.outer(down * y, across * x), np.float32)
 
 
 def number_of(length: int, spacing: float) -> int:

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import cg
 from scipy.spatial import cKDTree
 from skimage.measure import block_reduce
 
-from local_crystallography.positions import Array, Index, Pixels
+from local_crystallography.positions import Array, Index, Mask, Pixels
 from local_crystallography.positions.gaussians import Columns, add_columns
 
 WIDTHS = np.geomspace(0.62, 1.65, 7)
@@ -25,10 +25,16 @@ FAR = 4.5
 """Distance, in standard deviations of what overlaps, beyond which nothing does."""
 STEPS = 7.0
 """Half the side, in widths, of the square whose median is taken for the background: it keeps the edges of steps."""
+ONTO = 0.2
+"""Distance from a column, in those of nearest neighbours, at which a vector leads to it."""
+FEWEST = 16
+"""Columns under which repetition may be chance."""
 REPEATS = (0.7, 4.0)
 """Lengths of the vectors that are tried for repetition, in distances of nearest neighbours."""
 RIM = 3.5
 """Width of the rim of the image that is not judged, in widths."""
+LEAST = 0.15
+"""Least share of the variance that is taken not to be noise."""
 BLOCK = 5.0
 """Side of the blocks that are judged each by itself, in widths."""
 BUSY = 0.6
@@ -48,8 +54,8 @@ class Evidence:
     height
         (N,) heights, none below 0.
     explained
-        Share of the variance of the image, less its background, that they explain, less what as many columns would
-        explain of white noise.
+        Share of the variance of the image beyond its background and white noise that they explain, less what as many
+        columns would explain of white noise.
     """
 
     sigma: float
@@ -82,7 +88,15 @@ def weigh(image: Pixels, yx: Array, sigma: float, blur: float) -> Evidence | Non
     yx = moved(twice, yx, width * sigma, blur)
     share, height = share_explained(flat, twice, yx, width * sigma, blur, block)
     left = 1 - 3 * len(yx) / image.size
-    return Evidence(width * sigma, yx, height, max(0.0, 1 - (1 - share) / left) if left > 0 else 0.0)
+    share = max(0.0, 1 - (1 - share) / left) if left > 0 else 0.0
+    return Evidence(width * sigma, yx, height, min(1.0, share / max(1 - noise_share(flat), LEAST)))
+
+
+def noise_share(flat: Array) -> float:
+    """Share of the variance of an image less its background that is white noise, from second differences."""
+    second = np.array([1.0, -2.0, 1.0])
+    rough = ndimage.convolve1d(ndimage.convolve1d(flat, second, axis=0), second, axis=1)[1:-1, 1:-1] / 6
+    return float(np.mean(rough**2) / max(np.mean(flat**2), 1e-30))
 
 
 def background(image: Pixels, sigma: float) -> Array:
@@ -97,8 +111,10 @@ def background(image: Pixels, sigma: float) -> Array:
 def repetition(yx: Array) -> float:
     """0 to 1: how much better than by chance one vector carries columns (N, 2) onto columns; near 0 for any disorder.
 
-    Vectors of up to four distances of nearest neighbours are counted in a grid; chance is what the grid usually holds.
+    0 for fewer than `FEWEST`. Vectors of up to four distances of nearest neighbours are counted in a grid; chance is what the grid usually holds.
     """
+    if len(yx) < FEWEST:
+        return 0.0
     tree = cKDTree(yx)
     nearest = float(np.median(tree.query(yx, 2)[0][:, 1]))
     pairs = tree.query_pairs(REPEATS[1] * nearest, output_type="ndarray")
@@ -114,6 +130,25 @@ def repetition(yx: Array) -> float:
     # a column less at the rim for every step beyond it
     reach = 1 - 1.5 * nearest / max(float(np.ptp(yx, axis=0).min()), nearest)
     return float(np.clip((most - usual - 3 * np.sqrt(usual)) / max(len(yx) * reach - usual, 1), 0, 1))
+
+
+def support(yx: Array, sure: Mask) -> Array:
+    """(N,) share of the vectors that carry sure columns onto each other which lead from a column to any other.
+
+    Low for what stands nowhere on the lattice; with several grains each has its own share of the vectors.
+    """
+    known, tree = yx[sure], cKDTree(yx)
+    nearest = float(np.median(cKDTree(known).query(known, 2)[0][:, 1]))
+    pairs = cKDTree(known).query_pairs(REPEATS[1] * nearest, output_type="ndarray")
+    steps = known[pairs[:, 0]] - known[pairs[:, 1]]
+    steps = np.concatenate([steps, -steps])
+    bins = np.arange(-REPEATS[1], REPEATS[1] + 0.05, 0.1) * nearest
+    count = ndimage.uniform_filter(np.histogram2d(steps[:, 0], steps[:, 1], bins=[bins, bins])[0], 4, mode="constant")
+    top = (count == ndimage.maximum_filter(count, 5)) & (count > 0.5 * count.max())
+    middle = (bins[1:] + bins[:-1]) / 2
+    vectors = np.stack([middle[index] for index in np.nonzero(top)], axis=1)
+    reached = tree.query(yx[:, None] + vectors)[0] < ONTO * nearest
+    return np.asarray(reached.mean(axis=1))
 
 
 def share_explained(flat: Array, twice: Array, yx: Array, sigma: float, blur: float, block: int) -> tuple[float, Array]:

@@ -132,6 +132,7 @@ def _fit(values: Array, yx: Array, width: float, unknown: Mask) -> Job[Fit]:
         misfit = scene.misfit(expected)
         if misfit > 1.001 * best[0]:
             scene, leash = best[1], best[2].shortened()
+            best = best[0], scene, leash  # the next step is shorter still where this one goes wrong too
             expected, system = scene.expected(), None
         else:
             best = misfit, scene, leash
@@ -231,7 +232,7 @@ class Leash:
         spread = float(np.clip(np.sqrt(max(varies, 0)), 0.03, 0.3))
         leash = replace(self, ran=ran, damping=0.3 * self.damping)
         leash = replace(leash, width=middle, spread=spread) if learn else leash
-        return replace(scene, columns=columns, surface=scene.surface.moved(bend)), leash
+        return replace(scene, columns=columns, surface=scene.surface.moved(bend / (1 + self.damping))), leash
 
 
 def of_one_sign(heights: Array, sign: float, least: float) -> Array:

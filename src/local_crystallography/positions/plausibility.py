@@ -20,7 +20,7 @@ NEAR = 1.3
 SMOOTH, PAIR = 0.6, 2.4
 """Standard deviation of the Gaussian an image is smoothed by to find its maxima, and largest distance of a pair; in
 widths."""
-MISSED, OFF = 0.4, 0.3
+MISSED, OFF = 0.4, 0.2
 """Shares of maxima without an atom, and of atoms without a maximum, that are not to be believed."""
 CHANCE, CLEAR = 0.08, 6.0
 """Repetition that chance may give, and signal-to-noise ratio from which atoms need no lattice."""

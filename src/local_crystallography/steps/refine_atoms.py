@@ -17,7 +17,7 @@ from local_crystallography.data.image import Image
 from local_crystallography.data.mask import filled, saturated
 from local_crystallography.data.progress import Job, Progress, finish
 from local_crystallography.explore.hit_test import inside
-from local_crystallography.positions.evidence import repetition
+from local_crystallography.positions.evidence import repetition, support
 from local_crystallography.positions.joint import first_look, fit_columns
 from local_crystallography.positions.plausibility import CHANCE, on_maxima, plausibility
 from local_crystallography.positions.quadratic import tops
@@ -29,12 +29,14 @@ Region = tuple[tuple[tuple[float, float], ...], ...]
 
 SURE = 0.98
 """Probability from which an atom is kept however weak; so are those put there by hand, which have none."""
-ALONE, FEW = 1.8, 12
-"""Times the significance it takes where no lattice speaks for an atom; and atoms under which there is no lattice."""
+ALONE, FEW, SUPPORT = 1.5, 12, 0.2
+"""Times the significance it takes where no lattice speaks for an atom; atoms under which there is no lattice; and share
+of its vectors that have to lead from an atom to another."""
 RIM = 0.4
 """Distance from the middle of the outermost pixels, px, beyond which a column stands outside the image."""
-FAINT = 0.06
-"""Height over that of strong atoms from which a network that is not sure may be right: it learnt no fainter ones."""
+FAINT, STRAY = 0.06, 0.3
+"""Height over that of strong atoms from which a network that is not sure may be right: it learnt no fainter ones; and
+where no lattice speaks for the atom, the grain of a support being higher."""
 UPON = 1.2
 """Distance in widths under which two atoms are one: their column is cut off at the top, or wide."""
 REASONS = ("doubtful", "doubled", "masked", "outside", "weak")
@@ -240,12 +242,11 @@ class RefineAtoms(Step):
         probability = atoms.features["probability"].to_numpy(float)
         height, std = (np.abs(atoms.features[name].to_numpy(float)) for name in ("amplitude", "amplitude_std"))
         needed = self.significance * np.where(probability < DOUBTED, MORE, 1)
-        likely = probability >= DOUBTED
-        if likely.sum() < FEW or repetition(atoms.yx[likely & (atoms.frame == atoms.frame[likely][0])]) < 2 * CHANCE:
-            needed = ALONE * needed
+        on, crystal = self._on_lattice(atoms, probability >= DOUBTED)
+        needed = np.where(on, 1, ALONE) * needed
         unsure = probability < SURE
         strong = np.nanquantile(height, STRONG) if np.isfinite(height).any() else 0.0
-        out = unsure & ~((height > needed * std) & (height > FAINT * strong))
+        out = unsure & ~((height > needed * std) & (height > np.where(crystal & ~on, STRAY, FAINT) * strong))
         for frame in np.unique(atoms.frame[unsure & ~out]):
             rows = np.flatnonzero((atoms.frame == frame) & in_image(atoms.yx, image))
             signed = atoms.features["amplitude"].to_numpy(float)[rows]
@@ -254,6 +255,18 @@ class RefineAtoms(Step):
             )
             out[rows] |= unsure[rows] & ~shown
         return np.asarray(out, np.bool_)
+
+    def _on_lattice(
+        self, atoms: Atoms, likely: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """(N,) whether the lattice of the likely atoms of a frame speaks for an atom; and whether there is one."""
+        on, crystal = np.zeros(len(atoms), bool), np.zeros(len(atoms), bool)
+        for frame in np.unique(atoms.frame):
+            rows = np.flatnonzero(atoms.frame == frame)
+            yx, sure = atoms.yx[rows], likely[rows]
+            if sure.sum() >= FEW and repetition(yx[sure]) >= 2 * CHANCE:
+                on[rows], crystal[rows] = support(yx, sure) >= SUPPORT, True
+        return on, crystal
 
     def _doubled(self, atoms: Atoms, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """(N,) whether a stronger one of the atoms kept is upon an atom."""
