@@ -47,9 +47,10 @@ def test_counted_electrons_are_no_mask():
 
 def with_bar(image):
     image = image.copy()
-    image[170:178, 20:90] = image.max() * 1.1
+    white = image.max() * 1.1
+    image[170:178, 20:90] = white
     for left in (30, 45, 52):  # letters
-        image[150:164, left : left + 3] = image.max()
+        image[150:164, left : left + 3] = white
     return image
 
 

@@ -104,7 +104,8 @@ def bars(values: npt.NDArray[np.float64], masked: Mask) -> Mask:
             box[tuple(slice(max(0, part.start - reach), part.stop + reach) for part in (rows, columns))] = True
             rest = signed[~box & ~masked]
             middle, most = np.quantile(rest, [0.5, 0.9999]) if rest.size else (signed.max(), signed.max())
-            letters = apply_hysteresis_threshold(np.where(box, signed, -np.inf), (middle + most) / 2, most)
+            seed = (most + signed[areas == number].max()) / 2  # letters are as bright as their bar
+            letters = apply_hysteresis_threshold(np.where(box, signed, -np.inf), (middle + most) / 2, seed)
             found |= ndimage.binary_dilation(large(letters, 10) | (areas == number), np.ones((3, 3)), iterations=3)
     return found
 

@@ -106,7 +106,7 @@ class Candidate:
         Many patterns are alike inverted: what is left unexplained tells, and the simpler answer, with fewer columns.
         """
         density = len(self.yx) * self.sigma**2 / self.part.size
-        return (1 - self.explained) * density**SIMPLE / (BRIGHT if self.bright else 1)
+        return float((1 - self.explained) * density**SIMPLE) / (BRIGHT if self.bright else 1)
 
     @property
     def words(self) -> str:

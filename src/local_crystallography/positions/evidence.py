@@ -111,7 +111,8 @@ def background(image: Pixels, sigma: float) -> Array:
 def repetition(yx: Array) -> float:
     """0 to 1: how much better than by chance one vector carries columns (N, 2) onto columns; near 0 for any disorder.
 
-    0 for fewer than `FEWEST`. Vectors of up to four distances of nearest neighbours are counted in a grid; chance is what the grid usually holds.
+    0 for fewer than `FEWEST`. Vectors of up to four distances of nearest neighbours are counted in a grid; chance is
+    what the grid usually holds.
     """
     if len(yx) < FEWEST:
         return 0.0

@@ -94,8 +94,8 @@ def fit_columns(
     """A job that fits a Gaussian to every one of N places (N, 2) inside an image (H, W) of any unit.
 
     `width` is the standard deviation of a column in pixels to start from; None: found. `unknown` (H, W) are pixels that
-    tell nothing; they hold numbers all the same. Stopped early, the job gives the columns as far as they got. An image much finer than its columns is
-    fitted in blocks of pixels.
+    tell nothing; they hold numbers all the same. Stopped early, the job gives the columns as far as they got. An image
+    much finer than its columns is fitted in blocks of pixels.
     """
     unknown = np.zeros(pixels.shape, bool) if unknown is None else unknown
     values = pixels.astype(np.float64)

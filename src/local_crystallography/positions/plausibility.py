@@ -20,6 +20,8 @@ NEAR = 1.3
 SMOOTH, PAIR = 0.6, 2.4
 """Standard deviation of the Gaussian an image is smoothed by to find its maxima, and largest distance of a pair; in
 widths."""
+FLANK = 2.5
+"""Distance from a stronger column, in widths, within which the curvature of an image has maxima of its own."""
 MISSED, OFF = 0.4, 0.2
 """Shares of maxima without an atom, and of atoms without a maximum, that are not to be believed."""
 CHANCE, CLEAR = 0.08, 6.0
@@ -104,18 +106,26 @@ def on_maxima(frame: Pixels, yx: Array, height: Array, width: float) -> Mask:
     The two of a dumbbell may have one maximum between them; what lies between several columns is no pair.
     """
     sign = -1 if np.nanmedian(height) < 0 else 1
-    on = np.zeros(len(yx), bool)
-    # weak columns on the flanks of strong ones have a maximum in the curvature alone
-    for seen in (ndimage.gaussian_filter, lambda image, scale: -ndimage.gaussian_laplace(image, scale)):
-        smooth = seen(sign * frame, max(SMOOTH * width, 0.7))
-        maxima = np.argwhere(smooth == ndimage.maximum_filter(smooth, 3))
-        on |= cKDTree(maxima).query(yx)[0] <= NEAR * width
+    scale, near = max(SMOOTH * width, 0.7), NEAR * width
+    on = to_maxima(ndimage.gaussian_filter(sign * frame, scale), yx) <= near
+    # weak columns on the flanks of strong ones have one in the curvature alone; so has what lies close between two
+    curved = to_maxima(-ndimage.gaussian_laplace(sign * frame, scale), yx) <= near
+    close = cKDTree(yx).query_pairs(FLANK * width, output_type="ndarray")
+    between = np.zeros(len(yx), bool)
+    between[np.where(np.abs(height[close[:, 0]]) < np.abs(height[close[:, 1]]), close[:, 0], close[:, 1])] = True
+    on |= curved & ~between
     pairs = cKDTree(yx).query_pairs(PAIR * width, output_type="ndarray")
     ratio = height[pairs[:, 0]] / np.where(height[pairs[:, 1]] == 0, np.nan, height[pairs[:, 1]])
     single = np.bincount(pairs.ravel(), minlength=len(yx)) == 1
     alike = (ratio > 0.6) & (ratio < 1 / 0.6) & single[pairs].all(axis=1)
     on[pairs[alike].ravel()] = True
     return np.asarray(on, np.bool_)
+
+
+def to_maxima(image: Pixels, yx: Array) -> Array:
+    """(N,) distance of positions (N, 2) from the nearest local maximum of an image (h, w)."""
+    maxima = np.argwhere(image == ndimage.maximum_filter(image, 3))
+    return np.asarray(cKDTree(maxima).query(yx)[0])
 
 
 def judge(

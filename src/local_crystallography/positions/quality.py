@@ -84,9 +84,9 @@ def correlation(scene: Scene, residual: Pixels | Array, white: Pixels | Array) -
     if not known.all():  # beside what is masked columns are cut off, and not fitted well
         far = ndimage.binary_erosion(known, np.ones((3, 3)), iterations=int(BESIDE * sigma), border_value=1)
         known = far if far.mean() > 0.2 else known
-    residual = np.clip(residual, -OUTLIER, OUTLIER)
+    clipped = np.asarray(np.clip(residual, -OUTLIER, OUTLIER), np.float64)
     side = int(np.clip(TILE * sigma, 64, max(64, min(known.shape))))
-    spectra = [smooth_spectrum(image, known, side) for image in (residual, white)]
+    spectra = [smooth_spectrum(image, known, side) for image in (clipped, white)]
     ky, kx = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)
     seen = np.exp(-4 * np.pi**2 * sigma**2 * (ky**2 + kx**2))
     filters = (1.0, ky**2, kx**2, (2 - 4 * np.pi**2 * sigma**2 * (ky**2 + kx**2)) ** 2)

@@ -246,7 +246,7 @@ class RefineAtoms(Step):
         needed = np.where(on, 1, ALONE) * needed
         unsure = probability < SURE
         strong = np.nanquantile(height, STRONG) if np.isfinite(height).any() else 0.0
-        out = unsure & ~((height > needed * std) & (height > np.where(crystal & ~on, STRAY, FAINT) * strong))
+        out = unsure & ~((height > needed * std) & (height + 2 * std > np.where(crystal & ~on, STRAY, FAINT) * strong))
         for frame in np.unique(atoms.frame[unsure & ~out]):
             rows = np.flatnonzero((atoms.frame == frame) & in_image(atoms.yx, image))
             signed = atoms.features["amplitude"].to_numpy(float)[rows]
