@@ -53,7 +53,7 @@ def test_closing_the_dock_stops_the_job_and_keeps_the_best(dock, viewer, qtbot):
     _, again = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
     assert status(again, "find_atoms").startswith("✓")
     assert status(again, "train_vae").startswith("stopped early: held-out loss")
-    assert names(viewer) == ["quick", "atoms"]
+    assert names(viewer) == ["quick", "atoms left out", "atoms"]
 
 
 def close_by_x(dock):

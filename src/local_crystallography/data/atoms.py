@@ -86,7 +86,8 @@ class Atoms:
         """(N,) size of the column `intensity` over that of the strong atoms, its 90 % quantile; NaN where not known."""
         size = np.abs(self.features["intensity"].to_numpy(float))
         known = np.isfinite(size)
-        return np.asarray(size / np.quantile(size[known], STRONG) if known.any() else size, np.float64)
+        strong = float(np.quantile(size[known], STRONG)) if known.any() else 1.0
+        return np.asarray(size / (strong or 1.0), np.float64)
 
     def without(self, names: list[str]) -> Atoms:
         """The same atoms without the named columns, where they exist."""

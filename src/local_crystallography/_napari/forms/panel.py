@@ -164,5 +164,6 @@ def _result(analysis: Analysis, name: str, atoms: Atoms | None) -> str:
     if (latent := {"encode": "z0", "encode_cvae": "c0"}.get(name)) in atoms.features:
         return f"{int(atoms.features[latent].notna().sum()):,} atoms encoded"
     if name == "cluster" and "label" in atoms.features:
-        return f"{int(atoms.features['label'].max()) + 1} classes"
+        labels = atoms.features["label"]  # classes keep their numbers when others are merged
+        return f"{labels[labels >= 0].nunique()} classes"
     return "done"
