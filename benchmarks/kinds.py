@@ -530,7 +530,7 @@ def main() -> None:
     if options.out:
         rows.to_csv(options.out, index=False)
     head = ["kind", "pictures", f"SNR ≥ {SEEN:g}", "right", "silently wrong", "width", "within 10 %", "polarity wrong"]
-    print("| " + " | ".join([*head, "error / told"]) + " |\n" + "| --- " * (len(head) + 1) + "|")
+    print("| " + " | ".join([*head, "error / reported"]) + " |\n" + "| --- " * (len(head) + 1) + "|")
     for kind, some in rows.groupby("kind", sort=False):
         print(table_row(str(kind), some))
     print(table_row("all", rows))

@@ -55,7 +55,7 @@ def summarise(analysis: Analysis, out: Path) -> None:
     """What was found, what to know about it and where it is."""
     segment = analysis.used.get("segment")
     if isinstance(segment, Segment) and analysis.image is not None and analysis.asked.get("segment") is not None:
-        say(told(cast("Segment", analysis.asked["segment"]).candidates(analysis.image), segment))
+        say(columns_taken(cast("Segment", analysis.asked["segment"]).candidates(analysis.image), segment))
     for training, vae in (("Train VAE", analysis.vae), ("Train cVAE", analysis.cvae)):
         for remark in [] if vae is None else vae.remarks:
             logger.warning("%s: %s", training, remark)
@@ -73,7 +73,7 @@ def summarise(analysis: Analysis, out: Path) -> None:
     say(f"Results are in {out}; open {out / 'report.html'} in a browser.")
 
 
-def told(candidates: Sequence[Candidate], used: Segment) -> str:
+def columns_taken(candidates: Sequence[Candidate], used: Segment) -> str:
     """What the columns were taken for, how sure that is, and what else they might be."""
     line = f"Segment looked for {used.scale}"
     if len(candidates) > 1:
