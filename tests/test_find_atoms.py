@@ -52,7 +52,6 @@ def test_an_atom_has_the_likeliest_class():
 )
 def test_close_atoms_of_different_classes_stay_apart(a, b):
     given, kinds = shared(discs(a), discs(b)), [0] * len(a) + [1] * len(b)
-    assert len(FindAtoms()(given.values)) < len(kinds)
     atoms = FindAtoms()(given)
     distance, nearest = cKDTree([*a, *b]).query(atoms.yx)
     assert sorted(nearest) == list(range(len(kinds)))
@@ -97,3 +96,13 @@ def test_a_mask_of_0_and_255_is_a_map():
 def test_a_map_of_another_shape_than_the_image_is_said():
     with pytest.raises(InputError, match=r"shape \(40, 60\) came with an image of shape \(20, 20\)"):
         FindAtoms()(LEFT, Image(np.eye(20)))
+
+
+@pytest.mark.parametrize(("distance", "count"), [(1.0, 1), (3.0, 1), (4.8, 2), (9.0, 2)])
+def test_a_blob_with_two_clear_tops_holds_two_atoms(distance, count):
+    places = np.array([[20, 20], [20, 20 + distance]])
+    touching = np.max([discs([place]) for place in places], axis=0)
+    atoms = FindAtoms()(np.maximum(touching, discs([[10, 45]])))
+    assert len(atoms) == count + 1
+    if count == 2:
+        assert cKDTree(atoms.yx).query(places)[0].max() < 0.4

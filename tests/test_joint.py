@@ -127,3 +127,33 @@ def test_counted_electrons_vary_by_their_mean(counts):
     noise = noise_of_image(np.random.default_rng(2).poisson(counts * expected).astype(np.float32))
     assert noise.slope == pytest.approx(1, abs=0.06)
     assert noise.constant == pytest.approx(0, abs=0.05 * counts)
+
+
+def test_columns_that_were_missed_do_not_make_the_others_less_certain():
+    places = square_lattice(17.0, shape=(SIDE, SIDE), angle=0.1, margin=-9)
+    faint = np.arange(len(places)) % 10 == 0
+    expected = 0.2 + blobs(places, shape=(SIDE, SIDE), sigma=WIDTH, height=np.where(faint, 0.2, 1.0))
+    fit, errors, middle = fitted(expected, places[~faint], counts=100)
+    assert 0.75 < np.sqrt(np.mean((errors / fit.std)[middle] ** 2)) < 1.1
+
+
+def test_atoms_on_terraces_are_fitted_between_their_steps():
+    places, expected = field(ground=0.0)
+    y, x = np.mgrid[:SIDE, :SIDE]
+    level = 30 * (x + 0.3 * y > 90) + 40 * (x + 0.3 * y > 170) + 0.05 * y
+    image = expected + level + np.random.default_rng(0).normal(0, 0.05, expected.shape)
+    given = places[((places > 0) & (places < SIDE - 1)).all(axis=1)]
+    fit = finish(fit_columns(image, given, width=None))
+    assert np.median(fit.columns.sigma) == pytest.approx(WIDTH, rel=0.1)
+    edge = np.minimum(*(abs(given[:, 1] + 0.3 * given[:, 0] - at) for at in (90, 170)))
+    far = ((given > 12) & (given < SIDE - 13)).all(axis=1) & (edge > 4 * WIDTH)
+    assert np.sqrt(np.mean((fit.columns.yx - given)[far] ** 2)) < 0.15
+    assert (fit.columns.height > 4 * fit.height_std)[far].mean() > 0.95
+    at = tuple(np.rint(given[far]).astype(int).T)
+    assert np.abs(fit.background[far] - level[at]).max() < 0.5
+
+
+def test_vacuum_without_a_single_count_is_no_noiseless_detector():
+    expected = np.zeros((SIDE, SIDE))
+    expected[:, 80:] = 20.0
+    assert noise_of_image(np.random.default_rng(0).poisson(expected).astype(np.float32)).floor > 0.05

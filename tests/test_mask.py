@@ -73,6 +73,15 @@ def test_areas_without_a_meaning_are_found(name):
     assert (mask & ~covered).sum() < 0.06 * mask.size
 
 
+def test_a_bar_is_found_where_something_else_is_brighter():
+    image = with_bar(noisy())
+    image[100, 20:150] += 2.0  # a streak of the scan
+    mask = find_mask(image)
+    assert mask[172:176, 25:85].all()
+    assert mask[152:162, 46].all()
+    assert not mask[:90].any()
+
+
 def test_letters_beside_a_bar_are_masked_with_it():
     assert find_mask(with_bar(noisy()))[151:163, 31].all()
 

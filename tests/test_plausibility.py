@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from crystals import blobs, square_lattice
+from scipy import ndimage
 
 from local_crystallography import Analysis, Atoms, Image, Recipe, RefineAtoms, Segment
 from local_crystallography.cli import main
@@ -46,6 +47,7 @@ def test_single_atoms_need_no_lattice_but_have_to_be_clear():
     frame = blobs(yx, shape=(SIDE, SIDE), sigma=SIGMA) + 0.05 * random.standard_normal((SIDE, SIDE))
     found = judge(frame.astype(np.float32), NOTHING, yx, sigma=SIGMA, dark=False, snr=20.0)
     assert found.repetition < 0.08
+    assert found.one_sided > 0.9
     assert found.doubt == ""
     assert "no more regular than chance" in replace(found, snr=3.0).doubt
 
@@ -107,3 +109,12 @@ def test_a_mask_comes_from_a_file_and_is_kept_with_the_session(tmp_path):
 def test_noise_alone_is_refused_or_doubted():
     image = Image(np.random.default_rng(5).standard_normal((128, 128)))
     assert not Segment().candidates(image) or Segment().candidates(image)[0].repetition < 0.1
+
+
+def test_grain_of_noise_is_doubted_however_clear_its_spots_are():
+    random = np.random.default_rng(7)
+    grain = ndimage.gaussian_filter(random.standard_normal((SIDE, SIDE)), SIGMA).astype(np.float32)
+    spots = np.argwhere((grain == ndimage.maximum_filter(grain, 9)) & (grain > 0))
+    found = judge(grain, NOTHING, spots.astype(float), sigma=SIGMA, dark=False, snr=20.0)
+    assert found.one_sided < 0.3
+    assert "as noise has" in found.doubt

@@ -13,11 +13,11 @@ from local_crystallography import Atoms, FindAtoms, Image, Segment
 from local_crystallography.cli import main
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
-from local_crystallography.models.segmenter import Segmenter, shipped, tiles
+from local_crystallography.models.segmenter import COLUMN, Segmenter, shipped, tiles
 from local_crystallography.models.segmenter_training import SegmenterTraining, disc
 from local_crystallography.models.unet import UNet
 from local_crystallography.segmenters import marked, simulated, tune_segmenter
-from local_crystallography.simulate.variety import SIGMA, WEAKEST, noisy, picture
+from local_crystallography.simulate.variety import WEAKEST, noisy, picture
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -90,14 +90,14 @@ def test_an_ensemble_is_the_mean_of_its_members():
 
 
 def test_an_ensemble_larger_than_the_networks_there_are_is_said(tmp_path):
-    alone = Segmenter(shipped().networks[:1], ("atom",), SIGMA)
+    alone = Segmenter(shipped().networks[:1], ("atom",), COLUMN)
     alone.save(tmp_path / "one.safetensors")
     with pytest.raises(InputError, match="has 1 members, no more than it has were expected; lower the ensemble"):
         Segment(network=tmp_path / "one.safetensors", ensemble=2)(Image(blobs(square_lattice())))
 
 
 def training(steps=3):
-    return SegmenterTraining(partial(simulated, seed=1), ("atom",), SIGMA, steps, 1e-3, 1)
+    return SegmenterTraining(partial(simulated, seed=1), ("atom",), COLUMN, steps, 1e-3, 1)
 
 
 def test_training_learns_and_goes_on_as_if_it_had_not_been_ended(tmp_path, monkeypatch):

@@ -39,10 +39,10 @@ def train_segmenter(*, seed: int, steps: int = STEPS, checkpoint: Path | None = 
     checkpoint
         File the training is saved to now and then, and gone on from where it exists.
     """
+    from local_crystallography.models.segmenter import COLUMN
     from local_crystallography.models.segmenter_training import SegmenterTraining
-    from local_crystallography.simulate.variety import SIGMA
 
-    training = SegmenterTraining(partial(simulated, seed=seed), ("atom",), SIGMA, steps, LEARNING_RATE, seed)
+    training = SegmenterTraining(partial(simulated, seed=seed), ("atom",), COLUMN, steps, LEARNING_RATE, seed)
     return training.run(checkpoint)
 
 

@@ -18,6 +18,8 @@ SMALLEST = 60
 """Fewest pixels of such an area."""
 BAR = 24
 """Fewest pixels of a bar: a rectangle of exactly one value, at least 2 pixels thick and 2.5 times as long."""
+ENDS = 0.01, 0.99
+"""Quantiles of the values of an image below and above which bars are looked for."""
 LETTERS = 0.75
 """Distance from a bar, in its length, up to which pixels of its value are its letters."""
 PLATEAU = 0.01, 0.1
@@ -80,34 +82,52 @@ def large(mask: Mask, fewest: int) -> Mask:
 
 
 def bars(values: npt.NDArray[np.float64], masked: Mask) -> Mask:
-    """(H, W) rectangles that have the highest or the lowest value of the image, and the letters beside them.
+    """(H, W) rectangles of one value among the brightest or the darkest of the image, and the letters beside them.
 
     Letters are areas near a bar that are beyond what the rest of the image reaches.
     """
     found = np.zeros(values.shape, bool)
-    for sign in (1, -1):
+    if masked.all():
+        return found
+    low, high = np.quantile(values[~masked], ENDS)
+    for sign, end in ((1, high), (-1, -low)):
         signed = sign * values
-        same = (signed == signed[~masked].max(initial=-np.inf)) & ~masked
-        areas, count = ndimage.label(same)
-        sizes, boxes = np.bincount(areas.ravel(), minlength=count + 1), ndimage.find_objects(areas)
-        for number in np.flatnonzero(sizes[1:] >= BAR) + 1:
-            rows, columns = boxes[number - 1]
-            sides = sorted((rows.stop - rows.start, columns.stop - columns.start))
-            if sides[0] < 2 or sides[1] < 2.5 * sides[0] or sizes[number] < 0.8 * sides[0] * sides[1]:
-                continue
-            box = np.zeros_like(found)
-            height, width = values.shape
-            if min(rows.start, columns.start) == 0 or rows.stop == height or columns.stop == width:
-                found[rows, columns] = True  # padding or a data bar, which holds its own letters
-                continue
-            reach = int(LETTERS * sides[1]) + 8
-            box[tuple(slice(max(0, part.start - reach), part.stop + reach) for part in (rows, columns))] = True
-            rest = signed[~box & ~masked]
-            middle, most = np.quantile(rest, [0.5, 0.9999]) if rest.size else (signed.max(), signed.max())
-            seed = (most + signed[areas == number].max()) / 2  # letters are as bright as their bar
-            letters = apply_hysteresis_threshold(np.where(box, signed, -np.inf), (middle + most) / 2, seed)
-            found |= ndimage.binary_dilation(large(letters, 10) | (areas == number), np.ones((3, 3)), iterations=3)
+        even = of_one_value(signed) & (signed >= end) & ~masked
+        levels, counts = np.unique(signed[even], return_counts=True)
+        for level in levels[counts >= BAR].tolist():
+            found |= bars_of(signed, level, even & (signed == level), masked)
     return found
+
+
+def bars_of(signed: npt.NDArray[np.float64], level: float, even: Mask, masked: Mask) -> Mask:
+    """(H, W) those of the even areas of a level that are bars, and their letters."""
+    found = np.zeros(signed.shape, bool)
+    areas, count = ndimage.label(even)
+    sizes, boxes = np.bincount(areas.ravel(), minlength=count + 1), ndimage.find_objects(areas)
+    for number in np.flatnonzero(sizes[1:] >= BAR) + 1:
+        rows, columns = boxes[number - 1]
+        sides = sorted((rows.stop - rows.start, columns.stop - columns.start))
+        if sides[0] < 2 or sides[1] < 2.5 * sides[0] or sizes[number] < 0.8 * sides[0] * sides[1]:
+            continue
+        height, width = signed.shape
+        if min(rows.start, columns.start) == 0 or rows.stop == height or columns.stop == width:
+            found[rows, columns] = True  # padding or a data bar, which holds its own letters
+            continue
+        box, reach = np.zeros_like(found), int(LETTERS * sides[1]) + 8
+        box[tuple(slice(max(0, part.start - reach), part.stop + reach) for part in (rows, columns))] = True
+        rest = signed[~box & ~masked]
+        middle, most = np.minimum(np.quantile(rest, [0.5, 0.9999]), level) if rest.size else (level, level)
+        # letters are as bright as their bar
+        letters = apply_hysteresis_threshold(np.where(box, signed, -np.inf), (middle + most) / 2, (most + level) / 2)
+        found |= ndimage.binary_dilation(large(letters, 10) | (areas == number), np.ones((3, 3)), iterations=3)
+    return found
+
+
+def of_one_value(values: npt.NDArray[np.float64]) -> Mask:
+    """(H, W) pixels in a square of 2 x 2 that have exactly one value."""
+    lowest, highest = ndimage.minimum_filter(values, 2), ndimage.maximum_filter(values, 2)
+    same = lowest == highest  # of each pixel with those before it
+    return np.asarray(ndimage.maximum_filter(same, 2, origin=-1), np.bool_)
 
 
 def hot_pixels(values: npt.NDArray[np.float64], known: Mask) -> Mask:

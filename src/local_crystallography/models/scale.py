@@ -13,7 +13,7 @@ from skimage.measure import block_reduce
 
 from local_crystallography.data.mask import filled
 from local_crystallography.models.segmenter import Segmenter, resized
-from local_crystallography.positions.evidence import repetition, weigh
+from local_crystallography.positions.evidence import one_sided, repetition, response_of, weigh
 
 Pixels = npt.NDArray[np.float32]
 Array = npt.NDArray[np.float64]
@@ -33,8 +33,8 @@ WEIGHED = 1.7
 BLUR = 3.0
 """Standard deviation of the blur that is taken for background, in widths."""
 IRREGULAR, BY_CHANCE, REGULAR = 0.1, 0.05, 0.2
-"""What columns score that nothing repeats, as single atoms, over a crystal; repetition that chance gives, and what it
-takes beyond that to be a crystal."""
+"""What columns score that nothing repeats, as single atoms, over a crystal, where no spots of the other sign are as
+strong; repetition that chance gives, and what it takes beyond that to be a crystal."""
 NOISE = 0.12
 """Confidence that noise alone may give."""
 SURE, BEYOND = 0.5, 6.0
@@ -75,6 +75,8 @@ class Candidate:
         Share of the variance, less the background, that these columns explain.
     repetition
         0 to 1, how much of the columns one vector carries onto others; about 0 for grain of the noise.
+    one_sided
+        0 to 1, how few spots of the other polarity there are beside them; about 0 for grain of the noise.
     frame, corner
         The frame, and the first pixel (y, x) of the part of it, that was weighed.
     part
@@ -88,6 +90,7 @@ class Candidate:
     confidence: float
     explained: float
     repetition: float
+    one_sided: float
     frame: int
     corner: tuple[int, int]
     part: Pixels
@@ -96,8 +99,11 @@ class Candidate:
     @property
     def score(self) -> float:
         """What candidates of different widths are ordered by."""
-        regular = IRREGULAR * self.confidence + float(np.clip((self.repetition - BY_CHANCE) / REGULAR, 0, 1))
-        return self.explained**3 * self.confidence * regular * (BRIGHT if self.bright else 1)
+        regular = float(np.clip((self.repetition - BY_CHANCE) / REGULAR, 0, 1))
+        single = IRREGULAR * self.confidence * self.one_sided
+        # a little repetition counts in full only where the spots are no grain of the noise
+        atoms = single + regular * (regular + (1 - regular) * self.one_sided)
+        return self.explained**3 * self.confidence * atoms * (BRIGHT if self.bright else 1)
 
     @property
     def misfit(self) -> float:
@@ -203,9 +209,11 @@ def weighed_at(
         if evidence is None or (best is not None and evidence.explained < WORSE * best.explained):
             break
         before, sigma = sigma, evidence.sigma / zoom
+        inside = np.clip(evidence.yx, 0, np.array(scaled.shape) - 1)
+        alone = one_sided(response_of(sign * scaled, evidence.sigma), inside)
         yx = (evidence.yx + 0.5) / zoom - 0.5
         sure, repeats = confidence(chance), repetition(yx)
-        best = Candidate(sigma, sign > 0, sure, evidence.explained, repeats, number, corner, part, yx)
+        best = Candidate(sigma, sign > 0, sure, evidence.explained, repeats, alone, number, corner, part, yx)
         if abs(np.log(sigma / before)) < SETTLED:
             break
     return best

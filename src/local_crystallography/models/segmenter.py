@@ -24,6 +24,8 @@ from local_crystallography.models.unet import BLOCK, CHANNELS, UNet, untrained
 Array = npt.NDArray[np.float32]
 
 SHIPPED = Path(__file__).parent / "weights" / "atoms.safetensors"
+COLUMN = 2.5
+"""Standard deviation of a column to which an image is scaled before the shipped networks see it, px."""
 AROUND, CORE = 33, 7
 """Side of the square, and standard deviation of the Gaussian, with which a pixel is compared, px."""
 TILE, OVERLAP = 768, 64
@@ -33,10 +35,11 @@ FAINT = 0.05
 
 
 def prepare(frame: Array) -> Array:
-    """(3, h, w) of an image (h, w) with NaN where pixels have no meaning; there 0, and nothing else depends on them.
+    """(4, h, w) of an image (h, w) with NaN where pixels have no meaning; there 0, and nothing else depends on them.
 
-    Pixels less the mean around: over the contrast that the image has in its contrasty parts, compressed; over the
-    contrast around; and the same over nearer surroundings, which steps and slopes hardly reach.
+    Pixels less the mean around, compressed: over the contrast that the image has in its contrasty parts; over the
+    contrast around; the same over nearer surroundings, which steps and slopes hardly reach; and filtered by the shape
+    of a column, over what that makes of white noise of the contrast around.
     """
     known = np.isfinite(frame)
     frame = np.where(known, frame - (frame[known].mean(dtype=np.float64) if known.any() else 0), 0).astype(np.float32)
@@ -51,12 +54,15 @@ def prepare(frame: Array) -> Array:
 
     flat, contrast = less_around(frame, square, square)
     strong = max(float(np.quantile(contrast[::4, ::4], 0.9)), 1e-12)
+    around = np.maximum(contrast, FAINT * strong)
+    matched = gaussian(COLUMN, flat) * np.float32(2 * np.sqrt(np.pi) * COLUMN)
     near, fine = less_around(flat, partial(gaussian, CORE), partial(gaussian, 2 * CORE))
     return np.stack(
         [
             np.arcsinh(flat / strong),
-            np.arcsinh(flat / np.maximum(contrast, FAINT * strong)),
+            np.arcsinh(flat / around),
             np.arcsinh(near / np.maximum(fine, FAINT * strong)),
+            np.arcsinh(matched / around),
         ]
     )
 

@@ -33,7 +33,7 @@ LOWER = 0.3
 """Highest step size in the short cycles, over that of the long one (Huang 2017, snapshot ensembles)."""
 WARM_UP = 200
 SAVED_EVERY = 250
-RADIUS = 0.8
+RADIUS = 0.7
 """Of the disc that marks a column, in its standard deviations: more, and close columns would touch."""
 
 
@@ -199,7 +199,7 @@ class SegmenterTraining:
 
 
 def batch(pool: list[Example], rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures (n, 3, h, w) with new noise, turned and mirrored, targets (n, K, h, w) and weights (n, 1, h, w)."""
+    """Pictures (n, 4, h, w) with new noise, turned and mirrored, targets (n, K, h, w) and weights (n, 1, h, w)."""
     parts = []
     for number in rng.integers(len(pool), size=BATCH):
         example = pool[number]

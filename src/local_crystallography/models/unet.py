@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 WIDTHS = (32, 64, 96)
 """Channels at half, a quarter and an eighth of the resolution."""
-CHANNELS = 3
-"""Of the input: an image over its own contrast, over that around, and over that near by."""
+CHANNELS = 4
+"""Of the input: an image over its own contrast, over that around, over that near by, and filtered."""
 BLOCK = 8
 """Pixels by which the sides of an image must be divisible."""
 
@@ -17,9 +17,10 @@ BLOCK = 8
 class UNet(nn.Module):
     """Semantic segmentation as in Fig. 3a, after Ronneberger 2015, with skip connections that add.
 
-    Takes (n, 3, H, W): the image over its own contrast, and over that of wider and nearer surroundings. Gives
-    (n, K, H, W) logits, one channel per class of atoms. The first layer halves the resolution by putting 2 x 2 pixels
-    side by side, the last one puts them back, so that no layer works on full resolution.
+    Takes (n, 4, H, W): the image over its own contrast, over that of wider and of nearer surroundings, and filtered by
+    the shape of a column. Gives (n, K, H, W) logits, one channel per class of atoms. The first layer halves the
+    resolution by putting 2 x 2 pixels side by side, the last one puts them back, so that no layer works on full
+    resolution.
     """
 
     def __init__(self, classes: int = 1) -> None:

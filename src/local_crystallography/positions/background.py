@@ -8,8 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage, sparse
+from skimage.measure import block_reduce
 
-from local_crystallography.positions import Array, Index, Pixels
+from local_crystallography.positions import Array, Index, Mask, Pixels
+
+AROUND = 7.0
+"""Half the side, in widths, of the square whose median is taken: it keeps the edges of steps."""
+STEEP, HIGH, SMOOTH = 0.98, 0.9, 2.0
+"""Quantiles of the heights of steps and of columns that are compared; and width of the Gaussian that steps stand out
+from, over that of columns."""
 
 
 @dataclass(frozen=True)
@@ -223,3 +230,45 @@ def splines_around(first: Index, side: int, surface: Surface) -> tuple[tuple[Pix
     )
     number = rows[:, :, None] * surface.coefficients.shape[1] + columns[:, None]
     return (bases[0], bases[1]), number.reshape(len(first), -1)
+
+
+def median_around(image: Pixels, width: float) -> Array:
+    """(h, w) median around every pixel, which columns of a width hardly change; on blocks of pixels for speed."""
+    step = max(1, int(1.2 * width))
+    blocks = block_reduce(image, (step, step), np.mean, cval=float(np.median(image)))
+    coarse = ndimage.median_filter(blocks, 2 * int(AROUND * width / step) + 1, mode="nearest")
+    y, x = ((np.arange(n) - (step - 1) / 2) / step for n in image.shape)
+    return np.asarray(ndimage.map_coordinates(coarse, np.meshgrid(y, x, indexing="ij"), order=1, mode="nearest"))
+
+
+def terraces(values: npt.NDArray[Any], width: float) -> tuple[Pixels, Mask]:
+    """(H, W) levels of the terraces of an image (H, W) whose steps are higher than its columns, and where steps are.
+
+    No smooth surface follows a step of a surface; a level for each terrace, all tilted alike, does. The levels of other
+    images are 0: to take them away would hide how bright pixels are, and with it their noise.
+    """
+    levels, steps = np.zeros(values.shape, np.float32), np.zeros(values.shape, bool)
+    step = max(1, int(1.2 * width))
+    coarse = block_means(values[: len(values) // step * step, : values.shape[1] // step * step], step)[::2, ::2]
+    if not coarse.size or not has_steps(coarse, width / (2 * step)):
+        return levels, steps
+    median = median_around(values.astype(np.float32), width)
+    side = 2 * int(width) + 1
+    height = np.quantile(np.abs(values - median), HIGH)
+    steps = ndimage.maximum_filter(median, side) - ndimage.minimum_filter(median, side) > height
+    areas, count = ndimage.label(~steps)
+    if not count:
+        return levels, steps
+    part = (slice(None, None, side),) * 2
+    area, (y, x) = areas[part].ravel(), np.indices(values.shape)[:, *part].reshape(2, -1)
+    design = np.concatenate([np.arange(1, count + 1) == area[:, None], np.stack([y, x], axis=1)], axis=1)[area > 0]
+    level = np.linalg.lstsq(design.astype(float), median[part].ravel()[area > 0], rcond=None)[0][:count]
+    nearest = ndimage.distance_transform_edt(steps, return_distances=False, return_indices=True)
+    return level.astype(np.float32)[areas[tuple(nearest)] - 1], steps
+
+
+def has_steps(values: npt.NDArray[Any], width: float) -> bool:
+    """Whether an image (H, W), coarse as it may be, has steps higher than its columns of a width."""
+    median = ndimage.median_filter(values, 2 * int(AROUND * width) + 1, mode="nearest")
+    edges = np.abs(median - ndimage.gaussian_filter(median, SMOOTH * width))
+    return bool(np.quantile(edges, STEEP) > np.quantile(np.abs(values - median), HIGH))

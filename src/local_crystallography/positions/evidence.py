@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from skimage.measure import block_reduce
 
 from local_crystallography.positions import Array, Index, Mask, Pixels
+from local_crystallography.positions.background import median_around
 from local_crystallography.positions.gaussians import Columns, add_columns
 
 WIDTHS = np.geomspace(0.62, 1.65, 7)
@@ -23,8 +24,9 @@ RIDGE = 1e-3
 """Added to the overlap of a column with itself, so that columns upon each other do no harm."""
 FAR = 4.5
 """Distance, in standard deviations of what overlaps, beyond which nothing does."""
-STEPS = 7.0
-"""Half the side, in widths, of the square whose median is taken for the background: it keeps the edges of steps."""
+ALIKE, NARROW = 0.8, 0.8
+"""Response of a spot, over the usual one at columns, from which it looks like a column; and width of the filter that
+gives it, over theirs."""
 ONTO = 0.2
 """Distance from a column, in those of nearest neighbours, at which a vector leads to it."""
 FEWEST = 16
@@ -70,7 +72,7 @@ def weigh(image: Pixels, yx: Array, sigma: float, blur: float) -> Evidence | Non
     Image and columns are compared less their blur by a Gaussian of `blur` px, so that the background hardly matters.
     The width is found with the heights of all columns fitted at each, so that neighbours may overlap.
     """
-    image = np.asarray(image - background(image, sigma), np.float64)
+    image = np.asarray(image - median_around(image, sigma), np.float64)
     flat = image - ndimage.gaussian_filter(image, blur)
     yx = yx[((yx >= 0) & (yx <= np.array(image.shape) - 1)).all(axis=1)]
     if len(yx) < 3:
@@ -99,15 +101,6 @@ def noise_share(flat: Array) -> float:
     return float(np.mean(rough**2) / max(np.mean(flat**2), 1e-30))
 
 
-def background(image: Pixels, sigma: float) -> Array:
-    """(h, w) median around every pixel, which columns hardly change; on blocks of pixels for speed."""
-    step = max(1, int(1.2 * sigma))
-    blocks = block_reduce(image, (step, step), np.mean, cval=float(np.median(image)))
-    coarse = ndimage.median_filter(blocks, 2 * int(STEPS * sigma / step) + 1, mode="nearest")
-    y, x = ((np.arange(n) - (step - 1) / 2) / step for n in image.shape)
-    return np.asarray(ndimage.map_coordinates(coarse, np.meshgrid(y, x, indexing="ij"), order=1, mode="nearest"))
-
-
 def repetition(yx: Array) -> float:
     """0 to 1: how much better than by chance one vector carries columns (N, 2) onto columns; near 0 for any disorder.
 
@@ -131,6 +124,21 @@ def repetition(yx: Array) -> float:
     # a column less at the rim for every step beyond it
     reach = 1 - 1.5 * nearest / max(float(np.ptp(yx, axis=0).min()), nearest)
     return float(np.clip((most - usual - 3 * np.sqrt(usual)) / max(len(yx) * reach - usual, 1), 0, 1))
+
+
+def response_of(image: Pixels, sigma: float) -> Pixels:
+    """(h, w) of an image filtered for bright spots as wide as columns: minus its Laplacian of Gaussian."""
+    return np.asarray(-ndimage.gaussian_laplace(image, NARROW * sigma), image.dtype)
+
+
+def one_sided(response: Pixels, yx: Array) -> float:
+    """1 where no spots of the other sign are as strong as those at columns (N, 2), 0 where as many are, as in noise."""
+    level = ALIKE * float(np.median(response[tuple(np.rint(yx).astype(int).T)]))
+    if level <= 0:
+        return 0.0
+    bright = (response == ndimage.maximum_filter(response, 3)) & (response > level)
+    dark = (response == ndimage.minimum_filter(response, 3)) & (response < -level)
+    return float(np.clip(1 - dark.sum() / max(bright.sum(), 1), 0, 1))
 
 
 def support(yx: Array, sure: Mask) -> Array:

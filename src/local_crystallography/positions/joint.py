@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.positions import Array, Index, Mask, Pixels
-from local_crystallography.positions.background import Surface, block_means
+from local_crystallography.positions.background import Surface, block_means, terraces
 from local_crystallography.positions.evidence import weigh
 from local_crystallography.positions.gaussians import HEIGHT, WIDTH, Columns, Windows, X, Y
 from local_crystallography.positions.noise import noise_of_image
@@ -99,21 +99,30 @@ def fit_columns(
     """
     unknown = np.zeros(pixels.shape, bool) if unknown is None else unknown
     values = pixels.astype(np.float64)
+    levels, steps = terraces(values, width or GUESS * float(np.median(distances(values.shape, yx))))
+    values, unknown = values - levels, unknown | steps
     if width is None:
-        scaled = (values / (values.std() or 1)).astype(np.float32)
+        scaled = scaled_to_one(values)
         distance, width, dark = first_look(scaled, yx, None)
         width = width_seen(scaled, yx, float(np.median(distance)), dark) or width
     step = max(1, int(width / FINE))
     if step == 1:
-        return (yield from _fit(values, yx, width, unknown))
-    # the last pixels that fill no block are left out
-    h, w = (n // step * step for n in values.shape)
-    share = 1 - block_means(unknown[:h, :w].astype(np.float64), step)
-    known = block_means(np.where(unknown, 0, values)[:h, :w], step)
-    blocks = np.where(share > 0.5, known / np.maximum(share, 0.5), block_means(values[:h, :w], step))
-    coarse = (yx + 0.5) / step - 0.5
-    coarse = np.clip(coarse, -0.5, np.array(blocks.shape) - 0.5001)
-    return (yield from _fit(blocks, coarse, width / step, share <= 0.5)).finer(step)
+        fit = yield from _fit(values, yx, width, unknown)
+    else:  # the last pixels that fill no block are left out
+        h, w = (n // step * step for n in values.shape)
+        share = 1 - block_means(unknown[:h, :w].astype(np.float64), step)
+        known = block_means(np.where(unknown, 0, values)[:h, :w], step)
+        blocks = np.where(share > 0.5, known / np.maximum(share, 0.5), block_means(values[:h, :w], step))
+        coarse = (yx + 0.5) / step - 0.5
+        coarse = np.clip(coarse, -0.5, np.array(blocks.shape) - 0.5001)
+        fit = (yield from _fit(blocks, coarse, width / step, share <= 0.5)).finer(step)
+    at = tuple(np.clip(np.rint(fit.columns.yx).astype(int), 0, np.array(values.shape) - 1).T)
+    return replace(fit, background=fit.background + levels[at])
+
+
+def scaled_to_one(values: Array) -> Pixels:
+    """(H, W) of standard deviation 1."""
+    return (values / (values.std() or 1)).astype(np.float32)
 
 
 def _fit(values: Array, yx: Array, width: float, unknown: Mask) -> Job[Fit]:
@@ -274,14 +283,23 @@ def known(shape: tuple[int, ...], yx: Array, width: float) -> Pixels:
 def first_look(pixels: Pixels, yx: Array, width: float | None) -> tuple[Array, float, bool]:
     """(N,) distances of the nearest other place, the width given or else seen, both in px, and whether atoms are dark.
 
-    The distance of a place alone is a quarter of the image. Dark are atoms most of which are darker than what is around
-    them, within half the distance between them.
+    The distance of a place alone is a quarter of the image.
     """
-    alone = len(yx) < 2
-    distance = np.full(len(yx), min(pixels.shape) / 4) if alone else np.asarray(cKDTree(yx).query(yx, 2)[0][:, 1])
-    middle = float(np.median(distance))
-    dark = bool(np.median(_contrast(_pictures(pixels, yx, middle))) < 0)
-    return distance, width or common_width(pixels, yx, middle), dark
+    distance = distances(pixels.shape, yx)
+    return distance, width or common_width(pixels, yx, float(np.median(distance))), are_dark(pixels, yx)
+
+
+def distances(shape: tuple[int, ...], yx: Array) -> Array:
+    """(N,) distances of the nearest other place; a quarter of the image for one alone."""
+    if len(yx) < 2:
+        return np.full(len(yx), min(shape) / 4)
+    return np.asarray(cKDTree(yx).query(yx, 2)[0][:, 1])
+
+
+def are_dark(pixels: Pixels, yx: Array) -> bool:
+    """Whether most places (N, 2) are darker than what is around them, within half the distance between them."""
+    middle = float(np.median(distances(pixels.shape, yx)))
+    return bool(np.median(_contrast(_pictures(pixels, yx, middle))) < 0)
 
 
 def width_seen(pixels: Pixels, yx: Array, distance: float, dark: bool) -> float | None:

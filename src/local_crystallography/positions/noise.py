@@ -10,6 +10,8 @@ from local_crystallography.positions import Array, Index, Mask, Pixels
 
 LEVELS, PARTS = 24, 5
 """Levels of brightness, and parts of the image along each axis, in each of which the scatter is measured."""
+LEAST = 0.01
+"""Lowest variance of a pixel over the usual one: where counts are cut off at 0, there seems to be no noise."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def _line(x: Array, variance: Array, number: Array) -> Noise:
         weight = np.sqrt(number) / np.maximum(fitted, 0.05 * variance.max())
         constant, slope = np.linalg.lstsq(design * weight[:, None], variance * weight, rcond=None)[0].tolist()
         fitted = constant + slope * x
-    return Noise(constant, slope, floor=float(0.5 * variance.min()))
+    return Noise(constant, slope, floor=float(max(0.5 * variance.min(), LEAST * np.median(variance))))
 
 
 def _levels(expected: Pixels) -> Index:

@@ -11,10 +11,9 @@ from scipy.spatial import cKDTree
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
 from local_crystallography.positions import Array, Mask, Pixels
-from local_crystallography.positions.evidence import repetition
+from local_crystallography.positions.background import terraces
+from local_crystallography.positions.evidence import ALIKE, one_sided, repetition, response_of
 
-ALIKE = 0.8
-"""Response of a maximum, over the usual one at atoms, from which it looks like an atom."""
 NEAR = 1.3
 """Distance in widths within which an atom and a maximum are the same."""
 SMOOTH, PAIR = 0.6, 2.4
@@ -24,8 +23,9 @@ FLANK = 2.5
 """Distance from a stronger column, in widths, within which the curvature of an image has maxima of its own."""
 MISSED, OFF = 0.4, 0.2
 """Shares of maxima without an atom, and of atoms without a maximum, that are not to be believed."""
-CHANCE, CLEAR = 0.08, 6.0
-"""Repetition that chance may give, and signal-to-noise ratio from which atoms need no lattice."""
+CHANCE, CLEAR, SIDED = 0.08, 6.0, 0.5
+"""Repetition that chance may give; signal-to-noise ratio from which atoms need no lattice; and how one-sided spots are
+at least of which some are atoms and not all noise."""
 WIDER = 0.55, 1.45
 """Width that was fitted over the one that was looked for, below and above which the two are of different things."""
 FEWEST = 5
@@ -53,6 +53,8 @@ class Plausibility:
         Median height over its standard deviation; NaN where not known.
     wider
         Width that was fitted over the one that was looked for; NaN where not known.
+    one_sided
+        0 to 1, how few spots of the other sign are as strong as the atoms; about 0 in noise.
     """
 
     count: int
@@ -61,6 +63,7 @@ class Plausibility:
     repetition: float
     snr: float
     wider: float
+    one_sided: float
 
     @property
     def doubt(self) -> str:
@@ -75,6 +78,8 @@ class Plausibility:
             return f"the columns fitted are {self.wider:.1f} times as wide as those that were looked for"
         if self.repetition < CHANCE and not self.snr > CLEAR:
             return "the atoms are no more regular than chance, and hardly clear of the noise"
+        if self.repetition < CHANCE and self.one_sided < SIDED:
+            return "the atoms are no more regular than chance, and the inverted image has as many, as noise has"
         return ""
 
 
@@ -94,9 +99,10 @@ def plausibility(atoms: Atoms, image: Image, sigma: float | None) -> list[Plausi
             dark = float(np.nanmedian(some["amplitude"])) < 0
         width = sigma or fitted
         if np.isfinite(width):
-            frame, masked = image.frame(number), image.masked(number)
-            yx = atoms.yx[atoms.frame == number]
-            judged.append(judge(frame, masked, yx, sigma=width, dark=dark, snr=snr, wider=fitted / width))
+            frame, yx = image.frame(number), atoms.yx[atoms.frame == number]
+            levels, steps = terraces(frame, width)
+            masked = image.masked(number) | steps
+            judged.append(judge(frame - levels, masked, yx, sigma=width, dark=dark, snr=snr, wider=fitted / width))
     return judged
 
 
@@ -139,16 +145,16 @@ def judge(
     hidden = masked[top : top + h, left : left + w].reshape(h // step, step, w // step, step).any(axis=(1, 3))
     at, width = (yx - (top, left) + 0.5) / step - 0.5, sigma / step
     rim = 2 * width
-    response = (1 if dark else -1) * ndimage.gaussian_laplace(blocks, 0.8 * width)
+    response = response_of(-blocks if dark else blocks, width)
     maxima = np.argwhere((response == ndimage.maximum_filter(response, 3)) & (response > 0))
     inner = ((maxima > rim) & (maxima < np.array(blocks.shape) - 1 - rim)).all(axis=1)
     maxima = maxima[inner & ~ndimage.binary_dilation(hidden, iterations=max(1, int(rim)))[tuple(maxima.T)]]
     inside = ((at > rim) & (at < np.array(blocks.shape) - 1 - rim)).all(axis=1)
     if inside.sum() < FEWEST or not len(maxima):
-        return Plausibility(int(inside.sum()), np.nan, np.nan, np.nan, snr, wider)
+        return Plausibility(int(inside.sum()), np.nan, np.nan, np.nan, snr, wider, np.nan)
     at = at[inside]
     usual = float(np.median(response[tuple(np.rint(at).astype(int).T)]))
     like = maxima[response[tuple(maxima.T)] > ALIKE * max(usual, 0)]
     missed = float((cKDTree(at).query(like)[0] > NEAR * width).mean()) if len(like) else 0.0
     off = float((cKDTree(maxima).query(at)[0] > NEAR * width).mean())
-    return Plausibility(len(yx), missed, off, repetition(at), snr, wider)
+    return Plausibility(len(yx), missed, off, repetition(at), snr, wider, one_sided(response, at))

@@ -19,6 +19,8 @@ LEFT = 0.1
 """Share of the power of white noise that a fit has to leave for the ratio to be believed."""
 LEAST, LOUD = 0.8, 3.0
 """Least ratio of the variance of noise to that of white noise; and power, over the usual, of tiles left out."""
+STRANGE = 6.0
+"""Standard deviations, of what a filter of the shape of a column makes of residuals, beyond which they are no noise."""
 MOST = 6
 """Partners of a column that count for its standard deviation."""
 
@@ -85,6 +87,8 @@ def correlation(scene: Scene, residual: Pixels | Array, white: Pixels | Array) -
         far = ndimage.binary_erosion(known, np.ones((3, 3)), iterations=int(BESIDE * sigma), border_value=1)
         known = far if far.mean() > 0.2 else known
     clipped = np.asarray(np.clip(residual, -OUTLIER, OUTLIER), np.float64)
+    far = known & (ndimage.distance_transform_edt(~strange(clipped, known, sigma)) > BESIDE * sigma)
+    known = far if far.mean() > 0.5 * known.mean() else known  # else the fit is wrong as a whole
     side = int(np.clip(TILE * sigma, 64, max(64, min(known.shape))))
     spectra = [smooth_spectrum(image, known, side) for image in (clipped, white)]
     ky, kx = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)
@@ -93,6 +97,13 @@ def correlation(scene: Scene, residual: Pixels | Array, white: Pixels | Array) -
     ratio = spectra[0] / np.maximum(spectra[1], LEFT * spectra[1].max())
     ratios = [float((f * seen * ratio).sum() / (f * seen).sum()) for f in filters]
     return np.asarray(np.sqrt(np.clip(ratios, LEAST, None)))
+
+
+def strange(residual: Pixels | Array, known: Mask, sigma: float) -> Mask:
+    """(H, W) where what a fit leaves, over its standard deviation, is no noise: columns missed, dirt, edges, steps."""
+    seen = ndimage.gaussian_filter(np.clip(residual, -OUTLIER, OUTLIER) * known, sigma)
+    usual = 1.48 * float(np.median(np.abs(seen[known][::3]))) if known.any() else 0.0
+    return np.asarray(known & (np.abs(seen) > STRANGE * usual), np.bool_)
 
 
 def smooth_spectrum(image: Pixels | Array, known: Mask, side: int) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
 from scipy.spatial import cKDTree
+from scipy.special import expit
 
 from local_crystallography.simulate.structures import CRYSTALS, projection
 
@@ -17,12 +18,10 @@ Array = npt.NDArray[np.float64]
 Kind = Literal["crystal", "pedestal", "single atoms", "tunnelling", "phase contrast"]
 """What a picture is of: columns over a background of any kind; a little contrast on a high pedestal, as of graphene;
 single atoms on an amorphous support; a surface with terraces, tilt and a tip; contrast with halos and fringes."""
-SHARES = (0.48, 0.15, 0.09, 0.1, 0.18)
+SHARES = (0.44, 0.13, 0.15, 0.11, 0.17)
 """How often each comes."""
-SIGMA = 2.5
-"""Standard deviation of a column to which an image is scaled before the network sees it, px."""
-SIGMAS = (1.6, 4.0)
-"""Range in which it lies in the pictures: the scale of an image is only known roughly."""
+SIGMAS = (1.75, 3.5)
+"""Range of the standard deviation of a column: about what an image is scaled to, whose scale is only known roughly."""
 WEAKEST = 0.06
 """Share of the strongest site of the picture from which a column counts as an atom."""
 INVISIBLE = 0.045
@@ -32,8 +31,9 @@ CLOSEST, PAIR = 2.2, 1.85
 the two of a dumbbell, which are told by the shape of what they make together."""
 REACH = 4.0
 """Standard deviations after which a column ends."""
-SIGNAL_TO_NOISE = (2.5, 400.0)
-"""Range of that of the strongest columns, as a filter of their own shape sees them."""
+SIGNAL_TO_NOISE, FAINT, OFTEN = (2.5, 400.0), 10.0, 0.45
+"""Range of that of the strongest columns, as a filter of their own shape sees them; and how often it is kept under the
+second, where it is hardest to tell columns from noise."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def picture(seed: int, *, side: int = 192, kind: Kind | None = None) -> Picture:
     sigma = log_uniform(rng, *SIGMAS)
     count = int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15]))
     soft = territories(rng, side, count, sigma)
-    contents = [*first_of(rng, kind), *rng.choice(["crystal", "vacuum", "amorphous"], count - 1, p=[0.45, 0.4, 0.15])]
+    contents = [*first_of(rng, kind), *rng.choice(["crystal", "vacuum", "amorphous"], count - 1, p=[0.42, 0.33, 0.25])]
     parent = motif(rng, sigma, kind)
     parts, shares = [np.empty((0, 2))], [np.empty(0)]
     for index, content in enumerate(contents):
@@ -218,7 +218,7 @@ def made_up(rng: np.random.Generator) -> Motif:
     cell = np.array([[0, 1.0], [-ratio * np.sin(angle), ratio * np.cos(angle)]])
     if ratio == 1 and angle < 1.5 and rng.random() < 0.5:
         places = HONEYCOMB
-    elif rng.random() < 0.3:
+    elif rng.random() < 0.4:
         pair = rng.uniform(0.12, 0.3) * rng.permutation([1.0, rng.uniform(0, 0.3)]) / np.array([1, ratio])
         places, pairs = np.array([[0, 0], pair, [0.5, 0.5], [0.5, 0.5] + pair]), True
     else:
@@ -321,7 +321,7 @@ def background(
         total += share * even * level * (rng.uniform(0.5, 2) if content == "amorphous" else 1)
         if content in ("amorphous", "single") or rng.random() < 0.3:
             grain = ndimage.gaussian_filter(rng.normal(size=(side, side)), rng.uniform(0.5, 1.8) * sigma)
-            strength = log_uniform(rng, 0.02, 0.3) * (1 if content == "amorphous" else 0.4)
+            strength = log_uniform(rng, 0.03, 0.4) if content == "amorphous" else log_uniform(rng, 0.01, 0.12)
             total += share * strength * np.abs(grain / grain.std() + 1)
     total += rng.uniform(0, 0.3) * level * (rng.random() < 0.5) * smooth_field(rng, side)
     if rng.random() < 0.15:
@@ -347,7 +347,7 @@ def relief(rng: np.random.Generator, side: int, sigma: float) -> Array:
     for _ in range(int(rng.integers(0, 4))):
         along = y * np.cos(angle := rng.uniform(0, 2 * np.pi)) + x * np.sin(angle) + rng.uniform(-0.4, 0.4)
         along = along + rng.uniform(0, 0.1) * smooth_field(rng, side)
-        total += log_uniform(rng, 0.5, 12) / (1 + np.exp(-along * side / (sigma * log_uniform(rng, 0.1, 1))))
+        total += log_uniform(rng, 0.5, 12) * expit(along * side / (sigma * log_uniform(rng, 0.1, 1)))
     return np.asarray(total - total.min())
 
 
@@ -408,7 +408,8 @@ def noisy(rng: np.random.Generator, made: Picture) -> npt.NDArray[np.float32]:
 
     NaN on what is covered where that is known, as a mask of the image gives it; else one value.
     """
-    snr, side = log_uniform(rng, *SIGNAL_TO_NOISE), len(made.expected)
+    lowest, highest = SIGNAL_TO_NOISE
+    snr, side = log_uniform(rng, lowest, FAINT if rng.random() < OFTEN else highest), len(made.expected)
     dose = snr**2 * (abs(made.pedestal) + 0.5) / (np.pi * made.sigma**2)
     bright = np.maximum(made.expected, 0) + (0.05 if made.kind == "phase contrast" else 0)
     ratio = 1.0 if rng.random() < 0.5 else log_uniform(rng, 0.4, max(made.sigma / 0.9, 1.0))

@@ -1,4 +1,4 @@
-"""Probability map to atoms: one per blob, at its centre of mass."""
+"""Probability map to atoms: one per blob, or per top of a blob that has several, at its centre of mass."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
-from scipy import ndimage
+from scipy import ndimage, sparse
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 from skimage.segmentation import relabel_sequential, watershed
 
 from local_crystallography.data.atoms import Atoms
@@ -23,8 +25,16 @@ PART = 0.25
 """Least size of such a part, over that of the largest in its blob: a rim is none."""
 
 
+SADDLE, NEAREST, SMOOTH = 0.8, 8, 0.7
+"""Probability between two tops of a blob, over that of the lower, under which they are two atoms; to how many of the
+tops around each is compared; and standard deviation of the Gaussian without which a single pixel would be a top, px."""
+
+
 class FindAtoms(Step):
-    """Find one atom per blob of a probability map, at the blob's centre of mass (Section 3 of the paper)."""
+    """Find one atom per blob of a probability map, at the blob's centre of mass (Section 3 of the paper).
+
+    A blob whose probability is clearly lower between two of its tops holds an atom at each, as the two of a dumbbell.
+    """
 
     needs: ClassVar = ("probability", "image?")
     makes: ClassVar = "atoms"
@@ -89,6 +99,7 @@ def find_in_frame(
     """
     probability = given.values
     blobs, count = ndimage.label((probability >= threshold) & (probability > 0), structure=np.ones((3, 3)))
+    blobs, count = with_several_tops(blobs, count, probability)
     if given.shares is not None and count:
         blobs, count, probability = told_apart(blobs, count, given)
     index = np.flatnonzero(np.bincount(blobs.ravel(), minlength=count + 1)[1:] >= smallest) + 1
@@ -119,6 +130,39 @@ def find_in_frame(
     if pixels is not None:
         table["intensity"] = mean(pixels)
     return pd.DataFrame(table)
+
+
+def with_several_tops(
+    blobs: npt.NDArray[np.integer], count: int, probability: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.integer], int]:
+    """The blobs (H, W) and their number, those divided between whose tops the probability is clearly lower."""
+    smooth = ndimage.gaussian_filter(probability, SMOOTH)
+    tops = np.argwhere((smooth == ndimage.maximum_filter(smooth, 3)) & (blobs > 0))
+    blob = blobs[tuple(tops.T)]
+    several = np.bincount(blob, minlength=count + 1)[blob] > 1
+    tops, blob = tops[several], blob[several]
+    if not len(tops):
+        return blobs, count
+    near = cKDTree(tops).query(tops, range(2, NEAREST + 2))[1]
+    first = np.repeat(np.arange(len(tops)), NEAREST)
+    pairs = np.stack([first, near.ravel()])[:, near.ravel() < len(tops)]
+    pairs = pairs[:, blob[pairs[0]] == blob[pairs[1]]]
+    along = np.linspace(0, 1, 9)[:, None, None]
+    line = tops[pairs[0]] * (1 - along) + tops[pairs[1]] * along
+    lowest = smooth[tuple(np.moveaxis(np.rint(line).astype(int), -1, 0))].min(axis=0)
+    lower = np.minimum(*smooth[tuple(tops.T)][pairs])
+    joined = pairs[:, lowest >= SADDLE * lower]
+    one = sparse.coo_array((np.ones(joined.shape[1]), joined), shape=(len(tops), len(tops)))
+    number, atom = connected_components(one, directed=False)
+    if number == len(np.unique(blob)):
+        return blobs, count
+    parts = np.zeros_like(blobs)
+    parts[tuple(tops.T)] = atom + 1
+    divided = np.isin(blobs, blob)
+    seeds = np.where(parts > 0, parts + count, 0)
+    grown = watershed(-probability, seeds, mask=divided)
+    divided_blobs, _, _ = relabel_sequential(np.where(divided, grown, blobs))
+    return divided_blobs, int(divided_blobs.max())
 
 
 def told_apart(

@@ -17,8 +17,9 @@ from local_crystallography.data.image import Image
 from local_crystallography.data.mask import filled, saturated
 from local_crystallography.data.progress import Job, Progress, finish
 from local_crystallography.explore.hit_test import inside
+from local_crystallography.positions.background import terraces
 from local_crystallography.positions.evidence import repetition, support
-from local_crystallography.positions.joint import first_look, fit_columns
+from local_crystallography.positions.joint import are_dark, first_look, fit_columns
 from local_crystallography.positions.plausibility import CHANCE, on_maxima, plausibility
 from local_crystallography.positions.quadratic import tops
 from local_crystallography.steps.base import Step
@@ -189,7 +190,7 @@ class RefineAtoms(Step):
         self, pixels: npt.NDArray[np.generic], yx: Array, masked: npt.NDArray[np.bool_]
     ) -> Job[tuple[Array, pd.DataFrame]]:
         """Positions and columns of the atoms of one frame; masked and saturated pixels tell nothing."""
-        dark = first_look(scaled_frame(pixels, masked)[0], yx, self.width)[2]
+        dark = are_dark(scaled_frame(pixels, masked)[0], yx)
         unknown = masked | saturated(pixels, masked, dark=dark)
         values = filled(pixels.astype(np.float64), masked)
         fit = yield from fit_columns(values, yx, width=self.width, unknown=unknown)
@@ -250,9 +251,8 @@ class RefineAtoms(Step):
         for frame in np.unique(atoms.frame[unsure & ~out]):
             rows = np.flatnonzero((atoms.frame == frame) & in_image(atoms.yx, image))
             signed = atoms.features["amplitude"].to_numpy(float)[rows]
-            shown = on_maxima(
-                image.frame(int(frame)), atoms.yx[rows], signed, float(np.nanmedian(atoms.features["sigma_px"]))
-            )
+            pixels, width = image.frame(int(frame)), float(np.nanmedian(atoms.features["sigma_px"]))
+            shown = on_maxima(pixels - terraces(pixels, width)[0], atoms.yx[rows], signed, width)
             out[rows] |= unsure[rows] & ~shown
         return np.asarray(out, np.bool_)
 

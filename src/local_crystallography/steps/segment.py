@@ -16,6 +16,7 @@ from local_crystallography.data.image import Image
 from local_crystallography.data.mask import filled
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import Job, Progress, finish
+from local_crystallography.positions.background import terraces
 from local_crystallography.positions.blobs import BLOB_SCALE, blob_probability, find_spacing
 from local_crystallography.steps.base import ADVANCED, Step
 
@@ -145,7 +146,8 @@ class Segment(Step):
         """What gives a frame its probability."""
         if self.method == "network":
             assert self.sigma is not None
-            return partial(self.segmenter.probability, sigma=self.sigma, members=self.ensemble)
+            find, width = partial(self.segmenter.probability, sigma=self.sigma, members=self.ensemble), self.sigma
+            return lambda frame: find(frame - terraces(filled(frame, ~np.isfinite(frame)), width)[0])
         assert self.spacing is not None
         sigma = BLOB_SCALE * self.spacing
         mark = partial(blob_probability, sigma=sigma, significance=self.significance, weakest=self.weakest)
