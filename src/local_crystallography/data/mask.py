@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 from skimage.filters import apply_hysteresis_threshold
+from skimage.measure import block_reduce
 
 Real = TypeVar("Real", np.float32, np.float64)
 Mask = npt.NDArray[np.bool_]
@@ -172,14 +173,24 @@ def filled(frame: npt.NDArray[Real], masked: Mask) -> npt.NDArray[Real]:
     if not masked.any():
         return frame
     known = ~masked
-    values = np.where(known, frame, 0).astype(frame.dtype)
-    result, left = values.copy(), masked.copy()
+    values, result = np.where(known, frame, 0).astype(frame.dtype), frame.copy()
+    left = np.argwhere(masked)
     for sigma in (1.0, 4.0, 16.0):
-        share = ndimage.gaussian_filter(known.astype(np.float32), sigma, truncate=3)
-        near = left & (share > 0.05)
-        result[near] = (ndimage.gaussian_filter(values, sigma, truncate=3)[near]) / share[near]
-        left &= ~near
-        if not left.any():
+        step = max(1, int(sigma / 2))  # what is smooth is as well seen in blocks of pixels
+        at = ((left - (step - 1) / 2) / step).T
+        share, total = (
+            ndimage.map_coordinates(
+                ndimage.gaussian_filter(block_reduce(part, (step, step), np.mean), sigma / step, truncate=3),
+                at,
+                order=1,
+                mode="nearest",
+            )
+            for part in (known.astype(np.float32), values)
+        )
+        near = share > 0.05
+        result[tuple(left[near].T)] = total[near] / share[near]
+        left = left[~near]
+        if not len(left):
             return result
-    result[left] = float(frame[known].mean()) if known.any() else 0.0
+    result[tuple(left.T)] = float(frame[known].mean()) if known.any() else 0.0
     return result

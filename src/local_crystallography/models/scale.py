@@ -41,9 +41,9 @@ SURE, BEYOND = 0.5, 6.0
 """Confidence at a scale that ends the search, once it is that many times coarser."""
 PLACES = 5
 """Parts of an image along each side from which the one to look at is chosen."""
-FITS, SETTLED, WORSE = 4, 0.05, 0.9
+FITS, SETTLED, WORSE, LESS_SURE = 4, 0.05, 0.9, 0.7
 """Times that a scale is looked at again with the width found; difference of logarithms at which it need not be; and
-share of what was explained before under which the new width has lost columns."""
+shares of what was explained before, and of the confidence, under which the new width has lost columns."""
 BRIGHT = 1.15
 """How much better dark columns have to score: bright ones are the usual case."""
 ALIKE = 0.22
@@ -54,6 +54,8 @@ SAME = 0.3
 """The same for two candidates of one polarity that are one."""
 PEAK = 0.2
 """Lowest probability that counts as a column."""
+SAME_LINE, MOST_REPEATED = 0.9, 12.0
+"""Share of pixels that equal those of the line before, from which a line only repeats it; and most times it may."""
 FEWEST = 4
 FRAMES = 5
 """Most frames of a stack that are looked at."""
@@ -182,7 +184,7 @@ def candidates(segmenter: Segmenter, frame: Pixels, number: int, sign: int, sigm
 
 def profile(segmenter: Segmenter, frame: Pixels, sign: int) -> tuple[Array, Array]:
     """Scales, px, and the confidence of the network at each, up to far beyond the first it is sure of."""
-    scales = FINEST * STEP ** np.arange(60)
+    scales = FINEST * repeated(frame) * STEP ** np.arange(60)
     scales = scales[scales * COARSEST <= min(frame.shape)]
     sure: list[float] = []
     for scale in scales:
@@ -192,6 +194,16 @@ def profile(segmenter: Segmenter, frame: Pixels, sign: int) -> tuple[Array, Arra
         if sure[best] > SURE and scale > BEYOND * scales[best]:
             break
     return scales[: len(sure)], np.array(sure)
+
+
+def repeated(frame: Pixels) -> float:
+    """How many pixels in a row hold the same, where an image was enlarged by repeating pixels; 1 for others.
+
+    Grain as wide as these stands on their grid, and would be taken for a crystal.
+    """
+    turned = frame.T
+    new = [1 - float(((part[1:] == part[:-1]).mean(axis=1) > SAME_LINE).mean()) for part in (frame, turned)]
+    return 1 / max(*new, 1 / MOST_REPEATED)
 
 
 def weighed_at(
@@ -206,14 +218,16 @@ def weighed_at(
         yx, chance = peaks(segmenter, sign * part, sigma)
         yx = (yx + 0.5) * zoom - 0.5
         evidence = weigh(sign * scaled, yx, sigma * zoom, BLUR * sigma * zoom) if len(yx) >= FEWEST else None
-        if evidence is None or (best is not None and evidence.explained < WORSE * best.explained):
+        sure = confidence(chance)
+        if evidence is None or (
+            best is not None and (evidence.explained < WORSE * best.explained or sure < LESS_SURE * best.confidence)
+        ):
             break
         before, sigma = sigma, evidence.sigma / zoom
         inside = np.clip(evidence.yx, 0, np.array(scaled.shape) - 1)
         alone = one_sided(response_of(sign * scaled, evidence.sigma), inside)
         yx = (evidence.yx + 0.5) / zoom - 0.5
-        sure, repeats = confidence(chance), repetition(yx)
-        best = Candidate(sigma, sign > 0, sure, evidence.explained, repeats, alone, number, corner, part, yx)
+        best = Candidate(sigma, sign > 0, sure, evidence.explained, repetition(yx), alone, number, corner, part, yx)
         if abs(np.log(sigma / before)) < SETTLED:
             break
     return best

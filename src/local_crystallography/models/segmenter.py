@@ -28,8 +28,9 @@ COLUMN = 2.5
 """Standard deviation of a column to which an image is scaled before the shipped networks see it, px."""
 AROUND, CORE = 33, 7
 """Side of the square, and standard deviation of the Gaussian, with which a pixel is compared, px."""
-TILE, OVERLAP = 768, 64
-"""Side of the parts in which a large image is looked at, and how far they overlap, px; a multiple of 8."""
+TILE, OVERLAP = 768, 80
+"""Side of the parts in which a large image is looked at, and how far they overlap, px, multiples of 8: a pixel of the
+result depends on 40 px around."""
 FAINT = 0.05
 """Least contrast of surroundings that is made equal to others, over that of the contrasty parts of the image."""
 

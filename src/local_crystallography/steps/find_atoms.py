@@ -156,13 +156,15 @@ def with_several_tops(
     number, atom = connected_components(one, directed=False)
     if number == len(np.unique(blob)):
         return blobs, count
-    parts = np.zeros_like(blobs)
-    parts[tuple(tops.T)] = atom + 1
-    divided = np.isin(blobs, blob)
-    seeds = np.where(parts > 0, parts + count, 0)
-    grown = watershed(-probability, seeds, mask=divided)
-    divided_blobs, _, _ = relabel_sequential(np.where(divided, grown, blobs))
-    return divided_blobs, int(divided_blobs.max())
+    shared = np.argwhere(np.isin(blobs, blob))
+    # the nearest top of the same blob: tops of others are put far away
+    apart = 2 * sum(blobs.shape) * np.append(blob, blobs[tuple(shared.T)])[:, None]
+    where = np.concatenate([np.concatenate([tops, shared]), apart], axis=1)
+    nearest = cKDTree(where[: len(tops)]).query(where[len(tops) :])[1]
+    divided = blobs.copy()
+    divided[tuple(shared.T)] = count + 1 + atom[nearest]
+    divided, _, _ = relabel_sequential(divided)
+    return divided, int(divided.max())
 
 
 def told_apart(

@@ -30,20 +30,23 @@ Region = tuple[tuple[tuple[float, float], ...], ...]
 
 SURE = 0.98
 """Probability from which an atom is kept however weak; so are those put there by hand, which have none."""
-ALONE, FEW, SUPPORT = 1.5, 12, 0.2
-"""Times the significance it takes where no lattice speaks for an atom; atoms under which there is no lattice; and share
-of its vectors that have to lead from an atom to another."""
+EVEN, FEW, SUPPORT, USUAL = 0.5, 12, 0.2, 0.38
+"""Probability from which atoms tell the lattice; atoms under which there is none; and share of its vectors that have to
+lead from an atom to another, by itself and over what is usual."""
+ON_LATTICE = ((0.9, 0.0), (0.7, 0.1), (0.5, 0.4), (0.0, 0.8))
+ALONE = ((0.9, 0.7), (0.7, 1.0), (0.0, 1.5))
+"""Times the significance it takes from a probability on, where a lattice speaks for an atom, and where none does."""
+MANY = 0.1
+"""Share of the sure atoms that are on no maximum, above which they are not believed either."""
 RIM = 0.4
 """Distance from the middle of the outermost pixels, px, beyond which a column stands outside the image."""
-FAINT, STRAY = 0.06, 0.3
+FAINT, STRAY = 0.06, 0.5
 """Height over that of strong atoms from which a network that is not sure may be right: it learnt no fainter ones; and
 where no lattice speaks for the atom, the grain of a support being higher."""
 UPON = 1.2
 """Distance in widths under which two atoms are one: their column is cut off at the top, or wide."""
 REASONS = ("doubtful", "doubled", "masked", "outside", "weak")
 """Why atoms are left out."""
-DOUBTED, MORE = 0.5, 1.4
-"""Probability under which it takes so many times the significance to keep an atom."""
 
 
 class RefineAtoms(Step):
@@ -241,19 +244,23 @@ class RefineAtoms(Step):
         if not self.significance or not {"probability", "amplitude_std"} <= set(atoms.features):
             return np.zeros(len(atoms), bool)
         probability = atoms.features["probability"].to_numpy(float)
-        height, std = (np.abs(atoms.features[name].to_numpy(float)) for name in ("amplitude", "amplitude_std"))
-        needed = self.significance * np.where(probability < DOUBTED, MORE, 1)
-        on, crystal = self._on_lattice(atoms, probability >= DOUBTED)
-        needed = np.where(on, 1, ALONE) * needed
-        unsure = probability < SURE
+        signed = atoms.features["amplitude"].to_numpy(float)
+        height, std = np.abs(signed), np.abs(atoms.features["amplitude_std"].to_numpy(float))
+        on, crystal = self._on_lattice(atoms, probability >= EVEN)
+        needed = self.significance * np.where(on, *(steps(probability, of) for of in (ON_LATTICE, ALONE)))
+        clear = (needed == 0) | (height > needed * std)
         strong = np.nanquantile(height, STRONG) if np.isfinite(height).any() else 0.0
-        out = unsure & ~((height > needed * std) & (height + 2 * std > np.where(crystal & ~on, STRAY, FAINT) * strong))
-        for frame in np.unique(atoms.frame[unsure & ~out]):
+        high = height + 2 * np.nan_to_num(std) > np.where(crystal & ~on, STRAY, FAINT) * strong
+        sure = probability >= SURE
+        out = ~sure & ~(clear & high)
+        width = float(np.nanmedian(atoms.features["sigma_px"]))
+        for frame in np.unique(atoms.frame[~out]):
             rows = np.flatnonzero((atoms.frame == frame) & in_image(atoms.yx, image))
-            signed = atoms.features["amplitude"].to_numpy(float)[rows]
-            pixels, width = image.frame(int(frame)), float(np.nanmedian(atoms.features["sigma_px"]))
-            shown = on_maxima(pixels - terraces(pixels, width)[0], atoms.yx[rows], signed, width)
-            out[rows] |= unsure[rows] & ~shown
+            pixels = image.frame(int(frame))
+            shown = on_maxima(pixels - terraces(pixels, width)[0], atoms.yx[rows], signed[rows], width)
+            # where many sure ones are on none, the network took what is between columns for some
+            wrong = (~shown & sure[rows]).sum() > MANY * max(sure[rows].sum(), 1)
+            out[rows] |= ~shown & (wrong | ~sure[rows])
         return np.asarray(out, np.bool_)
 
     def _on_lattice(
@@ -265,7 +272,8 @@ class RefineAtoms(Step):
             rows = np.flatnonzero(atoms.frame == frame)
             yx, sure = atoms.yx[rows], likely[rows]
             if sure.sum() >= FEW and repetition(yx[sure]) >= 2 * CHANCE:
-                on[rows], crystal[rows] = support(yx, sure) >= SUPPORT, True
+                share = support(yx, sure)
+                on[rows], crystal[rows] = share >= max(SUPPORT, USUAL * float(np.median(share[sure]))), True
         return on, crystal
 
     def _doubled(self, atoms: Atoms, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
@@ -281,6 +289,11 @@ class RefineAtoms(Step):
             intensity = np.nan_to_num(np.abs(atoms.features["intensity"].to_numpy(float)[rows]))
             out[rows] = ~strongest(intensity, cKDTree(places).query_pairs(closest, output_type="ndarray"))
         return out
+
+
+def steps(values: Array, levels: tuple[tuple[float, float], ...]) -> Array:
+    """(N,) what belongs to the first of some levels, falling, that values (N,) reach."""
+    return np.select([values >= level for level, _ in levels], [given for _, given in levels])
 
 
 def counted(why: npt.NDArray[np.str_]) -> str:
