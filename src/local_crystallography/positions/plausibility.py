@@ -153,8 +153,9 @@ def judge(
     if inside.sum() < FEWEST or not len(maxima):
         return Plausibility(int(inside.sum()), np.nan, np.nan, np.nan, snr, wider, np.nan)
     at = at[inside]
-    usual = float(np.median(response[tuple(np.rint(at).astype(int).T)]))
+    height = response[tuple(np.rint(at).astype(int).T)]
+    usual = float(np.median(height))
     like = maxima[response[tuple(maxima.T)] > ALIKE * max(usual, 0)]
     missed = float((cKDTree(at).query(like)[0] > NEAR * width).mean()) if len(like) else 0.0
-    off = float((cKDTree(maxima).query(at)[0] > NEAR * width).mean())
-    return Plausibility(len(yx), missed, off, repetition(at), snr, wider, one_sided(response, at))
+    on = on_maxima(-blocks if dark else blocks, at, np.abs(height), width) & (height > 0)
+    return Plausibility(len(yx), missed, 1 - float(on.mean()), repetition(at), snr, wider, one_sided(response, at))
