@@ -16,9 +16,9 @@ from local_crystallography.positions.evidence import ALIKE, one_sided, repetitio
 
 NEAR = 1.3
 """Distance in widths within which an atom and a maximum are the same."""
-SMOOTH, PAIR = 0.6, 2.4
-"""Standard deviation of the Gaussian an image is smoothed by to find its maxima, and largest distance of a pair; in
-widths."""
+SMOOTH, PAIR, EQUAL = 0.6, 2.8, 0.5
+"""Standard deviation of the Gaussian an image is smoothed by to find its maxima, and largest distance of a pair, in
+widths; and least height of one of a pair over the other's."""
 FLANK = 2.5
 """Distance from a stronger column, in widths, within which the curvature of an image has maxima of its own."""
 MISSED, OFF = 0.4, 0.2
@@ -123,7 +123,7 @@ def on_maxima(frame: Pixels, yx: Array, height: Array, width: float) -> Mask:
     pairs = cKDTree(yx).query_pairs(PAIR * width, output_type="ndarray")
     ratio = height[pairs[:, 0]] / np.where(height[pairs[:, 1]] == 0, np.nan, height[pairs[:, 1]])
     single = np.bincount(pairs.ravel(), minlength=len(yx)) == 1
-    alike = (ratio > 0.6) & (ratio < 1 / 0.6) & single[pairs].all(axis=1)
+    alike = (ratio > EQUAL) & (ratio < 1 / EQUAL) & single[pairs].all(axis=1)
     on[pairs[alike].ravel()] = True
     return np.asarray(on, np.bool_)
 
