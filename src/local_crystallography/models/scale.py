@@ -13,6 +13,7 @@ from skimage.measure import block_reduce
 
 from local_crystallography.data.mask import filled
 from local_crystallography.models.segmenter import Segmenter, resized
+from local_crystallography.positions.background import terraces
 from local_crystallography.positions.evidence import one_sided, repetition, response_of, weigh
 
 Pixels = npt.NDArray[np.float32]
@@ -188,7 +189,8 @@ def profile(segmenter: Segmenter, frame: Pixels, sign: int) -> tuple[Array, Arra
     scales = scales[scales * COARSEST <= min(frame.shape)]
     sure: list[float] = []
     for scale in scales:
-        part = sign * frame[part_of(frame, LOOK * scale, scale)]
+        part = frame[part_of(frame, LOOK * scale, scale)]
+        part = sign * (part - terraces(part, scale)[0])
         sure.append(confidence(peaks(segmenter, part, scale)[1]))
         best = int(np.argmax(sure))
         if sure[best] > SURE and scale > BEYOND * scales[best]:
@@ -212,10 +214,11 @@ def weighed_at(
     """The candidate found from a scale that the network is confident at; None where columns are few."""
     sigma, place, best = start, part_of(frame, PART * start, start), None
     part, corner = frame[place], (int(place[0].start), int(place[1].start))
+    flat = part - terraces(part, start)[0]
     for _ in range(fits):
         shape = tuple(max(24, round(side * WEIGHED / sigma)) for side in part.shape)
-        scaled, zoom = resized(part[None, None], shape)[0, 0], shape[0] / part.shape[0]
-        yx, chance = peaks(segmenter, sign * part, sigma)
+        scaled, zoom = resized(flat[None, None], shape)[0, 0], shape[0] / part.shape[0]
+        yx, chance = peaks(segmenter, sign * flat, sigma)
         yx = (yx + 0.5) * zoom - 0.5
         evidence = weigh(sign * scaled, yx, sigma * zoom, BLUR * sigma * zoom) if len(yx) >= FEWEST else None
         sure = confidence(chance)
