@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EPOCH = 1_000_000
 """Pictures between those of one seed and those of the next."""
 STEPS, LEARNING_RATE = 9000, 3e-3
-TUNING_STEPS, TUNING_RATE = 400, 5e-4
+TUNING_STEPS, TUNING_RATE = 400, 1e-3
 SIDE = 192
 """Side of what the network sees of an image in one step, px of the scaled image."""
 FEWEST = 10

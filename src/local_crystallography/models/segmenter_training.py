@@ -32,6 +32,7 @@ CYCLES, CYCLE = 4, 0.1
 LOWER = 0.3
 """Highest step size in the short cycles, over that of the long one (Huang 2017, snapshot ensembles)."""
 WARM_UP = 200
+"""Steps at most, and no more than a tenth of them, in which the step size rises."""
 SAVED_EVERY = 250
 RADIUS = 0.7
 """Of the disc that marks a column, in its standard deviations: more, and close columns would touch."""
@@ -137,7 +138,7 @@ class SegmenterTraining:
         """Step size now: one long cosine, then short lower ones."""
         share, first = self.done / self.steps, 1 - CYCLE * (CYCLES - 1)
         if share < first:
-            warm = min(1.0, (self.done + 1) / WARM_UP)
+            warm = min(1.0, (self.done + 1) / min(WARM_UP, 1 + self.steps // 10))
             return warm * self.learning_rate * 0.5 * (1 + math.cos(math.pi * share / first))
         phase = (share - first) / CYCLE % 1
         return LOWER * self.learning_rate * 0.5 * (1 + math.cos(math.pi * phase))
