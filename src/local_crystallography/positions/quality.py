@@ -19,7 +19,7 @@ LEFT = 0.1
 """Share of the power of white noise that a fit has to leave for the ratio to be believed."""
 LEAST, LOUD = 0.8, 3.0
 """Least ratio of the variance of noise to that of white noise; and power, over the usual, of tiles left out."""
-STRANGE = 6.0
+STRANGE = 8.0
 """Standard deviations, of what a filter of the shape of a column makes of residuals, beyond which they are no noise."""
 MOST = 6
 """Partners of a column that count for its standard deviation."""

@@ -36,6 +36,8 @@ lead from an atom to another, by itself and over what is usual."""
 ON_LATTICE = ((0.9, 0.0), (0.7, 0.1), (0.5, 0.4), (0.0, 0.8))
 ALONE = ((0.9, 0.7), (0.7, 1.0), (0.0, 1.5))
 """Times the significance it takes from a probability on, where a lattice speaks for an atom, and where none does."""
+RARE = 0.05
+"""Share of the sure atoms off the lattice up to which no others are believed there."""
 MANY = 0.1
 """Share of the sure atoms that are on no maximum, above which they are not believed either."""
 RIM = 0.4
@@ -252,7 +254,9 @@ class RefineAtoms(Step):
         strong = np.nanquantile(height, STRONG) if np.isfinite(height).any() else 0.0
         high = height + 2 * np.nan_to_num(std) > np.where(crystal & ~on, STRAY, FAINT) * strong
         sure = probability >= SURE
-        out = ~sure & ~(clear & high)
+        # in a crystal without disorder what stands elsewhere is most likely the grain of something else
+        perfect = crystal & ((sure & ~on).sum() <= RARE * sure.sum())
+        out = ~sure & (~(clear & high) | (perfect & ~on))
         width = float(np.nanmedian(atoms.features["sigma_px"]))
         for frame in np.unique(atoms.frame[~out]):
             rows = np.flatnonzero((atoms.frame == frame) & in_image(atoms.yx, image))
