@@ -112,10 +112,12 @@ class Candidate:
     def misfit(self) -> float:
         """What candidates of one width and different polarity are ordered by, the lowest first.
 
-        Many patterns are alike inverted: what is left unexplained tells, and the simpler answer, with fewer columns.
+        Many patterns are alike inverted: what is left unexplained tells, how sure the network is, and which answer is
+        the simpler one, with fewer columns.
         """
         density = len(self.yx) * self.sigma**2 / self.part.size
-        return float((1 - self.explained) * density**SIMPLE) / (BRIGHT if self.bright else 1)
+        left = (1 - self.explained) * density**SIMPLE / max(self.confidence, NOISE) ** 2
+        return float(left) / (BRIGHT if self.bright else 1)
 
     @property
     def words(self) -> str:
