@@ -30,7 +30,7 @@ FEWEST = 10
 
 
 def train_segmenter(*, seed: int, steps: int = STEPS, checkpoint: Path | None = None) -> Job[Segmenter]:
-    """Train the networks that come with the program, from nothing, on simulated pictures alone; about an hour.
+    """Train networks as those that come with the program, from nothing, on simulated pictures alone; about an hour.
 
     Parameters
     ----------
