@@ -36,8 +36,8 @@ lead from an atom to another, by itself and over what is usual."""
 ON_LATTICE = ((0.9, 0.0), (0.7, 0.1), (0.5, 0.4), (0.0, 0.8))
 ALONE = ((0.9, 0.7), (0.7, 1.0), (0.0, 1.5))
 """Times the significance it takes from a probability on, where a lattice speaks for an atom, and where none does."""
-RARE = 0.05
-"""Share of the sure atoms off the lattice up to which no others are believed there."""
+RARE, LIKELY = 0.05, 0.9
+"""Share of the sure atoms off the lattice up to which others are only believed there from a probability on."""
 MANY = 0.1
 """Share of the sure atoms that are on no maximum, above which they are not believed either."""
 RIM = 0.4
@@ -248,15 +248,15 @@ class RefineAtoms(Step):
         probability = atoms.features["probability"].to_numpy(float)
         signed = atoms.features["amplitude"].to_numpy(float)
         height, std = np.abs(signed), np.abs(atoms.features["amplitude_std"].to_numpy(float))
-        on, crystal = self._on_lattice(atoms, probability >= EVEN)
+        on, off = self._on_lattice(atoms, probability >= EVEN)
         needed = self.significance * np.where(on, *(steps(probability, of) for of in (ON_LATTICE, ALONE)))
         clear = (needed == 0) | (height > needed * std)
         strong = np.nanquantile(height, STRONG) if np.isfinite(height).any() else 0.0
-        high = height + 2 * np.nan_to_num(std) > np.where(crystal & ~on, STRAY, FAINT) * strong
+        high = height + 2 * np.nan_to_num(std) > np.where(off, STRAY, FAINT) * strong
         sure = probability >= SURE
         # in a crystal without disorder what stands elsewhere is most likely the grain of something else
-        perfect = crystal & ((sure & ~on).sum() <= RARE * sure.sum())
-        out = ~sure & (~(clear & high) | (perfect & ~on))
+        perfect = (sure & off).sum() <= RARE * sure.sum()
+        out = ~sure & (~(clear & high) | (perfect & off & (probability < LIKELY)))
         width = float(np.nanmedian(atoms.features["sigma_px"]))
         for frame in np.unique(atoms.frame[~out]):
             rows = np.flatnonzero((atoms.frame == frame) & in_image(atoms.yx, image))
@@ -270,15 +270,19 @@ class RefineAtoms(Step):
     def _on_lattice(
         self, atoms: Atoms, likely: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """(N,) whether the lattice of the likely atoms of a frame speaks for an atom; and whether there is one."""
-        on, crystal = np.zeros(len(atoms), bool), np.zeros(len(atoms), bool)
+        """(N,) whether the lattice of the likely atoms of a frame speaks for an atom, and whether it speaks against it.
+
+        Neither, for one at the corner of a crystal; and where there is no lattice.
+        """
+        on, off = np.zeros(len(atoms), bool), np.zeros(len(atoms), bool)
         for frame in np.unique(atoms.frame):
             rows = np.flatnonzero(atoms.frame == frame)
             yx, sure = atoms.yx[rows], likely[rows]
             if sure.sum() >= FEW and repetition(yx[sure]) >= 2 * CHANCE:
                 share = support(yx, sure)
-                on[rows], crystal[rows] = share >= max(SUPPORT, USUAL * float(np.median(share[sure]))), True
-        return on, crystal
+                on[rows] = share >= max(SUPPORT, USUAL * float(np.median(share[sure])))
+                off[rows] = share < SUPPORT
+        return on, off
 
     def _doubled(self, atoms: Atoms, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """(N,) whether a stronger one of the atoms kept is upon an atom."""
