@@ -157,3 +157,10 @@ def test_vacuum_without_a_single_count_is_no_noiseless_detector():
     expected = np.zeros((SIDE, SIDE))
     expected[:, 80:] = 20.0
     assert noise_of_image(np.random.default_rng(0).poisson(expected).astype(np.float32)).floor > 0.05
+
+
+def test_columns_nearly_as_wide_as_the_image_are_fitted():
+    places = np.array([[9.0, 9.0], [9.0, 24.0], [24.0, 9.0], [24.0, 24.0]])
+    image = blobs(places, shape=(34, 34), sigma=5.0) + 0.01 * np.random.default_rng(0).standard_normal((34, 34))
+    fit = finish(fit_columns(image, places, width=9.0))
+    assert np.isfinite(fit.columns.yx).all()

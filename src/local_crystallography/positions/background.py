@@ -14,6 +14,8 @@ from local_crystallography.positions import Array, Index, Mask, Pixels
 
 AROUND = 7.0
 """Half the side, in widths, of the square whose median is taken: it keeps the edges of steps."""
+FEWEST = 6
+"""Distances of knots along the shorter side at least: seven splines overlap."""
 STEEP, HIGH, SMOOTH = 0.98, 0.9, 2.0
 """Quantiles of the heights of steps and of columns that are compared; and width of the Gaussian that steps stand out
 from, over that of columns."""
@@ -47,6 +49,7 @@ class Surface:
         The prior expects bends (second differences of coefficients) of `roughness`; where the opening bends by far
         more than elsewhere, as at the edge of a particle, its own.
         """
+        spacing = min(spacing, min(pixels.shape) / FEWEST)
         step = max(1, int(width / 1.7))
         smooth = ndimage.gaussian_filter(block_means(pixels, step), 0.7 * width / step)
         side = 2 * int(3 * width / step) + 1
