@@ -232,6 +232,8 @@ total = sum(float(value.double().sum()) for value in vae.weights.values())
 rank = Ranks.of_environment("cpu").rank
 Path({folder!r}, f"rank{{rank}}.txt").write_text(f"{{total.hex()}} {{vae.settings.held_out_loss}}")
 torch.distributed.destroy_process_group()
+names = [task.joinpath("comm").read_text().strip() for task in Path("/proc/self/task").glob("*")]
+assert not any("gloo" in name for name in names), names
 """
 
 
@@ -242,7 +244,8 @@ def test_two_processes_train_one_network(data, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
     out = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     said = [file.read_text(encoding="utf-8") for file in sorted(tmp_path.glob("rank*.txt"))]
-    assert len(said) == 2, out.stderr
+    assert out.returncode == 0, out.stderr
+    assert len(said) == 2
     assert said[0] == said[1]
     alone = finish(TrainVae(epochs=60, batch_size=64)(data))
     assert float(said[0].split()[1]) == pytest.approx(alone.settings.held_out_loss, abs=0.03)

@@ -50,9 +50,9 @@ def together(decision: bool) -> bool:
     import torch
     from torch import distributed
 
-    if not distributed.is_initialized():
-        on_gpu = torch.cuda.is_available() and distributed.is_nccl_available()
-        distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
+    from local_crystallography.models.parallel import join
+
+    join("cpu:gloo,cuda:nccl" if torch.cuda.is_available() and distributed.is_nccl_available() else "gloo")
     told = torch.tensor(int(decision and is_first_process()))
     distributed.all_reduce(told)
     return bool(told)

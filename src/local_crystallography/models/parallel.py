@@ -13,6 +13,16 @@ import torch
 from torch import Tensor, distributed
 
 
+def join(backend: str) -> None:
+    """Join the group of processes that torchrun started, where this one has not yet."""
+    if not distributed.is_initialized():
+        # loaded later, as optimisers do, this module keeps the group in the defaults of its functions, and its threads
+        # outlive destroy_process_group: about every second process then aborted as it ended
+        import torch.distributed.nn  # noqa: F401
+
+        distributed.init_process_group(backend)
+
+
 @dataclass(frozen=True)
 class Ranks:
     """This process among those of the training, and its device."""
@@ -30,8 +40,7 @@ class Ranks:
         place = (
             torch.device(device, int(os.environ.get("LOCAL_RANK", "0"))) if device == "cuda" else torch.device(device)
         )
-        if not distributed.is_initialized():
-            distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+        join("nccl" if device == "cuda" else "gloo")
         return cls(place, rank, count)
 
     @property
