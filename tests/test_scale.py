@@ -6,7 +6,7 @@ from crystals import blobs, square_lattice
 from scipy import ndimage
 
 from local_crystallography import Image, Segment
-from local_crystallography.positions.evidence import repetition, weigh
+from local_crystallography.positions.evidence import overtones, repetition, weigh
 
 SIDE = 240
 
@@ -53,6 +53,29 @@ def test_dark_columns_are_dark(blur):
 def test_a_honeycomb_is_its_atoms_and_not_its_holes(sign, contrast):
     _, _, clean = honeycomb(14, 5.0)
     assert Segment().resolve(Image(sign * clean / np.ptp(clean) + 0.05 * noise())).contrast == contrast
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("bond", [13, 14, 20])
+def test_a_honeycomb_in_much_noise_is_still_its_atoms(sign, bond):
+    """Its atoms overlap, so that its holes are the stronger pattern and just as sharp."""
+    _, _, clean = honeycomb(bond, 5.0)
+    noisy = sign * clean + 0.9 * noise(seed=3)
+    assert Segment().resolve(Image(noisy)).contrast == ("bright" if sign > 0 else "dark")
+    assert sign * overtones(noisy, 5.0) > 0.05
+    assert sign * overtones(noisy, 7.5) > 0.05, "as for the dark columns that the holes would be"
+
+
+@pytest.mark.parametrize("spacing", [3.6, 5.0])
+def test_overtones_of_round_columns_are_in_phase(spacing):
+    _, clean = lattice(3.0, spacing)
+    assert overtones(clean + 0.3 * noise(), 3.0) > 0.2
+    assert overtones(-clean - 0.3 * noise(), 3.0) < -0.2
+
+
+@pytest.mark.parametrize("blur", [0.0, 1.0, 3.0])
+def test_noise_has_no_overtones(blur):
+    assert max(abs(overtones(noise(seed, blur), 3.0)) for seed in range(8)) < 0.02
 
 
 def test_a_tilted_surface_with_a_step_shows_its_atoms():

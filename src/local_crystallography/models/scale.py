@@ -14,7 +14,7 @@ from skimage.measure import block_reduce
 from local_crystallography.data.mask import filled
 from local_crystallography.models.segmenter import Segmenter, resized
 from local_crystallography.positions.background import terraces
-from local_crystallography.positions.evidence import one_sided, repetition, response_of, weigh
+from local_crystallography.positions.evidence import one_sided, overtones, repetition, response_of, weigh
 
 Pixels = npt.NDArray[np.float32]
 Array = npt.NDArray[np.float64]
@@ -51,6 +51,8 @@ ALIKE = 0.22
 """Difference of the logarithms of two widths under which the network cannot tell which of the two is meant."""
 SIMPLE = 0.35
 """Power of the density of columns by which an answer with more of them is held less likely."""
+IN_PHASE = 5.0
+"""Logarithm of what overtones in phase are worth, against none."""
 SAME = 0.3
 """The same for two candidates of one polarity that are one."""
 PEAK = 0.2
@@ -80,6 +82,8 @@ class Candidate:
         0 to 1, how much of the columns one vector carries onto others; about 0 for grain of the noise.
     one_sided
         0 to 1, how few spots of the other polarity there are beside them; about 0 for grain of the noise.
+    overtones
+        -1 to 1: above 0 where overtones of the pattern are in phase for this polarity; 0 where they tell nothing.
     frame, corner
         The frame, and the first pixel (y, x) of the part of it, that was weighed.
     part
@@ -94,6 +98,7 @@ class Candidate:
     explained: float
     repetition: float
     one_sided: float
+    overtones: float
     frame: int
     corner: tuple[int, int]
     part: Pixels
@@ -106,7 +111,7 @@ class Candidate:
         single = IRREGULAR * self.confidence * self.one_sided
         # a little repetition counts in full only where the spots are no grain of the noise
         atoms = single + regular * (regular + (1 - regular) * self.one_sided)
-        return self.explained**3 * self.confidence * atoms * (BRIGHT if self.bright else 1)
+        return self.explained**3 * self.confidence * atoms * self._polarity
 
     @property
     def misfit(self) -> float:
@@ -117,7 +122,12 @@ class Candidate:
         """
         density = len(self.yx) * self.sigma**2 / self.part.size
         left = (1 - self.explained) * density**SIMPLE / max(self.confidence, NOISE) ** 2
-        return float(left) / (BRIGHT if self.bright else 1)
+        return float(left) / self._polarity
+
+    @property
+    def _polarity(self) -> float:
+        """How likely the polarity is by itself."""
+        return float(np.exp(IN_PHASE * self.overtones)) * (BRIGHT if self.bright else 1)
 
     @property
     def words(self) -> str:
@@ -231,8 +241,11 @@ def weighed_at(
         before, sigma = sigma, evidence.sigma / zoom
         inside = np.clip(evidence.yx, 0, np.array(scaled.shape) - 1)
         alone = one_sided(response_of(sign * scaled, evidence.sigma), inside)
+        phase = overtones(sign * scaled, sigma * zoom)
         yx = (evidence.yx + 0.5) / zoom - 0.5
-        best = Candidate(sigma, sign > 0, sure, evidence.explained, repetition(yx), alone, number, corner, part, yx)
+        best = Candidate(
+            sigma, sign > 0, sure, evidence.explained, repetition(yx), alone, phase, number, corner, part, yx
+        )
         if abs(np.log(sigma / before)) < SETTLED:
             break
     return best

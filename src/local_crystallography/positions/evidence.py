@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage, sparse
+from scipy import fft, ndimage, sparse
 from scipy.sparse.linalg import cg
 from scipy.spatial import cKDTree
+from scipy.special import expit
 from skimage.measure import block_reduce
 
 from local_crystallography.positions import Array, Index, Mask, Pixels
@@ -41,6 +42,17 @@ BLOCK = 5.0
 """Side of the blocks that are judged each by itself, in widths."""
 BUSY = 0.6
 """Quantile of the contrast of blocks above which none counts for more: a step, dirt or a hole is not the image."""
+
+PERIODS = np.geomspace(2.2, 6.5, 40)
+"""Periods of the pattern that are tried for its overtones, in widths."""
+GROUND, OVER = (0.8, 1.3), (1.35, 2.3)
+"""Frequencies of the pattern and of its overtones, over the frequency of the strongest period."""
+PERIODS_A_BLOCK, FEWEST_BLOCKS = 3, 4
+"""Side of the blocks that vote on the sign of overtones, in periods, and the fewest that are asked."""
+CERTAIN = (2.0, 4.0)
+"""Standard errors at which overtones begin to count, and count in full."""
+ALONE = 0.2
+"""What the strongest frequencies tell by themselves, over what overtones do."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +151,49 @@ def one_sided(response: Pixels, yx: Array) -> float:
     bright = (response == ndimage.maximum_filter(response, 3)) & (response > level)
     dark = (response == ndimage.minimum_filter(response, 3)) & (response < -level)
     return float(np.clip(1 - dark.sum() / max(bright.sum(), 1), 0, 1))
+
+
+def overtones(image: Pixels, sigma: float) -> float:
+    """-1 to 1: whether the pattern of an image (h, w) is made of bright spots or, below 0, of dark ones; 0 is unknown.
+
+    Frequencies k, l and k + l of a sum of equal spots are in phase where the spots are bright, whatever the lattice
+    (the sign of triplets in direct methods; Cochran 1955). The first overtones tell a honeycomb, whose strongest
+    frequencies are those of its holes, from holes inverted. Where they are lost in the noise the strongest frequencies
+    alone are asked, which tell the few sharp spots of a hexagonal lattice.
+    """
+    spectrum = fft.dctn(np.clip(image, *np.quantile(image, [0.001, 0.999])), norm="ortho")
+    (h, w), power = spectrum.shape, spectrum**2
+    frequency = sigma * np.hypot(np.arange(h)[:, None] / (2 * h), np.arange(w) / (2 * w))
+    rings = [power[np.abs(frequency * period - 1) < 0.07] for period in PERIODS]
+    strongest = [np.sort(ring)[-max(8, ring.size // 50) :].mean() if ring.size else 0 for ring in rings]
+    period = float(PERIODS[int(np.argmax(strongest))])
+
+    def band(low: float, high: float) -> Array:
+        passed = expit(20 * (frequency * period / low - 1)) * expit(20 * (1 - frequency * period / high))
+        return np.asarray(fft.idctn(spectrum * passed, norm="ortho"))
+
+    ground, first = band(*GROUND), band(*OVER)
+    told, sure = in_phase(ground, first, round(PERIODS_A_BLOCK * sigma * period))
+    alone, known = in_phase(ground, ground, round(PERIODS_A_BLOCK * sigma * period))
+    return float(sure * told + (1 - sure) * ALONE * known * alone)
+
+
+def in_phase(ground: Array, other: Array, side: int) -> tuple[float, float]:
+    """-1 to 1, how much of the square of a pattern (h, w) is in phase with another, and 0 to 1, how sure that is.
+
+    Blocks of a side in pixels vote, so that neither grains nor a bright fault decide alone.
+    """
+    whole = tuple(slice(n // side * side) for n in ground.shape)
+    triple, squares, others = (
+        block_reduce(part[whole], (side, side), np.mean).ravel() for part in (ground**2 * other, ground**2, other**2)
+    )
+    if triple.size < FEWEST_BLOCKS or triple.std() == 0:
+        return 0.0, 0.0
+    share = float(np.median(triple / np.maximum(squares * np.sqrt(others), 1e-30)))
+    most = np.quantile(np.abs(triple), 0.95)
+    triple = np.clip(triple, -most, most)
+    errors = abs(triple.mean()) / max(triple.std() / np.sqrt(triple.size), 1e-30)
+    return float(np.clip(share, -1, 1)), float(np.clip((errors - CERTAIN[0]) / (CERTAIN[1] - CERTAIN[0]), 0, 1))
 
 
 def support(yx: Array, sure: Mask) -> Array:
