@@ -19,7 +19,9 @@ NOTHING = np.zeros((SIDE, SIDE), bool)
 
 
 def judged(yx, **more):
-    return judge(FRAME.astype(np.float32), NOTHING, np.asarray(yx), sigma=SIGMA, dark=False, **more)
+    return judge(
+        FRAME.astype(np.float32), NOTHING, np.asarray(yx), np.zeros(len(yx), bool), sigma=SIGMA, dark=False, **more
+    )
 
 
 def test_all_atoms_are_plausible():
@@ -40,12 +42,22 @@ def test_what_cannot_be_is_doubted(yx, more, words):
     assert words in judged(yx, **more).doubt
 
 
+def test_faint_columns_beside_strong_ones_need_no_maximum():
+    """As oxygen in SrTiO3, whose columns lie between those of the metals."""
+    faint = PLACES + 7.0
+    height = np.r_[np.ones(len(PLACES)), np.full(len(faint), 0.07)]
+    for std, doubted in ((0.01, False), (0.1, True)):  # clear of the noise, and not
+        columns = {"amplitude": height, "amplitude_std": np.full(len(height), std)}
+        atoms = Atoms.at(np.r_[PLACES, faint]).with_features(sigma_px=np.full(len(height), SIGMA), **columns)
+        assert bool(RefineAtoms().doubt(atoms, Image(FRAME), SIGMA)) == doubted
+
+
 def test_single_atoms_need_no_lattice_but_have_to_be_clear():
     random = np.random.default_rng(4)
     yx = random.uniform(15, SIDE - 15, (45, 2))
     yx = yx[[np.linalg.norm(yx[:k] - yx[k], axis=1).min(initial=99) > 14 for k in range(len(yx))]]
     frame = blobs(yx, shape=(SIDE, SIDE), sigma=SIGMA) + 0.05 * random.standard_normal((SIDE, SIDE))
-    found = judge(frame.astype(np.float32), NOTHING, yx, sigma=SIGMA, dark=False, snr=20.0)
+    found = judge(frame.astype(np.float32), NOTHING, yx, np.zeros(len(yx), bool), sigma=SIGMA, dark=False, snr=20.0)
     assert found.repetition < 0.08
     assert found.one_sided > 0.9
     assert found.doubt == ""
@@ -115,6 +127,6 @@ def test_grain_of_noise_is_doubted_however_clear_its_spots_are():
     random = np.random.default_rng(7)
     grain = ndimage.gaussian_filter(random.standard_normal((SIDE, SIDE)), SIGMA).astype(np.float32)
     spots = np.argwhere((grain == ndimage.maximum_filter(grain, 9)) & (grain > 0))
-    found = judge(grain, NOTHING, spots.astype(float), sigma=SIGMA, dark=False, snr=20.0)
+    found = judge(grain, NOTHING, spots.astype(float), np.zeros(len(spots), bool), sigma=SIGMA, dark=False, snr=20.0)
     assert found.one_sided < 0.3
     assert "as noise has" in found.doubt

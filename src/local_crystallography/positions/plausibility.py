@@ -21,6 +21,8 @@ SMOOTH, PAIR, EQUAL = 0.6, 2.8, 0.5
 widths; and least height of one of a pair over the other's."""
 FLANK = 2.5
 """Distance from a stronger column, in widths, within which the curvature of an image has maxima of its own."""
+FAINT, STRONG = 0.15, 0.95
+"""Height below which a column need have no maximum of its own beside others, over this quantile of all."""
 MISSED, OFF = 0.4, 0.2
 """Shares of maxima without an atom, and of atoms without a maximum, that are not to be believed."""
 CHANCE, CLEAR, SIDED = 0.08, 6.0, 0.5
@@ -46,7 +48,7 @@ class Plausibility:
     missed
         Share of the maxima that look like the atoms but have none.
     off
-        Share of the atoms that are on no maximum.
+        Share of the atoms that are on no maximum, faint ones that stand out of the noise not counted.
     repetition
         0 to 1, how much of them one vector carries onto others; NaN for few.
     snr
@@ -93,16 +95,19 @@ def plausibility(atoms: Atoms, image: Image, sigma: float | None) -> list[Plausi
     for number in numbers[np.argsort(counts, kind="stable")][:FRAMES].tolist():
         some = atoms.features[atoms.frame == number]
         fitted = float(np.nanmedian(some["sigma_px"])) if "sigma_px" in some else np.nan
-        snr, dark = np.nan, False
+        snr, dark, faint = np.nan, False, np.zeros(len(some), bool)
         if {"amplitude", "amplitude_std"} <= set(some):
-            snr = float(np.nanmedian(np.abs(some["amplitude"] / some["amplitude_std"])))
-            dark = float(np.nanmedian(some["amplitude"])) < 0
+            height, std = some["amplitude"].to_numpy(float), some["amplitude_std"].to_numpy(float)
+            snr, dark = float(np.nanmedian(np.abs(height / std))), float(np.nanmedian(height)) < 0
+            faint = (np.abs(height) < FAINT * np.nanquantile(np.abs(height), STRONG)) & (np.abs(height) > CLEAR * std)
         width = sigma or fitted
         if np.isfinite(width):
             frame, yx = image.frame(number), atoms.yx[atoms.frame == number]
             levels, steps = terraces(frame, width)
             masked = image.masked(number) | steps
-            judged.append(judge(frame - levels, masked, yx, sigma=width, dark=dark, snr=snr, wider=fitted / width))
+            judged.append(
+                judge(frame - levels, masked, yx, faint, sigma=width, dark=dark, snr=snr, wider=fitted / width)
+            )
     return judged
 
 
@@ -135,9 +140,20 @@ def to_maxima(image: Pixels, yx: Array) -> Array:
 
 
 def judge(
-    frame: Pixels, masked: Mask, yx: Array, *, sigma: float, dark: bool, snr: float = np.nan, wider: float = np.nan
+    frame: Pixels,
+    masked: Mask,
+    yx: Array,
+    faint: Mask,
+    *,
+    sigma: float,
+    dark: bool,
+    snr: float = np.nan,
+    wider: float = np.nan,
 ) -> Plausibility:
-    """How plausible atoms at (N, 2) are in a frame (h, w) without gaps, for columns of width `sigma` px."""
+    """How plausible atoms at (N, 2) are in a frame (h, w) without gaps, for columns of width `sigma` px.
+
+    Those that are `faint` (N,) need not be on a maximum.
+    """
     step = max(1, int(sigma / 2))
     h, w = (min(n, LARGEST * step) // step * step for n in frame.shape)
     top, left = ((n - part) // 2 for n, part in zip(frame.shape, (h, w), strict=True))
@@ -152,10 +168,11 @@ def judge(
     inside = ((at > rim) & (at < np.array(blocks.shape) - 1 - rim)).all(axis=1)
     if inside.sum() < FEWEST or not len(maxima):
         return Plausibility(int(inside.sum()), np.nan, np.nan, np.nan, snr, wider, np.nan)
-    at = at[inside]
+    at, faint = at[inside], faint[inside]
     height = response[tuple(np.rint(at).astype(int).T)]
     usual = float(np.median(height))
     like = maxima[response[tuple(maxima.T)] > ALIKE * max(usual, 0)]
     missed = float((cKDTree(at).query(like)[0] > NEAR * width).mean()) if len(like) else 0.0
     on = on_maxima(-blocks if dark else blocks, at, np.abs(height), width) & (height > 0)
-    return Plausibility(len(yx), missed, 1 - float(on.mean()), repetition(at), snr, wider, one_sided(response, at))
+    off = float((~on & ~faint).mean())
+    return Plausibility(len(yx), missed, off, repetition(at), snr, wider, one_sided(response, at))
