@@ -118,11 +118,12 @@ def score(number: int) -> dict[str, Any]:
     hit = np.isfinite(distance) & (label >= 0)
     kind, inner = truth.kind[row[hit]], truth.interior[row[hit]]
     sizes = np.bincount(label[label >= 0])
+    classes = int((sizes >= SMALL * sizes.sum()).sum())
     return {
         "number": number,
         "kinds": kinds,
-        "classes": int((sizes >= SMALL * sizes.sum()).sum()),
-        "rand": adjusted_rand_score(kind, label[hit]) if kinds > 1 else float((sizes >= SMALL * sizes.sum()).sum() == 1),
+        "classes": classes,
+        "rand": adjusted_rand_score(kind, label[hit]) if kinds > 1 else float(classes == 1),
         "interior": adjusted_rand_score(kind[inner], label[hit][inner]) if kinds > 1 else np.nan,
         "atoms": len(atoms),
         "columns": len(truth.yx),

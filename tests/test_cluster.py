@@ -1,13 +1,10 @@
 """Classes in the latent space."""
 
-from itertools import permutations
-
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from local_crystallography import Analysis, Atoms, Cluster
-from local_crystallography.classes.mixtures import merge
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 
@@ -265,11 +262,11 @@ def test_a_class_that_no_atom_with_latents_has_is_no_obstacle():
     assert adjusted_rand_score(np.where(kind == 2, -1, kind), made.features["label"]) == 1
 
 
-@pytest.mark.parametrize("step", [Cluster(components=50, mistaken=1, n_init=1), Cluster(start_from="hand_label")])
+@pytest.mark.parametrize("step", [Cluster(components=50, n_init=1), Cluster(start_from="hand_label")])
 def test_the_step_that_was_used_can_be_read_again(step):
     """Or the session that was made with it could not be opened."""
     atoms = Atoms.at(np.zeros((500, 2))).with_features(z0=np.arange(500.0), hand_label=np.arange(500) % 40)
-    used = step.model_copy(update={"mistaken": 0.9}).resolve(atoms)
+    used = step.model_copy(update={"valley": 0.9}).resolve(atoms)
     assert used.classes is not None
     assert Cluster.model_validate(used.model_dump()) == used
 
@@ -278,13 +275,3 @@ def test_too_many_classes_by_hand_are_refused():
     atoms = Atoms.at(np.zeros((60, 2))).with_features(z0=np.arange(60.0), hand_label=np.arange(60))
     with pytest.raises(InputError, match="60 classes are given by hand, at most 50"):
         Cluster(start_from="hand_label")(atoms)
-
-
-@pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_a_small_far_class_goes_to_the_near_large_one_and_does_not_outlive_it(order):
-    """In every order of components: that is up to chance."""
-    rng = np.random.default_rng(0)
-    kind = np.repeat(range(3), (300, 300, 20))
-    points = np.array([(0, 0), (8, 0), (8, 2)])[kind] + rng.normal(0, 0.1, (len(kind), 2))
-    merged = merge(np.eye(3)[kind][:, order], points, classes=2, mistaken=0.005).argmax(axis=1)
-    assert adjusted_rand_score(np.minimum(kind, 1), merged) == 1

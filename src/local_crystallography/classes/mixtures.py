@@ -217,39 +217,6 @@ def normalised_entropy(shares: Array) -> Array:
     return share + 0.0  # not -0
 
 
-def merge(shares: Array, points: Array, *, classes: int | None, mistaken: float) -> Array:
-    """(n, k) probabilities of components at points (n, d) to those of classes.
-
-    Atoms of one kind lie on bent ribbons, which take several Gaussians. The two most often taken for each other
-    merge, again and again, until the wanted number is left or none are mistaken more often than allowed (Hennig 2010,
-    "misclassification probabilities"). Counted is the geometric mean of both ways: a wide component that takes a little
-    of everything is no reason to merge. Where fewer are wanted then, the two merge that scatter least as one (Ward
-    1963): how often far classes are mistaken says nothing, and a small one would outlive two large ones.
-    """
-    while shares.shape[1] > (classes or 1):
-        mutual = mutually_mistaken(shares)
-        into, gone = np.unravel_index(mutual.argmax(), mutual.shape)
-        if mutual[into, gone] < mistaken:
-            if classes is None:
-                break
-            apart = scatter_between(shares, points)
-            into, gone = np.unravel_index(apart.argmin(), apart.shape)
-        shares = shares.copy()
-        shares[:, into] += shares[:, gone]
-        shares = np.delete(shares, gone, axis=1)
-    return shares
-
-
-def mutually_mistaken(shares: Array) -> Array:
-    """(k, k) how often points of one are taken for the other, the geometric mean of both ways; -1 on the diagonal."""
-    winner = shares.argmax(axis=1)
-    taken = np.stack([shares[winner == i].sum(axis=0) for i in range(shares.shape[1])])
-    taken /= np.maximum(shares.sum(axis=0), 1e-12)
-    mutual = np.sqrt(taken * taken.T)
-    np.fill_diagonal(mutual, -1)
-    return np.asarray(mutual, np.float64)
-
-
 def scatter_between(shares: Array, points: Array) -> Array:
     """(k, k) squares that the scatter within grows by when two become one; infinite on the diagonal."""
     sizes = np.maximum(shares.sum(axis=0), 1e-12)
@@ -281,12 +248,6 @@ def outside_mixture(points: Array, mixture: Mixture, *, tail: float) -> Mask:
     used = mixture.weights_ > LEAST
     distance = nearest_distance(points, mixture.means_[used], full_covariances(mixture)[used])
     return far(distance, dimensions=points.shape[1], tail=tail)
-
-
-def without_empty(shares: Array) -> Array:
-    """(n, k) shares without the components that are no point's likeliest."""
-    kept = shares[:, np.unique(shares.argmax(axis=1))]
-    return np.asarray(kept / kept.sum(axis=1, keepdims=True), np.float64)
 
 
 def full_covariances(mixture: Mixture) -> Array:

@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from local_crystallography.classes.features import Points, different, features, latent_columns, whole_numbers
+from local_crystallography.classes.kinds import Kinds, kinds_of
 from local_crystallography.classes.matching import labels_from, matched
 from local_crystallography.classes.methods import Classes, by_agglomeration, by_hdbscan, by_k_means, outside
 from local_crystallography.classes.mixtures import (
@@ -23,9 +24,7 @@ from local_crystallography.classes.mixtures import (
     fit_bayesian,
     fit_from,
     means_of,
-    merge,
     outside_mixture,
-    without_empty,
 )
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
@@ -67,7 +66,7 @@ class Cluster(Step):
         None,
         ge=1,
         le=LARGEST,
-        description="Number of classes; automatic: components merge until no two are mistaken for each other.",
+        description="Number of classes; automatic: components merge where no valley is between them.",
     )
     components: int | None = Field(
         None,
@@ -80,11 +79,13 @@ class Cluster(Step):
         description="Form of the Gaussians: any (full), any but the same for all (tied), along the columns (diagonal) "
         "or round (spherical).",
     )
-    mistaken: float = Field(
-        0.005,
-        ge=0,
+    valley: float = Field(
+        0.5,
+        gt=0,
         le=1,
-        description="Automatic classes merge where they are taken for each other more often than this share.",
+        description="Automatic classes are two where the density of points between them falls below this share of that "
+        "at the lower top, or where their atoms alternate in the image.",
+        json_schema_extra=ADVANCED,
     )
     start_from: Literal["random", "hand_label"] = Field(
         "random",
@@ -122,6 +123,14 @@ class Cluster(Step):
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Start of the random numbers.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_mistaken(cls, given: Any) -> Any:
+        """Recipes of 0.1.0 hold `mistaken`, by which classes merged then."""
+        return (
+            {name: value for name, value in given.items() if name != "mistaken"} if isinstance(given, dict) else given
+        )
+
     def uses(self, replaced: set[str]) -> bool:
         """What Describe has replaced is nothing to classes of columns that all are of the network."""
         if self.columns and all(re.fullmatch(ENCODED, name) for name in self.columns):
@@ -140,10 +149,11 @@ class Cluster(Step):
             count = len(step._given(atoms, points)[0])
             return step.model_copy(update={"classes": count, **({"components": count} if self._mixes else {})})
         if self._mixes:
-            return (yield from step._resolved_mixture(points.at))
+            return (yield from step._resolved_mixture(points.at, places(atoms, points)))
         if self.method == "HDBSCAN" or self.classes is not None:
             return step
-        like = yield from step.model_copy(update={"method": "mixture", "components": None})._resolved_mixture(points.at)
+        mixture = step.model_copy(update={"method": "mixture", "components": None})
+        like = yield from mixture._resolved_mixture(points.at, places(atoms, points))
         return step.model_copy(update={"classes": like.classes})
 
     def __call__(self, atoms: Atoms) -> Atoms:
@@ -164,9 +174,9 @@ class Cluster(Step):
         points = step._points(atoms)
         if step.start_from == HAND_LABEL:
             numbers, given = step._given(atoms, points)
-            found = step._classes(points.at, given)
+            found = step._classes(points.at, places(atoms, points), given)
         else:
-            found = step._classes(points.at).by_size()
+            found = step._classes(points.at, places(atoms, points)).by_size()
             numbers = np.arange(found.shares.shape[1])
         label = np.full(len(atoms), -1)
         label[points.rows] = np.append(numbers, -1)[found.label]
@@ -182,6 +192,20 @@ class Cluster(Step):
             return made
         label = made.features["label"].to_numpy(np.int64)
         return made.with_features(label=matched(label, labels_from(made, last, "label")))
+
+    def kinds(self, atoms: Atoms) -> Kinds:
+        """What the classes of the mixture are made of, and why: `pairs` tell which merged and which are apart.
+
+        Raises
+        ------
+        InputError
+            As of the call, and for a method without a mixture.
+        """
+        step = self.resolve(atoms).model_copy(update={"classes": self.classes})
+        if not step._mixes:
+            raise InputError(f"The method {step.method} merges no components; take mixture to see which do.")
+        points = step._points(atoms)
+        return step._kinds(points.at, places(atoms, points), step._mixture(points.at, None))
 
     def curve(self, atoms: Atoms) -> Job[CriterionCurve]:
         """BIC and ICL against the number of components, for these atoms; a job, as `criterion_curve`.
@@ -205,7 +229,7 @@ class Cluster(Step):
     def _points(self, atoms: Atoms) -> Points:
         return features(atoms, self.columns, period=self.period)
 
-    def _resolved_mixture(self, points: Array) -> Job[Cluster]:
+    def _resolved_mixture(self, points: Array, yx: Array) -> Job[Cluster]:
         """The same step with the number of components, and of the classes made of them, for points (n, d)."""
         step = self
         if step.components is None:
@@ -215,15 +239,15 @@ class Cluster(Step):
                 found = min(MOST, len(points))
             step = step.model_copy(update={"components": max(found, min(step.classes or 1, len(points)))})
         if step.classes is None:
-            step = step.model_copy(update={"classes": step._classes(points).shares.shape[1]})
+            step = step.model_copy(update={"classes": step._classes(points, yx).shares.shape[1]})
         return step
 
-    def _classes(self, points: Array, given: Index | None = None) -> Classes:
-        """Points (n, d) in classes, started at classes (n,) given to some of them."""
+    def _classes(self, points: Array, yx: Array, given: Index | None = None) -> Classes:
+        """Points (n, d) of atoms at (n, 2) in classes, started at classes (n,) given to some of them."""
         self._check(points)
         if self._mixes:
             mixture = self._mixture(points, given)
-            found = Classes.likeliest(self._shares(points, mixture))
+            found = Classes.likeliest(self._kinds(points, yx, mixture).shares)
             if not self.outliers:
                 return found
             return found.without(outside_mixture(points, mixture, tail=self.outliers))
@@ -242,17 +266,15 @@ class Cluster(Step):
         make = fit if self.method == "mixture" else fit_bayesian
         return make(points, components=self.components or 1, shape=self._shape)
 
-    def _shares(self, points: Array, mixture: Mixture) -> Array:
-        """(n, classes) probability of every class for every point."""
-        shares = np.asarray(mixture.predict_proba(points), np.float64)
-        if self.method == "bayesian mixture":
-            shares = without_empty(shares)
-            if self.classes is not None and shares.shape[1] < self.classes:
-                raise InputError(
-                    f"{self.classes} classes cannot be made of the {shares.shape[1]} components the Bayesian mixture "
-                    "keeps; ask for fewer, or take the other mixture."
-                )
-        return merge(shares, points, classes=self.classes, mistaken=self.mistaken)
+    def _kinds(self, points: Array, yx: Array, mixture: Mixture) -> Kinds:
+        """Classes of the components of a mixture; those of a Bayesian one that are empty are none."""
+        used = int((mixture.weights_ * len(points) >= 1).sum())
+        if self.classes is not None and used < self.classes:
+            raise InputError(
+                f"{self.classes} classes cannot be made of the {used} components the mixture keeps; ask for fewer, or "
+                "take the other mixture."
+            )
+        return kinds_of(points, mixture, yx, classes=self.classes, valley=self.valley)
 
     def _check(self, points: Array) -> None:
         """Whether classes can be made of points (n, d)."""
@@ -294,3 +316,10 @@ class Cluster(Step):
                     f"{wanted} {name} were asked for, {len(numbers)} are given by hand; leave {name} automatic."
                 )
         return numbers, np.where(hand < 0, -1, np.searchsorted(numbers, hand))
+
+
+def places(atoms: Atoms, points: Points) -> Array:
+    """(n, 2) where the atoms of some points are, each frame far from the others."""
+    yx = atoms.yx[points.rows]
+    far = 10 * float(np.ptp(yx, axis=0).max(initial=0)) + 1
+    return yx + np.column_stack([atoms.frame[points.rows] * far, np.zeros(len(yx))])
