@@ -30,8 +30,9 @@ class Seer:
         columns = {"angle_rad": np.full(len(offset), 2.0), "offset_y_px": offset[:, 0], "offset_x_px": offset[:, 1]}
         return pd.DataFrame(columns | {"z0": 0.0, "z1": offset[:, 0], "reconstruction_error": 1.0})
 
-    def symmetry_order(self, z):
+    def symmetry_order(self, z, groups):
         assert list(z) == ["z0", "z1"]
+        assert len(groups) == len(z)
         return np.full(len(z), 4)
 
 

@@ -65,6 +65,18 @@ def test_the_symmetry_of_each_motif_is_seen(vae, truth, columns):
     assert [np.median(order[truth[1] == kind]) for kind in (1, 0)] == [1, 4]
 
 
+def test_a_kind_of_site_has_one_symmetry(vae, truth, columns):
+    """Also where single atoms would be taken for something else, so that equal turns get equal angles."""
+    own = vae.symmetry_order(columns[["z0", "z1"]])
+    strange = columns[["z0", "z1"]].copy()
+    strange.iloc[::9] = strange.to_numpy()[truth[1] == 1].mean(axis=0)  # seen as the other motif
+    assert len(set(vae.symmetry_order(strange)[truth[1] == 0])) > 1
+    assert vae.symmetry_order(strange, groups=truth[1])[truth[1] == 0].tolist() == [4] * int((truth[1] == 0).sum())
+    assert vae.symmetry_order(strange, groups=np.arange(len(own))).tolist() == vae.symmetry_order(strange).tolist()
+    encoded = Encode()(vae, truth[0], truth[0].atoms).features
+    assert encoded.groupby(truth[1])["symmetry_order"].nunique().tolist() == [1, 1]
+
+
 def test_angles_stay_in_the_sector_of_the_motif(vae, truth):
     features = Encode()(vae, truth[0], truth[0].atoms).features
     square_ones = features[features["symmetry_order"] == 4]

@@ -109,17 +109,25 @@ class Vae:
         parts = [angle_probability(self.network, x, classes, angle) for x, classes in self._parts(windows, labels)]
         return angle.numpy(), torch.cat(parts).numpy()
 
-    def symmetry_order(self, z: npt.ArrayLike, labels: Labels = None) -> npt.NDArray[np.int64]:
+    def symmetry_order(
+        self, z: npt.ArrayLike, labels: Labels = None, *, groups: npt.ArrayLike | None = None
+    ) -> npt.NDArray[np.int64]:
         """(n,) highest of 1, 2, 3, 4, 6 whose turn leaves the canonical image of a latent point (n, d) alike.
 
-        Alike means a correlation of at least 0.8 between the image and its turned copy, its round part left out.
+        Alike means a correlation of at least 0.8 between the image and its turned copy, its round part left out. With
+        `groups` (n,) the correlations of each group are averaged, so that all in it have the same order.
         """
         points = np.atleast_2d(np.asarray(z, np.float32))
         parts = [slice(i, i + CHUNK) for i in range(0, len(points), CHUNK)]
-        found = [
-            highest_order(self.harmonics, self.decode(points[p], None if labels is None else labels[p])) for p in parts
-        ]
-        return np.concatenate(found)
+        alike = np.concatenate(
+            [correlations(self.harmonics, self.decode(points[p], None if labels is None else labels[p])) for p in parts]
+        )
+        if groups is not None:
+            group = np.unique(np.asarray(groups), return_inverse=True)[1]
+            alike = (np.stack([np.bincount(group, each) for each in alike.T], axis=1) / np.bincount(group)[:, None])[
+                group
+            ]
+        return np.asarray(np.maximum((np.array(ORDERS) * (alike > ALIKE)).max(axis=1), 1), np.int64)
 
     def decode(self, z: npt.ArrayLike, labels: Labels = None) -> Array:
         """Canonical images of latent points (n, d), in the units of the sub-images: (n, w, w), or (n, w, w, C).
@@ -239,12 +247,11 @@ def shear_matrix(shear: tuple[float, float]) -> Tensor:
     return matrix
 
 
-def highest_order(harmonics: Harmonics, images: Array) -> npt.NDArray[np.int64]:
-    """(n,) highest turn that leaves images (n, w, w) or (n, w, w, C) alike, as `Vae.symmetry_order` says."""
+def correlations(harmonics: Harmonics, images: Array) -> Array:
+    """(n, orders) of images (n, w, w) or (n, w, w, C) with themselves turned, as `Vae.symmetry_order` says."""
     pixels = images.reshape(len(images), harmonics.window_size**2, -1)
     c = np.einsum("qp,npc->nqc", harmonics.analysis, pixels, optimize=True)
     power = (c**2).sum(axis=2).reshape(len(c), 2, -1).sum(axis=1) @ np.eye(harmonics.orders.max() + 1)[harmonics.orders]
     power[:, 0] = 0
     turns = np.arange(power.shape[1])[:, None] * 2 * np.pi / np.array(ORDERS)
-    alike = power @ np.cos(turns) / np.maximum(power.sum(axis=1, keepdims=True), 1e-12)
-    return np.asarray(np.maximum((np.array(ORDERS) * (alike > ALIKE)).max(axis=1), 1), np.int64)
+    return np.asarray(power @ np.cos(turns) / np.maximum(power.sum(axis=1, keepdims=True), 1e-12), np.float64)

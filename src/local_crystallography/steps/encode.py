@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
@@ -12,9 +13,13 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import FOUND, SubImages
 from local_crystallography.steps.base import Step
+from local_crystallography.steps.cluster import Cluster
 
 if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
+
+FIRST_LOOK = 3
+"""Starts of the mixture that tells which atoms have their symmetry in common."""
 
 
 class Encode(Step):
@@ -36,6 +41,9 @@ class Encode(Step):
     def __call__(self, vae: Vae, sub_images: SubImages, atoms: Atoms) -> Atoms:
         """The atoms with the columns of `Vae.encode` and `symmetry_order`; NaN for atoms without a sub-image.
 
+        The order is that of a kind of site, as Cluster finds them in a first look, and decided from all its atoms: were
+        it each atom's own, equal turns would get different angles.
+
         Corrected positions are counted from where the sub-images were cut, so encoding again does not move the atoms
         again; `found_y_px` and `found_x_px` then tell where they were. Atoms without a sub-image stay.
         A network of kind vae gives latents alone.
@@ -52,7 +60,7 @@ class Encode(Step):
             )
         columns = vae.encode(sub_images.windows)
         latents = [f"z{i}" for i in range(vae.settings.latents)]
-        order = vae.symmetry_order(columns[latents])
+        order = vae.symmetry_order(columns[latents], groups=kinds(sub_images.atoms, columns[latents]))
         if self.angle == "own symmetry" and vae.settings.turns:
             sector = 2 * np.pi / order
             columns["angle_rad"] -= sector * np.round(columns["angle_rad"] / sector)
@@ -64,6 +72,15 @@ class Encode(Step):
         cut = sub_images.atoms
         moved = placed(encoded, Atoms(cut.yx + offset, cut.features))
         return moved.with_features(**dict(zip(FOUND, found.yx.T, strict=True)))
+
+
+def kinds(atoms: Atoms, latents: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """(n,) kind of site of atoms by their latents; one where they cannot be told apart."""
+    try:
+        sorted_atoms = Cluster(columns=tuple(latents), n_init=FIRST_LOOK)(atoms.with_features(**latents))
+    except InputError:
+        return np.zeros(len(atoms), np.int64)
+    return sorted_atoms.features["label"].to_numpy(np.int64)
 
 
 def placed(atoms: Atoms, part: Atoms) -> Atoms:
