@@ -28,7 +28,7 @@ def ribbons(kind, apart, *, outliers=0.0, seed=0):
 @pytest.mark.parametrize("outliers", [0, 0.03, 0.06, 0.1])
 @pytest.mark.parametrize("kind", [CHECKS, HALVES], ids=["alternating", "in two regions"])
 def test_two_ribbons_with_outliers_between_are_two_classes(kind, outliers):
-    atoms, within = ribbons(kind, 5.0, outliers=outliers)
+    atoms, within = ribbons(kind, 6.0, outliers=outliers)
     label = Cluster()(atoms).features["label"].to_numpy()
     assert label.max() == 1
     assert adjusted_rand_score(kind[within], label[within]) > 0.85
@@ -89,6 +89,18 @@ def test_a_small_far_class_goes_to_the_near_large_one_and_does_not_outlive_it(or
         setattr(mixture, name, getattr(mixture, name)[list(order)])
     found = kinds_of(points, mixture, np.zeros((len(kind), 2)), classes=2, valley=0.5)
     assert adjusted_rand_score(np.minimum(kind, 1), found.shares.argmax(axis=1)) == 1
+
+
+def test_a_ribbon_that_varies_slowly_over_the_image_is_one_class():
+    """As thickness or tilt make it, unevenly: most of the image is alike, and one side is not."""
+    rng = np.random.default_rng(0)
+    x = GRID[:, 1] / SIDE
+    along = np.where(x < 0.6, 0.6 * x, 0.36 + 2.2 * (x - 0.6)) * 12
+    z = np.column_stack([along + rng.normal(0, 0.8, len(x)), rng.normal(0, 1, len(x))])
+    for components in (2, 3, 4):
+        atoms = Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1])
+        found = Cluster(components=components, valley=0.3).kinds(atoms)
+        assert all(pair.verdict != "apart by place" for pair in found.pairs)
 
 
 def test_a_valley_is_that_of_the_points():

@@ -33,6 +33,8 @@ NEIGHBOURS, VOTES = 4, 5
 """Nearest atoms that tell whether two classes alternate; and nearest points that tell the class of an outlier."""
 ERRORS = 5.0
 """Standard errors by which the share of like neighbours has to differ from chance."""
+STEP = 0.7
+"""Difference of the latents across the border of two regions, over that of all their atoms, from which it is a step."""
 SMALL, TINY, REPEATED, NEAR = 0.1, 16, 0.55, 0.03
 """A class of less than this share of the atoms, or of fewer than this number, is of noise or of a boundary where its
 atoms repeat less than this share of what all do, and it is not all by itself: the least density on the way to it."""
@@ -218,20 +220,26 @@ def valley_along(points: Array, start: Array, end: Array, within: Array) -> floa
 def valley_by_place(points: Array, yx: Array, first: Mask, second: Mask) -> float:
     """Valley between two classes in what their atoms have in common with the nearest, or differ by, the deeper one.
 
-    The mean over neighbours tells regions apart, the difference from it sublattices; what varies slowly over the image,
-    or from atom to atom as it likes, has a valley in neither.
+    The mean over neighbours tells regions apart, if the latents step at their border; the difference from it tells
+    sublattices. What varies slowly over the image, or from atom to atom as it likes, does neither.
     """
     rows = np.flatnonzero(first | second)
     one = first[rows]
     within = one.mean() * np.cov(points[first].T) + (1 - one.mean()) * np.cov(points[second].T)
     within = np.atleast_2d(within) + 1e-9 * np.eye(points.shape[1])
     along = points[rows] @ np.linalg.solve(within, points[second].mean(axis=0) - points[first].mean(axis=0))
-    around = along[cKDTree(yx[rows]).query(yx[rows], NEIGHBOURS + 1)[1][:, 1:]]
-    found = []
-    for told in ((along + around.sum(axis=1)) / (NEIGHBOURS + 1), along - around.mean(axis=1)):
+    near = cKDTree(yx[rows]).query(yx[rows], NEIGHBOURS + 1)[1][:, 1:]
+    found, border = [1.0], (one[near] != one[:, None]).any(axis=1)
+    step = (along[~one & border].mean() - along[one & border].mean()) / (along[~one].mean() - along[one].mean())
+    around = along[near]
+    for told, steps in (
+        ((along + around.sum(axis=1)) / (NEIGHBOURS + 1), step > STEP),
+        (along - around.mean(axis=1), True),
+    ):
         spread = one.mean() * told[one].var() + (1 - one.mean()) * told[~one].var()
         start, end = (np.array([told[part].mean()]) for part in (one, ~one))
-        found.append(valley_along(told[:, None], start, end, np.array([[max(spread, 1e-12)]])))
+        if steps:
+            found.append(valley_along(told[:, None], start, end, np.array([[max(spread, 1e-12)]])))
     return min(found)
 
 
