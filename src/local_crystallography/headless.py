@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from local_crystallography.classes.summary import sentence
 from local_crystallography.console import is_first_process, progress_bar, stop_on_interrupt, together
 from local_crystallography.data.progress import finish
 from local_crystallography.recipe import Recipe
@@ -65,6 +66,8 @@ def summarise(analysis: Analysis, out: Path) -> None:
             labels = analysis.atoms.features["label"]
             counts += f" in {labels[labels >= 0].nunique()} classes"
         say(f"Found {counts}.")
+        if told := sentence(analysis.atoms):
+            say(told)
     if analysis.left_out is not None and len(analysis.left_out):
         why = counted(analysis.left_out.features["left_out"].to_numpy(str))
         say(f"Refine atoms left out {len(analysis.left_out):,} ({why}).")

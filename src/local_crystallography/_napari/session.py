@@ -10,6 +10,7 @@ from qtpy import QtWidgets
 from local_crystallography._napari.viewer import layers
 from local_crystallography._napari.viewer.layers import LayerData
 from local_crystallography.analysis import Analysis
+from local_crystallography.classes.summary import telling_map
 from local_crystallography.io.provenance import PROVENANCE
 
 
@@ -37,7 +38,9 @@ def session_layers(folder: Path) -> list[LayerData]:
         data, arguments, kind = layers.probability_layer(values, place, note(layers.PROBABILITY))
         found.append((data, {**arguments, "visible": False}, kind))
         found += [] if std is None else [layers.std_layer(std, place, note(layers.STD))]
-    found += [layers.map_layer(name, values, place, note(name)) for name, values in (analysis.maps or {}).items()]
+    first = "label" if analysis.atoms is None else telling_map(analysis.atoms)
+    maps = (analysis.maps or {}).items()
+    found += [layers.map_layer(name, values, place, note(name), first=first) for name, values in maps]
     if analysis.atoms is not None:
         colour, stack = layers.default_colour(analysis.atoms.features), image.data.ndim == 3
         found.append(layers.points_from(analysis.atoms, place, note("atoms"), colour=colour, stack=stack))

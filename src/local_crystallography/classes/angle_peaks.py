@@ -19,10 +19,17 @@ COMMON = 0.05
 
 
 def angle_peaks(angle: npt.ArrayLike, order: npt.ArrayLike = 1) -> int:
-    """How many angles are preferred; 0 where all are alike.
+    """How many angles are preferred, see `preferred_angles`; 0 where all are alike."""
+    return len(preferred_angles(angle, order)[0])
+
+
+def preferred_angles(
+    angle: npt.ArrayLike, order: npt.ArrayLike = 1, *, bandwidth: float = BANDWIDTH
+) -> tuple[npt.NDArray[np.float64], float]:
+    """The angles that are preferred, from 0 up, and the period of all; radians.
 
     The angles (n,) in radians, of motifs with `order` equal turns, lie on a circle of one turn over the greatest common
-    divisor of the orders that at least 5 % of the atoms have. Their kernel density (a Gaussian of 0.1 rad that goes
+    divisor of the orders that at least 5 % of the atoms have. Their kernel density (a Gaussian of `bandwidth` that goes
     round) has a peak where its prominence, the drop to the higher of the two valleys before higher ground, is at least
     10 % of the highest and six times the counting noise there.
     """
@@ -31,15 +38,16 @@ def angle_peaks(angle: npt.ArrayLike, order: npt.ArrayLike = 1) -> int:
     known = np.isfinite(angle) & np.isfinite(orders)
     count = int(known.sum())
     if not count:
-        return 0
+        return np.zeros(0), 2 * np.pi
     values, numbers = np.unique(orders[known].astype(int), return_counts=True)
     period = 2 * np.pi / float(np.gcd.reduce(values[numbers >= COMMON * count]))
     cells = (angle[known] % period / period * BINS).astype(int) % BINS
-    width = BANDWIDTH / period * BINS
+    width = bandwidth / period * BINS
     density = ndimage.gaussian_filter1d(np.bincount(cells, minlength=BINS).astype(float), width, mode="wrap")
     density *= np.sqrt(2 * np.pi) * width  # atoms under a kernel of height 1
     three = np.tile(density, 3)
     places, found = signal.find_peaks(three, prominence=STANDS_OUT * density.max())
     noise = np.sqrt(three[places] / np.sqrt(2))  # the square of the kernel is narrower by that
     middle = (places >= BINS) & (places < 2 * BINS)
-    return int((middle & (found["prominences"] >= SURE * noise)).sum())
+    chosen = places[middle & (found["prominences"] >= SURE * noise)]
+    return (chosen - BINS + 0.5) / BINS * period, period

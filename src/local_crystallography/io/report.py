@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from local_crystallography.classes.summary import sentence
 from local_crystallography.data.image import Image
 from local_crystallography.explore.columns import column_of
 from local_crystallography.explore.raster import holds_classes
@@ -66,7 +67,9 @@ def _header(analysis: Analysis, image: Image, provenance: Provenance) -> str:
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
     title = f"<p>Local Crystallography</p><h1>{escape(image.name)}</h1>"
     doubt = f'<p class="note">⚠ {escape(analysis.doubt)}</p>' if analysis.doubt else ""
-    return f'<header>{title}<dl class="facts">{items}</dl>{doubt}</header>'
+    told = sentence(analysis.atoms) if analysis.atoms is not None else ""
+    told = f'<p class="told">{escape(told)}</p>' if told else ""
+    return f'<header>{title}<dl class="facts">{items}</dl>{told}{doubt}</header>'
 
 
 def _atoms(analysis: Analysis, image: Image) -> str:

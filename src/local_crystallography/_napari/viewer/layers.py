@@ -16,6 +16,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.explore import raster
+from local_crystallography.explore.assign import HAND_LABEL
 from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.steps.paint_map import LABELS
 from local_crystallography.steps.refine_atoms import Region
@@ -141,10 +142,19 @@ def std_layer(values: npt.NDArray[np.floating], place: Placement, note: Any) -> 
 
 
 def map_layer(
-    name: str, values: npt.NDArray[np.floating], place: Placement, note: Any, styles: ClassStyles | None = None
+    name: str,
+    values: npt.NDArray[np.floating],
+    place: Placement,
+    note: Any,
+    styles: ClassStyles | None = None,
+    *,
+    first: str = "label",
 ) -> LayerData:
-    """A column painted on the image: classes as labels, angles in a cyclic colormap, NaN transparent."""
-    arguments = {"name": name, "metadata": {KEY: note}, "visible": name in LABELS, **place}
+    """A column painted on the image: classes as labels, angles in a cyclic colormap, NaN transparent.
+
+    Shown are classes given by hand and the column that is to be seen `first`.
+    """
+    arguments = {"name": name, "metadata": {KEY: note}, "visible": name in (first, HAND_LABEL), **place}
     if raster.holds_classes(name):
         data = np.where(np.isfinite(values), values + 1, 0).astype(np.uint8)
         return data, {"opacity": 0.5, **class_look(name, styles or ClassStyles()), **arguments}, "labels"

@@ -14,6 +14,7 @@ from local_crystallography._napari.viewer.layers import LayerData
 from local_crystallography._napari.viewer.named_layers import NamedLayers
 from local_crystallography._napari.viewer.preview_layers import PreviewLayers
 from local_crystallography.analysis import Analysis
+from local_crystallography.classes.summary import telling_map
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
 from local_crystallography.explore.raster import holds_classes
@@ -224,7 +225,9 @@ class ResultLayers:
             return layers.points_from(
                 value, place, note, colour=self._colour(value), stack=self.stack, styles=self.analysis.styles
             )
-        return layers.map_layer(name, value, place, self.note(name, "paint_map"), self.analysis.styles)
+        atoms, note = self.analysis.atoms, self.note(name, "paint_map")
+        first = "label" if atoms is None else telling_map(atoms)
+        return layers.map_layer(name, value, place, note, self.analysis.styles, first=first)
 
     def _on_styles_changed(self, column: str) -> None:
         """Show classes by their new names and colours."""
