@@ -15,7 +15,7 @@ def candidate(sigma=3.0, bright=True, side=200, spacing=14.0, repetition=0.6):
     grid = np.arange(spacing / 2, side, spacing)
     yx = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
     part = np.random.default_rng(0).normal(size=(side, side)).astype(np.float32)
-    return Candidate(sigma, bright, 0.9, 0.7, repetition, 1.0, 0, (0, 0), part, yx)
+    return Candidate(sigma, bright, 0.9, 0.7, repetition, 1.0, 0.2, 0, (0, 0), part, yx)
 
 
 FOUND = [candidate(), candidate(5.5, bright=False), candidate(9.0), candidate(1.2)]
@@ -65,7 +65,7 @@ def test_a_picture_is_a_square_with_about_twenty_columns():
 @pytest.mark.parametrize("few", [0, 1])
 def test_a_part_with_hardly_a_column_has_a_picture(qtbot, few):
     one = candidate()
-    alone = Candidate(3.0, True, 0.9, 0.7, 0.0, 1.0, 0, (0, 0), one.part, one.yx[:few])
+    alone = Candidate(3.0, True, 0.9, 0.7, 0.0, 1.0, 0.0, 0, (0, 0), one.part, one.yx[:few])
     rows, columns = zoom(alone)
     assert 0 <= rows.start < rows.stop <= 200
     assert 0 <= columns.start < columns.stop <= 200

@@ -25,7 +25,7 @@ def ribbons(kind, apart, *, outliers=0.0, seed=0):
     return Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1]), ~lost
 
 
-@pytest.mark.parametrize("outliers", [0, 0.03, 0.06, 0.1])
+@pytest.mark.parametrize("outliers", [0.03, 0.1])
 @pytest.mark.parametrize("kind", [CHECKS, HALVES], ids=["alternating", "in two regions"])
 def test_two_ribbons_with_outliers_between_are_two_classes(kind, outliers):
     atoms, within = ribbons(kind, 6.0, outliers=outliers)

@@ -268,12 +268,13 @@ class Cluster(Step):
 
     def _kinds(self, points: Array, yx: Array, mixture: Mixture) -> Kinds:
         """Classes of the components of a mixture; those of a Bayesian one that are empty are none."""
-        used = int((mixture.weights_ * len(points) >= 1).sum())
-        if self.classes is not None and used < self.classes:
-            raise InputError(
-                f"{self.classes} classes cannot be made of the {used} components the mixture keeps; ask for fewer, or "
-                "take the other mixture."
-            )
+        if self.method == "bayesian mixture" and self.classes is not None:
+            used = len(np.unique(mixture.predict(points)))
+            if used < self.classes:
+                raise InputError(
+                    f"{self.classes} classes cannot be made of the {used} components the Bayesian mixture keeps; ask "
+                    "for fewer, or take the other mixture."
+                )
         return kinds_of(points, mixture, yx, classes=self.classes, valley=self.valley)
 
     def _check(self, points: Array) -> None:
