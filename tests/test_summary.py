@@ -1,6 +1,7 @@
 """What is said of classes and angles in a sentence, and which map is shown first."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from local_crystallography import Atoms
@@ -32,6 +33,14 @@ def test_the_shorter_way_round_the_period_of_the_motif():
 def test_orientations_that_alternate_are_no_grains():
     alternating = np.where(GRID.sum(axis=1) / 10 % 2 == 0, 0.3, -0.3)
     assert "in two orientations 34.4" in sentence(atoms(alternating))
+
+
+def test_frames_of_a_stack_are_no_neighbours():
+    two = atoms(np.where(RIGHT, 0.4, -0.2))
+    frames = pd.concat([two.features.assign(frame=0), two.features.assign(frame=1, angle_rad=-0.2 + 0.4)])
+    frames["id"] = np.arange(len(frames))
+    stack = Atoms(np.concatenate([GRID, GRID]), frames.reset_index(drop=True))
+    assert "grains" in sentence(stack)
 
 
 def test_several_kinds_are_counted():

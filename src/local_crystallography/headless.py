@@ -66,8 +66,8 @@ def summarise(analysis: Analysis, out: Path) -> None:
             labels = analysis.atoms.features["label"]
             counts += f" in {labels[labels >= 0].nunique()} classes"
         say(f"Found {counts}.")
-        if told := sentence(analysis.atoms):
-            say(told)
+        if summary := sentence(analysis.atoms):
+            say(summary)
     if analysis.left_out is not None and len(analysis.left_out):
         why = counted(analysis.left_out.features["left_out"].to_numpy(str))
         say(f"Refine atoms left out {len(analysis.left_out):,} ({why}).")

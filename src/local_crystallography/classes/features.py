@@ -82,6 +82,13 @@ def features(atoms: Atoms, columns: Sequence[str], *, period: int | None) -> Poi
     return Points(((table - table.mean()) / spread).to_numpy(), rows)
 
 
+def places(atoms: Atoms, rows: Index) -> Array:
+    """(n, 2) positions of some atoms, each frame of a stack far from the others, so that none are neighbours."""
+    yx = atoms.yx[rows]
+    far = 10 * float(np.ptp(yx, axis=0).max(initial=0)) + 1
+    return yx + np.column_stack([atoms.frame[rows] * far, np.zeros(len(yx))])
+
+
 def as_numbers(atoms: Atoms, column: str) -> pd.DataFrame:
     """(N, k) a column as numbers, classes as a column of 1 and 0 for each."""
     values = numbers(atoms, column)

@@ -66,8 +66,10 @@ class Pair:
     def words(self) -> str:
         """The reason in a sentence."""
         one, other = self.sizes
-        told = f"{one} and {other} atoms: valley {self.valley:.2f} of the lower top, {self.like:.0%} like neighbours, "
-        return f"{told}{self.chance:.0%} by chance: {self.verdict}."
+        reason = (
+            f"{one} and {other} atoms: valley {self.valley:.2f} of the lower top, {self.like:.0%} like neighbours, "
+        )
+        return f"{reason}{self.chance:.0%} by chance: {self.verdict}."
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Kinds:
     shares
         (n, k) probability of every kind.
     outliers
-        (n,) whether a point is of a Gaussian of outliers, or of a class that was given up; it has the kind it is
+        (n,) whether a point is of a Gaussian of outliers, or of a class that was discarded; it has the kind it is
         nearest to.
     pairs
         What was decided of those that are near each other, in that order.
@@ -121,9 +123,9 @@ def kinds_of(points: Array, mixture: Mixture, yx: Array, *, classes: int | None,
             kind[kind == kind[other]] = kind[one]
     kind = np.unique(kind, return_inverse=True)[1]
     label = kind[np.searchsorted(cores, own)]
-    given_up = not_a_kind(points, label, outlying, yx, at_least=classes or 1)
-    outlying |= np.isin(label, given_up)
-    groups = [np.flatnonzero(kind == number) for number in range(kind.max() + 1) if number not in given_up]
+    discarded = not_a_kind(points, label, outlying, yx, at_least=classes or 1)
+    outlying |= np.isin(label, discarded)
+    groups = [np.flatnonzero(kind == number) for number in range(kind.max() + 1) if number not in discarded]
     parts = [np.logaddexp.reduce(density[:, cores[group]], axis=1) for group in groups]
     shares = np.asarray(softmax(np.stack(parts, axis=1), axis=1), np.float64)
     if outlying.any() and not outlying.all():
@@ -195,8 +197,8 @@ def valleys_between(points: Array, mixture: Mixture, own: Index, cores: Index) -
 def valley_along(points: Array, start: Array, end: Array, within: Array) -> float:
     """Lowest density of points (n, d) on the way from one place to another over that at the lower top.
 
-    Counted is what lies in a tube around the way, in the measure of the covariance (d, d) within the two; the lowest a
-    standard error higher and the top one lower, so that few points make no valley by chance.
+    Only points in a tube around the way count, whose width is that of the covariance (d, d) within the two. The lowest
+    density is taken a standard error higher and the top one lower, so that few points make no valley by chance.
     """
     lower = np.linalg.cholesky(within)
     at, way = np.linalg.solve(lower, (points - start).T).T, np.linalg.solve(lower, end - start)
@@ -232,14 +234,14 @@ def valley_by_place(points: Array, yx: Array, first: Mask, second: Mask) -> floa
     found, border = [1.0], (one[near] != one[:, None]).any(axis=1)
     step = (along[~one & border].mean() - along[one & border].mean()) / (along[~one].mean() - along[one].mean())
     around = along[near]
-    for told, steps in (
+    for values, steps in (
         ((along + around.sum(axis=1)) / (NEIGHBOURS + 1), step > STEP),
         (along - around.mean(axis=1), True),
     ):
-        spread = one.mean() * told[one].var() + (1 - one.mean()) * told[~one].var()
-        start, end = (np.array([told[part].mean()]) for part in (one, ~one))
+        spread = one.mean() * values[one].var() + (1 - one.mean()) * values[~one].var()
+        start, end = (np.array([values[part].mean()]) for part in (one, ~one))
         if steps:
-            found.append(valley_along(told[:, None], start, end, np.array([[max(spread, 1e-12)]])))
+            found.append(valley_along(values[:, None], start, end, np.array([[max(spread, 1e-12)]])))
     return min(found)
 
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from local_crystallography.classes.angle_peaks import preferred_angles
-from local_crystallography.classes.features import numbers, whole_numbers
+from local_crystallography.classes.features import numbers, places, whole_numbers
 from local_crystallography.classes.kinds import NEIGHBOURS, like_neighbours
 from local_crystallography.data.atoms import Atoms
 
@@ -32,20 +32,20 @@ def sentence(atoms: Atoms) -> str:
     if not len(sizes):
         return ""
     if len(sizes) == 1:
-        told = f"One kind of site, {sizes[0]:,} atoms"
+        summary = f"One kind of site, {sizes[0]:,} atoms"
     else:
         counts = [f"{size:,}" for size in sizes]
-        told = f"{word(len(sizes)).capitalize()} kinds of site: {', '.join(counts[:-1])} and {counts[-1]} atoms"
+        summary = f"{word(len(sizes)).capitalize()} kinds of site: {', '.join(counts[:-1])} and {counts[-1]} atoms"
     rows, angles, errors, period = orientations(atoms)
     if len(angles) < 2:
-        return told + "."
+        return summary + "."
     grains = "grains" if apart(atoms, rows) else "orientations"
-    told += f", {'the largest ' if len(sizes) > 1 else ''}in {word(len(angles))} {grains}"
+    summary += f", {'the largest ' if len(sizes) > 1 else ''}in {word(len(angles))} {grains}"
     if len(angles) > 2:
-        return f"{told}."
+        return f"{summary}."
     between = abs(angles[1] - angles[0]) % period
     between, error = np.degrees(min(between, period - between)), np.degrees(np.hypot(*errors))
-    return f"{told} {between:.1f} ± {max(error, 0.05):.1f} degrees apart."
+    return f"{summary} {between:.1f} ± {max(error, 0.05):.1f} degrees apart."
 
 
 def telling_map(atoms: Atoms) -> str:
@@ -88,7 +88,7 @@ def orientations(atoms: Atoms) -> tuple[Index, Array, Array, float]:
 
 def apart(atoms: Atoms, which: Index) -> bool:
     """Whether orientations fill regions of the image, rather than alternate."""
-    like, chance, clear = like_neighbours(atoms.yx, which == 0, which > 0)
+    like, chance, clear = like_neighbours(places(atoms, np.arange(len(atoms))), which == 0, which > 0)
     return clear and like > chance
 
 
@@ -98,7 +98,8 @@ def structure_of(atoms: Atoms, column: str) -> float:
     rows = np.flatnonzero(np.isfinite(values))
     if len(rows) <= NEIGHBOURS or np.ptp(values[rows]) == 0:
         return 0.0
-    near = cKDTree(atoms.yx[rows]).query(atoms.yx[rows], NEIGHBOURS + 1)[1][:, 1:]
+    yx = places(atoms, rows)
+    near = cKDTree(yx).query(yx, NEIGHBOURS + 1)[1][:, 1:]
     around = values[rows][near].mean(axis=1)
     return float(np.corrcoef(values[rows], around)[0, 1]) if np.ptp(around) else 0.0
 

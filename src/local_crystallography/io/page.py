@@ -14,7 +14,7 @@ header p { margin: 0; color: #2a6fb5; font-weight: 600; letter-spacing: .04em; f
 h1 { margin: 2px 0 12px; font-size: 30px; line-height: 1.2; overflow-wrap: anywhere; }
 h2 { margin: 38px 0 12px; font-size: 20px; }
 dl.facts { display: flex; flex-wrap: wrap; gap: 10px 34px; margin: 0; }
-p.told { font-size: 17px; margin: 10px 0 0; }
+p.summary { font-size: 17px; margin: 10px 0 0; }
 dl.facts dt { font-size: 12px; color: #5c6675; } dl.facts dd { margin: 0; font-size: 17px; font-weight: 600; }
 .grid { display: grid; gap: 20px; align-items: start; }
 .two { grid-template-columns: repeat(2, 1fr); } .three { grid-template-columns: repeat(3, 1fr); }

@@ -67,9 +67,9 @@ def _header(analysis: Analysis, image: Image, provenance: Provenance) -> str:
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
     title = f"<p>Local Crystallography</p><h1>{escape(image.name)}</h1>"
     doubt = f'<p class="note">⚠ {escape(analysis.doubt)}</p>' if analysis.doubt else ""
-    told = sentence(analysis.atoms) if analysis.atoms is not None else ""
-    told = f'<p class="told">{escape(told)}</p>' if told else ""
-    return f'<header>{title}<dl class="facts">{items}</dl>{told}{doubt}</header>'
+    summary = sentence(analysis.atoms) if analysis.atoms is not None else ""
+    summary = f'<p class="summary">{escape(summary)}</p>' if summary else ""
+    return f'<header>{title}<dl class="facts">{items}</dl>{summary}{doubt}</header>'
 
 
 def _atoms(analysis: Analysis, image: Image) -> str:

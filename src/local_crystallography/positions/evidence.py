@@ -48,7 +48,7 @@ PERIODS = np.geomspace(2.2, 6.5, 40)
 GROUND, OVER = (0.8, 1.3), (1.35, 2.3)
 """Frequencies of the pattern and of its overtones, over the frequency of the strongest period."""
 PERIODS_A_BLOCK, FEWEST_BLOCKS = 3, 4
-"""Side of the blocks that vote on the sign of overtones, in periods, and the fewest that are asked."""
+"""Side of the blocks that vote on the sign of overtones, in periods, and the fewest that are enough."""
 CERTAIN = (2.0, 4.0)
 """Standard errors at which overtones begin to count, and count in full."""
 ALONE = 0.2
@@ -159,7 +159,7 @@ def overtones(image: Pixels, sigma: float) -> float:
     Frequencies k, l and k + l of a sum of equal spots are in phase where the spots are bright, whatever the lattice
     (the sign of triplets in direct methods; Cochran 1955). The first overtones tell a honeycomb, whose strongest
     frequencies are those of its holes, from holes inverted. Where they are lost in the noise the strongest frequencies
-    alone are asked, which tell the few sharp spots of a hexagonal lattice.
+    decide alone: the spots of a hexagonal lattice are few and sharp.
     """
     spectrum = fft.dctn(np.clip(image, *np.quantile(image, [0.001, 0.999])), norm="ortho")
     (h, w), power = spectrum.shape, spectrum**2
@@ -173,9 +173,9 @@ def overtones(image: Pixels, sigma: float) -> float:
         return np.asarray(fft.idctn(spectrum * passed, norm="ortho"))
 
     ground, first = band(*GROUND), band(*OVER)
-    told, sure = in_phase(ground, first, round(PERIODS_A_BLOCK * sigma * period))
+    share, sure = in_phase(ground, first, round(PERIODS_A_BLOCK * sigma * period))
     alone, known = in_phase(ground, ground, round(PERIODS_A_BLOCK * sigma * period))
-    return float(sure * told + (1 - sure) * ALONE * known * alone)
+    return float(sure * share + (1 - sure) * ALONE * known * alone)
 
 
 def in_phase(ground: Array, other: Array, side: int) -> tuple[float, float]:

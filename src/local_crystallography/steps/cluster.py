@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from local_crystallography.classes.features import Points, different, features, latent_columns, whole_numbers
+from local_crystallography.classes.features import Points, different, features, latent_columns, places, whole_numbers
 from local_crystallography.classes.kinds import Kinds, kinds_of
 from local_crystallography.classes.matching import labels_from, matched
 from local_crystallography.classes.methods import Classes, by_agglomeration, by_hdbscan, by_k_means, outside
@@ -66,7 +66,7 @@ class Cluster(Step):
         None,
         ge=1,
         le=LARGEST,
-        description="Number of classes; automatic: components merge where no valley is between them.",
+        description="Number of classes; automatic: components merge where there is no valley between them.",
     )
     components: int | None = Field(
         None,
@@ -84,7 +84,7 @@ class Cluster(Step):
         gt=0,
         le=1,
         description="Automatic classes are two where the density of points between them falls below this share of that "
-        "at the lower top, or where their atoms alternate in the image.",
+        "at the lower top, or where their atoms alternate or fill separate regions.",
         json_schema_extra=ADVANCED,
     )
     start_from: Literal["random", "hand_label"] = Field(
@@ -149,11 +149,11 @@ class Cluster(Step):
             count = len(step._given(atoms, points)[0])
             return step.model_copy(update={"classes": count, **({"components": count} if self._mixes else {})})
         if self._mixes:
-            return (yield from step._resolved_mixture(points.at, places(atoms, points)))
+            return (yield from step._resolved_mixture(points.at, places(atoms, points.rows)))
         if self.method == "HDBSCAN" or self.classes is not None:
             return step
         mixture = step.model_copy(update={"method": "mixture", "components": None})
-        like = yield from mixture._resolved_mixture(points.at, places(atoms, points))
+        like = yield from mixture._resolved_mixture(points.at, places(atoms, points.rows))
         return step.model_copy(update={"classes": like.classes})
 
     def __call__(self, atoms: Atoms) -> Atoms:
@@ -174,9 +174,9 @@ class Cluster(Step):
         points = step._points(atoms)
         if step.start_from == HAND_LABEL:
             numbers, given = step._given(atoms, points)
-            found = step._classes(points.at, places(atoms, points), given)
+            found = step._classes(points.at, places(atoms, points.rows), given)
         else:
-            found = step._classes(points.at, places(atoms, points)).by_size()
+            found = step._classes(points.at, places(atoms, points.rows)).by_size()
             numbers = np.arange(found.shares.shape[1])
         label = np.full(len(atoms), -1)
         label[points.rows] = np.append(numbers, -1)[found.label]
@@ -205,7 +205,7 @@ class Cluster(Step):
         if not step._mixes:
             raise InputError(f"The method {step.method} merges no components; take mixture to see which do.")
         points = step._points(atoms)
-        return step._kinds(points.at, places(atoms, points), step._mixture(points.at, None))
+        return step._kinds(points.at, places(atoms, points.rows), step._mixture(points.at, None))
 
     def curve(self, atoms: Atoms) -> Job[CriterionCurve]:
         """BIC and ICL against the number of components, for these atoms; a job, as `criterion_curve`.
@@ -317,10 +317,3 @@ class Cluster(Step):
                     f"{wanted} {name} were asked for, {len(numbers)} are given by hand; leave {name} automatic."
                 )
         return numbers, np.where(hand < 0, -1, np.searchsorted(numbers, hand))
-
-
-def places(atoms: Atoms, points: Points) -> Array:
-    """(n, 2) where the atoms of some points are, each frame far from the others."""
-    yx = atoms.yx[points.rows]
-    far = 10 * float(np.ptp(yx, axis=0).max(initial=0)) + 1
-    return yx + np.column_stack([atoms.frame[points.rows] * far, np.zeros(len(yx))])

@@ -34,6 +34,7 @@ class ResultLayers:
         self.mask_wanted = False
         self.updating = False
         self._mask: tuple[Image, masks.Mask | None] | None = None
+        self._first: tuple[Atoms, str] | None = None
         self._own = NamedLayers(viewer, image_layer)
         self._shown = self._own.shown
         self.previews = PreviewLayers(self._own, analysis)
@@ -225,9 +226,17 @@ class ResultLayers:
             return layers.points_from(
                 value, place, note, colour=self._colour(value), stack=self.stack, styles=self.analysis.styles
             )
-        atoms, note = self.analysis.atoms, self.note(name, "paint_map")
-        first = "label" if atoms is None else telling_map(atoms)
-        return layers.map_layer(name, value, place, note, self.analysis.styles, first=first)
+        note = self.note(name, "paint_map")
+        return layers.map_layer(name, value, place, note, self.analysis.styles, first=self._first_map())
+
+    def _first_map(self) -> str:
+        """The map to be seen first, found once for the same atoms."""
+        atoms = self.analysis.atoms
+        if atoms is None:
+            return "label"
+        if self._first is None or self._first[0] is not atoms:
+            self._first = atoms, telling_map(atoms)
+        return self._first[1]
 
     def _on_styles_changed(self, column: str) -> None:
         """Show classes by their new names and colours."""
