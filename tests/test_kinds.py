@@ -5,9 +5,11 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from local_crystallography import Atoms, Cluster
+from local_crystallography.classes.angle_peaks import order_told
 from local_crystallography.classes.kinds import kinds_of, like_neighbours, valley_along
 from local_crystallography.classes.mixtures import Shape, fit
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.subimages import SubImages
 
 SIDE = 36
 GRID = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"), -1).reshape(-1, 2)
@@ -136,3 +138,71 @@ def test_reasons_need_a_mixture_and_old_recipes_still_open():
     with pytest.raises(InputError, match="The method k-means merges no components"):
         Cluster(method="k-means", classes=2).kinds(atoms)
     assert Cluster.model_validate({"classes": 2, "mistaken": 0.005}) == Cluster(classes=2)
+
+
+def motif(turn, *, middle=1.0, side=24):
+    """A window of three columns about a fourth, turned."""
+    axis = np.arange(side) - (side - 1) / 2
+    y, x = np.meshgrid(axis, axis, indexing="ij")
+    window = middle * np.exp(-(y**2 + x**2) / 8)
+    for height, radius, angle in ((1.0, 7, 0.0), (0.7, 8, 1.9), (0.5, 6, 3.6)):
+        dy, dx = -radius * np.sin(angle + turn), radius * np.cos(angle + turn)
+        window += height * np.exp(-((y - dy) ** 2 + (x - dx) ** 2) / 8)
+    return window
+
+
+def windows_of(turns, middles, noise=0.05):
+    rng = np.random.default_rng(0)
+    made = {each: motif(each[0], middle=each[1]) for each in set(zip(turns.tolist(), middles.tolist(), strict=True))}
+    pictures = np.stack([made[each] for each in zip(turns.tolist(), middles.tolist(), strict=True)])
+    return (pictures + rng.normal(0, noise, pictures.shape)).astype(np.float32)
+
+
+def two_clouds(kind):
+    return np.column_stack([9.0 * kind, np.zeros(len(kind))]) + np.random.default_rng(1).normal(0, 1, (len(kind), 2))
+
+
+def test_two_grains_that_a_network_took_for_two_motifs_are_one_kind_with_one_reference_of_the_angle():
+    z = two_clouds(HALVES)
+    atoms = Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1], angle_rad=0.0)
+    cut = SubImages(windows_of(np.where(HALVES, 0.7, 0.0), np.ones(len(HALVES))), atoms)
+    found = Cluster(n_init=3).kinds(atoms, cut)
+    assert found.shares.shape[1] == 1
+    assert [pair.verdict for pair in found.pairs][-1] == "one but for a turn"
+    assert "alike when turned by 40 degrees" in found.pairs[-1].words
+    assert found.turn[HALVES == 1].mean() - found.turn[HALVES == 0].mean() == pytest.approx(0.7, abs=0.01)
+    assert Cluster(n_init=3)(atoms, cut).features["label"].max() == 0
+    assert Cluster(n_init=3)(atoms).features["label"].max() == 1
+    assert Cluster(n_init=3, classes=2)(atoms, cut).features["label"].max() == 1
+
+
+@pytest.mark.parametrize("kind", [CHECKS, HALVES], ids=["alternating", "in two regions"])
+def test_kinds_that_differ_by_a_column_stay_two_however_alike_they_are(kind):
+    """Nothing is turned here, and a turned one differs too."""
+    z = two_clouds(kind)
+    atoms = Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1], angle_rad=0.0)
+    for turn in (0.0, 0.7):
+        cut = SubImages(windows_of(np.where(kind, turn, 0.0), np.where(kind, 0.6, 1.0)), atoms)
+        assert Cluster(n_init=3).kinds(atoms, cut).shares.shape[1] == 2
+
+
+def test_turns_are_taken_between_pictures_that_are_turned_back_already():
+    """A class of two orientations, told by its angles, is one with a third grain."""
+    grain = GRID[:, 1] * 3 // SIDE
+    z, turns = two_clouds((grain == 2).astype(int)), np.array([0.0, 0.5, 1.2])[grain]
+    atoms = Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1], angle_rad=np.where(grain == 2, 0.0, turns))
+    found = Cluster(n_init=3).kinds(atoms, SubImages(windows_of(turns, np.ones(len(turns))), atoms))
+    assert found.shares.shape[1] == 1
+    angle = atoms.features["angle_rad"] + found.turn
+    assert angle[grain == 2].mean() - angle[grain == 0].mean() == pytest.approx(1.2, abs=0.01)
+
+
+def test_turns_that_only_noise_tells_apart_are_equal():
+    rng = np.random.default_rng(0)
+    yx = 10.0 * GRID
+    hopping = np.deg2rad(20) + np.deg2rad(60) * rng.integers(0, 3, len(yx)) + rng.normal(0, 0.01, len(yx))
+    assert order_told(hopping, 2, yx) == 6
+    alternating = np.deg2rad(20) + np.deg2rad(60) * CHECKS + rng.normal(0, 0.01, len(yx))
+    grains = np.deg2rad(20) + np.deg2rad(60) * HALVES + rng.normal(0, 0.01, len(yx))
+    assert order_told(alternating, 2, yx) == order_told(grains, 2, yx) == 2
+    assert order_told(np.deg2rad(25) * HALVES + rng.normal(0, 0.01, len(yx)), 4, yx) == 4

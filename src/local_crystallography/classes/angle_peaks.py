@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, signal
 
+from local_crystallography.classes.kinds import like_neighbours
+
 BANDWIDTH = 0.1
 """Standard deviation of the kernel that angles are counted with, radians: about 6 degrees."""
 BINS = 720
@@ -16,6 +18,10 @@ SURE = 6.0
 """Least prominence of a peak over its counting noise: at most about 2 of 100 sets of random angles show one."""
 COMMON = 0.05
 """Share of the atoms from which a symmetry order counts for the period of all angles."""
+ORDERS = (2, 3, 4, 6)
+"""Turns of a crystal."""
+EQUAL = np.radians(5)
+"""How far two preferred angles are from an equal turn apart that are told from each other by noise alone."""
 
 
 def angle_peaks(angle: npt.ArrayLike, order: npt.ArrayLike = 1) -> int:
@@ -51,3 +57,30 @@ def preferred_angles(
     middle = (places >= BINS) & (places < 2 * BINS)
     chosen = places[middle & (found["prominences"] >= SURE * noise)]
     return (chosen - BINS + 0.5) / BINS * period, period
+
+
+def order_told(angle: npt.NDArray[np.float64], order: int, yx: npt.NDArray[np.float64]) -> int:
+    """Turns that the angles (n,) of motifs of an `order`, at positions (n, 2), do not tell apart: that order, or more.
+
+    Where two preferred angles are a turn of a higher order apart and the atoms that have them lie at random among each
+    other, they fill no grains and are no sublattices: noise has decided between turns that are nearly equal.
+    """
+    peaks, period = preferred_angles(angle, order, bandwidth=np.radians(2.5))
+    if len(peaks) < 2:
+        return order
+    away = (angle[:, None] - peaks + period / 2) % period - period / 2
+    which = np.abs(away).argmin(axis=1)
+    told = order
+    for one in range(len(peaks)):
+        for other in range(one):
+            between = (peaks[one] - peaks[other]) % period
+            _, _, apart = like_neighbours(yx, which == one, which == other)
+            turns = [n for n in ORDERS if n % order == 0 and n > order and equal(between, 2 * np.pi / n)]
+            if turns and not apart:
+                told = int(np.lcm(told, turns[0]))
+    return told if told in ORDERS else max(ORDERS)
+
+
+def equal(angle: float, turn: float) -> bool:
+    """Whether an angle is nearly a multiple of a turn."""
+    return bool(abs((angle + turn / 2) % turn - turn / 2) < EQUAL)

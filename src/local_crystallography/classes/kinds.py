@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +19,10 @@ from local_crystallography.positions.evidence import repetition
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-Verdict = Literal["merged", "apart by density", "apart by place"]
+Verdict = Literal["merged", "apart by density", "apart by place", "one but for a turn"]
+Look = Callable[[Index], tuple[Array, Array, Array]]
+"""Class of every point, -1 for none, to how alike the mean sub-images of every two classes are (k, k) at the best turn,
+that turn, and how alike as they lie in the image."""
 
 BROAD, THIN, FEW = 4.0, 0.1, 0.25
 """Volume over the usual one from which a Gaussian is of outliers, where its density is under a share of the highest and
@@ -38,6 +42,8 @@ STEP = 0.7
 SMALL, TINY, REPEATED, NEAR = 0.1, 16, 0.55, 0.03
 """A class of less than this share of the atoms, or of fewer than this number, is of noise or of a boundary where its
 atoms repeat less than this share of what all do, and it is not all by itself: the least density on the way to it."""
+ALIKE = 0.99
+"""Correlation of the mean sub-images of two classes, noise taken off, from which they are one but for a turn."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,9 @@ class Pair:
         Share of the nearest atoms of the two that are of an atom's own class, and what it would be in any order.
     verdict
         What was decided.
+    alike, turn
+        Correlation of their mean sub-images at the best turn, noise taken off, and that turn, radians; NaN where nobody
+        looked.
     """
 
     sizes: tuple[int, int]
@@ -61,15 +70,20 @@ class Pair:
     like: float
     chance: float
     verdict: Verdict
+    alike: float = float("nan")
+    turn: float = float("nan")
 
     @property
     def words(self) -> str:
         """The reason in a sentence."""
         one, other = self.sizes
-        reason = (
-            f"{one} and {other} atoms: valley {self.valley:.2f} of the lower top, {self.like:.0%} like neighbours, "
-        )
-        return f"{reason}{self.chance:.0%} by chance: {self.verdict}."
+        reason = f"{one:,} and {other:,} atoms: density between them {self.valley:.2f} of the lower top"
+        if np.isfinite(self.like):
+            reason += f", {self.like:.0%} like neighbours ({self.chance:.0%} by chance)"
+        if np.isfinite(self.alike):
+            turn = abs(np.degrees(self.turn))
+            reason += f", mean sub-images {min(self.alike, 1):.3f} alike when turned by {turn:.0f} degrees"
+        return f"{reason}: {self.verdict}."
 
 
 @dataclass(frozen=True)
@@ -85,21 +99,28 @@ class Kinds:
         nearest to.
     pairs
         What was decided of those that are near each other, in that order.
+    turn
+        (n,) radians to add to the angle of a point, so that classes that are one but for a turn have one reference.
     """
 
     shares: Array
     outliers: Mask
     pairs: tuple[Pair, ...]
+    turn: Array
 
 
-def kinds_of(points: Array, mixture: Mixture, yx: Array, *, classes: int | None, valley: float) -> Kinds:
+def kinds_of(
+    points: Array, mixture: Mixture, yx: Array, *, classes: int | None, valley: float, look: Look | None = None
+) -> Kinds:
     """Kinds of site of points (n, d), whose atoms are at (n, 2).
 
     Gaussians of outliers are no bridge between others and no kind. Of the rest those are one between which the points
     have no valley (Hennig 2010; here along the line that parts them best), for a bent or evenly filled ribbon takes
     several Gaussians; but not where their atoms alternate as those of sublattices do, or fill regions of their own.
     Small classes whose atoms follow no lattice are of noise or of a boundary. What is left out goes to the kind it is
-    nearest. With a number of `classes` given, the same goes on only so far, or further, see `fewer`.
+    nearest. Classes whose mean sub-images (`look`) are one picture turned are one kind, whatever their latents are: of
+    two grains a network may have made two motifs. With a number of `classes` given, the same goes on only so far, or
+    further, see `fewer`.
     """
     density = log_density(points, mixture)
     cores = core(mixture, np.bincount(density.argmax(axis=1), minlength=density.shape[1]), at_least=classes or 1)
@@ -131,7 +152,39 @@ def kinds_of(points: Array, mixture: Mixture, yx: Array, *, classes: int | None,
     if outlying.any() and not outlying.all():
         shares[outlying] = votes(points, shares, outlying)
     between = np.array([[valleys[np.ix_(one, other)].max() for other in groups] for one in groups])
-    return Kinds(fewer(points, shares, between, classes or len(groups)), outlying, tuple(pairs))
+    part, turn = shares.argmax(axis=1), np.zeros(len(groups))
+    if look is not None and len(groups) > (classes or 1):
+        label = np.where(outlying, -1, part)
+        into, turn, more = turned_into_one(label, between, yx, look, at_least=classes or 1)
+        pairs += more
+        whole = [np.flatnonzero(into == number) for number in np.unique(into)]
+        shares = np.stack([shares[:, group].sum(axis=1) for group in whole], axis=1)
+        between = np.array([[between[np.ix_(one, other)].max() for other in whole] for one in whole])
+    return Kinds(fewer(points, shares, between, classes or len(between)), outlying, tuple(pairs), turn[part])
+
+
+def turned_into_one(
+    label: Index, valleys: Array, yx: Array, look: Look, *, at_least: int
+) -> tuple[Index, Array, list[Pair]]:
+    """Classes (k,) to those they are one with but for a turn, the turn (k,) from that one, and the pairs that were."""
+    count = len(valleys)
+    alike, turns, as_they_lie = look(label)
+    into, turn, sizes = np.arange(count), np.zeros(count), np.bincount(label[label >= 0], minlength=count)
+    pairs = []
+    for one, other in zip(*np.unravel_index(np.argsort(-np.nan_to_num(alike), axis=None), alike.shape), strict=True):
+        root, gone = into[one], into[other]
+        if not alike[one, other] > ALIKE or len(np.unique(into)) <= at_least:
+            break
+        if root == gone or sizes[root] < sizes[gone] or as_they_lie[one, other] > ALIKE:
+            continue
+        like, chance, _ = like_neighbours(yx, label == one, label == other)
+        measured = float(valleys[one, other]), like, chance
+        found = float(alike[one, other]), float(turns[other, one])
+        pairs.append(Pair((int(sizes[one]), int(sizes[other])), *measured, "one but for a turn", *found))
+        members = into == gone
+        turn[members] += turns[other, one] + turn[one] - turn[other]
+        into[members] = root
+    return into, turn, pairs
 
 
 def fewer(points: Array, shares: Array, valleys: Array, classes: int) -> Array:
@@ -232,7 +285,12 @@ def valley_by_place(points: Array, yx: Array, first: Mask, second: Mask) -> floa
     along = points[rows] @ np.linalg.solve(within, points[second].mean(axis=0) - points[first].mean(axis=0))
     near = cKDTree(yx[rows]).query(yx[rows], NEIGHBOURS + 1)[1][:, 1:]
     found, border = [1.0], (one[near] != one[:, None]).any(axis=1)
-    step = (along[~one & border].mean() - along[one & border].mean()) / (along[~one].mean() - along[one].mean())
+    meets = (one & border).any() and (~one & border).any()
+    step = (
+        (along[~one & border].mean() - along[one & border].mean()) / (along[~one].mean() - along[one].mean())
+        if meets
+        else 0.0
+    )
     around = along[near]
     for values, steps in (
         ((along + around.sum(axis=1)) / (NEIGHBOURS + 1), step > STEP),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,10 +32,13 @@ class Classes:
         (n,) class, 0 to k - 1; -1 for none.
     shares
         (n, k) probability of every class; less than 1 together where a point may belong to none.
+    outlying
+        (n,) points that are like no class, though they may be counted to the nearest; None where no method tells.
     """
 
     label: Index
     shares: Array
+    outlying: Mask | None = None
 
     @classmethod
     def likeliest(cls, shares: Array) -> Classes:
@@ -55,13 +58,14 @@ class Classes:
 
     def without(self, outliers: Mask) -> Classes:
         """The same, some points in no class."""
-        return Classes(np.where(outliers, -1, self.label), self.shares)
+        return replace(self, label=np.where(outliers, -1, self.label))
 
     def by_size(self) -> Classes:
         """The same, numbered by falling size."""
         count = np.bincount(self.label[self.label >= 0], minlength=self.shares.shape[1])
         first = np.argsort(-count, kind="stable")
-        return Classes(np.append(np.argsort(first), -1)[self.label], self.shares[:, first])
+        label = np.append(np.argsort(first), -1)[self.label]
+        return replace(self, label=label, shares=self.shares[:, first])
 
 
 def by_k_means(points: Array, *, classes: int, n_init: int, seed: int, start: Array | None = None) -> Classes:

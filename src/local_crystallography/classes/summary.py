@@ -6,26 +6,22 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from local_crystallography.classes.angle_peaks import preferred_angles
+from local_crystallography.classes.environment import Environment, domains, orientations, phases
 from local_crystallography.classes.features import numbers, places, whole_numbers
-from local_crystallography.classes.kinds import NEIGHBOURS, like_neighbours
+from local_crystallography.classes.kinds import NEIGHBOURS
 from local_crystallography.data.atoms import Atoms
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
-GRAIN, BANDWIDTH, WITHIN = 0.05, 0.04, 0.1
-"""Share of the atoms that an orientation has at least; the kernel that angles are counted with, and how far from the
-preferred one they are, radians."""
-CERTAIN = 0.2
-"""Median standard deviation of the angle, radians, above which orientations are not spoken of."""
 STRUCTURED = 0.3
 """Correlation of a latent with its mean over the nearest atoms from which it has a structure in the image."""
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 def sentence(atoms: Atoms) -> str:
-    """Kinds of site with their atoms, and the grains of the largest with their angle; "" without classes."""
+    """Kinds of site with their atoms, their phases, the grains of the largest with their angle, and what is not of the
+    interior; "" without classes."""
     label = whole_numbers(atoms, "label")
     sizes = np.bincount(label[label >= 0])
     sizes = np.sort(sizes[sizes > 0])[::-1]
@@ -35,17 +31,46 @@ def sentence(atoms: Atoms) -> str:
         summary = f"One kind of site, {sizes[0]:,} atoms"
     else:
         counts = [f"{size:,}" for size in sizes]
-        summary = f"{word(len(sizes)).capitalize()} kinds of site: {', '.join(counts[:-1])} and {counts[-1]} atoms"
-    rows, angles, errors, period = orientations(atoms)
-    if len(angles) < 2:
-        return summary + "."
-    grains = "grains" if apart(atoms, rows) else "orientations"
-    summary += f", {'the largest ' if len(sizes) > 1 else ''}in {word(len(angles))} {grains}"
-    if len(angles) > 2:
-        return f"{summary}."
-    between = abs(angles[1] - angles[0]) % period
-    between, error = np.degrees(min(between, period - between)), np.degrees(np.hypot(*errors))
-    return f"{summary} {between:.1f} ± {max(error, 0.05):.1f} degrees apart."
+        summary = f"{word(len(sizes)).capitalize()} kinds of site: {listed(counts)} atoms"
+        if len(groups := phases(atoms)) > 1:
+            named = [f"class{'es' if len(group) > 1 else ''} {listed(list(map(str, group)))}" for group in groups]
+            summary += f", in {word(len(groups))} phases ({'; '.join(named)})"
+    which, angles, errors, period = orientations(atoms, largest(label))
+    if len(angles) > 1:
+        domain = domains(atoms)
+        of = np.array([np.bincount(domain[which == number]).argmax() for number in range(len(angles))])
+        grains = len(np.unique(of))
+        words = f"{word(grains)} grains" if grains > 1 else f"{word(len(angles))} orientations"
+        summary += f", {'the largest ' if len(sizes) > 1 else ''}in {words}"
+        if grains == 2 or (grains == 1 and len(angles) == 2):
+            other = of != of[0] if grains == 2 else np.arange(2) == 1
+            between = np.abs((angles[other] - angles[0] + period / 2) % period - period / 2)
+            nearest = between.argmin()
+            error = np.degrees(np.hypot(errors[0], errors[other][nearest]))
+            summary += f" {np.degrees(between[nearest]):.1f} ± {max(error, 0.05):.1f} degrees apart"
+    return f"{summary}.{elsewhere(atoms)}"
+
+
+def elsewhere(atoms: Atoms) -> str:
+    """How many atoms are at boundaries, at edges and defects, a sentence with a space before it; "" where none is."""
+    where = whole_numbers(atoms, "environment")
+    counts = {each: int((where == each).sum()) for each in (Environment.BOUNDARY, Environment.EDGE, Environment.DEFECT)}
+    said = [
+        f"{count:,} {words}"
+        for count, words in zip(counts.values(), ("at boundaries", "at edges", "at defects"), strict=True)
+        if count
+    ]
+    return f" Of these {listed(said)}." if said else ""
+
+
+def largest(label: Index) -> int:
+    """The class with the most atoms; -1 where there is none."""
+    return int(np.bincount(label[label >= 0]).argmax()) if (label >= 0).any() else -1
+
+
+def listed(words: list[str]) -> str:
+    """One, two and three."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def telling_map(atoms: Atoms) -> str:
@@ -54,42 +79,12 @@ def telling_map(atoms: Atoms) -> str:
     label = whole_numbers(atoms, "label")
     if len(np.unique(label[label >= 0])) > 1:
         return "label"
-    if len(orientations(atoms)[1]) > 1:
+    if len(orientations(atoms, largest(label))[1]) > 1:
         return "angle_rad"
     latents = [name for name in map(str, atoms.features) if name[:1] == "z" and name[1:].isdigit()]
     structure = {name: structure_of(atoms, name) for name in latents}
     best = max(structure, key=structure.__getitem__, default="")
     return best if best and structure[best] > STRUCTURED else "label"
-
-
-def orientations(atoms: Atoms) -> tuple[Index, Array, Array, float]:
-    """Preferred angles of the largest class: (N,) which one an atom has, -1 for none; angles, errors; the period."""
-    none = np.full(len(atoms), -1), np.zeros(0), np.zeros(0), 2 * np.pi
-    label = whole_numbers(atoms, "label")
-    if not {"angle_rad", "angle_std_rad", "symmetry_order"} <= set(atoms.features) or not (label >= 0).any():
-        return none
-    angle, order = numbers(atoms, "angle_rad"), numbers(atoms, "symmetry_order")
-    rows = np.flatnonzero((label == np.bincount(label[label >= 0]).argmax()) & np.isfinite(angle) & (order >= 1))
-    if not len(rows) or not np.nanmedian(numbers(atoms, "angle_std_rad")[rows]) < CERTAIN:
-        return none
-    peaks, period = preferred_angles(angle[rows], order[rows], bandwidth=BANDWIDTH)
-    which = none[0]
-    found: list[float] = []
-    errors: list[float] = []
-    for peak in peaks:
-        away = (angle[rows] - peak + period / 2) % period - period / 2
-        near = np.abs(away) < WITHIN
-        if near.sum() >= GRAIN * len(rows):
-            which[rows[near]] = len(found)
-            found.append(float(peak + np.median(away[near])))
-            errors.append(float(away[near].std() / np.sqrt(near.sum())))
-    return which, np.array(found), np.array(errors), period
-
-
-def apart(atoms: Atoms, which: Index) -> bool:
-    """Whether orientations fill regions of the image, rather than alternate."""
-    like, chance, clear = like_neighbours(places(atoms, np.arange(len(atoms))), which == 0, which > 0)
-    return clear and like > chance
 
 
 def structure_of(atoms: Atoms, column: str) -> float:

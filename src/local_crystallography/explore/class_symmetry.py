@@ -128,7 +128,15 @@ class Means:
         return self.turned(one, other.conj())
 
 
-def means_of(windows: npt.NDArray[np.floating], labels: Index, harmonics: Harmonics, *, count: int, seed: int) -> Means:
+def means_of(
+    windows: npt.NDArray[np.floating],
+    labels: Index,
+    harmonics: Harmonics,
+    *,
+    count: int,
+    seed: int,
+    angle: Array | None = None,
+) -> Means:
     """Mean windows of classes, and those of random halves of their members.
 
     Parameters
@@ -139,15 +147,21 @@ def means_of(windows: npt.NDArray[np.floating], labels: Index, harmonics: Harmon
         (N,) class of every window, 0 to count - 1, -1 for none.
     seed
         Start of the random numbers that halve the classes.
+    angle
+        (N,) radians by which every window is turned back first; None: as they are.
     """
     random = np.random.default_rng(seed)
     group = _dealt(labels, random)
     rows = np.flatnonzero(labels >= 0)
     cells = labels[rows] * GROUPS + group[rows]
     member = csr_array((np.ones(len(rows), np.float32), (cells, rows)), shape=(count * GROUPS, len(windows)))
-    sums = np.asarray(member @ windows.reshape(len(windows), int(np.prod(windows.shape[1:]))), np.float64)
+    flat = windows.reshape(len(windows), int(np.prod(windows.shape[1:])))
     sizes = np.bincount(cells, minlength=count * GROUPS).reshape(count, GROUPS)
-    c = _complex(sums, harmonics).reshape(count, GROUPS, -1)
+    if angle is None:
+        sums = _complex(np.asarray(member @ flat, np.float64), harmonics)
+    else:
+        sums = member @ (_complex(flat, harmonics) * np.exp(1j * angle[:, None] * _orders(harmonics)))
+    c = sums.reshape(count, GROUPS, -1)
     first = np.stack([_half(random, n) for n in np.minimum(sizes.sum(axis=1), GROUPS)])
     halves = np.stack([first, (sizes > 0)[:, None] - first], axis=2).reshape(count, 2 * SPLITS, GROUPS)
     of_halves = _ratio(halves @ c, (halves @ sizes[:, :, None])[..., 0]).reshape(count, SPLITS, 2, -1)
@@ -177,6 +191,19 @@ def symmetries(means: Means) -> list[Symmetry]:
         best_mirror = Score(float(mirror[i]), float(error[i]))
         found.append(Symmetry(turns, best_mirror, float(best[i]) * np.pi / STEPS, float(ceiling[i])))
     return found
+
+
+def alike_but_for_turns(means: Means) -> tuple[Array, Array]:
+    """(k, k) correlation of classes at the best turn, as it would be without noise (Spearman 1904), and that turn.
+
+    The turn carries the class of the column to that of the row, radians in [-pi, pi). The correlation is NaN with a
+    class whose halves have nothing in common.
+    """
+    curves = np.stack([means.turned(one, means.whole) for one in means.whole])
+    halves = means.turned(means.halves[:, :, 0], means.halves[:, :, 1])[..., 0].mean(axis=1)
+    known = np.where(halves > 0, 2 * halves / (1 + halves), np.nan)
+    turn = (curves.argmax(axis=-1) * 2 * np.pi / STEPS + np.pi) % (2 * np.pi) - np.pi
+    return curves.max(axis=-1) / np.sqrt(known[:, None] * known), turn
 
 
 def pairs(means: Means) -> Pairs:

@@ -117,8 +117,8 @@ def categorical_colors(labels: npt.ArrayLike, palette: npt.ArrayLike = PALETTE) 
 
 
 def holds_classes(name: str) -> bool:
-    """Whether a column of this name holds classes or decisions: whole numbers, -1 for none."""
-    return name.split("_")[-1] in ("label", "decision")
+    """Whether a column of this name holds classes, decisions or environments: whole numbers, -1 for none."""
+    return name.split("_")[-1] in ("label", "decision", "environment")
 
 
 def is_categorical(name: str, values: npt.NDArray[np.float64]) -> bool:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from psygnal import Signal
 
 from local_crystallography.bayes.decision import Decision
+from local_crystallography.classes.environment import Environment
 from local_crystallography.data.errors import InputError
 from local_crystallography.explore.raster import PALETTE, Colors, categorical_colors
 
@@ -21,6 +22,14 @@ DECIDED = {
     Decision.TOO_FEW: "#5c6675",
 }
 """Colours of decisions, as every picture shows them."""
+SURROUNDED = {
+    Environment.INTERIOR: "#56b4e9",
+    Environment.BOUNDARY: "#d55e00",
+    Environment.EDGE: "#f0e442",
+    Environment.DEFECT: "#cc79a7",
+}
+"""Colours of environments."""
+ENVIRONMENT = "environment"
 LONGEST = 40
 """Most letters of a name."""
 
@@ -38,11 +47,13 @@ class ClassStyles:
         self._colours: dict[str, dict[int, str]] = {}
 
     def name(self, column: str, number: int) -> str:
-        """What a class is called; "none" for -1. A decision is called by its words, unless it was renamed."""
+        """What a class is called; "none" for -1. Decisions and environments have words, unless they were renamed."""
         if (given := self._names.get(column, {}).get(number)) is not None:
             return given
         if column.endswith("_decision") and number in list(Decision):
             return Decision(number).words
+        if column == ENVIRONMENT and number in list(Environment):
+            return Environment(number).words
         return "none" if number < 0 else f"class {number}"
 
     def colour(self, column: str, number: int) -> str:
@@ -107,8 +118,12 @@ class ClassStyles:
 
     def _chosen(self, column: str) -> dict[int, str]:
         """Colours that are not those of the palette, by class."""
-        decided = {int(each): colour for each, colour in DECIDED.items() if each >= 0}
-        return {**(decided if column.endswith("_decision") else {}), **self._colours.get(column, {})}
+        decided: dict[int, str] = {}
+        if column.endswith("_decision"):
+            decided = {int(each): colour for each, colour in DECIDED.items() if each >= 0}
+        elif column == ENVIRONMENT:
+            decided = {int(each): colour for each, colour in SURROUNDED.items()}
+        return {**decided, **self._colours.get(column, {})}
 
     def _set(self, table: dict[str, dict[int, str]], column: str, number: int, value: str) -> None:
         before = table.setdefault(column, {})

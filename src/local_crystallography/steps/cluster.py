@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from local_crystallography.classes.environment import surrounded
 from local_crystallography.classes.features import Points, different, features, latent_columns, places, whole_numbers
-from local_crystallography.classes.kinds import Kinds, kinds_of
+from local_crystallography.classes.kinds import Kinds, Look, kinds_of
+from local_crystallography.classes.look import look_at
 from local_crystallography.classes.matching import labels_from, matched
 from local_crystallography.classes.methods import Classes, by_agglomeration, by_hdbscan, by_k_means, outside
 from local_crystallography.classes.mixtures import (
@@ -29,6 +32,7 @@ from local_crystallography.classes.mixtures import (
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job, finish
+from local_crystallography.data.subimages import SubImages
 from local_crystallography.explore.assign import HAND_LABEL
 from local_crystallography.steps.base import ADVANCED, Step
 
@@ -43,10 +47,19 @@ LARGEST = 50
 """Components, and so classes, that there can be."""
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What classes are made of: points, where their atoms are (n, 2), and a look at their sub-images where they are."""
+
+    points: Points
+    yx: Array
+    look: Look | None
+
+
 class Cluster(Step):
     """Sort the atoms into classes by a Gaussian mixture (Fig. 5c), or by another method."""
 
-    needs: ClassVar = ("atoms",)
+    needs: ClassVar = ("atoms", "sub_images?")
     makes: ClassVar = "atoms"
     reads: ClassVar = ("encode", "describe")
     continues: ClassVar = True
@@ -132,32 +145,37 @@ class Cluster(Step):
         )
 
     def uses(self, replaced: set[str]) -> bool:
-        """What Describe has replaced is nothing to classes of columns that all are of the network."""
+        """What Describe has replaced is nothing to classes of columns that all are of the network.
+
+        Other sub-images are nothing to classes, but for the columns that are made of them.
+        """
         if self.columns and all(re.fullmatch(ENCODED, name) for name in self.columns):
             replaced = replaced - {"describe"}
-        return super().uses(replaced)
+        return super().uses(replaced - {"sub_images"})
 
-    def resolve(self, atoms: Atoms) -> Cluster:
+    def resolve(self, atoms: Atoms, sub_images: SubImages | None = None) -> Cluster:
         """The same step with columns, components and classes as they are for these atoms."""
-        return finish(self.resolving(atoms))
+        return finish(self.resolving(atoms, sub_images))
 
-    def resolving(self, atoms: Atoms) -> Job[Cluster]:
+    def resolving(self, atoms: Atoms, sub_images: SubImages | None = None) -> Job[Cluster]:
         """`resolve` as a job, which where it is stopped takes the best number of components tried so far."""
         step = self.model_copy(update={"columns": self.columns or latent_columns(atoms)})
-        points = step._points(atoms)
+        taken = step._taken(atoms, sub_images)
         if self.start_from == HAND_LABEL:
-            count = len(step._given(atoms, points)[0])
+            count = len(step._given(atoms, taken.points)[0])
             return step.model_copy(update={"classes": count, **({"components": count} if self._mixes else {})})
         if self._mixes:
-            return (yield from step._resolved_mixture(points.at, places(atoms, points.rows)))
+            return (yield from step._resolved_mixture(taken))
         if self.method == "HDBSCAN" or self.classes is not None:
             return step
         mixture = step.model_copy(update={"method": "mixture", "components": None})
-        like = yield from mixture._resolved_mixture(points.at, places(atoms, points.rows))
+        like = yield from mixture._resolved_mixture(taken)
         return step.model_copy(update={"classes": like.classes})
 
-    def __call__(self, atoms: Atoms) -> Atoms:
-        """The atoms with `label` (0, 1, … by falling size; -1 for none), `label_probability` and `label_entropy`.
+    def __call__(self, atoms: Atoms, sub_images: SubImages | None = None) -> Atoms:
+        """The atoms with `label` (0, 1, … by falling size; -1 for none), `label_probability` and `label_entropy`, and
+        where they are beside what they are: `environment` (`classes.environment.Environment`) and `borders_label`, the
+        class on the other side of a boundary.
 
         Without a class are atoms with NaN in a column, the noise of HDBSCAN, and `outliers`; probability and entropy
         are then NaN. The entropy is that of the probabilities of all classes: 0 where the class is certain, 1 where all
@@ -170,30 +188,37 @@ class Cluster(Step):
             Where a column is missing, constant or no number, or there are fewer atoms than components or classes, or
             fewer components than classes, or a setting does not go with the method.
         """
-        step = self.resolve(atoms)
-        points = step._points(atoms)
+        step = self.resolve(atoms, sub_images)
+        taken = step._taken(atoms, sub_images)
+        rows = taken.points.rows
         if step.start_from == HAND_LABEL:
-            numbers, given = step._given(atoms, points)
-            found = step._classes(points.at, places(atoms, points.rows), given)
+            numbers, given = step._given(atoms, taken.points)
+            found = step._classes(taken, given)
         else:
-            found = step._classes(points.at, places(atoms, points.rows)).by_size()
+            found = step._classes(taken).by_size()
             numbers = np.arange(found.shares.shape[1])
         label = np.full(len(atoms), -1)
-        label[points.rows] = np.append(numbers, -1)[found.label]
+        label[rows] = np.append(numbers, -1)[found.label]
         columns: dict[str, Any] = {"label": label}
         for name, values in (("label_probability", found.probability), ("label_entropy", found.entropy)):
             columns[name] = np.full(len(atoms), np.nan)
-            columns[name][points.rows] = values
-        return atoms.with_features(**columns)
+            columns[name][rows] = values
+        outlying = np.zeros(len(atoms), bool)
+        if found.outlying is not None:
+            outlying[rows] = found.outlying
+        return surrounded(atoms.with_features(**columns), outlying)
 
     def continued(self, made: Atoms, last: Atoms) -> Atoms:
         """The atoms as called, with the class numbers of the last time; those given by hand stay as they are."""
         if self.start_from == HAND_LABEL or "label" not in last.features:
             return made
         label = made.features["label"].to_numpy(np.int64)
-        return made.with_features(label=matched(label, labels_from(made, last, "label")))
+        new = matched(label, labels_from(made, last, "label"))
+        number = np.full(int(label.max(initial=-1)) + 2, -1)  # a class without a number has the last place
+        number[label] = new
+        return made.with_features(label=new, borders_label=number[made.features["borders_label"].to_numpy(np.int64)])
 
-    def kinds(self, atoms: Atoms) -> Kinds:
+    def kinds(self, atoms: Atoms, sub_images: SubImages | None = None) -> Kinds:
         """What the classes of the mixture are made of, and why: `pairs` tell which merged and which are apart.
 
         Raises
@@ -201,11 +226,11 @@ class Cluster(Step):
         InputError
             As of the call, and for a method without a mixture.
         """
-        step = self.resolve(atoms).model_copy(update={"classes": self.classes})
+        step = self.resolve(atoms, sub_images).model_copy(update={"classes": self.classes})
         if not step._mixes:
             raise InputError(f"The method {step.method} merges no components; take mixture to see which do.")
-        points = step._points(atoms)
-        return step._kinds(points.at, places(atoms, points.rows), step._mixture(points.at, None))
+        taken = step._taken(atoms, sub_images)
+        return step._kinds(taken, step._mixture(taken.points.at, None))
 
     def curve(self, atoms: Atoms) -> Job[CriterionCurve]:
         """BIC and ICL against the number of components, for these atoms; a job, as `criterion_curve`.
@@ -229,9 +254,14 @@ class Cluster(Step):
     def _points(self, atoms: Atoms) -> Points:
         return features(atoms, self.columns, period=self.period)
 
-    def _resolved_mixture(self, points: Array, yx: Array) -> Job[Cluster]:
-        """The same step with the number of components, and of the classes made of them, for points (n, d)."""
-        step = self
+    def _taken(self, atoms: Atoms, sub_images: SubImages | None) -> Taken:
+        points = self._points(atoms)
+        look = None if sub_images is None else look_at(sub_images, atoms, points.rows)
+        return Taken(points, places(atoms, points.rows), look)
+
+    def _resolved_mixture(self, taken: Taken) -> Job[Cluster]:
+        """The same step with the number of components, and of the classes made of them, for these points."""
+        step, points = self, taken.points.at
         if step.components is None:
             if step.method == "mixture":
                 found = (yield from criterion_curve(points, shape=step._shape)).best(step.criterion)
@@ -239,15 +269,17 @@ class Cluster(Step):
                 found = min(MOST, len(points))
             step = step.model_copy(update={"components": max(found, min(step.classes or 1, len(points)))})
         if step.classes is None:
-            step = step.model_copy(update={"classes": step._classes(points, yx).shares.shape[1]})
+            step = step.model_copy(update={"classes": step._classes(taken).shares.shape[1]})
         return step
 
-    def _classes(self, points: Array, yx: Array, given: Index | None = None) -> Classes:
-        """Points (n, d) of atoms at (n, 2) in classes, started at classes (n,) given to some of them."""
+    def _classes(self, taken: Taken, given: Index | None = None) -> Classes:
+        """The points in classes, started at classes (n,) given to some of them."""
+        points = taken.points.at
         self._check(points)
         if self._mixes:
             mixture = self._mixture(points, given)
-            found = Classes.likeliest(self._kinds(points, yx, mixture).shares)
+            kinds = self._kinds(taken, mixture)
+            found = replace(Classes.likeliest(kinds.shares), outlying=kinds.outliers)
             if not self.outliers:
                 return found
             return found.without(outside_mixture(points, mixture, tail=self.outliers))
@@ -266,8 +298,9 @@ class Cluster(Step):
         make = fit if self.method == "mixture" else fit_bayesian
         return make(points, components=self.components or 1, shape=self._shape)
 
-    def _kinds(self, points: Array, yx: Array, mixture: Mixture) -> Kinds:
+    def _kinds(self, taken: Taken, mixture: Mixture) -> Kinds:
         """Classes of the components of a mixture; those of a Bayesian one that are empty are none."""
+        points = taken.points.at
         if self.method == "bayesian mixture" and self.classes is not None:
             used = len(np.unique(mixture.predict(points)))
             if used < self.classes:
@@ -275,7 +308,7 @@ class Cluster(Step):
                     f"{self.classes} classes cannot be made of the {used} components the Bayesian mixture keeps; ask "
                     "for fewer, or take the other mixture."
                 )
-        return kinds_of(points, mixture, yx, classes=self.classes, valley=self.valley)
+        return kinds_of(points, mixture, taken.yx, classes=self.classes, valley=self.valley, look=taken.look)
 
     def _check(self, points: Array) -> None:
         """Whether classes can be made of points (n, d)."""

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
+from local_crystallography.classes.angle_peaks import order_told
+from local_crystallography.classes.features import places
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import FOUND, SubImages
@@ -17,6 +19,9 @@ from local_crystallography.steps.cluster import Cluster
 
 if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
 
 FIRST_LOOK = 3
 """Starts of the mixture that tells which atoms have their symmetry in common."""
@@ -42,7 +47,8 @@ class Encode(Step):
         """The atoms with the columns of `Vae.encode` and `symmetry_order`; NaN for atoms without a sub-image.
 
         The order is that of a kind of site, as Cluster finds them in a first look, and decided from all its atoms: were
-        it each atom's own, equal turns would get different angles.
+        it each atom's own, equal turns would get different angles; and turns that only noise tells apart are equal.
+        Where the network has made two motifs of one that is turned, their angles are counted from the same direction.
 
         Corrected positions are counted from where the sub-images were cut, so encoding again does not move the atoms
         again; `found_y_px` and `found_x_px` then tell where they were. Atoms without a sub-image stay.
@@ -60,7 +66,11 @@ class Encode(Step):
             )
         columns = vae.encode(sub_images.windows)
         latents = [f"z{i}" for i in range(vae.settings.latents)]
-        order = vae.symmetry_order(columns[latents], groups=kinds(sub_images.atoms, columns[latents]))
+        group, turn = first_look(sub_images, columns[[*latents, *(["angle_rad"] if vae.settings.turns else [])]])
+        order = vae.symmetry_order(columns[latents], groups=group)
+        if vae.settings.turns:
+            columns["angle_rad"] = (columns["angle_rad"] + turn + np.pi) % (2 * np.pi) - np.pi
+            order = orders_told(sub_images.atoms, columns["angle_rad"].to_numpy(), order, group)
         if self.angle == "own symmetry" and vae.settings.turns:
             sector = 2 * np.pi / order
             columns["angle_rad"] -= sector * np.round(columns["angle_rad"] / sector)
@@ -74,13 +84,25 @@ class Encode(Step):
         return moved.with_features(**dict(zip(FOUND, found.yx.T, strict=True)))
 
 
-def kinds(atoms: Atoms, latents: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """(n,) kind of site of atoms by their latents; one where they cannot be told apart."""
+def first_look(sub_images: SubImages, found: pd.DataFrame) -> tuple[Index, Array]:
+    """(n,) kind of site of sub-images by their latents, and radians to add to their angles; one kind where they cannot
+    be told apart."""
+    atoms = sub_images.atoms.with_features(**found)
+    columns = tuple(str(name) for name in found if name != "angle_rad")
     try:
-        sorted_atoms = Cluster(columns=tuple(latents), n_init=FIRST_LOOK)(atoms.with_features(**latents))
+        kinds = Cluster(columns=columns, n_init=FIRST_LOOK).kinds(atoms, sub_images)
     except InputError:
-        return np.zeros(len(atoms), np.int64)
-    return sorted_atoms.features["label"].to_numpy(np.int64)
+        return np.zeros(len(atoms), np.int64), np.zeros(len(atoms))
+    return kinds.shares.argmax(axis=1), kinds.turn
+
+
+def orders_told(atoms: Atoms, angle: Array, order: Index, group: Index) -> Index:
+    """(n,) symmetry orders of atoms, for every kind of site as its angles (n,) tell them, see `order_told`."""
+    yx, told = places(atoms, np.arange(len(atoms))), order.copy()
+    for kind in np.unique(group):
+        rows = group == kind
+        told[rows] = order_told(angle[rows], int(order[rows][0]), yx[rows])
+    return told
 
 
 def placed(atoms: Atoms, part: Atoms) -> Atoms:

@@ -25,7 +25,7 @@ Array = npt.NDArray[np.float32]
 PLACED = ("angle_rad", "offset_y_px", "offset_x_px")
 DESCRIBED = re.compile(r"(pca|nmf|ica|fft|class_pca)\d+|pixel_label")
 """Baselines of Describe that are painted unless columns are named; Zernike moments and neighbours are many."""
-LABELS = ("label", HAND_LABEL)
+LABELS, ENVIRONMENT = ("label", HAND_LABEL), "environment"
 SYMMETRY = (
     "alternation",
     "alternation_hdi",
@@ -150,13 +150,13 @@ def default_columns(atoms: Atoms) -> tuple[str, ...]:
     latents, within = ([name for name in names if re.fullmatch(rf"{kind}\d+", name)] for kind in "zc")
     described = [name for name in names if DESCRIBED.fullmatch(name)]
     length = "displacement_nm" if "displacement_nm" in names else "displacement_px"
-    wanted = [*PLACED, *latents, *within, *described, *LATTICE, length, *SYMMETRY, *LABELS]
+    wanted = [*PLACED, *latents, *within, *described, *LATTICE, length, *SYMMETRY, ENVIRONMENT, *LABELS]
     return tuple(name for name in wanted if name in names)
 
 
 def is_default(name: str) -> bool:
     """Whether a column of this name can be among those painted when none is asked for."""
-    return name in (*PLACED, *LATTICE, *SYMMETRY, *LABELS) or bool(
+    return name in (*PLACED, *LATTICE, *SYMMETRY, ENVIRONMENT, *LABELS) or bool(
         DESCRIBED.fullmatch(name) or re.fullmatch(r"[zc]\d+|displacement_(nm|px)", name)
     )
 

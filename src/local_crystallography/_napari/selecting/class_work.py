@@ -13,12 +13,13 @@ from qtpy import QtCore
 from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography.analysis import Analysis
 from local_crystallography.classes.by_hand import merged, split
+from local_crystallography.classes.environment import surrounded
 from local_crystallography.classes.features import features
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.steps.cluster import Cluster
 
-LABEL, CERTAINTY = "label", ("label_probability", "label_entropy")
+LABEL, CERTAINTY, PLACE = "label", ("label_probability", "label_entropy"), ("environment", "borders_label")
 Labels = npt.NDArray[np.int64]
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -79,11 +80,13 @@ class ClassWork(QtCore.QObject):  # type: ignore[misc]
         except InputError as error:
             self.bench.failed.emit(str(error))
             return
-        old = {name: atoms.features[name].to_numpy() for name in (LABEL, *CERTAINTY) if name in atoms.features}
+        named = (LABEL, *CERTAINTY, *PLACE)
+        old = {name: atoms.features[name].to_numpy() for name in named if name in atoms.features}
         # how sure a class was is not known of those made by hand
         changed = {name: np.where(new == labels, old[name], np.nan) for name in CERTAINTY if name in old}
         self._before = (old, new)
-        self._give(atoms.with_features(**{LABEL: new}, **changed))
+        made = atoms.with_features(**{LABEL: new}, **changed)
+        self._give(surrounded(made) if set(PLACE) <= set(old) else made)
 
     def _split(self, labels: Labels, atoms: Atoms) -> Labels:
         work = self.bench.active

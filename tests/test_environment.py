@@ -1,0 +1,111 @@
+"""Where atoms are: inside a phase or grain, at a boundary, at an edge, or a defect."""
+
+import numpy as np
+import pytest
+
+from local_crystallography import Atoms, Cluster
+from local_crystallography.classes.environment import Environment, environments, phases
+from local_crystallography.classes.summary import sentence
+from local_crystallography.explore.styles import ClassStyles
+
+SIDE = 24
+CELLS = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"), -1).reshape(-1, 2)
+YX = 10.0 * CELLS
+CHECKS = CELLS.sum(axis=1) % 2
+INSIDE, BOUNDARY, EDGE, DEFECT = (
+    Environment.INTERIOR,
+    Environment.BOUNDARY,
+    Environment.EDGE,
+    Environment.DEFECT,
+)
+
+
+def test_sublattices_are_one_phase_and_regions_are_two():
+    island = np.hypot(*(CELLS - SIDE / 2).T) < 6
+    kind = np.where(island, 2, CHECKS)
+    atoms = Atoms.at(YX).with_features(label=kind)
+    assert phases(atoms) == [(0, 1), (2,)]
+    found, beyond = environments(atoms)
+    rim = np.abs(np.hypot(*(CELLS - SIDE / 2).T) - 6)
+    assert (found[rim > 2] == INSIDE).all()
+    assert (found[rim < 0.4] == BOUNDARY).all()
+    assert (beyond[(found == BOUNDARY) & (kind < 2)] == 2).all()
+    assert np.isin(beyond[(found == BOUNDARY) & (kind == 2)], [0, 1]).all()
+    assert (beyond[found != BOUNDARY] == -1).all()
+    assert "in two phases (classes 0 and 1; class 2). Of these" in sentence(atoms.with_features(environment=found))
+
+
+def test_grains_of_one_kind_meet_at_a_boundary():
+    right = CELLS[:, 1] >= SIDE // 2
+    angle = np.where(right, 0.3, -0.3) + np.random.default_rng(0).normal(0, 0.01, len(YX))
+    atoms = Atoms.at(YX).with_features(label=0, angle_rad=angle, angle_std_rad=0.01, symmetry_order=4)
+    found, beyond = environments(atoms)
+    assert (found[np.abs(CELLS[:, 1] - SIDE / 2 + 0.5) < 1] == BOUNDARY).all()
+    assert (found[np.abs(CELLS[:, 1] - SIDE / 2 + 0.5) > 1] == INSIDE).all()
+    assert (beyond[found == BOUNDARY] == 0).all()
+
+
+def test_a_particle_has_edges_and_the_image_has_none():
+    disc = np.hypot(*(CELLS - SIDE / 2).T) < 8
+    far = np.array([[0.0, 0.0], [10.0 * SIDE, 10.0 * SIDE]])
+    found, _ = environments(Atoms.at(np.concatenate([YX[disc], far])).with_features(label=0))
+    radius = np.hypot(*(CELLS[disc] - SIDE / 2).T)
+    assert (found[:-2][radius > 7.6] == EDGE).all()
+    assert (found[:-2][radius < 6.4] == INSIDE).all()
+    assert (environments(Atoms.at(YX).with_features(label=0))[0] == INSIDE).all()
+
+
+def test_an_atom_alone_among_others_and_one_like_no_kind_are_defects():
+    kind = np.where(CELLS[:, 1] < SIDE // 2, 0, 1)
+    alone, outlier = 5 * SIDE + 4, 9 * SIDE + 17
+    kind[alone] = 1
+    outlying = np.arange(len(YX)) == outlier
+    found, _ = environments(Atoms.at(YX).with_features(label=kind), outlying)
+    assert np.flatnonzero(found == DEFECT).tolist() == [alone, outlier]
+
+
+def test_atoms_without_a_class_have_no_environment_and_few_atoms_are_inside():
+    kind = np.where(CELLS[:, 0] == 0, -1, 0)
+    found, _ = environments(Atoms.at(YX).with_features(label=kind))
+    assert (found[kind < 0] == Environment.UNKNOWN).all()
+    assert (found[kind == 0] == INSIDE).all()
+    assert environments(Atoms.at(YX[:3]).with_features(label=0))[0].tolist() == [INSIDE] * 3
+
+
+def test_frames_of_a_stack_do_not_surround_each_other():
+    features = Atoms.at(np.concatenate([YX, YX])).features.assign(frame=np.repeat([0, 1], len(YX)))
+    stack = Atoms(np.concatenate([YX, YX]), features).with_features(label=np.repeat([0, 1], len(YX)))
+    assert (environments(stack)[0] == INSIDE).all()
+
+
+def test_cluster_tells_environments_and_keeps_numbers_when_run_again():
+    rng = np.random.default_rng(0)
+    kind = np.where(np.hypot(*(CELLS - SIDE / 2).T) < 6, 2, CHECKS)
+    z = np.array([[0, 0], [8, 0], [0, 8]])[kind] + rng.normal(0, 1, (len(kind), 2))
+    atoms = Atoms.at(YX).with_features(z0=z[:, 0], z1=z[:, 1])
+    step = Cluster(classes=3, components=3, n_init=3)
+    first = step(atoms)
+    last = first.with_features(label=(first.features["label"] + 1) % 3)
+    again = step.continued(first, last).features
+    assert (again["label"] == last.features["label"]).all()
+    at = (again["environment"] == BOUNDARY).to_numpy()
+    assert at.any()
+    assert (again["borders_label"][at] == (first.features["borders_label"][at] + 1) % 3).all()
+    assert (again["borders_label"][~at] == -1).all()
+
+
+def test_environments_have_words_and_colours():
+    styles = ClassStyles()
+    assert [styles.name("environment", number) for number in (-1, 0, 1, 2, 3)] == [
+        "unknown",
+        "interior",
+        "boundary",
+        "edge",
+        "defect",
+    ]
+    assert len({styles.colour("environment", int(each)) for each in Environment if each >= 0}) == 4
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_all_of_one_class_is_one_phase(kind):
+    assert phases(Atoms.at(YX).with_features(label=kind)) == [(kind,)]
