@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
+from local_crystallography.classes.doubts import Doubt, doubts
+from local_crystallography.classes.summary import sentence
 from local_crystallography.columns import StepColumns, without
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
@@ -33,6 +35,8 @@ T = TypeVar("T")
 STEPS = {step.name(): type(step) for step in Recipe().steps}
 MAKERS = {step.makes: name for name, step in STEPS.items() if not step.adds_columns()}
 """The step that first makes each result; assigning one by hand takes the place of that step."""
+JUDGED = r"^(z\d+|angle_(std_)?rad|symmetry_order|label|environment)$"
+"""Columns that summary and doubts are of."""
 MISSING = {
     "image": "Open an image first.",
     "probability": "Segment the image first: there is no probability map.",
@@ -79,6 +83,7 @@ class Analysis:
         self.styles = ClassStyles()
         self.left_out: Atoms | None = None
         self.doubt = ""
+        self._last_judged: tuple[Atoms, Any, Any, tuple[str, tuple[Doubt, ...]]] | None = None
         if image is not None:
             self.image = image
 
@@ -151,6 +156,8 @@ class Analysis:
         self._assign(step.makes, result, step.replaces())
         if isinstance(step, RefineAtoms):
             self._judge(step, result)
+        if step.name() in ("encode", "cluster"):
+            self._judged()  # here, in the thread of the job, since a window will ask
         self.used[step.name()] = resolved
         self.asked.pop(step.name(), None)
         if not (early or late):  # a job stopped early is kept, but is not what was asked for
@@ -180,6 +187,33 @@ class Analysis:
     def stops_after(self, step: Step) -> bool:
         """Whether a run is not to go on after a step, since what it found should not be trusted."""
         return isinstance(step, RefineAtoms) and step.when_doubtful == "stop" and bool(self.doubt)
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What should not be believed of latents, angles and classes, as `classes.doubts` tells; may take a second."""
+        return self._judged()[1]
+
+    @property
+    def summary(self) -> str:
+        """Kinds of site, phases and grains in a sentence, as `classes.summary` tells; "" without classes."""
+        return self._judged()[0]
+
+    def _judged(self) -> tuple[str, tuple[Doubt, ...]]:
+        """Summary and doubts, found once for the same columns."""
+        atoms, sub_images, vae = (self._results[name] for name in ("atoms", "sub_images", "vae"))
+        if atoms is None or ("symmetry_order" not in atoms.features and "label" not in atoms.features):
+            return "", ()
+        made_of = atoms.features.filter(regex=JUDGED)
+        last = self._last_judged
+        if (
+            last is None
+            or last[1] is not sub_images
+            or last[2] is not vae
+            or not atoms.same_atoms(last[0])
+            or not made_of.equals(last[0].features.filter(regex=JUDGED))
+        ):
+            last = self._last_judged = atoms, sub_images, vae, (sentence(atoms), doubts(atoms, sub_images, vae))
+        return last[3]
 
     def _judge(self, step: RefineAtoms, refined: Atoms) -> None:
         """Keep what the step left out, and whether its result can be."""

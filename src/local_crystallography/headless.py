@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from local_crystallography.classes.summary import sentence
 from local_crystallography.console import is_first_process, progress_bar, stop_on_interrupt, together
 from local_crystallography.data.progress import finish
 from local_crystallography.recipe import Recipe
@@ -57,17 +56,18 @@ def summarise(analysis: Analysis, out: Path) -> None:
     segment = analysis.used.get("segment")
     if isinstance(segment, Segment) and analysis.image is not None and analysis.asked.get("segment") is not None:
         say(columns_taken(cast("Segment", analysis.asked["segment"]).candidates(analysis.image), segment))
-    for training, vae in (("Train VAE", analysis.vae), ("Train cVAE", analysis.cvae)):
-        for remark in [] if vae is None else vae.remarks:
-            logger.warning("%s: %s", training, remark)
+    for remark in [] if analysis.cvae is None else analysis.cvae.remarks:
+        logger.warning("Train cVAE: %s", remark)
     if analysis.atoms is not None:
         counts = f"{len(analysis.atoms):,} atoms"
         if "label" in analysis.atoms.features:
             labels = analysis.atoms.features["label"]
             counts += f" in {labels[labels >= 0].nunique()} classes"
         say(f"Found {counts}.")
-        if summary := sentence(analysis.atoms):
-            say(summary)
+        if analysis.summary:
+            say(analysis.summary)
+    for doubt in analysis.doubts:
+        logger.warning("%s", doubt.says)
     if analysis.left_out is not None and len(analysis.left_out):
         why = counted(analysis.left_out.features["left_out"].to_numpy(str))
         say(f"Refine atoms left out {len(analysis.left_out):,} ({why}).")

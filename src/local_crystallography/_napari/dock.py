@@ -195,9 +195,10 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.run_all.setEnabled(work is not None and not stopping and not wrong)
         self.progress.setVisible(running)
         doubt = work.analysis.doubt if work is not None and work.halted and not running else ""
-        if doubt:
-            self.message.setText(HALTED.format(doubt=doubt))
-        self.message.setVisible(running or bool(doubt))
+        summary = "" if work is None or running else work.analysis.summary
+        if doubt or summary:
+            self.message.setText(HALTED.format(doubt=doubt) if doubt else summary)
+        self.message.setVisible(running or bool(doubt or summary))
         for watch in self.watches.values():
             watch.refresh(self.bench)
         for name in (SAVE, OPEN):

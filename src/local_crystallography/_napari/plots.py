@@ -27,7 +27,10 @@ TIPS = {
     "losses": "Minus the evidence lower bound per number, on the sub-images trained on and on the tenth held out: "
     "less is better",
 }
-Losses = list[tuple[float, float]]
+Losses = list[tuple[str, float, float]]
+"""What is tried, "" for one training alone, and the losses on the training part and held out, for every epoch."""
+EARLIER = 110
+"""Opacity of the curves of a training that another one is compared with, of 255."""
 
 
 class TrainingWatch(QtWidgets.QWidget):  # type: ignore[misc]
@@ -63,7 +66,7 @@ class TrainingWatch(QtWidgets.QWidget):  # type: ignore[misc]
         if progress.fraction == 0:
             course.clear()
         if progress.loss is not None and progress.held_out_loss is not None:
-            course.append((progress.loss, progress.held_out_loss))
+            course.append((progress.trial, progress.loss, progress.held_out_loss))
         self._texts[key] = _words(progress, course)
         left = self.clock.left(progress.fraction)
         if shown:
@@ -143,7 +146,9 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
         self.setMenuEnabled(False)
         self.hideButtons()
         self.getPlotItem().setContentsMargins(0, 6, 6, 2)  # or the outermost numbers are cut off
-        self._curves = [self.plot(pen=pg.mkPen(ink, width=2)) for ink in (TRAINING, HELD_OUT)]
+        inks = [pg.mkColor(ink) for ink in (TRAINING, HELD_OUT)]
+        faint = [pg.mkColor(*ink.getRgb()[:3], EARLIER) for ink in inks]
+        self._earlier, self._curves = ([self.plot(pen=pg.mkPen(i, width=2)) for i in part] for part in (faint, inks))
         self.losses: Losses = []
         self._timer = QtCore.QTimer(self, singleShot=True, interval=REDRAW_MS)
         self._timer.timeout.connect(self._draw)
@@ -169,11 +174,12 @@ class LossPlot(pg.PlotWidget):  # type: ignore[misc]
         )
 
     def _draw(self) -> None:
-        epochs = range(1, len(self.losses) + 1)
-        for curve, values in zip(
-            self._curves, zip(*self.losses, strict=True) if self.losses else ([], []), strict=True
-        ):
-            curve.setData(list(epochs), list(values))
+        """Of two trainings that are compared each begins at the first epoch, the first one faint."""
+        now = self.losses[-1][0] if self.losses else ""
+        for curves, of_now in ((self._earlier, False), (self._curves, True)):
+            course = [losses for trial, *losses in self.losses if (trial == now) == of_now]
+            for curve, values in zip(curves, zip(*course, strict=True) if course else ([], []), strict=True):
+                curve.setData(list(range(1, len(course) + 1)), list(values))
 
 
 def duration(seconds: float) -> str:
@@ -183,6 +189,12 @@ def duration(seconds: float) -> str:
 
 def _words(progress: Progress, course: Losses) -> str:
     """The losses as they are now, in words."""
-    training = course[-1][0] if course else progress.loss
+    last = course[-1] if course and course[-1][0] == progress.trial else None
+    training = progress.loss if last is None else last[1]
     words = "" if training is None else f"loss {training:.4f} on the training part"
-    return f"{words}, {course[-1][1]:.4f} held out" if course else words
+    words = words if last is None else f"{words}, {last[2]:.4f} held out"
+    if not progress.trial:
+        return words
+    earlier = [held_out for trial, _, held_out in course if trial != progress.trial]
+    before = f"; {min(earlier):.4f} in the other one" if earlier else ""
+    return f"{progress.trial[:1].upper()}{progress.trial[1:]}: {words}{before}"

@@ -17,8 +17,8 @@ Index = npt.NDArray[np.int64]
 
 MEMBERS = 400
 """Sub-images of a class that are enough for its mean."""
-FINEST = 1.2
-"""Finest detail that counts, radians per pixel."""
+FINEST, MOST = 1.2, 48
+"""Finest detail that counts, radians per pixel, and per side of a sub-image, since its cost grows with the square."""
 
 
 def look_at(sub_images: SubImages, atoms: Atoms, rows: Index) -> Look:
@@ -31,7 +31,7 @@ def look_at(sub_images: SubImages, atoms: Atoms, rows: Index) -> Look:
     window = np.array([row_of.get(number, -1) for number in atoms.ids[rows].tolist()])
     angle = numbers(atoms, "angle_rad")[rows] if "angle_rad" in atoms.features else np.zeros(len(rows))
     angle = np.nan_to_num(angle)
-    harmonics = basis(sub_images.window_size, FINEST)
+    harmonics = basis(sub_images.window_size, min(FINEST, MOST / sub_images.window_size))
 
     def look(label: Index) -> tuple[Array, Array, Array]:
         random, count = np.random.default_rng(0), int(label.max()) + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -71,6 +72,11 @@ class CriterionCurve:
     def best(self, criterion: Criterion) -> int:
         """The number of components with the lowest value."""
         return int(self.components[np.argmin(self.icl if criterion == "ICL" else self.bic)])
+
+
+KEPT = 8
+CURVES: dict[tuple[str, Shape, int], CriterionCurve] = {}
+"""The last curves: they take seconds, and are asked for by Cluster, its panel and the report."""
 
 
 def fit(points: Array, *, components: int, shape: Shape) -> GaussianMixture:
@@ -190,6 +196,9 @@ def criterion_curve(points: Array, *, shape: Shape, most: int = 10, sample: int 
 
     part = points[np.random.default_rng(shape.seed).permutation(len(points))[:sample]]
     components = np.arange(1, min(most, len(part) // 5 or 1) + 1)
+    key = sha256(part.tobytes()).hexdigest(), shape, len(components)
+    if key in CURVES:
+        return CURVES[key]
     bic: list[float] = []
     icl: list[float] = []
     for count in components.tolist():
@@ -200,7 +209,12 @@ def criterion_curve(points: Array, *, shape: Shape, most: int = 10, sample: int 
         with threadpool_limits(1):
             bic.append(float(mixture.bic(part)))
             icl.append(bic[-1] + 2 * float(entropy(mixture.predict_proba(part)).sum()))
-    return CriterionCurve(components[: len(bic)], np.array(bic), np.array(icl))
+    curve = CriterionCurve(components[: len(bic)], np.array(bic), np.array(icl))
+    if len(bic) == len(components):
+        CURVES[key] = curve
+        while len(CURVES) > KEPT:
+            del CURVES[next(iter(CURVES))]
+    return curve
 
 
 def entropy(shares: Array) -> Array:

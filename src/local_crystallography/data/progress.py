@@ -32,6 +32,8 @@ class Progress:
         Batches done in this pass, and how many it has.
     device
         What a network trains on, in words.
+    trial
+        While one of two trainings runs that are compared: which, and what it tries.
     preview
         While a network trains: a call that gives what it makes of all sub-images now, as columns, some rows at a time.
         To be used before the job goes on.
@@ -46,6 +48,7 @@ class Progress:
     batch: int = 0
     batches: int = 0
     device: str = ""
+    trial: str = ""
     preview: Callable[[], Iterator[Columns]] | None = field(default=None, compare=False, repr=False)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from local_crystallography.classes.summary import sentence
 from local_crystallography.data.image import Image
 from local_crystallography.explore.columns import column_of
 from local_crystallography.explore.raster import holds_classes
@@ -67,9 +66,9 @@ def _header(analysis: Analysis, image: Image, provenance: Provenance) -> str:
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
     title = f"<p>Local Crystallography</p><h1>{escape(image.name)}</h1>"
     doubt = f'<p class="note">⚠ {escape(analysis.doubt)}</p>' if analysis.doubt else ""
-    summary = sentence(analysis.atoms) if analysis.atoms is not None else ""
-    summary = f'<p class="summary">{escape(summary)}</p>' if summary else ""
-    return f'<header>{title}<dl class="facts">{items}</dl>{summary}{doubt}</header>'
+    summary = f'<p class="summary">{escape(analysis.summary)}</p>' if analysis.summary else ""
+    doubts = _notes([each.says for each in analysis.doubts])
+    return f'<header>{title}<dl class="facts">{items}</dl>{summary}{doubt}{doubts}</header>'
 
 
 def _atoms(analysis: Analysis, image: Image) -> str:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import ValidationError
 
+from local_crystallography.classes.doubts import flags
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
@@ -39,6 +40,8 @@ NETWORKS = {"vae": "model.safetensors", "cvae": "cvae.safetensors"}
 """The file of each network, by its name among the results."""
 MASK, LEFT_OUT = "mask.tif", "left_out.csv"
 """The mask where it was given by hand, and the atoms that Refine atoms left out."""
+FLAGS = "flags"
+"""Column of atoms.csv with what should not be believed of an atom, found anew when a session is opened."""
 FILES = (
     "image.tif",
     "atoms.csv",
@@ -164,7 +167,10 @@ def _write(analysis: Analysis, image: Image, folder: Path) -> None:
     if analysis.probability is not None:
         write_probability(folder, analysis.probability, image.pixel_size)
     if analysis.atoms is not None:
-        analysis.atoms.to_frame().to_csv(folder / "atoms.csv", index=False, lineterminator="\n")
+        table = analysis.atoms.to_frame()
+        if analysis.doubts and FLAGS not in table:
+            table[FLAGS] = flags(analysis.atoms, analysis.doubts)
+        table.to_csv(folder / "atoms.csv", index=False, lineterminator="\n")
     if analysis.left_out is not None:
         analysis.left_out.to_frame().to_csv(folder / LEFT_OUT, index=False, lineterminator="\n")
     if image.mask is not None:
@@ -245,6 +251,8 @@ def _read_array(path: Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:
 def _read_atoms(path: Path, provenance: Provenance) -> Atoms:
     try:
         table = pd.read_csv(path, **EXACT)
+        if FLAGS not in provenance.types:
+            table = table.drop(columns=FLAGS, errors="ignore")
         ids = pd.to_numeric(table["id"]).to_numpy()
         if not np.isfinite(table[["frame", "y_px", "x_px"]].to_numpy(float)).all():
             raise ValueError("frame, y_px or x_px is empty in a row")

@@ -43,6 +43,7 @@ class VaeSettings(BaseModel):
     )
     held_out_loss: float = Field(0.0, description="Minus the evidence lower bound per number on the held-out part.")
     nats: tuple[float, ...] = Field((), description="Information every latent holds about a sub-image, nats.")
+    unsettled: bool = Field(False, description="Whether the held-out loss was still falling when the training ended.")
 
     @property
     def harmonics(self) -> Harmonics:

@@ -31,6 +31,8 @@ HELD_OUT = 0.1
 START_SAMPLE = 1000
 SURE = 0.01
 """Shear up to which nothing is tried without it: one orientation tells it no better."""
+LAST, FALLING = 0.1, 0.02
+"""Last part of the passes, and the part of all the held-out loss has fallen from which it is still falling."""
 CLEARLY = 0.02
 """Nats per number by which the held-out loss without shear has to be the lower one."""
 
@@ -105,9 +107,11 @@ class Run:
 
     def __init__(self, plan: Plan, number: int, settings: VaeSettings, best: Vae | None, belongs: str) -> None:
         self.plan, self.number, self.settings, self.best, self.belongs = plan, number, settings, best, belongs
+        self._given = best
         self.ranks = Ranks.of_environment(plan.device)
         self.random, self.draws = torch.Generator(), torch.Generator(self.ranks.device)
         self.epoch, self.lowest, self.lowest_epoch = 0, float("inf"), 0
+        self.losses: list[float] = []
         self._seed()
         self.network = settings.network(self.random)
 
@@ -132,12 +136,31 @@ class Run:
         while not stop and self.epoch < plan.epochs and self.epoch - self.lowest_epoch <= plan.patience:
             stop = yield from self._pass(training, held_out)
         assert self.best is not None
+        if self.best is not self._given:
+            settings = self.best.settings.model_copy(update={"unsettled": self._unsettled})
+            self.best = replace(self.best, settings=settings)
         return self.best, bool(stop)
+
+    @property
+    def _unsettled(self) -> bool:
+        """Whether the loss still fell by a part of all it has fallen in the last tenth of the passes."""
+        losses = np.minimum.accumulate(self.losses)
+        last = max(2, round(LAST * len(losses)))
+        return bool(len(losses) > last and losses[-last] - losses[-1] > FALLING * (losses[0] - losses[-1]))
 
     @property
     def doubtful(self) -> bool:
         """Whether a shear was found that has to stand a try without it."""
         return self.number % 2 == 0 and float(np.hypot(*self.settings.shear)) > SURE
+
+    @property
+    def trial(self) -> str:
+        """What is tried, where a shear was found and two trainings are compared; "" for one alone."""
+        if self.number % 2:
+            return "training 2 of 2, as scanned, to compare"
+        return (
+            f"training 1 of 2, {np.hypot(*self.settings.shear):.1%} shear of the scan undone" if self.doubtful else ""
+        )
 
     def _start(self, data: Data) -> Generator[Progress, bool | None, bool | None]:
         """Begin with a mean image; for a harmonic network find how the sub-images lie, and the shear."""
@@ -181,11 +204,13 @@ class Run:
         message, losses = f"epoch {self.epoch + 1} of {plan.epochs}", []
         if plan.restarts > 1:
             message = f"start {self.number // 2 + 1} of {plan.restarts}, {message}"
-        if self.number % 2:
-            message = f"without shear, {message}"
+        if self.trial:
+            message = f"{self.trial}, {message}"
         self._seed()
         order = torch.randperm(len(training[0]), generator=self.random).to(self.ranks.device)
-        told = Progress(0.0, message, None, None, self.epoch + 1, plan.epochs, 0, per_epoch, self.ranks.words)
+        told = Progress(
+            0.0, message, None, None, self.epoch + 1, plan.epochs, 0, per_epoch, self.ranks.words, self.trial
+        )
         for number, chosen in enumerate(order.tensor_split(per_epoch)):
             done = (self.epoch + number / per_epoch) / plan.epochs
             with one_thread():
@@ -195,6 +220,7 @@ class Run:
         self.epoch += 1
         with one_thread():
             now = self._judge(held_out)
+        self.losses.append(now)
         if plan.checkpoint is not None and self.ranks.rank == 0:
             self._checkpoint().write(plan.checkpoint)
         told = replace(told, batch=per_epoch, loss=float(np.mean(losses)), held_out_loss=now, preview=self._look)

@@ -26,6 +26,7 @@ from local_crystallography.models.settings import VaeSettings
 Array = npt.NDArray[np.float32]
 ORDERS = (2, 3, 4, 6)
 ALIKE = 0.8
+UNSETTLED = "The training had not come to its end: its held-out loss was still falling. Train for more epochs."
 INFORMATIVE = 0.05
 """Nats below which a latent is said to hold nothing."""
 
@@ -66,17 +67,25 @@ class Vae:
         return float(self.weights["s_offset"]) if "s_offset" in self.weights else self.settings.s_offset
 
     @property
+    def empty(self) -> list[int]:
+        """The latents that hold nothing about the sub-images."""
+        return [i for i, nats in enumerate(self.settings.nats) if nats < INFORMATIVE]
+
+    @property
     def remarks(self) -> list[str]:
         """What a user should know about the training, in sentences; nothing where all went well."""
-        empty = [f"z{i}" for i, nats in enumerate(self.settings.nats) if nats < INFORMATIVE]
-        if not empty:
-            return []
-        if len(empty) < self.settings.latents:
-            return [f"{', '.join(empty)} holds nothing about the sub-images; fewer latents would do."]
-        return [
-            "No latent holds anything about the sub-images: they look all alike but for noise and pose, or the latents "
-            "collapsed; if you see differences, lower the KL weight, train longer or use more restarts."
-        ]
+        said = []
+        if len(self.empty) == self.settings.latents:
+            said.append(
+                "No latent holds anything about the sub-images: they look all alike but for noise and pose, or the "
+                "latents collapsed; if you see differences, lower the KL weight, train longer or use more restarts."
+            )
+        elif self.empty:
+            names = ", ".join(f"z{i}" for i in self.empty)
+            said.append(f"{names} holds nothing about the sub-images; fewer latents would do.")
+        if self.settings.unsettled:
+            said.append(UNSETTLED)
+        return said
 
     def encode(self, windows: npt.NDArray[np.floating], labels: Labels = None) -> pd.DataFrame:
         """Posterior mean and standard deviation of angle, offset and latents of every sub-image.

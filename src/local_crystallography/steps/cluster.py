@@ -226,10 +226,12 @@ class Cluster(Step):
         InputError
             As of the call, and for a method without a mixture.
         """
-        step = self.resolve(atoms, sub_images).model_copy(update={"classes": self.classes})
+        step = self.model_copy(update={"columns": self.columns or latent_columns(atoms)})
         if not step._mixes:
             raise InputError(f"The method {step.method} merges no components; take mixture to see which do.")
         taken = step._taken(atoms, sub_images)
+        step = step.model_copy(update={"components": finish(step._components(taken.points.at))})
+        step._check(taken.points.at)
         return step._kinds(taken, step._mixture(taken.points.at, None))
 
     def curve(self, atoms: Atoms) -> Job[CriterionCurve]:
@@ -261,16 +263,21 @@ class Cluster(Step):
 
     def _resolved_mixture(self, taken: Taken) -> Job[Cluster]:
         """The same step with the number of components, and of the classes made of them, for these points."""
-        step, points = self, taken.points.at
-        if step.components is None:
-            if step.method == "mixture":
-                found = (yield from criterion_curve(points, shape=step._shape)).best(step.criterion)
-            else:
-                found = min(MOST, len(points))
-            step = step.model_copy(update={"components": max(found, min(step.classes or 1, len(points)))})
+        components = yield from self._components(taken.points.at)
+        step = self.model_copy(update={"components": components})
         if step.classes is None:
             step = step.model_copy(update={"classes": step._classes(taken).shares.shape[1]})
         return step
+
+    def _components(self, points: Array) -> Job[int]:
+        """The number of components, which is that of the lowest criterion unless it is given."""
+        if self.components is not None:
+            return self.components
+        if self.method == "mixture":
+            found = (yield from criterion_curve(points, shape=self._shape)).best(self.criterion)
+        else:
+            found = min(MOST, len(points))
+        return max(found, min(self.classes or 1, len(points)))
 
     def _classes(self, taken: Taken, given: Index | None = None) -> Classes:
         """The points in classes, started at classes (n,) given to some of them."""

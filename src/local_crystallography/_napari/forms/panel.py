@@ -14,6 +14,7 @@ from local_crystallography._napari.forms.form import StepForm
 from local_crystallography._napari.help import HelpButton
 from local_crystallography.analysis import MISSING, STEPS, Analysis, title
 from local_crystallography.bayes.decision import Decision
+from local_crystallography.classes.doubts import Doubt
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.subimages import as_found
 from local_crystallography.recipe import Recipe
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 
 DECIDED = (Decision.SYMMETRIC, Decision.BROKEN, Decision.UNDECIDED)
+SURE = 0.01
+"""Shear from which it is spoken of."""
 RUN = "Ctrl+Return"
 """Runs the step of the panel that has the keyboard."""
 
@@ -114,10 +117,18 @@ def summary(analysis: Analysis, name: str) -> str:
 
 
 def remarks(analysis: Analysis, name: str, on_scan: Sequence[str]) -> str:
-    """What a user should know about a training or a scan correction, a line each."""
+    """What a user should know about a step that is done, a line each."""
     vae = _network(analysis, name)
-    said = on_scan if name == "correct_scan" else [] if vae is None else vae.remarks
+    said = list(on_scan) if name == "correct_scan" else [] if vae is None else vae.remarks
+    said += [doubt.says for doubt in analysis.doubts if said_of(doubt) == name]
     return "".join(f"\n⚠ {remark}" for remark in said)
+
+
+def said_of(doubt: Doubt) -> str:
+    """The step in whose panel a doubt stands: that of the first column it is about."""
+    if doubt.columns[0] == "label":
+        return "cluster"
+    return "train_vae" if doubt.columns[0].startswith("z") else "encode"
 
 
 def _network(analysis: Analysis, name: str) -> Vae | None:
@@ -141,7 +152,9 @@ def _result(analysis: Analysis, name: str, atoms: Atoms | None) -> str:
     if name == "extract_sub_images" and analysis.sub_images is not None:
         return f"{len(analysis.sub_images):,} windows of {analysis.sub_images.window_size} px"
     if (vae := _network(analysis, name)) is not None:
-        return f"held-out loss {vae.settings.held_out_loss:.3f}"
+        shear = float(np.hypot(*vae.settings.shear))
+        undone = f", {shear:.1%} shear of the scan undone" if shear > SURE else ""
+        return f"held-out loss {vae.settings.held_out_loss:.3f}{undone}"
     if name == "paint_map" and analysis.maps is not None:
         return f"{len(analysis.maps)} maps"
     if atoms is None:

@@ -1,0 +1,125 @@
+"""What should not be believed is said in words, of the atoms and columns it is about."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from local_crystallography import Analysis, Atoms, Image
+from local_crystallography.classes.doubts import doubts, flags
+from local_crystallography.data.subimages import SubImages
+
+SIDE = 20
+CELLS = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"), -1).reshape(-1, 2)
+YX = 12.0 * CELLS + 6
+CHECKS = CELLS.sum(axis=1) % 2
+HALVES = (CELLS[:, 1] >= SIDE // 2).astype(int)
+
+
+def atoms(label=0, angle_std=0.02, order=4, **columns):
+    known = {
+        "label": label,
+        "angle_rad": 0.1,
+        "angle_std_rad": angle_std,
+        "symmetry_order": order,
+        "z0": 0.5,
+        "z1": 1.0,
+    }
+    return Atoms.at(YX).with_features(**{k: np.broadcast_to(v, len(YX)) for k, v in (known | columns).items()})
+
+
+def window(side, heights, spacing=12.0):
+    """A column and its four neighbours."""
+    axis = np.arange(side) - (side - 1) / 2
+    y, x = np.meshgrid(axis, axis, indexing="ij")
+    places = [(0, 0), (spacing, 0), (-spacing, 0), (0, spacing), (0, -spacing)]
+    return sum(h * np.exp(-((y - dy) ** 2 + (x - dx) ** 2) / 12) for h, (dy, dx) in zip(heights, places, strict=True))
+
+
+def cut(of, kinds, side=30, noise=0.02):
+    rng = np.random.default_rng(0)
+    windows = np.stack(kinds)[np.broadcast_to(of, len(YX))]
+    return SubImages((windows + rng.normal(0, noise, windows.shape)).astype(np.float32), atoms())
+
+
+def flagged(*given):
+    return [doubt.flag for doubt in doubts(*given)]
+
+
+def network(empty=(), unsettled=False, own=4):
+    """What is asked of a network."""
+    remarks = (["z1 holds nothing about the sub-images."] if empty else []) + (["Not at its end."] if unsettled else [])
+    settings = SimpleNamespace(latents=2, turns=True, classes=(), unsettled=unsettled)
+    return SimpleNamespace(
+        settings=settings, empty=list(empty), remarks=remarks, symmetry_order=lambda z: np.full(len(z), own)
+    )
+
+
+def test_nothing_is_doubted_of_two_kinds_that_differ():
+    kinds = [window(30, (1, 0.5, 0.5, 0.5, 0.5)), window(30, (0.5, 1, 1, 1, 1))]
+    assert flagged(atoms(CHECKS), cut(CHECKS, kinds), network()) == []
+
+
+def test_angles_of_a_round_motif():
+    found = doubts(atoms(CHECKS, angle_std=np.where(CHECKS, 0.3, 0.02)), None, None)
+    assert [doubt.flag for doubt in found] == ["angle of a round motif"]
+    assert np.array_equal(found[0].rows, CHECKS == 1)
+    assert "angles of class 1 mean little: ± 17 degrees of 90" in found[0].says
+
+
+def test_a_class_of_brightness_alone():
+    picture = window(30, (1, 0.5, 0.5, 0.5, 0.5))
+    found = doubts(atoms(HALVES), cut(HALVES, [picture, 0.4 + 0.7 * picture]), None)
+    assert [doubt.flag for doubt in found] == ["class of brightness"]
+    assert "Classes 0 and 1 look alike" in found[0].says
+
+
+@pytest.mark.parametrize(("side", "flag"), [(18, "window too small"), (160, "window over several domains")])
+def test_windows_that_see_too_little_or_too_much(side, flag):
+    kinds = [window(side, (1, 0.5, 0.5, 0.5, 0.5)), window(side, (0.5, 1, 1, 1, 1))]
+    assert flag in flagged(atoms(HALVES), cut(HALVES, kinds, side), None)
+    assert flag not in flagged(atoms(HALVES), cut(HALVES, [window(40, (1, 0.5, 0.5, 0.5, 0.5))] * 2, 40), None)
+
+
+def test_collapsed_latents_and_a_training_not_at_its_end():
+    found = doubts(atoms(), None, network(empty=(1,), unsettled=True))
+    assert [(doubt.flag, doubt.says) for doubt in found] == [
+        ("collapsed latents", "z1 holds nothing about the sub-images."),
+        ("training not finished", "Not at its end."),
+    ]
+    assert found[0].columns == ("z1",)
+
+
+def test_an_order_that_only_the_angles_have():
+    found = doubts(atoms(order=6), None, network(own=2))
+    assert [doubt.flag for doubt in found] == ["symmetry order uncertain"]
+    assert "Turns by 60 degrees are hardly told apart in class 0" in found[0].says
+    assert flagged(atoms(order=2), None, network(own=2)) == []
+
+
+def test_flags_stand_in_the_table_that_is_saved_and_not_among_the_columns_of_a_session(tmp_path):
+    analysis = Analysis(Image(np.random.default_rng(0).normal(size=(240, 240)).astype(np.float32), name="noise"))
+    analysis.atoms = atoms(CHECKS, angle_std=np.where(CHECKS, 0.3, 0.02))
+    table = pd.read_csv(analysis.save(tmp_path / "out") / "atoms.csv", keep_default_na=False)
+    assert np.array_equal(table["flags"] != "", CHECKS == 1)
+    assert "The angles of class 1 mean little" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    opened = Analysis.open(tmp_path / "out")
+    assert "flags" not in opened.atoms.features
+    assert [doubt.flag for doubt in opened.doubts] == ["angle of a round motif"]
+
+
+def test_several_flags_of_an_atom_are_told_apart_by_semicolons():
+    made = atoms(angle_std=0.4)
+    words = flags(made, doubts(made, None, network(unsettled=True)))
+    assert set(words) == {"training not finished; angle of a round motif"}
+
+
+def test_doubts_are_found_again_only_for_other_columns():
+    analysis = Analysis(Image(np.eye(240, dtype=np.float32), name="line"))
+    analysis.atoms = atoms(angle_std=0.4)
+    found = analysis.doubts
+    analysis.atoms = analysis.atoms.with_features(hand_label=1)
+    assert analysis.doubts is found
+    analysis.atoms = analysis.atoms.with_features(angle_std_rad=0.01)
+    assert analysis.doubts == ()
