@@ -24,6 +24,7 @@ from local_crystallography.data.subimages import SubImages
 from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.recipe import Recipe, stale_after
 from local_crystallography.steps.base import Step, words
+from local_crystallography.steps.cluster import Cluster, Reasons
 from local_crystallography.steps.paint_map import PaintMap, own_columns
 from local_crystallography.steps.refine_atoms import RefineAtoms
 from local_crystallography.steps.segment import Segment
@@ -67,6 +68,8 @@ class Analysis:
         Names and colours of classes.
     left_out
         The atoms that Refine atoms left out, with the reason in a column `left_out`; None where it has not been run.
+    reasons
+        Why the classes are what they are; None where no mixture was fitted since the session was opened.
     doubt
         Why the atoms should not be trusted and what to do, a sentence; "" where nothing speaks against them.
     """
@@ -83,6 +86,7 @@ class Analysis:
         self.styles = ClassStyles()
         self.left_out: Atoms | None = None
         self.doubt = ""
+        self.reasons: Reasons | None = None
         self._last_judged: tuple[Atoms, Any, Any, tuple[str, tuple[Doubt, ...]]] | None = None
         if image is not None:
             self.image = image
@@ -158,6 +162,8 @@ class Analysis:
             self._judge(step, result)
         if step.name() in ("encode", "cluster"):
             self._judged()  # here, in the thread of the job, since a window will ask
+        if isinstance(step, Cluster) and step.mixes:
+            self.reasons, _ = yield from ended(step.reasons(*inputs))
         self.used[step.name()] = resolved
         self.asked.pop(step.name(), None)
         if not (early or late):  # a job stopped early is kept, but is not what was asked for
@@ -281,6 +287,8 @@ class Analysis:
     def _forget(self, step: str) -> None:
         for table in (self.used, self.asked, self.seconds):
             table.pop(step, None)
+        if step == Cluster.name():
+            self.reasons = None
 
     @property
     def columns(self) -> dict[str, list[str]]:

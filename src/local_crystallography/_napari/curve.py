@@ -1,11 +1,11 @@
-"""How many components describe the atoms: BIC and ICL against their number, in the Cluster panel."""
+"""Why the classes are what they are: BIC and ICL against the number of components, and what merged, in the panel."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 
-from qtpy import QtWidgets
+from qtpy import QtCore, QtWidgets
 
 # isort: split
 # after qtpy, so that pyqtgraph takes the same Qt binding
@@ -15,11 +15,15 @@ from local_crystallography._napari.bench.workbench import Workbench
 from local_crystallography._napari.theme import theme_of
 from local_crystallography.classes.mixtures import CriterionCurve
 from local_crystallography.data.atoms import Atoms
-from local_crystallography.steps.cluster import Cluster
+from local_crystallography.steps.cluster import Cluster, Reasons
 
 BIC, ICL = "#2a95ff", "#ff9d2a"
 HEIGHT = 130
-TIP = "Fit mixtures of one component and more, and show which number describes the atoms best"
+TIP = (
+    "Show which number of components describes the atoms best, and for every two that are near each other whether they "
+    "are one class, by the density between them, by where their atoms are, and by what they look like"
+)
+NONE_NEAR = "No two components are near each other."
 PLOT_TIP = (
     "Bayesian information criterion and integrated completed likelihood, less the lowest value: the lowest is best, "
     "and where the curve is flat the number is a matter of taste. ICL counts components that overlap as one."
@@ -32,7 +36,9 @@ class CurveTools(QtWidgets.QWidget):  # type: ignore[misc]
     def __init__(self, bench: Workbench, step: Callable[[], Cluster], parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self.bench, self.step = bench, step
-        self.button, self.plot = QtWidgets.QPushButton("Compare numbers of components"), pg.PlotWidget()
+        self.button, self.plot = QtWidgets.QPushButton("Why these classes"), pg.PlotWidget()
+        self.words = QtWidgets.QLabel(wordWrap=True)
+        self.words.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
         self.curve: CriterionCurve | None = None
         self._atoms: Atoms | None = None
         self.button.setToolTip(f"<qt>{TIP}</qt>")
@@ -42,11 +48,12 @@ class CurveTools(QtWidgets.QWidget):  # type: ignore[misc]
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
         self.plot.getPlotItem().setContentsMargins(0, 0, 8, 0)
-        self.plot.setVisible(False)
+        self._show_parts(False)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.button)
         layout.addWidget(self.plot)
+        layout.addWidget(self.words)
         self.button.clicked.connect(self._on_clicked)
         self.set_theme(dark=True)
 
@@ -56,7 +63,7 @@ class CurveTools(QtWidgets.QWidget):  # type: ignore[misc]
         self.button.setEnabled(atoms is not None and not self.bench.running)
         if self._atoms is not None and (atoms is None or not atoms.same_atoms(self._atoms)):
             self.curve = self._atoms = None
-            self.plot.setVisible(False)
+            self._show_parts(False)
 
     def set_theme(self, dark: bool) -> None:
         """Light on dark, or the other way round."""
@@ -72,15 +79,21 @@ class CurveTools(QtWidgets.QWidget):  # type: ignore[misc]
     def _on_clicked(self) -> None:
         work = self.bench.active
         if work is not None and (atoms := work.analysis.atoms) is not None:
-            step = self.step()
-            self.bench.job(lambda: step.curve(atoms), partial(self._show, atoms))
+            step, sub_images = self.step(), work.analysis.sub_images
+            self.bench.job(lambda: step.reasons(atoms, sub_images), partial(self._show, atoms))
 
-    def _show(self, atoms: Atoms, curve: CriterionCurve) -> None:
-        self.curve, self._atoms = curve, atoms
+    def _show_parts(self, seen: bool) -> None:
+        for part in (self.plot, self.words):
+            part.setVisible(seen)
+
+    def _show(self, atoms: Atoms, reasons: Reasons) -> None:
+        self.curve, self._atoms = reasons.curve, atoms
+        curve = reasons.curve
+        self.words.setText("\n".join(f"• {pair.words}" for pair in reasons.pairs) or NONE_NEAR)
         self.plot.clear()
         for values, ink in ((curve.bic, BIC), (curve.icl, ICL)):
             line = pg.mkPen(ink, width=2)
             self.plot.plot(curve.components, values - values.min(), pen=line, symbol="o", symbolSize=4)
             best = int(curve.components[values.argmin()])
             self.plot.addItem(pg.InfiniteLine(best, 90, pen=pg.mkPen(ink, width=1, dash=(3, 3))))
-        self.plot.setVisible(True)
+        self._show_parts(True)

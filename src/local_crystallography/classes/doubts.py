@@ -133,7 +133,7 @@ def of_brightness(atoms: Atoms, label: npt.NDArray[np.int64], sub_images: SubIma
     rank = np.where(label >= 0, np.searchsorted(kinds, label), -1)
     if len(kinds) < 2:
         return
-    alike, turn, lying = look_at(sub_images, atoms, np.arange(len(atoms)))(rank)
+    alike, turn, lying, _ = look_at(sub_images, atoms, np.arange(len(atoms)))(rank)
     same = (lying > ALIKE) | ((alike > ALIKE) & (np.abs(turn) < UNTURNED))
     for one, other in zip(*np.nonzero(np.triu(same, 1)), strict=True):
         pair = int(kinds[one]), int(kinds[other])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,30 @@ from local_crystallography.positions.evidence import repetition
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-Verdict = Literal["merged", "apart by density", "apart by place", "one but for a turn"]
-Look = Callable[[Index], tuple[Array, Array, Array]]
-"""Class of every point, -1 for none, to how alike the mean sub-images of every two classes are (k, k) at the best turn,
-that turn, and how alike as they lie in the image."""
+Verdict = Literal["merged", "apart by density", "apart by place", "one but for a turn", "one by their looks"]
+
+
+class Seen(NamedTuple):
+    """How alike the mean sub-images of k classes are.
+
+    Attributes
+    ----------
+    alike, turn
+        (k, k) correlation of every two at the best turn, noise taken off, and that turn, radians.
+    lying
+        (k, k) correlation as they lie in the image.
+    contrast
+        (k,) norm of the mean sub-image of a class without its mean.
+    """
+
+    alike: Array
+    turn: Array
+    lying: Array
+    contrast: Array
+
+
+Look = Callable[[Index], Seen]
+"""Class of every point, -1 for those that are not to be looked at, to how alike the classes are."""
 
 BROAD, THIN, FEW = 4.0, 0.1, 0.25
 """Volume over the usual one from which a Gaussian is of outliers, where its density is under a share of the highest and
@@ -42,8 +62,9 @@ STEP = 0.7
 SMALL, TINY, REPEATED, NEAR = 0.1, 16, 0.55, 0.03
 """A class of less than this share of the atoms, or of fewer than this number, is of noise or of a boundary where its
 atoms repeat less than this share of what all do, and it is not all by itself: the least density on the way to it."""
-ALIKE = 0.99
-"""Correlation of the mean sub-images of two classes, noise taken off, from which they are one but for a turn."""
+ALIKE, CONTRAST = 0.99, 0.1
+"""Correlation of the mean sub-images of two classes, noise taken off, from which they are one picture, and how much of
+their contrast they may differ by where nothing is turned."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +119,7 @@ class Kinds:
         (n,) whether a point is of a Gaussian of outliers, or of a class that was discarded; it has the kind it is
         nearest to.
     pairs
-        What was decided of those that are near each other, in that order.
+        What was decided of those that are near each other, in that order, of the same classes where they were nearest.
     turn
         (n,) radians to add to the angle of a point, so that classes that are one but for a turn have one reference.
     """
@@ -118,9 +139,9 @@ def kinds_of(
     have no valley (Hennig 2010; here along the line that parts them best), for a bent or evenly filled ribbon takes
     several Gaussians; but not where their atoms alternate as those of sublattices do, or fill regions of their own.
     Small classes whose atoms follow no lattice are of noise or of a boundary. What is left out goes to the kind it is
-    nearest. Classes whose mean sub-images (`look`) are one picture turned are one kind, whatever their latents are: of
-    two grains a network may have made two motifs. With a number of `classes` given, the same goes on only so far, or
-    further, see `fewer`.
+    nearest. Classes whose mean sub-images (`look`) are one picture turned are one kind, whatever their latents are, and
+    so are regions with one picture: of two grains or particles a network may have made two motifs. With a number of
+    `classes` given, the same goes on only so far, or further, see `fewer`.
     """
     density = log_density(points, mixture)
     cores = core(mixture, np.bincount(density.argmax(axis=1), minlength=density.shape[1]), at_least=classes or 1)
@@ -154,13 +175,14 @@ def kinds_of(
     between = np.array([[valleys[np.ix_(one, other)].max() for other in groups] for one in groups])
     part, turn = shares.argmax(axis=1), np.zeros(len(groups))
     if look is not None and len(groups) > (classes or 1):
-        label = np.where(outlying, -1, part)
+        label = np.where(outlying, -1, middle(points, part))
         into, turn, more = turned_into_one(label, between, yx, look, at_least=classes or 1)
         pairs += more
         whole = [np.flatnonzero(into == number) for number in np.unique(into)]
         shares = np.stack([shares[:, group].sum(axis=1) for group in whole], axis=1)
         between = np.array([[between[np.ix_(one, other)].max() for other in whole] for one in whole])
-    return Kinds(fewer(points, shares, between, classes or len(between)), outlying, tuple(pairs), turn[part])
+    told = tuple({(frozenset(pair.sizes), pair.verdict): pair for pair in reversed(pairs)}.values())[::-1]
+    return Kinds(fewer(points, shares, between, classes or len(between)), outlying, told, turn[part])
 
 
 def turned_into_one(
@@ -168,23 +190,39 @@ def turned_into_one(
 ) -> tuple[Index, Array, list[Pair]]:
     """Classes (k,) to those they are one with but for a turn, the turn (k,) from that one, and the pairs that were."""
     count = len(valleys)
-    alike, turns, as_they_lie = look(label)
+    alike, turns, lying, contrast = look(label)
     into, turn, sizes = np.arange(count), np.zeros(count), np.bincount(label[label >= 0], minlength=count)
     pairs = []
     for one, other in zip(*np.unravel_index(np.argsort(-np.nan_to_num(alike), axis=None), alike.shape), strict=True):
         root, gone = into[one], into[other]
         if not alike[one, other] > ALIKE or len(np.unique(into)) <= at_least:
             break
-        if root == gone or sizes[root] < sizes[gone] or as_they_lie[one, other] > ALIKE:
+        if root == gone or sizes[root] < sizes[gone]:
             continue
-        like, chance, _ = like_neighbours(yx, label == one, label == other)
+        like, chance, clear = like_neighbours(yx, label == one, label == other)
+        turned = lying[one, other] < ALIKE
+        as_bright = abs(contrast[one] - contrast[other]) < CONTRAST * max(contrast[one], contrast[other])
+        if not (turned or (clear and like > chance and as_bright)):
+            continue
+        verdict: Verdict = "one but for a turn" if turned else "one by their looks"
         measured = float(valleys[one, other]), like, chance
         found = float(alike[one, other]), float(turns[other, one])
-        pairs.append(Pair((int(sizes[one]), int(sizes[other])), *measured, "one but for a turn", *found))
+        pairs.append(Pair((int(sizes[one]), int(sizes[other])), *measured, verdict, *found))
         members = into == gone
         turn[members] += turns[other, one] + turn[one] - turn[other]
         into[members] = root
     return into, turn, pairs
+
+
+def middle(points: Array, label: Index) -> Index:
+    """Class of the half of the points of every class that is nearest to its median; -1 for the others."""
+    kept = np.full(len(label), -1)
+    for number in np.unique(label):
+        rows = np.flatnonzero(label == number)
+        away = np.abs(points[rows] - np.median(points[rows], axis=0))
+        distance = (away / np.maximum(np.median(away, axis=0), 1e-12)).max(axis=1)
+        kept[rows[distance <= np.median(distance)]] = number
+    return kept
 
 
 def fewer(points: Array, shares: Array, valleys: Array, classes: int) -> Array:

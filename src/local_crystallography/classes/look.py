@@ -6,13 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from local_crystallography.classes.features import numbers
-from local_crystallography.classes.kinds import Look
+from local_crystallography.classes.kinds import Look, Seen
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.explore.class_symmetry import alike_but_for_turns, means_of
 from local_crystallography.models.harmonics import basis
 
-Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 MEMBERS = 400
@@ -33,7 +32,7 @@ def look_at(sub_images: SubImages, atoms: Atoms, rows: Index) -> Look:
     angle = np.nan_to_num(angle)
     harmonics = basis(sub_images.window_size, min(FINEST, MOST / sub_images.window_size))
 
-    def look(label: Index) -> tuple[Array, Array, Array]:
+    def look(label: Index) -> Seen:
         random, count = np.random.default_rng(0), int(label.max()) + 1
         known = [random.permutation(np.flatnonzero((label == k) & (window >= 0)))[:MEMBERS] for k in range(count)]
         chosen = np.sort(np.concatenate(known))
@@ -42,6 +41,7 @@ def look_at(sub_images: SubImages, atoms: Atoms, rows: Index) -> Look:
         turned = means_of(some, own, harmonics, count=count, seed=0, angle=angle[chosen])
         alike, turn = alike_but_for_turns(turned)
         lying = means_of(some, own, harmonics, count=count, seed=0)
-        return alike, turn, np.stack([lying.turned(one, lying.whole)[..., 0] for one in lying.whole])
+        as_they_lie = np.stack([lying.turned(one, lying.whole)[..., 0] for one in lying.whole])
+        return Seen(alike, turn, as_they_lie, np.linalg.norm(turned.whole, axis=1))
 
     return look

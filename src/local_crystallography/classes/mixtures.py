@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Hashable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+T = TypeVar("T")
 Covariance = Literal["full", "tied", "diagonal", "spherical"]
 Criterion = Literal["BIC", "ICL"]
 Mixture: TypeAlias = "GaussianMixture | BayesianGaussianMixture"
@@ -74,13 +76,32 @@ class CriterionCurve:
         return int(self.components[np.argmin(self.icl if criterion == "ICL" else self.bic)])
 
 
+class Last(Generic[T]):
+    """The last results of something that takes seconds and is asked for again, by Cluster, its panel and the report."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, T] = {}
+
+    def get(self, key: Hashable) -> T | None:
+        """The result that was kept; None for an unknown one."""
+        return self._known.get(key)
+
+    def keep(self, key: Hashable, result: T) -> T:
+        """Keep a result, and let the oldest go."""
+        self._known[key] = result
+        while len(self._known) > KEPT:
+            del self._known[next(iter(self._known))]
+        return result
+
+
 KEPT = 8
-CURVES: dict[tuple[str, Shape, int], CriterionCurve] = {}
-"""The last curves: they take seconds, and are asked for by Cluster, its panel and the report."""
+"""Results that are kept."""
+CURVES: Last[CriterionCurve] = Last()
+FITS: Last[GaussianMixture] = Last()
 
 
 def fit(points: Array, *, components: int, shape: Shape) -> GaussianMixture:
-    """The best of many mixtures.
+    """The best of many mixtures, which is not to be changed: it may be given again.
 
     Many starts from random points on a sample find long ribbons side by side, which k-means would cut across; the
     best goes on with all points.
@@ -88,6 +109,9 @@ def fit(points: Array, *, components: int, shape: Shape) -> GaussianMixture:
     from sklearn.mixture import GaussianMixture
     from threadpoolctl import threadpool_limits
 
+    key = digest(points), components, shape
+    if (known := FITS.get(key)) is not None:
+        return known
     sample = points[np.random.default_rng(shape.seed).permutation(len(points))[:SAMPLE]]
     first = GaussianMixture(
         components,
@@ -105,7 +129,12 @@ def fit(points: Array, *, components: int, shape: Shape) -> GaussianMixture:
         best = GaussianMixture(
             components, covariance_type=shape.kind, reg_covar=NARROWEST, max_iter=300, random_state=shape.seed, **start
         )
-        return best.fit(points)
+        return FITS.keep(key, best.fit(points))
+
+
+def digest(points: Array) -> str:
+    """What tells points (n, d) apart from others."""
+    return f"{points.shape} {sha256(points.tobytes()).hexdigest()}"
 
 
 def fit_from(points: Array, given: Index, *, shape: Shape) -> GaussianMixture:
@@ -196,9 +225,9 @@ def criterion_curve(points: Array, *, shape: Shape, most: int = 10, sample: int 
 
     part = points[np.random.default_rng(shape.seed).permutation(len(points))[:sample]]
     components = np.arange(1, min(most, len(part) // 5 or 1) + 1)
-    key = sha256(part.tobytes()).hexdigest(), shape, len(components)
-    if key in CURVES:
-        return CURVES[key]
+    key = digest(part), shape, len(components)
+    if (known := CURVES.get(key)) is not None:
+        return known
     bic: list[float] = []
     icl: list[float] = []
     for count in components.tolist():
@@ -210,11 +239,7 @@ def criterion_curve(points: Array, *, shape: Shape, most: int = 10, sample: int 
             bic.append(float(mixture.bic(part)))
             icl.append(bic[-1] + 2 * float(entropy(mixture.predict_proba(part)).sum()))
     curve = CriterionCurve(components[: len(bic)], np.array(bic), np.array(icl))
-    if len(bic) == len(components):
-        CURVES[key] = curve
-        while len(CURVES) > KEPT:
-            del CURVES[next(iter(CURVES))]
-    return curve
+    return CURVES.keep(key, curve) if len(bic) == len(components) else curve
 
 
 def entropy(shares: Array) -> Array:

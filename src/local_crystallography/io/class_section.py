@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from local_crystallography.io.page import figure, grid, swatch
 
 if TYPE_CHECKING:
     from local_crystallography.analysis import Analysis
+    from local_crystallography.steps.cluster import Reasons
 
 MOST_CLASSES = 12
 """Classes that are shown."""
@@ -42,6 +44,12 @@ ALIKE = (
     "Mirror images that no turn brings together score higher with it; classes with a mirror of their own score alike "
     "in both. On the diagonal: the best mirror of a class."
 )
+CRITERION = "Bayesian information criterion and integrated completed likelihood, less the lowest: the lowest is best."
+PAIRS = (
+    "Components of the mixture that are near each other, in the order in which they were judged. They are one class "
+    "where the density has no valley between them, unless their atoms alternate or fill regions of their own, and "
+    "where their mean sub-images are one picture turned."
+)
 NUMBERS = "Spread: standard deviation within the class. Certainty: mean probability of the label."
 
 
@@ -57,6 +65,17 @@ def class_section(analysis: Analysis) -> str:
     tables = class_tables(reports[0], analysis.styles, first_of_several=len(reports) > 1)
     maps = {} if image is None else class_maps(atoms, labels, image.shape, analysis.styles)
     return class_pictures_grid(reports, limits, analysis.styles, maps) + tables
+
+
+def reasons_section(reasons: Reasons | None) -> str:
+    """Why these are the classes: BIC and ICL, and what was decided of every pair; nothing where it is not known."""
+    if reasons is None:
+        return ""
+    from local_crystallography.io.figures import criterion_figure
+
+    curve = figure(criterion_figure(reasons.curve), CRITERION, "BIC and ICL against the number of components")
+    said = "".join(f"<li>{escape(pair.words)}</li>" for pair in reasons.pairs)
+    return f"<h3>Why these classes</h3>{grid('two', [curve])}" + (f"<ul>{said}</ul>" if said else "") + _note(PAIRS)
 
 
 def class_maps(

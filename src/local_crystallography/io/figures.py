@@ -22,6 +22,7 @@ from local_crystallography.explore.styles import ClassStyles
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from local_crystallography.classes.mixtures import CriterionCurve
     from local_crystallography.data.atoms import Atoms
     from local_crystallography.data.image import Image
 
@@ -73,6 +74,20 @@ def png(figure: Figure, dpi: int = 130) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, transparent=True, pil_kwargs={"optimize": True})
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def criterion_figure(curve: CriterionCurve) -> str:
+    """BIC and ICL against the number of components, less the lowest of each."""
+    with rc_context(STYLE):
+        made = Figure(figsize=(4.6, 2.2), layout="constrained")
+        axes = made.add_subplot()
+        for name, values, ink in (("BIC", curve.bic, "#2a6fb5"), ("ICL", curve.icl, "#d9822b")):
+            axes.plot(curve.components, values - values.min(), "o-", color=ink, label=name, markersize=3)
+            axes.axvline(curve.components[values.argmin()], color=ink, linewidth=0.8, linestyle="--")
+        axes.set_xlabel("components")
+        axes.set_ylabel("over the lowest")
+        axes.legend(frameon=False)
+        return png(made)
 
 
 def image_figure(image: Image, atoms: Atoms | None = None, styles: ClassStyles | None = None) -> str:

@@ -123,9 +123,9 @@ def _symmetry(analysis: Analysis, image: Image) -> str:
 
 
 def _classes(analysis: Analysis) -> str:
-    from local_crystallography.io.class_section import class_section
+    from local_crystallography.io.class_section import class_section, reasons_section
 
-    return class_section(analysis)
+    return class_section(analysis) + reasons_section(analysis.reasons)
 
 
 def _loadings(analysis: Analysis) -> str:

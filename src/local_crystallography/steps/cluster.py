@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from local_crystallography.classes.environment import surrounded
 from local_crystallography.classes.features import Points, different, features, latent_columns, places, whole_numbers
-from local_crystallography.classes.kinds import Kinds, Look, kinds_of
+from local_crystallography.classes.kinds import Kinds, Look, Pair, kinds_of
 from local_crystallography.classes.look import look_at
 from local_crystallography.classes.matching import labels_from, matched
 from local_crystallography.classes.methods import Classes, by_agglomeration, by_hdbscan, by_k_means, outside
@@ -54,6 +54,14 @@ class Taken:
     points: Points
     yx: Array
     look: Look | None
+
+
+@dataclass(frozen=True, eq=False)
+class Reasons:
+    """Why classes are what they are: BIC and ICL against the number of components, and what merged to classes."""
+
+    curve: CriterionCurve
+    pairs: tuple[Pair, ...]
 
 
 class Cluster(Step):
@@ -163,8 +171,8 @@ class Cluster(Step):
         taken = step._taken(atoms, sub_images)
         if self.start_from == HAND_LABEL:
             count = len(step._given(atoms, taken.points)[0])
-            return step.model_copy(update={"classes": count, **({"components": count} if self._mixes else {})})
-        if self._mixes:
+            return step.model_copy(update={"classes": count, **({"components": count} if self.mixes else {})})
+        if self.mixes:
             return (yield from step._resolved_mixture(taken))
         if self.method == "HDBSCAN" or self.classes is not None:
             return step
@@ -227,12 +235,24 @@ class Cluster(Step):
             As of the call, and for a method without a mixture.
         """
         step = self.model_copy(update={"columns": self.columns or latent_columns(atoms)})
-        if not step._mixes:
+        if not step.mixes:
             raise InputError(f"The method {step.method} merges no components; take mixture to see which do.")
         taken = step._taken(atoms, sub_images)
         step = step.model_copy(update={"components": finish(step._components(taken.points.at))})
         step._check(taken.points.at)
         return step._kinds(taken, step._mixture(taken.points.at, None))
+
+    def reasons(self, atoms: Atoms, sub_images: SubImages | None = None) -> Job[Reasons]:
+        """Why these are the classes: the criterion, and what was decided of every pair; a job, quick after the call.
+
+        Raises
+        ------
+        InputError
+            As of the call.
+        """
+        curve = yield from self.curve(atoms)
+        automatic = self.mixes and self.start_from != HAND_LABEL
+        return Reasons(curve, self.kinds(atoms, sub_images).pairs if automatic else ())
 
     def curve(self, atoms: Atoms) -> Job[CriterionCurve]:
         """BIC and ICL against the number of components, for these atoms; a job, as `criterion_curve`.
@@ -246,7 +266,8 @@ class Cluster(Step):
         return (yield from criterion_curve(step._points(atoms).at, shape=self._shape))
 
     @property
-    def _mixes(self) -> bool:
+    def mixes(self) -> bool:
+        """Whether classes are made of the components of a mixture."""
         return self.method in ("mixture", "bayesian mixture")
 
     @property
@@ -283,7 +304,7 @@ class Cluster(Step):
         """The points in classes, started at classes (n,) given to some of them."""
         points = taken.points.at
         self._check(points)
-        if self._mixes:
+        if self.mixes:
             mixture = self._mixture(points, given)
             kinds = self._kinds(taken, mixture)
             found = replace(Classes.likeliest(kinds.shares), outlying=kinds.outliers)
@@ -325,7 +346,7 @@ class Cluster(Step):
                 f"{count} atoms came for {self.classes} classes, {most} of them with different numbers in the columns; "
                 f"ask for at most {most}."
             )
-        if self._mixes:
+        if self.mixes:
             components = self.components or 1
             if self.classes is not None and components < self.classes:
                 raise InputError(
@@ -351,7 +372,7 @@ class Cluster(Step):
             )
         if len(numbers) > LARGEST:
             raise InputError(f"{len(numbers)} classes are given by hand, at most {LARGEST} can be; take some away.")
-        for name, wanted in (("classes", self.classes), ("components", self.components if self._mixes else None)):
+        for name, wanted in (("classes", self.classes), ("components", self.components if self.mixes else None)):
             if wanted not in (None, len(numbers)):
                 raise InputError(
                     f"{wanted} {name} were asked for, {len(numbers)} are given by hand; leave {name} automatic."
