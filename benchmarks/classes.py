@@ -23,7 +23,7 @@ from local_crystallography.simulate.scene import Wave
 from local_crystallography.simulate.simulation import Simulation, simulate_scene
 
 HARD = {
-    "overlapping": {"probe_fwhm": 0.2},
+    "overlapping": {"probe_fwhm": 0.16},
     "shifted": {},
     "low dose": {"dose": 12.0},
     "distorted": {
@@ -74,6 +74,9 @@ def main() -> None:
             simulation = picture(sample, seed)
             analysis = analysed(simulation, seed)
             atoms, cut = analysis.atoms, analysis.sub_images
+            if cut is None:
+                print(f"| {sample} | {seed} | {analysis.doubt} |", flush=True)
+                continue
             site = sites(atoms, simulation)
             within = inside(atoms, simulation, cut.windows.shape[-1] / 2)
             count = len(set(site) - {""})

@@ -28,6 +28,7 @@ class Seer:
         offset = -SHIFTS[INSIDE]
         assert len(windows) == len(offset)
         columns = {"angle_rad": np.full(len(offset), 2.0), "offset_y_px": offset[:, 0], "offset_x_px": offset[:, 1]}
+        columns["angle_std_rad"] = 0.01
         return pd.DataFrame(columns | {"z0": 0.0, "z1": offset[:, 0], "reconstruction_error": 1.0})
 
     def symmetry_order(self, z, groups):

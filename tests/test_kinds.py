@@ -5,11 +5,13 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from local_crystallography import Atoms, Cluster
-from local_crystallography.classes.angle_peaks import order_told
-from local_crystallography.classes.kinds import kinds_of, like_neighbours, valley_along
+from local_crystallography.classes.angle_peaks import order_told, scatter
+from local_crystallography.classes.kinds import kinds_of, valley_along
 from local_crystallography.classes.mixtures import Shape, fit
+from local_crystallography.classes.neighbours import like_neighbours
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import SubImages
+from local_crystallography.steps.encode import beyond_noise
 
 SIDE = 36
 GRID = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"), -1).reshape(-1, 2)
@@ -186,6 +188,15 @@ def test_kinds_that_differ_by_a_column_stay_two_however_alike_they_are(kind):
         assert Cluster(n_init=3).kinds(atoms, cut).shares.shape[1] == 2
 
 
+def test_regions_with_one_picture_are_one_kind_unless_their_contrast_differs():
+    z = two_clouds(HALVES)
+    atoms = Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1], angle_rad=0.0)
+    windows = windows_of(np.zeros(len(HALVES)), np.ones(len(HALVES)))
+    assert Cluster(n_init=3).kinds(atoms, SubImages(windows, atoms)).shares.shape[1] == 1
+    brighter = windows * np.where(HALVES, 1.4, 1.0)[:, None, None].astype(np.float32)
+    assert Cluster(n_init=3).kinds(atoms, SubImages(brighter, atoms)).shares.shape[1] == 2
+
+
 def test_turns_are_taken_between_pictures_that_are_turned_back_already():
     """A class of two orientations, told by its angles, is one with a third grain."""
     grain = GRID[:, 1] * 3 // SIDE
@@ -205,4 +216,23 @@ def test_turns_that_only_noise_tells_apart_are_equal():
     alternating = np.deg2rad(20) + np.deg2rad(60) * CHECKS + rng.normal(0, 0.01, len(yx))
     grains = np.deg2rad(20) + np.deg2rad(60) * HALVES + rng.normal(0, 0.01, len(yx))
     assert order_told(alternating, 2, yx) == order_told(grains, 2, yx) == 2
+    assert order_told(alternating, 1, yx) == order_told(grains, 1, yx) == 1
     assert order_told(np.deg2rad(25) * HALVES + rng.normal(0, 0.01, len(yx)), 4, yx) == 4
+
+
+@pytest.mark.parametrize("kind", [np.zeros(len(GRID)), CHECKS, HALVES], ids=["one", "alternating", "two grains"])
+def test_how_far_angles_scatter_is_told_apart_from_grains_and_from_what_varies_slowly(kind):
+    rng = np.random.default_rng(0)
+    angle = 0.4 * kind + 0.0005 * 10 * GRID[:, 0] + rng.normal(0, 0.02, len(kind))
+    angle[::50] += 1.0
+    assert scatter(angle, 1, 10.0 * GRID) == pytest.approx(0.02, rel=0.1)
+
+
+def test_deviations_of_angles_are_those_seen_among_neighbours_for_every_kind():
+    rng = np.random.default_rng(0)
+    angle = rng.normal(0, np.where(CHECKS, 0.01, 0.03))
+    atoms, order = Atoms.at(10.0 * GRID), np.full(len(GRID), 4)
+    times = beyond_noise(atoms, angle, np.full(len(GRID), 0.02), order, CHECKS)
+    assert times[CHECKS == 1] == pytest.approx(0.5, rel=0.1)
+    assert times[CHECKS == 0] == pytest.approx(1.5, rel=0.1)
+    assert (beyond_noise(atoms, angle, np.full(len(GRID), 1.0), order, CHECKS) == 1).all()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, signal
+from scipy.spatial import cKDTree
 
-from local_crystallography.classes.kinds import like_neighbours
+from local_crystallography.classes.neighbours import like_neighbours
 
 BANDWIDTH = 0.1
 """Standard deviation of the kernel that angles are counted with, radians: about 6 degrees."""
@@ -22,6 +23,8 @@ ORDERS = (2, 3, 4, 6)
 """Turns of a crystal."""
 EQUAL = np.radians(5)
 """How far two preferred angles are from an equal turn apart that are told from each other by noise alone."""
+AROUND, TAIL = 12, 3.0
+"""Neighbours whose median angle an angle is compared with, and how many standard deviations off one still counts."""
 
 
 def angle_peaks(angle: npt.ArrayLike, order: npt.ArrayLike = 1) -> int:
@@ -78,7 +81,30 @@ def order_told(angle: npt.NDArray[np.float64], order: int, yx: npt.NDArray[np.fl
             turns = [n for n in ORDERS if n % order == 0 and n > order and equal(between, 2 * np.pi / n)]
             if turns and not apart:
                 told = int(np.lcm(told, turns[0]))
-    return told if told in ORDERS else max(ORDERS)
+    return told if told in (1, *ORDERS) else max(ORDERS)
+
+
+def scatter(angle: npt.NDArray[np.float64], order: int, yx: npt.NDArray[np.float64]) -> float:
+    """How far angles (n,) of motifs of one kind at positions (n, 2) are from those around, as a standard deviation.
+
+    Compared are atoms of one preferred angle, so that grains and sublattices that lie turned add nothing, nor does what
+    varies slowly over the image; what differs from atom to atom by nature does. NaN for too few.
+    """
+    peaks, period = preferred_angles(angle, order, bandwidth=np.radians(2.5))
+    which = np.zeros(len(angle), int)
+    if len(peaks) > 1:
+        which = np.abs((angle[:, None] - peaks + period / 2) % period - period / 2).argmin(axis=1)
+    turns, found = np.exp(2j * np.pi * angle / period), [np.zeros(0)]
+    for number in np.unique(which):
+        rows = np.flatnonzero(which == number)
+        if len(rows) > 2 * AROUND:
+            near = rows[cKDTree(yx[rows]).query(yx[rows], AROUND + 1)[1][:, 1:]]
+            found.append(np.median(np.angle(turns[rows, None] * turns[near].conj()), axis=1) * period / (2 * np.pi))
+    away = np.abs(np.concatenate(found))
+    if not len(away):
+        return float("nan")
+    within = away[away <= TAIL * 1.48 * np.median(away)]
+    return float(np.sqrt((within**2).mean() / (1 + np.pi / 2 / AROUND)))
 
 
 def equal(angle: float, turn: float) -> bool:

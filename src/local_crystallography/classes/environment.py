@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from local_crystallography.classes.angle_peaks import preferred_angles
 from local_crystallography.classes.features import numbers, places, whole_numbers
+from local_crystallography.classes.neighbours import AROUND, FAR, at_edge
 from local_crystallography.data.atoms import Atoms
 
 Array = npt.NDArray[np.float64]
@@ -23,18 +24,10 @@ GRAIN, BANDWIDTH, WITHIN = 0.05, 0.04, 0.1
 from the preferred one they are, radians."""
 CERTAIN = 0.2
 """Median standard deviation of the angle, radians, above which orientations are not spoken of."""
-AROUND = 8
-"""Nearest atoms that an atom is surrounded by."""
 INTERMIXED = 0.8
 """Share of the atoms of a kind with one of another around them from which the two are of one domain."""
 BORDER, ALONE = 0.2, 0.8
 """Share of the atoms around, of one other domain, from which an atom is at a boundary, and from which it is alone."""
-FAR, OPEN = 2.3, np.radians(150)
-"""Atoms within so many spacings surround an atom, unless they leave such an angle free: then it is at an edge."""
-NEAREST = 25
-"""Atoms that can surround one, itself included."""
-OUTSIDE = 1.5
-"""Spacings beyond the outermost atoms where the image ends, for all that the atoms tell."""
 
 
 class Environment(IntEnum):
@@ -86,7 +79,7 @@ def environments(atoms: Atoms, outlying: Mask | None = None) -> tuple[Index, Ind
     alone = other.sum(axis=1) > ALONE * np.maximum(close.sum(axis=1), 1)
     other &= ~alone[near] & ~alone[:, None]
     boundary = (other.sum(axis=1) >= 2) & (other.sum(axis=1) >= BORDER * close.sum(axis=1))
-    edge = at_edge(places(atoms, np.arange(len(atoms))), atoms.yx, spacing)[rows]
+    edge = at_edge(places(atoms, np.arange(len(atoms))), atoms.yx)[rows]
     defect = alone if outlying is None else alone | outlying[rows]
     found[rows] = np.select(
         [boundary, edge, defect], [Environment.BOUNDARY, Environment.EDGE, Environment.DEFECT], Environment.INTERIOR
@@ -162,24 +155,3 @@ def orientations(atoms: Atoms, kind: int) -> tuple[Index, Array, Array, float]:
             found.append(float(peak + np.median(away[near])))
             errors.append(float(away[near].std() / np.sqrt(near.sum())))
     return which, np.array(found), np.array(errors), period
-
-
-def at_edge(yx: Array, in_frame: Array, spacing: float) -> Mask:
-    """(N,) whether the atoms around positions (n, 2) leave a wide angle free that does not look out of the image.
-
-    `in_frame` are the same positions, where those of a stack may lie on each other.
-    """
-    low, high = in_frame.min(axis=0), in_frame.max(axis=0)
-    distance, near = cKDTree(yx).query(yx, min(NEAREST, len(yx)))
-    distance, near = distance[:, 1:], near[:, 1:]
-    close = distance < FAR * spacing
-    away = yx[near] - yx[:, None]
-    angle = np.arctan2(away[..., 0], away[..., 1])
-    angle = np.sort(np.where(close, angle, angle[:, :1]), axis=1)  # one twice leaves no angle between
-    gap = np.diff(np.column_stack([angle, angle[:, 0] + 2 * np.pi]), axis=1)
-    widest = gap.argmax(axis=1)[:, None]
-    gap = np.take_along_axis(gap, widest, axis=1)[:, 0]
-    middle = np.take_along_axis(angle, widest, axis=1)[:, 0] + gap / 2
-    out = in_frame + OUTSIDE * spacing * np.column_stack([np.sin(middle), np.cos(middle)])
-    inside = ((out >= low) & (out <= high)).all(axis=1)
-    return np.asarray(~close.any(axis=1) | ((gap >= OPEN) & inside))

@@ -14,12 +14,15 @@ from scipy.special import softmax
 from scipy.stats import chi2
 
 from local_crystallography.classes.mixtures import Mixture, full_covariances, scatter_between
+from local_crystallography.classes.neighbours import NEIGHBOURS, TINY, like_neighbours, near_edge
 from local_crystallography.positions.evidence import repetition
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-Verdict = Literal["merged", "apart by density", "apart by place", "one but for a turn", "one by their looks"]
+Verdict = Literal[
+    "merged", "apart by density", "apart by place", "apart by their looks", "one but for a turn", "one by their looks"
+]
 
 
 class Seen(NamedTuple):
@@ -53,18 +56,21 @@ DEEP = 0.05
 """Valley of two that nobody would take for one."""
 TUBE = 0.05
 """Share of the points of a Gaussian that lie outside the tube in which the density is counted."""
-NEIGHBOURS, VOTES = 4, 5
-"""Nearest atoms that tell whether two classes alternate; and nearest points that tell the class of an outlier."""
-ERRORS = 5.0
-"""Standard errors by which the share of like neighbours has to differ from chance."""
+VOTES = 5
+"""Nearest points that tell the class of an outlier."""
 STEP = 0.7
 """Difference of the latents across the border of two regions, over that of all their atoms, from which it is a step."""
-SMALL, TINY, REPEATED, NEAR = 0.1, 16, 0.55, 0.03
+SMALL, REPEATED, NEAR = 0.1, 0.55, 0.03
 """A class of less than this share of the atoms, or of fewer than this number, is of noise or of a boundary where its
 atoms repeat less than this share of what all do, and it is not all by itself: the least density on the way to it."""
 ALIKE, CONTRAST = 0.99, 0.1
 """Correlation of the mean sub-images of two classes, noise taken off, from which they are one picture, and how much of
 their contrast they may differ by where nothing is turned."""
+HARDLY = 0.2
+"""Valley from which regions with one picture are one however their contrast differs, as where a specimen is a wedge."""
+OTHER, SHALLOW, RIM = 0.975, 0.95, 0.3
+"""Correlation below which pictures differ, and two classes with any valley below the other are two where their atoms
+are not mixed at random; unless this share of the atoms of one is near an edge, where every picture is another."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +108,9 @@ class Pair:
         if np.isfinite(self.like):
             reason += f", {self.like:.0%} like neighbours ({self.chance:.0%} by chance)"
         if np.isfinite(self.alike):
-            turn = abs(np.degrees(self.turn))
-            reason += f", mean sub-images {min(self.alike, 1):.3f} alike when turned by {turn:.0f} degrees"
+            turn = round(abs(np.degrees(self.turn)))
+            turned = f" when turned by {turn} degrees" if turn else ""
+            reason += f", mean sub-images {min(self.alike, 1):.3f} alike{turned}"
         return f"{reason}: {self.verdict}."
 
 
@@ -149,6 +156,9 @@ def kinds_of(
     outlying = ~np.isin(density.argmax(axis=1), cores)
     valleys = valleys_between(points, mixture, own, cores)
     kind, pairs = np.arange(len(cores)), []
+    rank = np.where(outlying, -1, np.searchsorted(cores, own))
+    seen = None if look is None or len(cores) < 2 else look(np.where(outlying, -1, middle(points, rank)))
+    edge = near_edge(yx)
     order = np.column_stack(np.unravel_index(np.argsort(-valleys, axis=None), valleys.shape))
     for one, other in order[order[:, 0] < order[:, 1]].tolist():
         if kind[one] == kind[other] or valleys[one, other] < DEEP or (classes and len(np.unique(kind)) <= classes):
@@ -160,7 +170,12 @@ def kinds_of(
             verdict = "apart by density"
         elif clear and valley_by_place(points, yx, first, second) < valley:
             verdict = "apart by place"
-        pairs.append(Pair((int(first.sum()), int(second.sum())), float(valleys[one, other]), like, chance, verdict))
+        elif clear and seen is not None and valleys[one, other] < SHALLOW and seen.alike[one, other] < OTHER:
+            rims = max(float(edge[part].mean()) for part in (first, second))
+            verdict = "apart by their looks" if rims < RIM else "merged"
+        sizes = int(first.sum()), int(second.sum())
+        looks = () if seen is None else (float(seen.alike[one, other]), float(seen.turn[one, other]))
+        pairs.append(Pair(sizes, float(valleys[one, other]), like, chance, verdict, *looks))
         if verdict == "merged":
             kind[kind == kind[other]] = kind[one]
     kind = np.unique(kind, return_inverse=True)[1]
@@ -202,7 +217,7 @@ def turned_into_one(
         like, chance, clear = like_neighbours(yx, label == one, label == other)
         turned = lying[one, other] < ALIKE
         as_bright = abs(contrast[one] - contrast[other]) < CONTRAST * max(contrast[one], contrast[other])
-        if not (turned or (clear and like > chance and as_bright)):
+        if not (turned or (clear and like > chance and (as_bright or valleys[one, other] > HARDLY))):
             continue
         verdict: Verdict = "one but for a turn" if turned else "one by their looks"
         measured = float(valleys[one, other]), like, chance
@@ -339,23 +354,6 @@ def valley_by_place(points: Array, yx: Array, first: Mask, second: Mask) -> floa
         if steps:
             found.append(valley_along(values[:, None], start, end, np.array([[max(spread, 1e-12)]])))
     return min(found)
-
-
-def like_neighbours(yx: Array, first: Mask, second: Mask) -> tuple[float, float, bool]:
-    """Share of the nearest atoms of two classes that are like an atom, the same by chance, and whether they differ.
-
-    Chance is any order of the same atoms, whose standard error is that of as many pairs.
-    """
-    rows = np.flatnonzero(first | second)
-    ones = int(first.sum())
-    others, count = len(rows) - ones, len(rows)
-    if min(ones, others) < TINY or not np.ptp(yx[rows], axis=0).any():
-        return float("nan"), float("nan"), False
-    chance = (ones * (ones - 1) + others * (others - 1)) / (count * (count - 1))
-    near = cKDTree(yx[rows]).query(yx[rows], NEIGHBOURS + 1)[1][:, 1:]
-    like = float((first[rows][near] == first[rows][:, None]).mean())
-    error = np.sqrt(chance * (1 - chance) / (count * NEIGHBOURS / 2))
-    return like, float(chance), bool(abs(like - chance) > ERRORS * error)
 
 
 def not_a_kind(points: Array, label: Index, outlying: Mask, yx: Array, *, at_least: int) -> Index:

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from local_crystallography.classes.environment import Environment, domains, orientations, phases
 from local_crystallography.classes.features import numbers, places, whole_numbers
-from local_crystallography.classes.kinds import NEIGHBOURS
+from local_crystallography.classes.neighbours import NEIGHBOURS
 from local_crystallography.data.atoms import Atoms
 
 Array = npt.NDArray[np.float64]

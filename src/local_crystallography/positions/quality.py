@@ -11,8 +11,9 @@ from local_crystallography.positions.system import Scene, System
 
 CORE = 1.5
 """Radius in widths of the part of a column whose fit is judged."""
-TILE, SPOT = 40.0, 7
-"""Side of the tiles whose power is measured, in widths; and of the spots that are left out of it, in terms."""
+TILE, TILES, SPOT = 40.0, 300, 7
+"""Side of the tiles whose power is measured, in widths; about how many are enough; and side of the spots that are left
+out of it, in terms."""
 BESIDE, OUTLIER = 2.5, 4.0
 """Distance from masked pixels, in widths, from which residuals tell the noise; and most standard deviations of one."""
 LEFT = 0.1
@@ -120,9 +121,9 @@ def power_spectrum(image: Pixels | Array, known: Mask, side: int) -> Array:
     Tiles that are far louder than others, as dirt and steps are, are left out.
     """
     window = np.outer(np.hanning(side + 2)[1:-1], np.hanning(side + 2)[1:-1])
-    powers = []
-    for top in range(0, image.shape[0] - side + 1, side // 2):
-        for left in range(0, image.shape[1] - side + 1, side // 2):
+    powers, step = [], max(side // 2, int(np.sqrt(image.size / TILES)))
+    for top in range(0, image.shape[0] - side + 1, step):
+        for left in range(0, image.shape[1] - side + 1, step):
             place = slice(top, top + side), slice(left, left + side)
             weight = window * known[place]
             if (weight**2).sum() > 0.5 * (window**2).sum():

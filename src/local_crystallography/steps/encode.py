@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
-from local_crystallography.classes.angle_peaks import order_told
+from local_crystallography.classes.angle_peaks import order_told, scatter
+from local_crystallography.classes.environment import CERTAIN
 from local_crystallography.classes.features import places
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
+MOST = 10.0
+"""Most that a standard deviation is corrected by."""
 FIRST_LOOK = 3
 """Starts of the mixture that tells which atoms have their symmetry in common."""
 
@@ -49,6 +52,7 @@ class Encode(Step):
         The order is that of a kind of site, as Cluster finds them in a first look, and decided from all its atoms: were
         it each atom's own, equal turns would get different angles; and turns that only noise tells apart are equal.
         Where the network has made two motifs of one that is turned, their angles are counted from the same direction.
+        `angle_std_rad` is the posterior's, times what angles of a kind scatter more or less among neighbours.
 
         Corrected positions are counted from where the sub-images were cut, so encoding again does not move the atoms
         again; `found_y_px` and `found_x_px` then tell where they were. Atoms without a sub-image stay.
@@ -70,7 +74,9 @@ class Encode(Step):
         order = vae.symmetry_order(columns[latents], groups=group)
         if vae.settings.turns:
             columns["angle_rad"] = (columns["angle_rad"] + turn + np.pi) % (2 * np.pi) - np.pi
-            order = orders_told(sub_images.atoms, columns["angle_rad"].to_numpy(), order, group)
+            angle, std = (columns[name].to_numpy() for name in ("angle_rad", "angle_std_rad"))
+            order = orders_told(sub_images.atoms, angle, order, group)
+            columns["angle_std_rad"] = std * beyond_noise(sub_images.atoms, angle, std, order, group)
         if self.angle == "own symmetry" and vae.settings.turns:
             sector = 2 * np.pi / order
             columns["angle_rad"] -= sector * np.round(columns["angle_rad"] / sector)
@@ -103,6 +109,22 @@ def orders_told(atoms: Atoms, angle: Array, order: Index, group: Index) -> Index
         rows = group == kind
         told[rows] = order_told(angle[rows], int(order[rows][0]), yx[rows])
     return told
+
+
+def beyond_noise(atoms: Atoms, angle: Array, std: Array, order: Index, group: Index) -> Array:
+    """(n,) how many times more angles scatter among neighbours than their standard deviations (n,) tell, by kind.
+
+    These are of the noise of all sub-images alike, while noise differs from kind to kind, and no model fits exactly.
+    1 where nothing can be told.
+    """
+    yx, times = places(atoms, np.arange(len(atoms))), np.ones(len(atoms))
+    for kind in np.unique(group):
+        rows = group == kind
+        told = float(np.sqrt((std[rows] ** 2).mean()))
+        seen = scatter(angle[rows], int(order[rows][0]), yx[rows])
+        if told < CERTAIN and np.isfinite(seen):
+            times[rows] = np.clip(seen / told, 1 / MOST, MOST)
+    return times
 
 
 def placed(atoms: Atoms, part: Atoms) -> Atoms:
