@@ -239,3 +239,32 @@ def test_a_cell_is_as_dark_as_its_share_in_both_themes(qtbot):
         picture = grid.grab().toImage()
         spots = [grid.place_of(0, j).center().toPoint() for j in (0, 1)]
         assert [picture.pixelColor(spot).name() for spot in spots] == ["#2a6fb5", ground]
+
+
+def test_a_direction_pointed_at_becomes_the_one_angles_are_counted_from(main, qtbot, monkeypatch):
+    panel = main.docks.show_components().classes
+    settle(panel, qtbot)
+    offered = []
+    monkeypatch.setattr(
+        classes_panel.QtWidgets.QMenu, "exec", lambda menu, place: offered.append(menu.actions()[0]) or None
+    )
+    button = panel.buttons[1]
+    side = button.iconSize().height()
+    left = (button.height() - side) / 2 + side * (classes_panel.STRIP + 2 * classes_panel.GAP + 1)
+    above = QtCore.QPoint(round(left + side / 2), round(button.height() / 2 - 0.4 * side))
+    button.customContextMenuRequested.emit(QtCore.QPoint(2, 2))
+    assert not offered
+    button.customContextMenuRequested.emit(above)
+    assert "angles of class 1 from this direction, 9" in offered[0].text() or "8" in offered[0].text()
+    before = analysis_of(panel).atoms.features["label"].to_numpy()
+    panel.direct(1, 90)
+    qtbot.waitUntil(lambda: "direction_angle_rad" in (analysis_of(panel).maps or {}), timeout=60_000)
+    settle(panel, qtbot)
+    features = analysis_of(panel).atoms.features
+    assert np.array_equal(features["label"], before)
+    chosen = features["label"] == 1
+    turns = 2j * np.pi / (2 * np.pi / features["symmetry_order"][chosen])
+    off = np.exp(turns * (features["direction_angle_rad"] - features["angle_rad"] - np.pi / 2)[chosen])
+    assert np.allclose(off, 1)
+    assert main.panels["cluster"].form.step().directions[1] == 90
+    assert main.work.analysis.is_current(main.panels["cluster"].form.step())

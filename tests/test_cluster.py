@@ -183,7 +183,8 @@ def test_classes_keep_their_number_when_sorted_again():
     analysis.atoms = analysis.atoms[kind != 0].without(analysis.columns["cluster"])
     finish(analysis.apply(Cluster(classes=2, components=2)))
     assert (analysis.atoms.features["label"].to_numpy() == kind[kind != 0]).mean() > 0.98
-    assert set(analysis.columns["cluster"]) == {"label", "label_probability", "label_entropy"}
+    made = {"label", "label_probability", "label_entropy", "environment", "borders_label"}
+    assert set(analysis.columns["cluster"]) == made
 
 
 def test_classes_merged_by_hand_keep_their_numbers_when_sorted_again():

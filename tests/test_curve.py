@@ -3,6 +3,7 @@
 import pytest
 from conftest import copied
 
+from local_crystallography._napari.curve import NONE_NEAR
 from local_crystallography._napari.dock import MainDock
 
 
@@ -31,3 +32,13 @@ def test_the_curve_is_that_of_the_step_and_goes_with_the_atoms(dock, qtbot):
     dock.bench.choose(None)
     assert dock.curve.plot.isHidden()
     assert not dock.curve.button.isEnabled()
+
+
+def test_the_reasons_stand_below_the_curve(dock, qtbot):
+    dock.curve.button.click()
+    qtbot.waitUntil(lambda: dock.curve.curve is not None, timeout=60_000)
+    step, analysis = dock.recipe.cluster, dock.work.analysis
+    pairs = step.kinds(analysis.atoms, analysis.sub_images).pairs
+    expected = "\n".join(f"• {pair.words}" for pair in pairs) or NONE_NEAR
+    assert dock.curve.words.text() == expected
+    assert not dock.curve.words.isHidden()

@@ -21,6 +21,7 @@ from local_crystallography._napari.selecting.selection_menu import TIP, Selectio
 from local_crystallography._napari.settings import Settings
 from local_crystallography._napari.symmetry.symmetry import SymmetryDock
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.steps.cluster import Cluster
 
 D = TypeVar("D", bound=QtWidgets.QWidget)
 MAIN, EXPLORER, MANIFOLD = "Local Crystallography", "Latent explorer", "Manifold"
@@ -119,6 +120,11 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
             self.main.parent().setWindowTitle(MAIN)
             window.resizeDocks([dock.parent()], [self.main.width()], QtCore.Qt.Orientation.Horizontal)
 
+    def _on_directed(self, step: Cluster) -> None:
+        """Sort again with other directions of the angles, and paint; classes stay, for nothing else has changed."""
+        self.main.panels[step.name()].form.set(step)
+        self.bench.run((step, self.main.recipe.paint_map), again=True)
+
     def _open_explorer(self) -> None:
         """Open it by itself, unless the main dock was closed before its turn came."""
         if not self._left:
@@ -137,6 +143,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
     def _new_components(self) -> ComponentsDock:
         dock = ComponentsDock(self.bench, lambda: self.main.recipe)
         dock.windows.chosen.connect(self.main.panels["extract_sub_images"].form.set)
+        dock.classes.directed.connect(self._on_directed)
         dock.loadings.list.painted.connect(self.main.colour_box.choose)
         return dock
 

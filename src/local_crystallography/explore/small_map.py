@@ -17,6 +17,9 @@ DIM, DARK = (90, 90, 90, 255), (60, 60, 60, 255)
 
 Index = npt.NDArray[np.int64]
 
+ARROW, LINE = (255, 170, 0, 255), (0.25, 1.0)
+"""Colour of the line that shows a direction, and where it begins and ends, over the radius of a picture."""
+
 
 def nearest_rows(atoms: Atoms, cut: npt.NDArray[np.bool_], shape: tuple[int, int]) -> Index:
     """(h, w) row of the nearest atom of the first frame with a sub-image (N,), -1 where none is near; for a small map.
@@ -59,3 +62,13 @@ def of_height(picture: Colors) -> Colors:
     columns = max(1, round(SIDE * width / height))
     rows = np.arange(SIDE) * height // SIDE
     return np.asarray(picture[rows][:, np.arange(columns) * width // columns])
+
+
+def with_direction(picture: Colors, radians: float) -> Colors:
+    """The (h, w, 4) picture with a line from its centre in a direction, counter-clockwise from the right."""
+    drawn, (height, width, _) = picture.copy(), picture.shape
+    reach = 0.46 * min(height, width)
+    for share in np.linspace(LINE[0], LINE[1], 4 * max(height, width)):
+        y, x = (height - 1) / 2 - share * reach * np.sin(radians), (width - 1) / 2 + share * reach * np.cos(radians)
+        drawn[round(y), round(x)] = ARROW
+    return drawn

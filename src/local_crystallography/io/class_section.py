@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.explore import small_map
 from local_crystallography.explore.class_report import ClassEntry, ClassReport, class_report
 from local_crystallography.explore.class_symmetry import Score, Symmetry
-from local_crystallography.explore.greys import Colors, Floats, Limits, grey_limits
+from local_crystallography.explore.greys import Colors, Floats, Limits, grey, grey_limits
 from local_crystallography.explore.manifold import labels_of
 from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.io.page import figure, grid, swatch
@@ -64,7 +64,9 @@ def class_section(analysis: Analysis) -> str:
     limits = [grey_limits(sub_images, channel) for channel in channels]
     tables = class_tables(reports[0], analysis.styles, first_of_several=len(reports) > 1)
     maps = {} if image is None else class_maps(atoms, labels, image.shape, analysis.styles)
-    return class_pictures_grid(reports, limits, analysis.styles, maps) + tables
+    step = analysis.used.get("cluster")
+    directions = getattr(step, "directions", ()) if "angle_rad" in atoms.features else None
+    return class_pictures_grid(reports, limits, analysis.styles, maps, directions) + tables
 
 
 def reasons_section(reasons: Reasons | None) -> str:
@@ -88,9 +90,16 @@ def class_maps(
 
 
 def class_pictures_grid(
-    reports: list[ClassReport], limits: list[Limits], styles: ClassStyles, maps: Mapping[int, Colors]
+    reports: list[ClassReport],
+    limits: list[Limits],
+    styles: ClassStyles,
+    maps: Mapping[int, Colors],
+    directions: tuple[int, ...] | None = None,
 ) -> str:
-    """Mean and decoded sub-image of every class, channel by channel, and where it lies."""
+    """Mean and decoded sub-image of every class, channel by channel, and where it lies.
+
+    In decoded images a line shows from which of the directions, in degrees by class, angles are counted; None: no line.
+    """
     from local_crystallography.io.figures import tile_figure
 
     figures = []
@@ -102,7 +111,14 @@ def class_pictures_grid(
         decoded = [entry.decoded for entry in each if entry.decoded is not None]
         if decoded:
             caption = f"{swatch(styles, picture.number)} · decoded"
-            figures += _tiles(decoded, limits, caption, f"Decoded image of class {picture.number}")
+            words = f"Decoded image of class {picture.number}"
+            if directions is None:
+                figures += _tiles(decoded, limits, caption, words)
+            else:
+                degrees = directions[picture.number] if picture.number < len(directions) else 0
+                seen = [small_map.of_height(grey(one, each)) for one, each in zip(decoded, limits, strict=True)]
+                lined = [small_map.with_direction(one, np.radians(degrees)).astype(float) / 255 for one in seen]
+                figures += _tiles(lined, limits, f"{caption}, angles from {degrees}°", words)
         if picture.number in maps:
             tile, caption = tile_figure(maps[picture.number], (0, 1)), f"{swatch(styles, picture.number)} · where"
             figures.append(figure(tile, caption, f"Map of class {picture.number}"))
@@ -142,7 +158,7 @@ def channel_words(number: int, count: int) -> str:
     return f" · channel {number + 1}" if count > 1 else ""
 
 
-def _tiles(pictures: list[Floats], limits: list[Limits], caption: str, words: str) -> list[str]:
+def _tiles(pictures: Sequence[Floats], limits: list[Limits], caption: str, words: str) -> list[str]:
     """A small picture of every channel."""
     from local_crystallography.io.figures import tile_figure
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from local_crystallography.classes.directions import directed
 from local_crystallography.classes.environment import surrounded
 from local_crystallography.classes.features import Points, different, features, latent_columns, places, whole_numbers
 from local_crystallography.classes.kinds import Kinds, Look, Pair, kinds_of
@@ -69,7 +70,7 @@ class Cluster(Step):
 
     needs: ClassVar = ("atoms", "sub_images?")
     makes: ClassVar = "atoms"
-    reads: ClassVar = ("encode", "describe")
+    reads: ClassVar = ("measure_lattice", "encode", "describe")
     continues: ClassVar = True
 
     columns: tuple[str, ...] = Field(
@@ -143,6 +144,18 @@ class Cluster(Step):
         json_schema_extra=ADVANCED,
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Start of the random numbers.")
+    directions: tuple[Annotated[int, Field(ge=0, lt=360)], ...] = Field(
+        (),
+        description="Directions in the decoded images of classes 0, 1, …, in whole degrees counter-clockwise from the "
+        "right; where they point in the image becomes the column direction_angle_rad. None: no such column.",
+        json_schema_extra=ADVANCED,
+    )
+    zero: Literal["directions", "lattice"] = Field(
+        "directions",
+        description="Where direction_angle_rad is counted from: the directions above, or for all classes alike the "
+        "cell of Measure lattice.",
+        json_schema_extra=ADVANCED,
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -153,12 +166,15 @@ class Cluster(Step):
         )
 
     def uses(self, replaced: set[str]) -> bool:
-        """What Describe has replaced is nothing to classes of columns that all are of the network.
+        """What Describe has replaced is nothing to classes of columns that all are of the network, nor is the lattice
+        where no angles are counted from it.
 
         Other sub-images are nothing to classes, but for the columns that are made of them.
         """
         if self.columns and all(re.fullmatch(ENCODED, name) for name in self.columns):
             replaced = replaced - {"describe"}
+        if self.zero != "lattice":
+            replaced = replaced - {"measure_lattice"}
         return super().uses(replaced - {"sub_images"})
 
     def resolve(self, atoms: Atoms, sub_images: SubImages | None = None) -> Cluster:
@@ -214,7 +230,7 @@ class Cluster(Step):
         outlying = np.zeros(len(atoms), bool)
         if found.outlying is not None:
             outlying[rows] = found.outlying
-        return surrounded(atoms.with_features(**columns), outlying)
+        return self._directed(surrounded(atoms.with_features(**columns), outlying))
 
     def continued(self, made: Atoms, last: Atoms) -> Atoms:
         """The atoms as called, with the class numbers of the last time; those given by hand stay as they are."""
@@ -224,7 +240,8 @@ class Cluster(Step):
         new = matched(label, labels_from(made, last, "label"))
         number = np.full(int(label.max(initial=-1)) + 2, -1)  # a class without a number has the last place
         number[label] = new
-        return made.with_features(label=new, borders_label=number[made.features["borders_label"].to_numpy(np.int64)])
+        beyond = number[made.features["borders_label"].to_numpy(np.int64)]
+        return self._directed(made.with_features(label=new, borders_label=beyond))
 
     def kinds(self, atoms: Atoms, sub_images: SubImages | None = None) -> Kinds:
         """What the classes of the mixture are made of, and why: `pairs` tell which merged and which are apart.
@@ -264,6 +281,11 @@ class Cluster(Step):
         """
         step = self.model_copy(update={"columns": self.columns or latent_columns(atoms)})
         return (yield from criterion_curve(step._points(atoms).at, shape=self._shape))
+
+    def _directed(self, atoms: Atoms) -> Atoms:
+        if not self.directions and self.zero == "directions":
+            return atoms
+        return directed(atoms, self.directions, lattice=self.zero == "lattice")
 
     @property
     def mixes(self) -> bool:

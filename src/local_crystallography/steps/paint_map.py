@@ -11,6 +11,7 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy.spatial import cKDTree
 
+from local_crystallography.classes.directions import DIRECTION
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
@@ -22,7 +23,7 @@ from local_crystallography.steps.base import OWN, Step, own
 
 Array = npt.NDArray[np.float32]
 
-PLACED = ("angle_rad", "offset_y_px", "offset_x_px")
+PLACED = ("angle_rad", DIRECTION, "offset_y_px", "offset_x_px")
 DESCRIBED = re.compile(r"(pca|nmf|ica|fft|class_pca)\d+|pixel_label")
 """Baselines of Describe that are painted unless columns are named; Zernike moments and neighbours are many."""
 LABELS, ENVIRONMENT = ("label", HAND_LABEL), "environment"

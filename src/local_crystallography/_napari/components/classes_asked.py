@@ -24,13 +24,14 @@ READ = r"z\d+|(hand_|pixel_)?label(_probability)?"
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """What a report is made of."""
+    """What a report is made of, and the directions drawn in it, degrees by class."""
 
     atoms: Atoms
     sub_images: SubImages
     vae: Vae | None
     column: str
     shape: tuple[int, int]
+    directions: tuple[int, ...] = ()
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
@@ -41,6 +42,8 @@ class Asked:
     def same(self, other: Asked | None) -> bool:
         """Whether the report of the other says the same."""
         if other is None or self.sub_images is not other.sub_images or self.vae is not other.vae:
+            return False
+        if self.directions != other.directions:
             return False
         if self.atoms is other.atoms:
             return self.column == other.column

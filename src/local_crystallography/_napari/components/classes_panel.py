@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy import QtWidgets
+from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.bench.aside import Aside
 from local_crystallography._napari.bench.workbench import Workbench
@@ -16,7 +17,7 @@ from local_crystallography._napari.components.classes_sections import Sections
 from local_crystallography._napari.components.classes_tables import Names, number_words
 from local_crystallography._napari.components.fitting import beside
 from local_crystallography._napari.explorer.plot_box import how
-from local_crystallography._napari.manifold.class_views import CLASS_CLICK, picture_button, side_by_side
+from local_crystallography._napari.manifold.class_views import CLASS_CLICK, GAP, STRIP, picture_button, side_by_side
 from local_crystallography._napari.pictures import range_words
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.errors import InputError
@@ -25,13 +26,16 @@ from local_crystallography.explore.class_report import ClassEntry, ClassReport
 from local_crystallography.explore.greys import grey
 from local_crystallography.explore.selection import How
 from local_crystallography.explore.styles import ClassStyles
+from local_crystallography.steps.cluster import Cluster
 
 COLUMNS = ("label", "hand_label", "pixel_label")
 """Columns that hold classes of sub-images, the first of which is shown until somebody chooses another."""
 NO_SUB_IMAGES = "Extract sub-images first: classes are told by what their atoms look like."
 NO_CLASSES = "Cluster first: there are no classes yet."
 TIP = "Mean of the sub-images as they were cut, what the network decodes at the mean of the latents, and where the "
-TIP += f"class lies in the first frame. {CLASS_CLICK}"
+TIP += "class lies in the first frame. The line in the decoded image is the direction that angles are counted from; "
+TIP += f"right-click there to choose another. {CLASS_CLICK}"
+DIRECTED = "Count the angles of class {number} from this direction, {degrees}°"
 HIGH = 58
 """Points of the pictures, three of which fit beside the words."""
 LOOKING = "Looking at the classes …"
@@ -40,6 +44,9 @@ SAVE = "Save table …"
 
 class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
     """Every class as a picture to click on, and tables below; it works only while it is seen."""
+
+    directed = QtCore.Signal(object)
+    """Cluster with another direction from which angles are counted."""
 
     def __init__(self, bench: Workbench, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -85,7 +92,9 @@ class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
         assert analysis.sub_images is not None
         assert analysis.image is not None
         column, shape = self.column.currentText(), analysis.image.shape
-        asked = Asked(analysis.atoms, analysis.sub_images, analysis.vae, column, shape)
+        step = analysis.asked.get(Cluster.name())
+        directions = step.directions if isinstance(step, Cluster) else ()
+        asked = Asked(analysis.atoms, analysis.sub_images, analysis.vae, column, shape, directions)
         if asked.same(self._asked):
             return
         if self.report is None or self._asked is None or not asked.atoms.same_atoms(self._asked.atoms):
@@ -213,18 +222,58 @@ class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
         assert self._made is not None
         column, picture = self._asked.column, entry.picture
         colour = self._styles.colour(column, picture.number)
-        pictures = [picture.mean, *([] if entry.decoded is None else [entry.decoded])]
-        greys = [grey(each, self._made.limits) for each in pictures]
+        shown = [small_map.of_height(grey(picture.mean, self._made.limits))]
+        if entry.decoded is not None:
+            decoded = small_map.of_height(grey(entry.decoded, self._made.limits))
+            shown.append(small_map.with_direction(decoded, np.radians(self._direction(picture.number))))
         where = small_map.of_class(self._made.rows, self._made.labels, picture.number, colour)
-        shown = side_by_side(colour, *(small_map.of_height(each) for each in (*greys, where)))
         atoms = f"{picture.count:,} atoms" if picture.count != 1 else "1 atom"
         name = self._styles.name(column, picture.number)
         lines = [beside(self, name), atoms, f"{100 * picture.share:.1f} %"]
         if np.isfinite(entry.probability):
             lines.append(f"certainty {number_words(entry.probability, 3)}")
-        button = picture_button(shown, "\n".join(lines), f"{escape(name)}. {TIP}", HIGH)
+        row = side_by_side(colour, *shown, small_map.of_height(where))
+        button = picture_button(row, "\n".join(lines), f"{escape(name)}. {TIP}", HIGH)
         button.clicked.connect(lambda _, number=picture.number: self._on_clicked(number))
+        if entry.decoded is not None:
+            button.setContextMenuPolicy(QtCore.Qt.ContextMenuPolicy.CustomContextMenu)
+            button.customContextMenuRequested.connect(partial(self._on_menu_asked, button, picture.number))
         return button
+
+    def _cluster(self) -> Cluster | None:
+        """The step that made the classes which are shown, where their angles can be given a direction."""
+        work, asked = self.bench.active, self._asked
+        step = None if work is None or self.bench.running else work.analysis.asked.get(Cluster.name())
+        known = asked is not None and asked.column == "label" and "angle_rad" in asked.atoms.features
+        return step if known and isinstance(step, Cluster) else None
+
+    def _direction(self, number: int) -> int:
+        """Degrees in the decoded image of a class from which its direction is counted."""
+        directions = () if self._asked is None else self._asked.directions
+        return directions[number] if number < len(directions) else 0
+
+    def _on_menu_asked(self, button: QtWidgets.QToolButton, number: int, place: QtCore.QPoint) -> None:
+        """Offer the direction that was pointed at in the decoded image, the second of the pictures."""
+        side = button.iconSize().height()
+        left = (button.height() - side) / 2 + side * (STRIP + 2 * GAP + 1)
+        right, up = place.x() - left - side / 2, button.height() / 2 - place.y()
+        if max(abs(right), abs(up)) > side / 2 or self._cluster() is None:
+            return
+        degrees = round(np.degrees(np.arctan2(up, right))) % 360
+        menu = QtWidgets.QMenu(self)
+        menu.addAction(DIRECTED.format(degrees=degrees, number=number)).triggered.connect(
+            lambda: self.direct(number, degrees)
+        )
+        menu.exec(button.mapToGlobal(place))
+
+    def direct(self, number: int, degrees: int) -> None:
+        """Count the angles of a class from a direction in its decoded image, and paint them."""
+        step, report = self._cluster(), self.report
+        if step is None or report is None:
+            return
+        known = [self._direction(each) for each in range(max(report.numbers) + 1)]
+        known[number] = degrees
+        self.directed.emit(step.model_copy(update={"directions": tuple(known), "zero": "directions"}))
 
     def _on_clicked(self, number: int) -> None:
         self.select(number, how(QtWidgets.QApplication.keyboardModifiers()))
