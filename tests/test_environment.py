@@ -6,6 +6,7 @@ import pytest
 from local_crystallography import Atoms, Cluster
 from local_crystallography.classes.environment import Environment, environments, phases
 from local_crystallography.classes.summary import sentence
+from local_crystallography.data.subimages import SubImages
 from local_crystallography.explore.styles import ClassStyles
 
 SIDE = 24
@@ -109,3 +110,39 @@ def test_environments_have_words_and_colours():
 @pytest.mark.parametrize("kind", [0, 1])
 def test_all_of_one_class_is_one_phase(kind):
     assert phases(Atoms.at(YX).with_features(label=kind)) == [(kind,)]
+
+
+def columns_of(kind, strange):
+    """Sub-images of a bright or a faint column amid four of the other kind, and where it is strange amid noise."""
+    rng = np.random.default_rng(0)
+    axis = np.arange(25) - 12.0
+    y, x = np.meshgrid(axis, axis, indexing="ij")
+    heights, windows = np.where(kind, 0.5, 1.0), np.zeros((len(kind), 25, 25))
+    for place, (dy, dx) in enumerate([(0, 0), (10, 0), (-10, 0), (0, 10), (0, -10)]):
+        own = heights if place == 0 else np.where(strange, rng.uniform(0, 2, len(kind)), 1.5 - heights)
+        windows += own[:, None, None] * np.exp(-((y - dy) ** 2 + (x - dx) ** 2) / 8)
+    return (windows + rng.normal(0, 0.03, windows.shape)).astype(np.float32)
+
+
+def test_a_boundary_does_not_cost_a_site():
+    """The latents of atoms there are lost, the columns are not."""
+    strange = np.abs(CELLS[:, 1] - SIDE // 2) <= 1
+    rng = np.random.default_rng(1)
+    z = 9.0 * CHECKS[:, None] + rng.normal(0, 1, (len(YX), 2))
+    z[strange] = rng.uniform(2, 7, (strange.sum(), 2))
+    angle = np.where(CELLS[:, 1] >= SIDE // 2, 0.3, -0.3) + rng.normal(0, 0.01, len(YX))
+    pose = {"angle_rad": angle, "angle_std_rad": np.full(len(YX), 0.01), "symmetry_order": np.full(len(YX), 4)}
+    atoms = Atoms.at(YX).with_features(z0=z[:, 0], z1=z[:, 1], **pose)
+    step = Cluster(classes=2, components=2, n_init=3)
+    without = step(atoms).features
+    found = step(atoms, SubImages(columns_of(CHECKS, strange), atoms)).features
+    assert agreement(CHECKS[strange], without["label"][strange]) < 0.9
+    assert agreement(CHECKS[strange], found["label"][strange]) > 0.97
+    assert (found["label_probability"][strange] > 0.5).all()
+    assert agreement(CHECKS[~strange], found["label"][~strange]) == 1
+
+
+def agreement(kind, label):
+    """Share of the atoms that have the class of their kind, whichever number it has."""
+    same = float((kind == label).mean())
+    return max(same, 1 - same)

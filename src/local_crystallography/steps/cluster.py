@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
+from local_crystallography.classes.cores import by_cores
 from local_crystallography.classes.directions import directed
 from local_crystallography.classes.environment import surrounded
 from local_crystallography.classes.features import Points, different, features, latent_columns, places, whole_numbers
@@ -230,7 +231,10 @@ class Cluster(Step):
         outlying = np.zeros(len(atoms), bool)
         if found.outlying is not None:
             outlying[rows] = found.outlying
-        return self._directed(surrounded(atoms.with_features(**columns), outlying))
+        made = surrounded(atoms.with_features(**columns), outlying)
+        if sub_images is not None and self.mixes and self.start_from != HAND_LABEL:
+            made = surrounded(by_cores(made, sub_images), outlying)
+        return self._directed(made)
 
     def continued(self, made: Atoms, last: Atoms) -> Atoms:
         """The atoms as called, with the class numbers of the last time; those given by hand stay as they are."""
