@@ -21,6 +21,7 @@ from local_crystallography import (
     TrainCvae,
     TrainVae,
 )
+from local_crystallography.classes import mixtures
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 from local_crystallography.explore.assign import with_hand_label
@@ -122,7 +123,7 @@ def test_encoding_anew_drops_the_old_labels(analysis):
 @pytest.mark.parametrize(
     ("step", "gone", "kept", "maps"),
     [
-        (Describe(order=4), set(), {"z0", "fold_4", "label", "intensity"}, {*ENCODED, "label"}),
+        (Describe(order=4), set(), {"z0", "fold_4", "label", "intensity"}, {*ENCODED, "environment", "label"}),
         (Encode(angle="full circle"), {"label"}, {"z0", "fold_4", "zernike0"}, set()),
         (Cluster(classes=2, columns=("fold_4",)), set(), {"z0", "fold_4", "label"}, ENCODED),
         (TrainVae(epochs=1), {"z0", "label"}, {"fold_4", "zernike0", "intensity"}, set()),
@@ -205,7 +206,8 @@ def test_an_optional_step_is_run_only_when_asked_for(analysis):
     assert analysis.recipe.also == ("describe",)
 
 
-def test_choosing_the_number_of_classes_can_be_stopped(analysis):
+def test_choosing_the_number_of_classes_can_be_stopped(analysis, monkeypatch):
+    monkeypatch.setattr(mixtures, "CURVES", mixtures.Last())
     told = []
     finish(analysis.apply(Cluster()), lambda now: told.append(now.message) or len(told) > 3)
     assert told[1:4] == [f"Trying {number} of 10 components …" for number in (1, 2, 3)]

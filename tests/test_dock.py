@@ -81,6 +81,7 @@ def test_every_step_by_its_button(dock, viewer, press):
         "displacement_angle_rad",
         "displacement_nm",
         *SYMMETRY,
+        "environment",
         "label",
         "atoms",
     ]

@@ -56,8 +56,9 @@ def summarise(analysis: Analysis, out: Path) -> None:
     segment = analysis.used.get("segment")
     if isinstance(segment, Segment) and analysis.image is not None and analysis.asked.get("segment") is not None:
         say(columns_taken(cast("Segment", analysis.asked["segment"]).candidates(analysis.image), segment))
-    for remark in [] if analysis.cvae is None else analysis.cvae.remarks:
-        logger.warning("Train cVAE: %s", remark)
+    for training, vae in (("Train VAE", analysis.vae), ("Train cVAE", analysis.cvae)):
+        for remark in [] if vae is None else vae.remarks:
+            logger.warning("%s: %s", training, remark)
     if analysis.atoms is not None:
         counts = f"{len(analysis.atoms):,} atoms"
         if "label" in analysis.atoms.features:
@@ -67,7 +68,8 @@ def summarise(analysis: Analysis, out: Path) -> None:
         if analysis.summary:
             say(analysis.summary)
     for doubt in analysis.doubts:
-        logger.warning("%s", doubt.says)
+        if analysis.vae is None or doubt.says not in analysis.vae.remarks:
+            logger.warning("%s", doubt.says)
     if analysis.left_out is not None and len(analysis.left_out):
         why = counted(analysis.left_out.features["left_out"].to_numpy(str))
         say(f"Refine atoms left out {len(analysis.left_out):,} ({why}).")
