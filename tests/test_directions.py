@@ -72,6 +72,6 @@ def test_a_lattice_matters_to_classes_only_where_angles_are_counted_from_it():
 def test_the_line_points_from_the_centre():
     drawn = with_direction(np.zeros((41, 41, 4), np.uint8), np.pi / 2)
     rows, columns = np.nonzero(drawn[..., 3])
-    assert (columns == 20).all()
+    assert (np.abs(columns - 20) <= 1).all()
     assert rows.max() < 20
     assert rows.min() < 4

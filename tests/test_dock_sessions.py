@@ -10,7 +10,18 @@ from local_crystallography._napari.arrange import OPEN, SAVE
 from local_crystallography.recipe import Recipe
 
 PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
-LAYERS = ["quick", "probability", "angle_rad", "offset_y_px", "offset_x_px", "z0", "z1", "label", "atoms"]
+LAYERS = [
+    "quick",
+    "probability",
+    "angle_rad",
+    "offset_y_px",
+    "offset_x_px",
+    "z0",
+    "z1",
+    "environment",
+    "label",
+    "atoms",
+]
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ DIM, DARK = (90, 90, 90, 255), (60, 60, 60, 255)
 
 Index = npt.NDArray[np.int64]
 
-ARROW, LINE = (255, 170, 0, 255), (0.25, 1.0)
-"""Colour of the line that shows a direction, and where it begins and ends, over the radius of a picture."""
+ARROW, LINE, THICK = (255, 170, 0, 255), (0.25, 1.0), 0.02
+"""Colour of the line that shows a direction, where it begins and ends, over the radius of a picture, and half its
+width, over its height."""
 
 
 def nearest_rows(atoms: Atoms, cut: npt.NDArray[np.bool_], shape: tuple[int, int]) -> Index:
@@ -70,5 +71,6 @@ def with_direction(picture: Colors, radians: float) -> Colors:
     reach = 0.46 * min(height, width)
     for share in np.linspace(LINE[0], LINE[1], 4 * max(height, width)):
         y, x = (height - 1) / 2 - share * reach * np.sin(radians), (width - 1) / 2 + share * reach * np.cos(radians)
-        drawn[round(y), round(x)] = ARROW
+        rows, columns = (slice(round(at - THICK * height), round(at + THICK * height) + 1) for at in (y, x))
+        drawn[rows, columns] = ARROW
     return drawn
