@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from local_crystallography import Describe, Recipe, Segment, TrainCvae, TrainVae
+from local_crystallography import Cluster, Describe, PaintMap, Recipe, Segment, TrainCvae, TrainVae
 from local_crystallography.data.errors import InputError
 from local_crystallography.recipe import stale_after
 from local_crystallography.steps.base import OWN, own, words
@@ -119,8 +119,8 @@ def test_an_unknown_step_is_said(asked):
         ("image", {*ALWAYS, *PLACES, "describe", *WITHIN}),
         ("atoms", {*ALWAYS[2:], *PLACES, "describe", *WITHIN}),
         ("refine_atoms", {*ALWAYS[3:], *PLACES, "describe", *WITHIN}),
-        ("correct_scan", {"measure_lattice", "decide_symmetry", "paint_map"}),
-        ("measure_lattice", {"decide_symmetry", "paint_map"}),
+        ("correct_scan", {"measure_lattice", "decide_symmetry", "cluster", *WITHIN, "paint_map"}),
+        ("measure_lattice", {"decide_symmetry", "cluster", *WITHIN, "paint_map"}),
         ("decide_symmetry", {"paint_map"}),
         ("sub_images", {*ALWAYS[4:], "describe", *WITHIN}),
         ("vae", {"encode", "cluster", *WITHIN, "paint_map"}),
@@ -136,6 +136,12 @@ def test_an_unknown_step_is_said(asked):
 )
 def test_stale_is_what_was_made_of_it(replaced, stale):
     assert set(stale_after({replaced})) == stale
+
+
+def test_classes_are_of_the_lattice_only_where_their_angles_are_counted_from_it():
+    used = {"cluster": Cluster(), "paint_map": PaintMap()}
+    assert "cluster" not in stale_after({"measure_lattice"}, used)
+    assert "cluster" in stale_after({"measure_lattice"}, {"cluster": Cluster(zero="lattice")})
 
 
 @pytest.mark.parametrize("step", Recipe().steps, ids=lambda s: s.name())
