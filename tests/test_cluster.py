@@ -5,8 +5,11 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from local_crystallography import Analysis, Atoms, Cluster
+from local_crystallography.classes.doubts import doubts
+from local_crystallography.classes.summary import sentence
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
+from local_crystallography.data.subimages import SubImages
 
 RNG = np.random.default_rng(0)
 HAND = {"z0": np.arange(10.0), "hand_label": np.arange(10) % 3 - 1}
@@ -276,3 +279,27 @@ def test_too_many_classes_by_hand_are_refused():
     atoms = Atoms.at(np.zeros((60, 2))).with_features(z0=np.arange(60.0), hand_label=np.arange(60))
     with pytest.raises(InputError, match="60 classes are given by hand, at most 50"):
         Cluster(start_from="hand_label")(atoms)
+
+
+@pytest.mark.parametrize("count", [8, 30, 200])
+@pytest.mark.parametrize("windows", ["noise", "constant"])
+@pytest.mark.parametrize("latents", ["one kind", "all over", "two points", "some unknown"])
+def test_few_atoms_odd_latents_and_empty_sub_images_are_no_trouble(count, windows, latents):
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 1, (count, 2))
+    if latents == "all over":
+        z = rng.standard_cauchy((count, 2)) * 100
+    elif latents == "two points":
+        z = np.repeat([[0.0, 0.0], [1.0, 2.0]], [count // 2, count - count // 2], axis=0)
+    elif latents == "some unknown":
+        z[: count // 4] = np.nan
+    pictures = rng.normal(0, 1, (count, 16, 16)) if windows == "noise" else np.ones((count, 16, 16))
+    pose = {"angle_rad": rng.uniform(-3, 3, count), "angle_std_rad": np.full(count, 0.01)}
+    places = rng.uniform(0, 200, (count, 2)) if windows == "noise" else 10.0 * np.argwhere(np.ones((count // 5 + 1, 5)))
+    atoms = Atoms.at(places[:count]).with_features(z0=z[:, 0], z1=z[:, 1], **pose, symmetry_order=np.ones(count))
+    made = Cluster(n_init=2)(atoms, SubImages(pictures.astype(np.float32), atoms))
+    label = made.features["label"].to_numpy()
+    assert ((label >= 0) == np.isfinite(z).all(axis=1)).all()
+    assert ((made.features["environment"] >= 0).to_numpy() == (label >= 0)).all()
+    assert sentence(made)
+    doubts(made, SubImages(pictures.astype(np.float32), atoms), None)

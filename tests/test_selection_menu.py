@@ -260,9 +260,12 @@ def test_export_writes_the_selected_rows(bench, menu, left, wait, monkeypatch, t
     menu.actions["Export …"].trigger()
     wait()
     table, atoms = pd.read_csv(path), bench.active.analysis.atoms[left]
-    assert list(table.drop(columns="label_name")) == list(atoms.to_frame())
+    named = [name for name in table if name.endswith("_name")]
+    assert set(named) == {"label_name", "environment_name", "borders_label_name"}
+    assert list(table.drop(columns=named)) == list(atoms.to_frame())
     np.testing.assert_allclose(table["z0"], atoms.features["z0"])
     assert set(table["label_name"]) <= {"none", *(f"class {k}" for k in range(20))}
+    assert set(table["environment_name"]) <= {"unknown", "interior", "boundary", "edge", "defect"}
 
 
 def test_a_file_that_cannot_be_written_is_said(bench, menu, left, wait, monkeypatch, tmp_path):

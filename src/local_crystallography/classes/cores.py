@@ -48,14 +48,18 @@ def by_cores(atoms: Atoms, sub_images: SubImages) -> Atoms:
     for place, kind in enumerate(kinds):
         own = middle[known & inside & (label == kind)]
         if len(own) >= FEWEST:
-            covariance = np.cov(own.T) + 1e-9 * np.trace(np.cov(own.T)) * np.eye(RINGS)
+            covariance = np.cov(own.T)
+            covariance += (1e-9 * np.trace(covariance) + 1e-30) * np.eye(RINGS)
             lower = np.linalg.cholesky(covariance)
             away = np.linalg.solve(lower, (middle - np.median(own, axis=0)).T)
             likelihood[:, place] = -0.5 * (away**2).sum(axis=0) - np.log(np.diag(lower)).sum()
     rank = np.searchsorted(kinds, np.maximum(label, kinds[0]))
-    odds = likelihood.max(axis=1) - np.take_along_axis(likelihood, rank[:, None], axis=1)[:, 0]
-    changed = known & (label >= 0) & ~inside & np.isfinite(odds) & (odds > CLEARLY)
-    certain = expit(np.where(changed, odds, 0.0))
+    own_kind = np.take_along_axis(likelihood, rank[:, None], axis=1)[:, 0]
+    told = known & (label >= 0) & ~inside & np.isfinite(own_kind)
+    odds = np.zeros(len(atoms))
+    odds[told] = likelihood[told].max(axis=1) - own_kind[told]
+    changed = odds > CLEARLY
+    certain = expit(odds)
     new = {
         "label": kinds[likelihood.argmax(axis=1)],
         "label_probability": certain,
