@@ -5,8 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from qtpy import QtCore
 
 from local_crystallography import Analysis, Atoms, Image
+from local_crystallography._napari.forms.boxes import ColourBox
 from local_crystallography.classes.doubts import doubts, flags
 from local_crystallography.data.subimages import SubImages
 
@@ -123,3 +125,16 @@ def test_doubts_are_found_again_only_for_other_columns():
     assert analysis.doubts is found
     analysis.atoms = analysis.atoms.with_features(angle_std_rad=0.01)
     assert analysis.doubts == ()
+
+
+def test_the_choice_of_a_column_says_why_it_should_not_be_believed(qtbot):
+    box = ColourBox()
+    qtbot.addWidget(box)
+    made = atoms(angle_std=0.4)
+    box.offer(made.features, "label")
+    box.warn(doubts(made, None, None))
+    tips = {box.itemData(i): box.itemData(i, QtCore.Qt.ItemDataRole.ToolTipRole) for i in range(box.count())}
+    assert "mean little" in tips["angle_rad"]
+    assert tips["label"] is None
+    box.warn(())
+    assert box.itemData(box.findData("angle_rad"), QtCore.Qt.ItemDataRole.ToolTipRole) is None

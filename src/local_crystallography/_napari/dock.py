@@ -181,6 +181,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         atoms = None if self.work is None else self.work.analysis.atoms
         features = None if atoms is None else atoms.features
         colour = self.colour_box.offer(features, "" if features is None else default_colour(features))
+        self.colour_box.warn(() if self.work is None else self.work.analysis.doubts)
         for name, box in self.source_boxes.items():
             box.show_chosen(None if self.work is None else self.work.sources.get(name))
         if self.work is not None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
+from html import escape
 from typing import Any
 
 import pandas as pd
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.viewer.layers import is_result
+from local_crystallography.classes.doubts import Doubt
 
 ONE_COLOUR = "one colour"
 
@@ -106,6 +110,16 @@ class ColourBox(QtWidgets.QComboBox):  # type: ignore[misc]
             wanted = self._by_hand if known else default
             self.setCurrentIndex(max(0, self.findData(wanted)))
         return str(self.currentData())
+
+    def warn(self, doubts: Iterable[Doubt]) -> None:
+        """Say beside the columns that should not be believed why not."""
+        said: dict[str, list[str]] = defaultdict(list)
+        for doubt in doubts:
+            for column in doubt.columns:
+                said[column].append(f"⚠ {doubt.says}")
+        for place in range(self.count()):
+            words = "<br>".join(map(escape, said.get(self.itemData(place), [])))
+            self.setItemData(place, f"<qt>{words}</qt>" if words else None, QtCore.Qt.ItemDataRole.ToolTipRole)
 
     def choose(self, column: str) -> None:
         """Choose a column, as by hand; one that is not there yet is chosen once it is."""
