@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.spatial import cKDTree
 from scipy.special import expit
 
@@ -86,7 +87,6 @@ def rings(atoms: Atoms, sub_images: SubImages) -> Array:
     radius = np.hypot(axis[:, None], axis)
     edges = np.linspace(0, max(CORE * neighbour_distance(atoms), RINGS), RINGS + 1)
     found = np.stack([windows[:, (radius >= a) & (radius < b)].mean(axis=1) for a, b in pairwise(edges)], axis=1)
-    row_of = dict(zip(sub_images.atoms.ids.tolist(), range(len(sub_images)), strict=True))
-    row = np.array([row_of.get(number, -1) for number in atoms.ids.tolist()])
+    row = pd.Index(sub_images.atoms.ids).get_indexer(pd.Index(atoms.ids))
     values: Array = np.append(found, np.full((1, RINGS), np.nan), axis=0)[row].astype(np.float64)
     return values

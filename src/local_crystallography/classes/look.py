@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from local_crystallography.classes.features import numbers
 from local_crystallography.classes.kinds import Look, Seen
@@ -26,8 +27,7 @@ def look_at(sub_images: SubImages, atoms: Atoms, rows: Index) -> Look:
     Sub-images are turned back by `angle_rad` before their mean is taken, where they have one, since a class may hold
     several grains; and are taken as they lie for what nothing is turned in.
     """
-    row_of = dict(zip(sub_images.atoms.ids.tolist(), range(len(sub_images)), strict=True))
-    window = np.array([row_of.get(number, -1) for number in atoms.ids[rows].tolist()])
+    window = pd.Index(sub_images.atoms.ids).get_indexer(pd.Index(atoms.ids[rows]))
     angle = numbers(atoms, "angle_rad")[rows] if "angle_rad" in atoms.features else np.zeros(len(rows))
     angle = np.nan_to_num(angle)
     harmonics = basis(sub_images.window_size, min(FINEST, MOST / sub_images.window_size))
