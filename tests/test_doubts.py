@@ -96,7 +96,7 @@ def test_collapsed_latents_and_a_training_not_at_its_end():
 def test_an_order_that_only_the_angles_have():
     found = doubts(atoms(order=6), None, network(own=2))
     assert [doubt.flag for doubt in found] == ["symmetry order uncertain"]
-    assert "Turns by 60 degrees are hardly told apart in class 0" in found[0].says
+    assert "Turns by 60 degrees can hardly be distinguished in class 0" in found[0].says
     assert flagged(atoms(order=2), None, network(own=2)) == []
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from local_crystallography import Atoms, Cluster
+from local_crystallography.classes.cores import by_cores
 from local_crystallography.classes.environment import Environment, environments, phases
 from local_crystallography.classes.summary import sentence
 from local_crystallography.data.subimages import SubImages
@@ -139,6 +140,7 @@ def test_a_boundary_does_not_cost_a_site():
     assert agreement(CHECKS[strange], without["label"][strange]) < 0.9
     assert agreement(CHECKS[strange], found["label"][strange]) > 0.97
     assert (found["label_probability"][strange] > 0.5).all()
+    assert (np.diff(np.bincount(found["label"])) <= 0).all()
     assert agreement(CHECKS[~strange], found["label"][~strange]) == 1
 
 
@@ -146,3 +148,16 @@ def agreement(kind, label):
     """Share of the atoms that have the class of their kind, whichever number it has."""
     same = float((kind == label).mean())
     return max(same, 1 - same)
+
+
+def test_classes_whose_atoms_change_are_numbered_by_their_new_size():
+    strange = np.abs(CELLS[:, 1] - SIDE // 2) <= 1
+    kind = np.where(CELLS[:, 0] == 0, 1, CHECKS)  # more of class 1, which came as the smaller one
+    label = np.where(strange, 0, kind)
+    pose = {"label_probability": np.ones(len(YX)), "label_entropy": np.zeros(len(YX))}
+    where = np.where(strange, BOUNDARY, INSIDE)
+    atoms = Atoms.at(YX).with_features(label=label, environment=where, **pose)
+    found = by_cores(atoms, SubImages(columns_of(kind, strange), atoms)).features["label"].to_numpy()
+    assert np.bincount(kind)[1] > np.bincount(kind)[0]
+    assert np.bincount(label)[0] > np.bincount(label)[1]
+    assert np.array_equal(found, 1 - kind)

@@ -31,7 +31,7 @@ FEWEST = 20
 
 
 def by_cores(atoms: Atoms, sub_images: SubImages) -> Atoms:
-    """The atoms, which have the columns of Cluster, with the classes of some changed.
+    """The atoms, which have the columns of Cluster, with the classes of some changed, and all numbered by falling size.
 
     At a boundary, at an edge and at a defect, and beside them, a sub-image is like none of the others, and its latents
     are between those of the kinds; but the column in its middle is still what it is. So there the class is changed
@@ -66,7 +66,10 @@ def by_cores(atoms: Atoms, sub_images: SubImages) -> Atoms:
         "label_probability": certain,
         "label_entropy": normalised_entropy(np.column_stack([certain, 1 - certain])),
     }
-    return atoms.with_features(**{name: np.where(changed, new[name], atoms.features[name]) for name in new})
+    columns = {name: np.where(changed, new[name], atoms.features[name]) for name in new}
+    sizes = np.bincount(columns["label"][label >= 0])
+    number = np.argsort(np.argsort(-sizes, kind="stable"))
+    return atoms.with_features(**columns | {"label": np.append(number, -1)[columns["label"]]})
 
 
 def deep(atoms: Atoms, where: Index) -> Mask:

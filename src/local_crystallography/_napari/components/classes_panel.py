@@ -33,9 +33,9 @@ COLUMNS = ("label", "hand_label", "pixel_label")
 NO_SUB_IMAGES = "Extract sub-images first: classes are told by what their atoms look like."
 NO_CLASSES = "Cluster first: there are no classes yet."
 TIP = "Mean of the sub-images as they were cut, what the network decodes at the mean of the latents, and where the "
-TIP += "class lies in the first frame. The line in the decoded image is the direction that angles are counted from; "
+TIP += "class lies in the first frame. The line in the decoded image is the direction that angles are measured from; "
 TIP += f"right-click there to choose another. {CLASS_CLICK}"
-DIRECTED = "Count the angles of class {number} from this direction, {degrees}°"
+DIRECTED = "Measure the angles of class {number} from this direction, {degrees}°"
 HIGH = 58
 """Points of the pictures, three of which fit beside the words."""
 LOOKING = "Looking at the classes …"
