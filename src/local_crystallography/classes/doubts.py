@@ -121,8 +121,8 @@ def of_orders(atoms: Atoms, label: npt.NDArray[np.int64], vae: Vae | None) -> It
             repeats = f"after {360 // own} degrees" if own > 1 else "only after a full turn"
             says = (
                 f"Turns by {360 // told} degrees can hardly be distinguished in class {kind}, whose decoded image "
-                f"repeats {repeats}: its angles are given within {360 // told} degrees. A larger window or a higher dose may "
-                "separate them."
+                f"repeats {repeats}: its angles are given within {360 // told} degrees. A larger window or a "
+                "higher dose may separate them."
             )
             yield Doubt("symmetry order uncertain", ("angle_rad", "symmetry_order"), rows, says)
 
