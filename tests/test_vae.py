@@ -141,6 +141,23 @@ def test_the_shear_of_a_scan_is_found_where_two_grains_tell_it(turns, found):
     assert diagonal == pytest.approx(0.04 if found else 0, abs=0.008)
 
 
+def test_the_shear_is_found_of_a_lattice_that_is_nearly_hexagonal():
+    """Columns of fcc along [110]: near a turn of 60 degrees another, larger shear makes grains nearly alike."""
+    rng = np.random.default_rng(2)
+    shear = np.array([[1.0, -0.05], [-0.05, 1.0]])
+    long, short = 9.2, 9.2 / np.sqrt(2)
+    corners = np.array([(i * short, j * long) for i in range(-3, 4) for j in range(-3, 4)])
+    corners = np.vstack([corners, corners + [short / 2, long / 2]])
+    windows = []
+    for angle in np.radians(rng.choice([13, 99], 400)):
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        places = corners @ turn.T @ shear.T + (SIDE - 1) / 2
+        windows.append(blobs(places, shape=(SIDE, SIDE), sigma=1.8) + 0.05 * rng.standard_normal((SIDE, SIDE)))
+    sub_images = SubImages(np.array(windows, np.float32), Atoms.at(np.zeros((400, 2))))
+    found = finish(TrainVae(epochs=2)(sub_images)).settings.shear
+    assert found == pytest.approx((0, -0.05), abs=0.008)
+
+
 def test_two_motifs_are_not_taken_for_a_sheared_one():
     """Hexagons and squares, turned at random: the one that squares get when they are sheared fits better than none."""
     rng = np.random.default_rng(0)

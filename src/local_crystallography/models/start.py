@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 
 import torch
@@ -13,6 +14,8 @@ from local_crystallography.models.harmonics import Harmonics
 from local_crystallography.models.likelihood import Gaussian
 
 SAMPLE, ROUNDS = 1000, 20
+FEW, TRIES, FIRST_ROUNDS = 300, 7, 8
+"""Sub-images, shears and rounds of a first look at which shear to begin with."""
 SHEAR_PRIOR = 0.05
 """Standard deviation of the shear expected of a scan."""
 
@@ -28,25 +31,25 @@ def start(
     The mean image is the aligned average of the data, grown from one sub-image: a round one would score all angles
     alike, and no gradient would ever break that. Drift of the scan shears the image. Two grains of one crystal, turned
     against each other, are then no longer the same motif turned; the shear that makes them so is found by Gauss-Newton
-    steps beside the average. Where only one orientation is there, nothing can be known and the prior keeps it at zero.
+    steps beside the average. Nearly hexagonal motifs look alike at several turns, each with a shear of its own, so
+    the steps begin at the best of several shears. Where only one orientation is there, nothing can be known and the
+    prior keeps the shear at zero.
     """
     likelihood, channels = network.likelihood, len(network.likelihood.noise)
     network.likelihood = Gaussian(channels, likelihood.numbers)  # averages are made of data, whatever their likelihood
-    template = some[(some - some.mean(0)).square().sum(1).argsort()[len(some) // 2]]
-    strains = torch.stack([torch.kron(s, torch.eye(channels)) for s in torch.as_tensor(harmonics.strains).float()])
-    shear, prior = torch.zeros(2), torch.eye(2) / SHEAR_PRIOR**2
+    search = ShearSearch(network, harmonics, some)
+    shear, stop = torch.zeros(2), None
+    if look_for_shear:
+        tries = [search.first_look(number) for number in range(TRIES)]
+        shear = min(tries, key=lambda found: found[1])[0]
+    template = search.first_template(some)
     for number in range(ROUNDS):
-        unsheared = some @ torch.linalg.matrix_exp(-torch.tensordot(shear, strains, dims=1)).T
-        network.likelihood.learn(network.likelihood.residual(unsheared, template), rate=1)
-        angle, _, _, fitted = network.align(unsheared, template.expand(len(some), -1))
-        template = network.turn(unsheared, -angle).mean(0)
-        if look_for_shear:
-            slope = torch.einsum("spq,nq->nsp", strains, fitted)
-            pull, curvature = network.likelihood.pull(unsheared, fitted, slope)
-            shear += torch.linalg.solve(curvature.sum(0) + prior, pull.sum(0) - prior @ shear)
+        template, step = search.step(some, template, shear)
+        shear = shear + step if look_for_shear else shear
         stop = yield Progress(0.0, f"finding a start, {number + 1} of {ROUNDS}")
         if stop:
             break
+    unsheared = search.unsheared(some, shear)
     means = class_means(network, unsheared, template, classes)
     own = classes @ means if classes.shape[1] else means.expand(len(some), -1)
     fitted = network.align(unsheared, own)[3]
@@ -57,6 +60,48 @@ def start(
     network.decoder.last.weight.mul_(0.1)
     network.decoder.last.bias.zero_()
     return float(shear[0]), float(shear[1])
+
+
+class ShearSearch:
+    """Gauss-Newton steps towards the shear that makes sub-images one motif turned."""
+
+    def __init__(self, network: HarmonicNetwork, harmonics: Harmonics, some: Tensor) -> None:
+        self.network, self.some = network, some[:FEW]
+        identity = torch.eye(len(network.likelihood.noise))
+        self.strains = torch.stack([torch.kron(s, identity) for s in torch.as_tensor(harmonics.strains).float()])
+        self.prior = torch.eye(2) / SHEAR_PRIOR**2
+
+    def first_look(self, number: int) -> tuple[Tensor, float]:
+        """Where few steps lead to from no shear (number 0) or one of those around it, and the loss there."""
+        turn = torch.tensor(2 * math.pi * number / (TRIES - 1))
+        shear = SHEAR_PRIOR * torch.stack([turn.cos(), turn.sin()]) if number else torch.zeros(2)
+        template = self.first_template(self.some)
+        for _ in range(FIRST_ROUNDS):
+            template, step = self.step(self.some, template, shear)
+            shear = shear + step
+        unsheared, likelihood = self.unsheared(self.some, shear), self.network.likelihood
+        fitted = self.network.align(unsheared, template.expand(len(unsheared), -1))[3]
+        left = likelihood.residual(unsheared, fitted).mean(0).log().mean()
+        loss = 0.5 * len(unsheared) * likelihood.numbers * left + 0.5 * shear @ self.prior @ shear
+        return shear, float(loss)
+
+    def first_template(self, some: Tensor) -> Tensor:
+        """The sub-image (D,) whose distance from the mean is the median."""
+        return some[(some - some.mean(0)).square().sum(1).argsort()[len(some) // 2]]
+
+    def step(self, some: Tensor, template: Tensor, shear: Tensor) -> tuple[Tensor, Tensor]:
+        """The aligned average (D,) of sub-images (n, D), and what to add to the shear (2,)."""
+        unsheared, likelihood = self.unsheared(some, shear), self.network.likelihood
+        likelihood.learn(likelihood.residual(unsheared, template), rate=1)
+        angle, _, _, fitted = self.network.align(unsheared, template.expand(len(some), -1))
+        slope = torch.einsum("spq,nq->nsp", self.strains, fitted)
+        pull, curvature = likelihood.pull(unsheared, fitted, slope)
+        step = torch.linalg.solve(curvature.sum(0) + self.prior, pull.sum(0) - self.prior @ shear)
+        return self.network.turn(unsheared, -angle).mean(0), step
+
+    def unsheared(self, some: Tensor, shear: Tensor) -> Tensor:
+        """Sub-images (n, D) with a shear undone."""
+        return some @ torch.linalg.matrix_exp(-torch.tensordot(shear, self.strains, dims=1)).T
 
 
 def class_means(network: HarmonicNetwork, some: Tensor, template: Tensor, classes: Tensor, rounds: int = 5) -> Tensor:
