@@ -82,7 +82,6 @@ def _panels(dock: MainDock) -> QtWidgets.QScrollArea:
 
 def _explain(dock: MainDock) -> None:
     dock.image_box.setToolTip("The image layer to analyse")
-    dock.colour_box.setToolTip("The column the atoms in the image are coloured by")
     dock.run_all.setToolTip(
         f"<qt>Run every step that is not up to date, in order; optional steps are left out ({RUN_ALL})</qt>"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from local_crystallography._napari.manifold.manifold import ManifoldDock
 from local_crystallography._napari.selecting.selection_menu import TIP, SelectionActions
 from local_crystallography._napari.settings import Settings
 from local_crystallography._napari.symmetry.symmetry import SymmetryDock
+from local_crystallography.classes.doubts import Doubt
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.steps.cluster import Cluster
 
@@ -181,12 +182,14 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         atoms = self._atoms()
         if self.explorer is not None and atoms is not self._explored:
             self._explored, self._previewed = atoms, False
-            self._fill_with(pd.DataFrame() if atoms is None else atoms.to_frame())
+            work = self.bench.active
+            doubts = () if work is None else work.analysis.doubts
+            self._fill_with(pd.DataFrame() if atoms is None else atoms.to_frame(), doubts)
 
-    def _fill_with(self, table: pd.DataFrame) -> None:
+    def _fill_with(self, table: pd.DataFrame, doubts: Iterable[Doubt] = ()) -> None:
         work = self.bench.active
         if self.explorer is not None:
-            self.explorer.set_table(table, None if work is None else work.analysis.styles)
+            self.explorer.set_table(table, None if work is None else work.analysis.styles, doubts)
 
     def _atoms(self) -> Atoms | None:
         return None if self.bench.active is None else self.bench.active.analysis.atoms

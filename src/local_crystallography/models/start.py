@@ -19,6 +19,9 @@ FEW, TRIES, FIRST_ROUNDS = 300, 7, 8
 SHEAR_PRIOR = 0.05
 """Standard deviation of the shear expected of a scan."""
 
+CLEARLY = 0.02
+"""Nats per number by which a loss has to be lower to be taken for the better one: several motifs may fit a shear."""
+
 Shear = tuple[float, float]
 
 
@@ -32,16 +35,17 @@ def start(
     alike, and no gradient would ever break that. Drift of the scan shears the image. Two grains of one crystal, turned
     against each other, are then no longer the same motif turned; the shear that makes them so is found by Gauss-Newton
     steps beside the average. Nearly hexagonal motifs look alike at several turns, each with a shear of its own, so
-    the steps begin at the best of several shears. Where only one orientation is there, nothing can be known and the
-    prior keeps the shear at zero.
+    the steps begin at another shear where that is clearly better. Where only one orientation is there, nothing can be
+    known and the prior keeps the shear at zero.
     """
     likelihood, channels = network.likelihood, len(network.likelihood.noise)
     network.likelihood = Gaussian(channels, likelihood.numbers)  # averages are made of data, whatever their likelihood
     search = ShearSearch(network, harmonics, some)
     shear, stop = torch.zeros(2), None
     if look_for_shear:
-        tries = [search.first_look(number) for number in range(TRIES)]
-        shear = min(tries, key=lambda found: found[1])[0]
+        none, *others = (search.first_look(number) for number in range(TRIES))
+        best = min(others, key=lambda found: found[1])
+        shear = best[0] if best[1] < none[1] - CLEARLY else shear
     template = search.first_template(some)
     for number in range(ROUNDS):
         template, step = search.step(some, template, shear)
@@ -72,7 +76,8 @@ class ShearSearch:
         self.prior = torch.eye(2) / SHEAR_PRIOR**2
 
     def first_look(self, number: int) -> tuple[Tensor, float]:
-        """Where few steps lead to from no shear (number 0) or one of those around it, and the loss there."""
+        """Where few steps lead to from no shear (number 0) or one of those around it, and the nats per number
+        of the loss there."""
         turn = torch.tensor(2 * math.pi * number / (TRIES - 1))
         shear = SHEAR_PRIOR * torch.stack([turn.cos(), turn.sin()]) if number else torch.zeros(2)
         template = self.first_template(self.some)
@@ -82,8 +87,8 @@ class ShearSearch:
         unsheared, likelihood = self.unsheared(self.some, shear), self.network.likelihood
         fitted = self.network.align(unsheared, template.expand(len(unsheared), -1))[3]
         left = likelihood.residual(unsheared, fitted).mean(0).log().mean()
-        loss = 0.5 * len(unsheared) * likelihood.numbers * left + 0.5 * shear @ self.prior @ shear
-        return shear, float(loss)
+        prior = shear @ self.prior @ shear / (len(unsheared) * likelihood.numbers)
+        return shear, float(0.5 * (left + prior))
 
     def first_template(self, some: Tensor) -> Tensor:
         """The sub-image (D,) whose distance from the mean is the median."""
@@ -101,7 +106,8 @@ class ShearSearch:
 
     def unsheared(self, some: Tensor, shear: Tensor) -> Tensor:
         """Sub-images (n, D) with a shear undone."""
-        return some @ torch.linalg.matrix_exp(-torch.tensordot(shear, self.strains, dims=1)).T
+        undone: Tensor = torch.linalg.matrix_exp(-torch.tensordot(shear, self.strains, dims=1))
+        return some @ undone.T
 
 
 def class_means(network: HarmonicNetwork, some: Tensor, template: Tensor, classes: Tensor, rounds: int = 5) -> Tensor:

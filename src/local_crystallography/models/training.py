@@ -21,7 +21,7 @@ from local_crystallography.models.parallel import Ranks
 from local_crystallography.models.plan import Plan
 from local_crystallography.models.rows import CHUNK, Labels, one_hot, parts_of_rows, rows
 from local_crystallography.models.settings import VaeSettings
-from local_crystallography.models.start import start
+from local_crystallography.models.start import CLEARLY, start
 from local_crystallography.models.vae import Vae
 
 Array = npt.NDArray[np.float32]
@@ -33,8 +33,6 @@ SURE = 0.01
 """Shear up to which nothing is tried without it: one orientation tells it no better."""
 LAST, FALLING = 0.1, 0.02
 """Last part of the passes, and the part of all the held-out loss has fallen from which it is still falling."""
-CLEARLY = 0.02
-"""Nats per number by which the held-out loss without shear has to be the lower one."""
 
 
 @contextmanager

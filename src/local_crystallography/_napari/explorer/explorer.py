@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from local_crystallography._napari.explorer.plot_box import Tool
 from local_crystallography._napari.explorer.plot_view import PlotView
 from local_crystallography._napari.figure_writer import FigureWriter, ask_figure
 from local_crystallography._napari.theme import paint
+from local_crystallography.classes.doubts import Doubt
 from local_crystallography.explore.hover import Hover
 from local_crystallography.explore.plot_data import Choice
 from local_crystallography.explore.presets import MOST_PLOTS, PRESETS, further, has_columns
@@ -56,6 +58,7 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         self.selection, self.hover = selection, hover
         self.last = last or LastChoices()
         self.table, self.styles = pd.DataFrame(), ClassStyles()
+        self.doubts: tuple[Doubt, ...] = ()
         self.plots: list[PlotView] = []
         self.rows = 1
         self.bar = ExplorerBar()
@@ -82,17 +85,17 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         """How many are selected."""
         return self.bar.status
 
-    def set_table(self, frame: pd.DataFrame, styles: ClassStyles | None = None) -> None:
-        """Show another table; the columns chosen stay where they still exist.
+    def set_table(self, frame: pd.DataFrame, styles: ClassStyles | None = None, doubts: Iterable[Doubt] = ()) -> None:
+        """Show another table; the columns chosen stay where they still exist, doubtful ones are marked.
 
         The selection starts again where the number of rows is another one.
         """
-        self.table, self.styles = frame, styles or ClassStyles()
+        self.table, self.styles, self.doubts = frame, styles or ClassStyles(), tuple(doubts)
         if len(frame) != len(self.selection):
             self.selection.resize(len(frame), source=self)
         self.bar.offer_presets([name for name in PRESETS if has_columns(name, frame.columns)])
         for plot in self.plots:
-            plot.set_table(frame, self.styles)
+            plot.set_table(frame, self.styles, doubts=self.doubts)
         self._on_selection_changed()
 
     def select_polygon(self, polygon: npt.ArrayLike, how: How = "replace") -> None:
@@ -186,7 +189,7 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         while len(self.plots) < len(choices):
             self.plots.append(self._new_plot())
         for plot, choice in zip(self.plots, choices, strict=True):
-            plot.set_table(self.table, self.styles, choice)
+            plot.set_table(self.table, self.styles, choice, self.doubts)
         self._arrange()
 
     def _arrange(self) -> None:

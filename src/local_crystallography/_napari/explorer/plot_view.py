@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 from qtpy import QtCore, QtWidgets
 
+from local_crystallography._napari.doubtful import warn_in
 from local_crystallography._napari.explorer.folded_row import FoldedRow
 from local_crystallography._napari.explorer.plot_canvas import PlotCanvas
 from local_crystallography._napari.theme import paint
+from local_crystallography.classes.doubts import Doubt
 from local_crystallography.explore.density import SHARES
 from local_crystallography.explore.hover import Hover
 from local_crystallography.explore.plot_data import MODES, Choice, PlotData, key_of, plot_data
@@ -48,6 +51,7 @@ class PlotView(QtWidgets.QWidget):  # type: ignore[misc]
         self.selection, self.hover = selection, hover
         self.table, self.styles = pd.DataFrame(), ClassStyles()
         self.wanted = Choice()
+        self.doubts: tuple[Doubt, ...] = ()
         self.combos = {role: QtWidgets.QComboBox() for role in TIPS}
         self.plot = PlotCanvas()
         self.box = self.plot.box
@@ -68,8 +72,18 @@ class PlotView(QtWidgets.QWidget):  # type: ignore[misc]
         assert self.plot.data is not None
         return self.plot.data
 
-    def set_table(self, frame: pd.DataFrame, styles: ClassStyles | None = None, choice: Choice | None = None) -> None:
-        """Show another table, and other columns where some are given; those asked for stay where they exist."""
+    def set_table(
+        self,
+        frame: pd.DataFrame,
+        styles: ClassStyles | None = None,
+        choice: Choice | None = None,
+        doubts: Iterable[Doubt] | None = None,
+    ) -> None:
+        """Show another table, and other columns where some are given; those asked for stay where they exist.
+
+        Columns that should not be believed are marked where they are chosen.
+        """
+        self.doubts = self.doubts if doubts is None else tuple(doubts)
         self.table, self.wanted = frame, choice or self.wanted
         self._follow_styles(styles or self.styles)
         self.combos["mode"].setCurrentText(self.wanted.mode)
@@ -138,6 +152,8 @@ class PlotView(QtWidgets.QWidget):  # type: ignore[misc]
     def _redraw(self) -> None:
         choice = self.choice
         self.folded.say(f"{choice.x} · {choice.mode if choice.mode.startswith('histogram') else choice.y}")
+        for role in INSTEAD:
+            warn_in(self.combos[role], self.doubts, TIPS[role])
         self.combos["y"].setEnabled(not choice.mode.startswith("histogram"))
         key = key_of(self.table, self.choice.colour, self.styles, dark=self._dark)
         self.plot.show_data(plot_data(self.table, self.choice, key).taking(self.plot.data))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
-from html import escape
 from typing import Any
 
 import pandas as pd
 from qtpy import QtCore, QtWidgets
 
+from local_crystallography._napari.doubtful import warn_in
 from local_crystallography._napari.viewer.layers import is_result
 from local_crystallography.classes.doubts import Doubt
 
 ONE_COLOUR = "one colour"
+COLOUR_TIP = "The column the atoms in the image are coloured by"
 
 
 class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
@@ -94,6 +94,8 @@ class ColourBox(QtWidgets.QComboBox):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._by_hand: str | None = None
+        self._doubts: tuple[Doubt, ...] = ()
+        self.setToolTip(COLOUR_TIP)
         self.addItem(ONE_COLOUR, "")
         self.activated.connect(self._on_activated)
 
@@ -112,19 +114,15 @@ class ColourBox(QtWidgets.QComboBox):  # type: ignore[misc]
         return str(self.currentData())
 
     def warn(self, doubts: Iterable[Doubt]) -> None:
-        """Say beside the columns that should not be believed why not."""
-        said: dict[str, list[str]] = defaultdict(list)
-        for doubt in doubts:
-            for column in doubt.columns:
-                said[column].append(f"⚠ {doubt.says}")
-        for place in range(self.count()):
-            words = "<br>".join(map(escape, said.get(self.itemData(place), [])))
-            self.setItemData(place, f"<qt>{words}</qt>" if words else None, QtCore.Qt.ItemDataRole.ToolTipRole)
+        """Say at the columns that should not be believed why not."""
+        self._doubts = tuple(doubts)
+        warn_in(self, self._doubts, COLOUR_TIP)
 
     def choose(self, column: str) -> None:
         """Choose a column, as by hand; one that is not there yet is chosen once it is."""
         self.setCurrentIndex(max(0, self.findData(column)))
         self._by_hand = column
+        self.warn(self._doubts)
         self.chosen.emit(self.currentData())
 
     def _on_activated(self) -> None:

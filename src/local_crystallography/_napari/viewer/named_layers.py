@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Any
 
-from napari.layers import Layer
+from napari.layers import Image, Layer
 
 from local_crystallography._napari.viewer import layers, left_out, masks, rings
 from local_crystallography._napari.viewer.layers import LayerData
@@ -62,7 +62,11 @@ class NamedLayers:
         """Show something new in the layer of a name, which is made where there is none."""
         layer = self.get(name)
         if layer is None:
-            self._layers[name] = self._insert(name, new if isinstance(new, Layer) else Layer.create(*new))
+            # after the layer is made, since no argument of it shows a colour bar
+            new = new if isinstance(new, Layer) else Layer.create(*new)
+            if isinstance(new, Image) and name not in (layers.PROBABILITY, layers.STD):
+                new.colorbar.visible = True
+            self._layers[name] = self._insert(name, new)
         else:
             layers.update(layer, new.as_layer_data_tuple() if isinstance(new, Layer) else new)
 
