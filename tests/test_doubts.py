@@ -8,9 +8,13 @@ import pytest
 from qtpy import QtCore
 
 from local_crystallography import Analysis, Atoms, Image
+from local_crystallography._napari.explorer.plot_view import PlotView
 from local_crystallography._napari.forms.boxes import ColourBox
 from local_crystallography.classes.doubts import doubts, flags
 from local_crystallography.data.subimages import SubImages
+from local_crystallography.explore.hover import Hover
+from local_crystallography.explore.plot_data import Choice
+from local_crystallography.explore.selection import Selection
 
 SIDE = 20
 CELLS = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"), -1).reshape(-1, 2)
@@ -138,3 +142,19 @@ def test_the_choice_of_a_column_says_why_it_should_not_be_believed(qtbot):
     assert tips["label"] is None
     box.warn(())
     assert box.itemData(box.findData("angle_rad"), QtCore.Qt.ItemDataRole.ToolTipRole) is None
+
+
+def test_plots_mark_the_columns_that_should_not_be_believed(qtbot):
+    view = PlotView(Selection(), Hover())
+    qtbot.addWidget(view)
+    made = atoms(angle_std=0.4)
+    view.set_table(made.to_frame(), doubts=doubts(made, None, None))
+    view.choose(Choice("angle_rad", "z0", "label"))
+    box, plain = view.combos["x"], view.combos["y"]
+    assert not box.itemIcon(box.findText("angle_rad")).isNull()
+    assert box.itemIcon(box.findText("z0")).isNull()
+    assert "mean little" in box.toolTip()
+    assert plain.toolTip() == "Column along y; a histogram has none"
+    view.set_table(made.to_frame(), doubts=())
+    assert box.itemIcon(box.findText("angle_rad")).isNull()
+    assert box.toolTip() == "Column along x"

@@ -288,6 +288,32 @@ def test_new_names_and_colours_of_classes_are_seen_at_once(shown):
     assert list(shown.get("label").features["class"])[:3] == ["class 0", "A site", "class 2"]
 
 
+@pytest.mark.parametrize(("kinds", "seen"), [(1, "angle_rad"), (2, "label")])
+def test_the_map_that_tells_most_is_seen_after_a_training(shown, kinds, seen):
+    """Two grains of one kind are seen in the angle, also where its map was made, hidden, while the network trained."""
+    maps = {"z0": PIXELS + 1, "angle_rad": PIXELS % 3}
+    for _ in maps:
+        shown.previews.prepare(maps)
+        for name in maps:
+            shown.previews.show(name)
+    shown.previews.hide()
+    yx = 10.0 * np.stack(np.meshgrid(np.arange(20), np.arange(20), indexing="ij"), -1).reshape(-1, 2)
+    right, noise = yx[:, 1] > 90, np.random.default_rng(0).normal(0, 0.01, 400)
+    label = np.arange(400) % kinds
+    shown.analysis.atoms = Atoms.at(yx).with_features(
+        angle_rad=np.where(right, 0.3, -0.3) + noise, angle_std_rad=0.01, symmetry_order=4, label=label, z0=noise
+    )
+    shown.analysis.maps = {**maps, "label": PIXELS % kinds}
+    shown.show()
+    assert shown.default_colour == seen
+    assert [name for name in shown.analysis.maps if shown.get(name).visible] == [seen]
+
+
+def test_maps_of_numbers_have_a_colour_bar(shown):
+    assert shown.get("z0").colorbar.visible
+    assert not shown.get("probability").colorbar.visible
+
+
 def test_new_columns_of_the_same_atoms_change_nothing_else(shown):
     layer = shown.get("atoms")
     layer.size = 7

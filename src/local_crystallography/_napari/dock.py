@@ -30,7 +30,6 @@ from local_crystallography._napari.mask import MaskTools
 from local_crystallography._napari.plots import Clock, TrainingWatch
 from local_crystallography._napari.scan import ScanTools
 from local_crystallography._napari.session import ask_folder_to_open, ask_folder_to_save
-from local_crystallography._napari.viewer.layers import default_colour
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.training import Training
 
@@ -180,7 +179,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
     def _on_bench_changed(self) -> None:
         atoms = None if self.work is None else self.work.analysis.atoms
         features = None if atoms is None else atoms.features
-        colour = self.colour_box.offer(features, "" if features is None else default_colour(features))
+        colour = self.colour_box.offer(features, "" if self.work is None else self.work.results.default_colour)
         self.colour_box.warn(() if self.work is None else self.work.analysis.doubts)
         for name, box in self.source_boxes.items():
             box.show_chosen(None if self.work is None else self.work.sources.get(name))

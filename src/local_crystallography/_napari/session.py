@@ -42,7 +42,7 @@ def session_layers(folder: Path) -> list[LayerData]:
     maps = (analysis.maps or {}).items()
     found += [layers.map_layer(name, values, place, note(name), first=first) for name, values in maps]
     if analysis.atoms is not None:
-        colour, stack = layers.default_colour(analysis.atoms.features), image.data.ndim == 3
+        colour, stack = layers.default_colour(analysis.atoms), image.data.ndim == 3
         found.append(layers.points_from(analysis.atoms, place, note("atoms"), colour=colour, stack=stack))
     return found
 

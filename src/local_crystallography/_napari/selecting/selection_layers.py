@@ -22,7 +22,7 @@ ALL_OF = "all_atoms_of"
 
 def points(work: Work, atoms: Atoms, name: str) -> Any:
     """A points layer of atoms with all their columns, where the image is."""
-    colour = layers.default_colour(atoms.features)
+    colour = layers.default_colour(atoms)
     place, note = layers.placement_of(work.layer), _note(work, atoms)
     data, arguments, kind = layers.points_from(
         atoms, place, note, colour=colour, stack=work.results.stack, styles=work.analysis.styles

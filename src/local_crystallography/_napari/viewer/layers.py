@@ -12,13 +12,13 @@ import pint
 from scipy.spatial import cKDTree
 
 from local_crystallography._napari.viewer.classes import class_look
+from local_crystallography.classes.summary import telling_map
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.explore import raster
 from local_crystallography.explore.assign import HAND_LABEL
 from local_crystallography.explore.styles import ClassStyles
-from local_crystallography.steps.paint_map import LABELS
 from local_crystallography.steps.refine_atoms import Region
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -101,9 +101,11 @@ def forget_session(viewer_layers: Any, session: str) -> None:
                 note_of(layer).pop(name, None)
 
 
-def default_colour(features: pd.DataFrame) -> str:
+def default_colour(atoms: Atoms) -> str:
     """The column atoms are coloured by until somebody chooses one; "" for one colour."""
-    return next((name for name in (*LABELS, "z0") if name in features), "")
+    if "label" in atoms.features:
+        return telling_map(atoms)
+    return next((name for name in (HAND_LABEL, "z0") if name in atoms.features), "")
 
 
 def placement_of(layer: Any) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from local_crystallography._napari.viewer.layers import LayerData
 from local_crystallography._napari.viewer.named_layers import NamedLayers
 from local_crystallography._napari.viewer.preview_layers import PreviewLayers
 from local_crystallography.analysis import Analysis
-from local_crystallography.classes.summary import telling_map
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
 from local_crystallography.explore.raster import holds_classes
@@ -34,7 +33,8 @@ class ResultLayers:
         self.mask_wanted = False
         self.updating = False
         self._mask: tuple[Image, masks.Mask | None] | None = None
-        self._first: tuple[Atoms, str] | None = None
+        self._colours: dict[int, tuple[Atoms, str]] = {}
+        self._seen: str | None = None
         self._own = NamedLayers(viewer, image_layer)
         self._shown = self._own.shown
         self.previews = PreviewLayers(self._own, analysis)
@@ -50,6 +50,12 @@ class ResultLayers:
     def keys(self) -> set[str]:
         """What tells the layers apart from others."""
         return self._own.keys
+
+    @property
+    def default_colour(self) -> str:
+        """The column atoms are coloured by until somebody chooses one; "" for one colour."""
+        atoms = self.analysis.atoms
+        return "" if atoms is None else self._default_colour(atoms)
 
     def get(self, name: str) -> Any:
         """The layer of a result, or None where there is none in the viewer."""
@@ -94,7 +100,18 @@ class ResultLayers:
         self._own.put(name, new)
         self.previews.give(name, new)
         self._shown[name] = value
+        if name == self.default_colour:
+            self._see_first(name)
         self.updating = False
+
+    def _see_first(self, name: str) -> None:
+        """Show the map that tells most in place of the one that did before, unless the user has hidden that."""
+        before = None if self._seen is None else self.get(self._seen)
+        if name != self._seen and (self._seen is None or (before is not None and before.visible)):
+            self.get(name).visible = True
+            if before is not None:
+                before.visible = False
+        self._seen = name
 
     def _show_columns(self, atoms: Atoms) -> bool:
         """Show other columns of the atoms that are shown already; whether that was all there was to do."""
@@ -227,16 +244,7 @@ class ResultLayers:
                 value, place, note, colour=self._colour(value), stack=self.stack, styles=self.analysis.styles
             )
         note = self.note(name, "paint_map")
-        return layers.map_layer(name, value, place, note, self.analysis.styles, first=self._first_map())
-
-    def _first_map(self) -> str:
-        """The map to be seen first, found once for the same atoms."""
-        atoms = self.analysis.atoms
-        if atoms is None:
-            return "label"
-        if self._first is None or self._first[0] is not atoms:
-            self._first = atoms, telling_map(atoms)
-        return self._first[1]
+        return layers.map_layer(name, value, place, note, self.analysis.styles, first=self.default_colour)
 
     def _on_styles_changed(self, column: str) -> None:
         """Show classes by their new names and colours."""
@@ -251,7 +259,16 @@ class ResultLayers:
         if atoms is None:
             return ""
         known = self.wanted == "" or self.wanted in atoms.features
-        return self.wanted if self.wanted is not None and known else layers.default_colour(atoms.features)
+        return self.wanted if self.wanted is not None and known else self._default_colour(atoms)
+
+    def _default_colour(self, atoms: Atoms) -> str:
+        """The column atoms are coloured by by default, found once for the same atoms."""
+        known = self._colours.get(id(atoms))
+        if known is None:
+            last = list(self._colours.values())[-1:]
+            known = atoms, layers.default_colour(atoms)
+            self._colours = {id(one[0]): one for one in (*last, known)}
+        return known[1]
 
     def _point_size(self, atoms: Atoms) -> float:
         """Diameter of the points of the atoms, in pixels."""
