@@ -7,13 +7,18 @@ and the last samples are pictures of quick in which moments have a hard time: co
 to 2 px beside them, a low dose, and a continuous distortion. Adjusted Rand of all heavy columns that have a class, and
 of those with one grain within half a window; the same with the same clustering of the moments; both with as many
 classes as sites; and how often an environment of boundary is right, which another grain within 1.5 spacings makes one.
+With `--atomai`, the Python of an environment of `peers/make_environments.py`, the latents of AtomAI's rVAE trained on
+the same sub-images (`--passes`, batches of 100, learning rate 0.001, all else its own) take the place of the moments.
 """
 
 import argparse
 import re
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from baselines import CUT, inside, simulation_of, sites
+from peers.run import run_peer
 from sklearn.metrics import adjusted_rand_score
 
 from local_crystallography import Analysis, Atoms, Cluster, Describe, Recipe, simulate_sample
@@ -59,14 +64,28 @@ def analysed(simulation: Simulation, seed: int) -> Analysis:
     return analysis
 
 
+def by_atomai(python: Path, analysis: Analysis, passes: int, seed: int) -> tuple[Atoms, tuple[str, ...]]:
+    """The atoms with the latents of AtomAI, and their names."""
+    cut = analysis.sub_images
+    low, high = np.percentile(cut.windows, [0.1, 99.9])
+    windows = np.clip((cut.windows - low) / (high - low), 0, 1)
+    settings = {"latents": 2, "batch": 100, "epochs": passes, "threads": 1, "learning_rate": 0.001, "seed": seed}
+    found = run_peer(python, "atomai_rvae.py", windows, **settings)
+    names = ("atomai0", "atomai1")
+    columns = pd.DataFrame(found["z"][:, 3:], columns=names)
+    return analysis.atoms.join(cut.atoms.ids, columns), names
+
+
 def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--samples", nargs="+", choices=SAMPLES, default=SAMPLES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[401, 402, 403, 404, 405])
+    parser.add_argument("--atomai", type=Path)
+    parser.add_argument("--passes", type=int, default=50)
     options = parser.parse_args()
     print(
-        "| sample | seed | rVAE, all | interior | classes | as many as sites | moments, all | interior | classes | "
+        "| sample | seed | rVAE, all | interior | classes | as many as sites | beside, all | interior | classes | "
         "as many as sites | boundary or not |\n|" + " --- |" * 11
     )
     for sample in options.samples:
@@ -80,10 +99,13 @@ def main() -> None:
             site = sites(atoms, simulation)
             within = inside(atoms, simulation, cut.windows.shape[-1] / 2)
             count = len(set(site) - {""})
-            described = Describe()(cut, atoms)
-            moments = tuple(name for name in described.features if re.fullmatch(r"zernike\d+", name))
+            if options.atomai:
+                described, beside = by_atomai(options.atomai, analysis, options.passes, seed)
+            else:
+                described = Describe()(cut, atoms)
+                beside = tuple(name for name in described.features if re.fullmatch(r"zernike\d+", name))
             cells = []
-            for columns in (("z0", "z1"), moments):
+            for columns in (("z0", "z1"), beside):
                 found = atoms if columns[0] == "z0" else Cluster(columns=columns)(described, cut)
                 given = Cluster(columns=columns, classes=count)(described, cut)
                 for labelled in (found, given):
