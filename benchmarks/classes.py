@@ -23,7 +23,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from local_crystallography import Analysis, Atoms, Cluster, Describe, Recipe, simulate_sample
 from local_crystallography.data.progress import finish
-from local_crystallography.positions.shells import neighbour_distance
+from local_crystallography.lattice.shells import neighbour_distance
 from local_crystallography.simulate.scene import Wave
 from local_crystallography.simulate.simulation import Simulation, simulate_scene
 

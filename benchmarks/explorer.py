@@ -130,8 +130,8 @@ class Ours:
 
     def repaint_map(self, brush: Brush, k: int) -> tuple[float, float]:
         """Paint a column on 2048 x 2048 pixels and show it in its layer."""
-        values = np.roll(self.dock.work.analysis.atoms.features["z0"].to_numpy(), k)
-        results = self.dock.work.results
+        values = np.roll(self.dock.session.analysis.atoms.features["z0"].to_numpy(), k)
+        results = self.dock.session.results
 
         def act() -> None:
             results.previews.prepare({"z0": brush.paint(values)})
@@ -171,7 +171,7 @@ def measure_ours(repeats: int) -> dict[str, Times]:
     every("zoom", ours.zoom)
     every("hover_without_canvas", ours.hover)
     times["pan"] = ours.pan(repeats)
-    assert 0.2 * ATOMS < ours.dock.bench.selection.count < 0.3 * ATOMS
+    assert 0.2 * ATOMS < ours.dock.controller.selection.count < 0.3 * ATOMS
     ours.viewer.close()
     return times
 
@@ -200,10 +200,10 @@ def memory(rounds: int) -> tuple[float, float]:
     sizes = []
     for _ in range(rounds + 2):
         wait_for(dock, (TrainVae(epochs=1), Encode()))
-        bench = dock.bench
-        bench.selection.apply(np.arange(len(bench.selection)) % 2 == 0)
+        controller = dock.controller
+        controller.selection.apply(np.arange(len(controller.selection)) % 2 == 0)
         settle(0.2)
-        bench.selection.clear()
+        controller.selection.clear()
         settle(0.2)
         sizes.append(psutil.Process().memory_info().rss / 2**20)
     viewer.close()
@@ -212,8 +212,8 @@ def memory(rounds: int) -> tuple[float, float]:
 
 def wait_for(dock: QtWidgets.QWidget, steps: tuple) -> None:
     """Run steps and wait for their end."""
-    dock.bench.run(steps, again=True)
-    while dock.bench.running:
+    dock.controller.run(steps, again=True)
+    while dock.controller.running:
         settle(0.05)
 
 

@@ -12,7 +12,7 @@ import argparse
 import numpy as np
 
 from local_crystallography import Analysis
-from local_crystallography.classes.environment import orientations
+from local_crystallography.clustering.environment import orientations
 from local_crystallography.data.progress import finish
 from local_crystallography.simulate.regions import HalfPlane
 from local_crystallography.simulate.scene import Grain, Scene

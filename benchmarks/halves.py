@@ -18,7 +18,7 @@ from scipy.ndimage import convolve1d
 from local_crystallography import Analysis, Image, read_image
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
-from local_crystallography.positions.noise import noise_of_image
+from local_crystallography.fitting.noise import noise_of_image
 from local_crystallography.steps.encode import Encode
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
 

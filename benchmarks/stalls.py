@@ -125,7 +125,7 @@ def main() -> None:
         heart.phase = phases[name] = Phase()
         start = time.perf_counter()
         act()
-        wait(1200, lambda: not dock.bench.running)
+        wait(1200, lambda: not dock.controller.running)
         phases[name].seconds = time.perf_counter() - start
         wait(1)  # what is drawn at the end belongs to it
 
@@ -139,7 +139,7 @@ def main() -> None:
     measure("sample with PyMC again", symmetry.chain.buttons["reference"].click)
     with tempfile.TemporaryDirectory() as folder:
         measure("export the plots", lambda: export(dock, str(Path(folder) / "plots.png")))
-        measure("save the session", lambda: dock.bench.save(Path(folder) / "session"))
+        measure("save the session", lambda: dock.controller.save(Path(folder) / "session"))
     print(HEAD)
     for name, phase in phases.items():
         print(phase.row(name))

@@ -14,14 +14,14 @@ from local_crystallography import Atoms, ChainModel, DecideSymmetry, MeasureLatt
 from local_crystallography.bayes.calibrate import ChainTrials
 from local_crystallography.bayes.decision import Decision
 from local_crystallography.data.progress import finish
-from local_crystallography.explore.chain_view import decision_words
-from local_crystallography.explore.styles import DECIDED
-from local_crystallography.io.symmetry_figures import (
+from local_crystallography.report.symmetry import (
     calibration_figure,
     chain_figure,
     study_figure,
     write_figure,
 )
+from local_crystallography.views.chain_view import decision_words
+from local_crystallography.views.styles import DECIDED
 
 ATOMS, SPACING = 60, 20.0
 

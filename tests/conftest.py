@@ -51,7 +51,7 @@ def quick_analysis() -> Analysis:
 
 @pytest.fixture
 def shown_analysis(quick_analysis: Analysis) -> Analysis:
-    """What `bench` shows; a module may have another."""
+    """What `controller` shows; a module may have another."""
     return quick_analysis
 
 
@@ -64,23 +64,23 @@ def viewer_model() -> Any:
 
 
 @pytest.fixture
-def bench(viewer_model: Any, shown_analysis: Analysis, qtbot: Any) -> Iterator[Any]:
-    """A workbench with a copy of an analysis."""
-    from local_crystallography._napari.bench.workbench import Workbench
+def controller(viewer_model: Any, shown_analysis: Analysis, qtbot: Any) -> Iterator[Any]:
+    """A controller with a copy of an analysis."""
+    from local_crystallography._napari.session.controller import Controller
 
-    bench = Workbench(viewer_model)
-    bench.adopt(copied(shown_analysis))
-    qtbot.waitUntil(lambda: not bench.running, timeout=20_000)
-    yield bench
-    bench.runner.halt()
+    controller = Controller(viewer_model)
+    controller.adopt(copied(shown_analysis))
+    qtbot.waitUntil(lambda: not controller.running, timeout=20_000)
+    yield controller
+    controller.runner.halt()
 
 
 @pytest.fixture
-def components_dock(bench: Any, qtbot: Any) -> Any:
+def components_dock(controller: Any, qtbot: Any) -> Any:
     """The components dock by itself, on the screen."""
-    from local_crystallography._napari.components.components import ComponentsDock
+    from local_crystallography._napari.results.dock import ComponentsDock
 
-    dock = ComponentsDock(bench, Recipe)
+    dock = ComponentsDock(controller, Recipe)
     qtbot.addWidget(dock)
     dock.show()
     qtbot.waitExposed(dock)

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from local_crystallography.clustering.assign import HAND_LABEL, hand_labels, table_of, with_column, with_hand_label
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
-from local_crystallography.explore.assign import HAND_LABEL, hand_labels, table_of, with_column, with_hand_label
-from local_crystallography.explore.styles import ClassStyles
+from local_crystallography.views.styles import ClassStyles
 
 ATOMS = Atoms.at(
     np.arange(10.0).reshape(5, 2), pixel_size=0.02, columns={"z0": np.linspace(0, 1, 5), "label": [0, 1, 1, -1, 0]}

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from local_crystallography._napari.candidates import CandidateView, in_words, matching, zoom
-from local_crystallography._napari.forms.form import StepForm
-from local_crystallography._napari.forms.panel import standing
+from local_crystallography._napari.main.candidates import CandidateView, in_words, matching, zoom
+from local_crystallography._napari.main.step_panel import standing
+from local_crystallography._napari.widgets.form import StepForm
 from local_crystallography.data.progress import finish
 from local_crystallography.models.scale import Candidate
 from local_crystallography.steps.segment import Segment
@@ -22,31 +22,31 @@ FOUND = [candidate(), candidate(5.5, bright=False), candidate(9.0), candidate(1.
 
 
 @pytest.fixture
-def work(bench, monkeypatch):
+def session(controller, monkeypatch):
     """An analysis whose Segment step has just found some candidates."""
     monkeypatch.setattr(Segment, "candidates", lambda step, image: FOUND)
-    analysis = bench.active.analysis
+    analysis = controller.active.analysis
     analysis.asked["segment"] = Segment()
     analysis.used["segment"] = Segment(contrast="bright", sigma=3.0)
-    return bench.active
+    return controller.active
 
 
 @pytest.fixture
-def view(bench, work, qtbot):
+def view(controller, session, qtbot):
     form = StepForm(Segment())
     qtbot.addWidget(form)
-    view = CandidateView(bench, form)
+    view = CandidateView(controller, form)
     qtbot.addWidget(view)
-    bench.changed.connect(view.refresh)
+    controller.changed.connect(view.refresh)
     form.changed.connect(view.refresh)
     view.refresh()
     return view
 
 
 @pytest.fixture
-def looked(view, work, bench):
-    work.after(Segment())
-    bench.changed.emit()
+def looked(view, session, controller):
+    session.after(Segment())
+    controller.changed.emit()
     return view
 
 
@@ -79,10 +79,10 @@ def test_the_best_three_are_shown_and_the_one_taken_is_framed(looked):
     assert looked.auto.isHidden()
 
 
-def test_a_click_asks_for_another_one_and_a_second_click_takes_it_back(looked, work):
+def test_a_click_asks_for_another_one_and_a_second_click_takes_it_back(looked, session):
     looked.tiles[1].click()
     assert looked.form.step() == Segment(contrast="dark", sigma=5.5)
-    assert standing(work, looked.form.step()).startswith("out of date")
+    assert standing(session, looked.form.step()).startswith("out of date")
     assert states(looked) == ["taken", "asked", ""]
     looked.tiles[0].click()
     assert looked.form.step() == Segment()
@@ -97,43 +97,43 @@ def test_auto_leaves_it_to_the_image_again(looked):
     assert looked.auto.isHidden()
 
 
-def test_the_pictures_stay_when_the_step_is_run_with_one_of_them(looked, work, bench):
+def test_the_pictures_stay_when_the_step_is_run_with_one_of_them(looked, session, controller):
     asked = Segment(contrast="dark", sigma=5.5)
-    work.analysis.used["segment"] = work.analysis.asked["segment"] = asked
-    work.after(asked)
-    bench.changed.emit()
+    session.analysis.used["segment"] = session.analysis.asked["segment"] = asked
+    session.after(asked)
+    controller.changed.emit()
     assert len(looked.tiles) == 3
     assert states(looked) == ["", "taken", ""]
 
 
-def test_an_opened_session_looks_only_when_asked_to(view, work, bench, qtbot):
+def test_an_opened_session_looks_only_when_asked_to(view, session, controller, qtbot):
     assert not view.tiles
     assert not view.show_button.isHidden()
     view.show_button.click()
-    qtbot.waitUntil(lambda: not bench.running, timeout=20_000)
+    qtbot.waitUntil(lambda: not controller.running, timeout=20_000)
     assert len(view.tiles) == 3
     assert states(view) == ["taken", "", ""]
 
 
-def test_where_nothing_is_seen_it_says_so(view, work, bench, monkeypatch):
+def test_where_nothing_is_seen_it_says_so(view, session, controller, monkeypatch):
     monkeypatch.setattr(Segment, "candidates", lambda step, image: [])
-    work.after(Segment())
-    bench.changed.emit()
+    session.after(Segment())
+    controller.changed.emit()
     assert not view.tiles
     assert view.words.text().startswith("No columns")
 
 
-def test_blobs_have_no_candidates(view, work, bench):
-    work.analysis.used["segment"] = Segment(method="blobs", contrast="bright", spacing=10)
-    bench.changed.emit()
+def test_blobs_have_no_candidates(view, session, controller):
+    session.analysis.used["segment"] = Segment(method="blobs", contrast="bright", spacing=10)
+    controller.changed.emit()
     assert view.isHidden()
 
 
-def test_candidates_of_another_image_are_not_shown(looked, work, bench, quick_analysis):
-    finish(work.analysis.apply(Segment(method="blobs")))
-    work.analysis.used["segment"] = Segment(contrast="bright", sigma=3.0)
-    work.found = type(work.found)(object(), None, FOUND)
-    bench.changed.emit()
+def test_candidates_of_another_image_are_not_shown(looked, session, controller, quick_analysis):
+    finish(session.analysis.apply(Segment(method="blobs")))
+    session.analysis.used["segment"] = Segment(contrast="bright", sigma=3.0)
+    session.found = type(session.found)(object(), None, FOUND)
+    controller.changed.emit()
     assert not looked.tiles
 
 

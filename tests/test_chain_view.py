@@ -7,7 +7,7 @@ from local_crystallography.bayes.bonds import Chain, SimulatedChain
 from local_crystallography.bayes.chain import ChainModel
 from local_crystallography.bayes.decision import Decision
 from local_crystallography.data.errors import InputError
-from local_crystallography.explore.chain_view import looked_at, view_chain
+from local_crystallography.views.chain_view import looked_at, view_chain
 
 
 @pytest.fixture(scope="module")

@@ -12,15 +12,15 @@ from conftest import copied
 from crystals import motif, square_lattice
 
 from local_crystallography.analysis import Analysis
+from local_crystallography.clustering.class_symmetry import means_of, pairs, pictures_of, symmetries
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import SubImages
-from local_crystallography.explore.class_report import class_report, neighbour_classes
-from local_crystallography.explore.class_symmetry import means_of, pairs, pictures_of, symmetries
-from local_crystallography.explore.greys import grey_limits
-from local_crystallography.explore.styles import ClassStyles
-from local_crystallography.io.class_section import class_pictures_grid, class_section, class_tables, colour_grid
 from local_crystallography.models.harmonics import Harmonics
+from local_crystallography.report.classes import class_pictures_grid, class_section, class_tables, colour_grid
+from local_crystallography.studies.classes import class_report, neighbour_classes
+from local_crystallography.views.greys import grey_limits
+from local_crystallography.views.styles import ClassStyles
 
 SIDE = 32
 BASIS = Harmonics(SIDE, 1.2)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from local_crystallography.classes.by_hand import merged, split
+from local_crystallography.clustering.by_hand import merged, split
 from local_crystallography.data.errors import InputError
 
 RNG = np.random.default_rng(0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from local_crystallography import Atoms
-from local_crystallography.classes.features import features
+from local_crystallography.clustering.features import features
 from local_crystallography.data.errors import InputError
 
 RNG = np.random.default_rng(0)

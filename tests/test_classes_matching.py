@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from local_crystallography import Atoms
-from local_crystallography.classes.matching import labels_from, matched
+from local_crystallography.clustering.matching import labels_from, matched
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from local_crystallography.classes.methods import Classes, by_agglomeration, by_hdbscan, by_k_means, outside, voted
+from local_crystallography.clustering.methods import Classes, by_agglomeration, by_hdbscan, by_k_means, outside, voted
 
 RNG = np.random.default_rng(0)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from local_crystallography.classes.mixtures import (
+from local_crystallography.clustering.mixtures import (
     Shape,
     criterion_curve,
     far,

@@ -8,16 +8,16 @@ import pytest
 from conftest import copied
 from qtpy import QtCore, QtTest
 
-from local_crystallography._napari.components import classes_panel
-from local_crystallography._napari.components.classes_grid import Cell, ColourGrid, Head
-from local_crystallography._napari.components.classes_panel import NO_CLASSES, NO_SUB_IMAGES
-from local_crystallography._napari.components.classes_sections import DECODED
-from local_crystallography._napari.dock import MainDock
+from local_crystallography._napari.main.dock import MainDock
+from local_crystallography._napari.results.classes import panel as classes_panel
+from local_crystallography._napari.results.classes.grid import Cell, ColourGrid, Head
+from local_crystallography._napari.results.classes.panel import NO_CLASSES, NO_SUB_IMAGES
+from local_crystallography._napari.results.classes.sections import DECODED
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
-from local_crystallography.explore.class_report import class_report
-from local_crystallography.explore.selection import Selection
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
+from local_crystallography.studies.classes import class_report
+from local_crystallography.views.selection import Selection
 
 ROOM = 299
 """Points that a panel has in a dock of 330, beside its scroll bar."""
@@ -29,10 +29,10 @@ def main(make_napari_viewer_proxy, quick_analysis, qtbot):
     viewer = make_napari_viewer_proxy(show=True)
     main = MainDock(viewer)
     viewer.window.add_dock_widget(main, name="dock")
-    main.bench.adopt(copied(quick_analysis))
-    qtbot.waitUntil(lambda: not main.bench.running, timeout=20_000)
+    main.controller.adopt(copied(quick_analysis))
+    qtbot.waitUntil(lambda: not main.controller.running, timeout=20_000)
     yield main
-    main.bench.runner.halt()
+    main.controller.runner.halt()
 
 
 @pytest.fixture
@@ -46,17 +46,17 @@ def panel(components_dock, qtbot):
 def settle(panel, qtbot):
     """Wait until the panel shows what there is."""
     qtbot.wait(30)
-    qtbot.waitUntil(lambda: panel.isVisible() and not panel.busy and not panel.bench.running, timeout=20_000)
+    qtbot.waitUntil(lambda: panel.isVisible() and not panel.busy and not panel.controller.running, timeout=20_000)
 
 
 def analysis_of(panel):
-    return panel.bench.active.analysis
+    return panel.controller.active.analysis
 
 
 def change(panel, qtbot, **columns):
     analysis = analysis_of(panel)
     analysis.atoms = analysis.atoms.with_features(**columns)
-    panel.bench.bring()
+    panel.controller.bring()
     settle(panel, qtbot)
 
 
@@ -85,7 +85,7 @@ def test_scores_of_the_decoded_images_can_be_seen(panel):
 
 def test_a_click_selects_a_class_and_keys_combine(panel):
     labels = analysis_of(panel).atoms.features["label"].to_numpy()
-    mask = panel.bench.selection
+    mask = panel.controller.selection
     click = QtTest.QTest.mouseClick
     left = QtCore.Qt.MouseButton.LeftButton
     click(panel.buttons[1], left)
@@ -131,7 +131,7 @@ def test_other_columns_of_classes_are_offered(panel, qtbot):
     assert panel.report.numbers == (2,)
     assert np.isnan(panel.report.classes[0].probability)
     panel.select(2)
-    np.testing.assert_array_equal(panel.bench.selection.mask, hand == 2)
+    np.testing.assert_array_equal(panel.controller.selection.mask, hand == 2)
 
 
 @pytest.mark.parametrize(("without", "words"), [("label", NO_CLASSES), ("sub_images", NO_SUB_IMAGES)])
@@ -142,7 +142,7 @@ def test_what_is_missing_is_said(panel, qtbot, without, words):
     else:
         results = {name: getattr(analysis, name) for name in analysis.results} | {"sub_images": None}
         analysis.restore_results(results, {}, {}, {})
-    panel.bench.adopt(analysis)
+    panel.controller.adopt(analysis)
     settle(panel, qtbot)
     assert panel.message.text() == words
     assert not panel.content.isVisible()
@@ -159,13 +159,13 @@ def test_the_table_is_saved_with_names(panel, tmp_path):
         panel.write(tmp_path / "nowhere" / "classes.csv")
 
 
-def test_nothing_is_computed_while_the_tab_is_not_seen(bench, components_dock, panel, qtbot):
+def test_nothing_is_computed_while_the_tab_is_not_seen(controller, components_dock, panel, qtbot):
     components_dock.tabs.setCurrentIndex(1)
     before = panel.report
     analysis = analysis_of(panel)
     analysis.atoms = analysis.atoms.with_features(label=0)
-    bench.bring()
-    qtbot.waitUntil(lambda: not bench.running, timeout=10_000)
+    controller.bring()
+    qtbot.waitUntil(lambda: not controller.running, timeout=10_000)
     qtbot.wait(50)
     assert panel.report is before
     components_dock.tabs.setCurrentIndex(0)
@@ -187,12 +187,12 @@ def test_a_spread_that_is_not_known_is_not_told(panel, qtbot):
     assert [cell.below for cell in panel.sections.grids["numbers"].cells[0]] == ["", "", "", ""]
 
 
-def test_how_far_a_job_is_is_told_in_whole_words(bench, components_dock, qtbot):
-    bench.job(lambda: iter_once("image-20-seed0: without shear, " * 4), lambda _: None)
+def test_how_far_a_job_is_is_told_in_whole_words(controller, components_dock, qtbot):
+    controller.job(lambda: iter_once("image-20-seed0: without shear, " * 4), lambda _: None)
     qtbot.waitUntil(lambda: components_dock.words.text() != "", timeout=5000)
     assert components_dock.words.wordWrap()
     assert not components_dock.progress.isTextVisible()
-    qtbot.waitUntil(lambda: not bench.running, timeout=5000)
+    qtbot.waitUntil(lambda: not controller.running, timeout=5000)
     assert components_dock.words.text() == ""
     assert components_dock.words.isHidden()
 
@@ -267,4 +267,4 @@ def test_a_direction_pointed_at_becomes_the_one_angles_are_counted_from(main, qt
     off = np.exp(turns * (features["direction_angle_rad"] - features["angle_rad"] - np.pi / 2)[chosen])
     assert np.allclose(off, 1)
     assert main.panels["cluster"].form.step().directions[1] == 90
-    assert main.work.analysis.is_current(main.panels["cluster"].form.step())
+    assert main.session.analysis.is_current(main.panels["cluster"].form.step())

@@ -16,9 +16,9 @@ import pytest
 
 import local_crystallography
 import local_crystallography._napari as napari_part
-from local_crystallography import console
 from local_crystallography.analysis import Analysis
-from local_crystallography.cli import Run, main, overridden
+from local_crystallography.cli import console
+from local_crystallography.cli.main import Run, main, overridden
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.progress import Progress
 from local_crystallography.io.session import FILES
@@ -130,7 +130,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        "import sys\nfrom local_crystallography.cli import main\n"
+        "import sys\nfrom local_crystallography.cli.main import main\n"
         "try:\n    main(sys.argv[1:])\nexcept SystemExit as end:\n    assert end.code == 0\n"
         "sys.exit(' '.join({'torch', 'napari', 'qtpy', 'sklearn', 'matplotlib'} & set(sys.modules)))"
     )
@@ -245,7 +245,7 @@ def window(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     )
     monkeypatch.setitem(sys.modules, "local_crystallography._napari.show", fake)
     monkeypatch.setattr(napari_part, "show", fake, raising=False)
-    monkeypatch.setattr("local_crystallography.cli.Recipe", lambda: Recipe(train_vae=TrainVae(epochs=1)))
+    monkeypatch.setattr("local_crystallography.cli.main.Recipe", lambda: Recipe(train_vae=TrainVae(epochs=1)))
     return calls
 
 

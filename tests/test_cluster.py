@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from local_crystallography import Analysis, Atoms, Cluster
-from local_crystallography.classes.doubts import doubts
-from local_crystallography.classes.summary import sentence
+from local_crystallography.clustering.doubts import doubts
+from local_crystallography.clustering.summary import sentence
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 from local_crystallography.data.subimages import SubImages

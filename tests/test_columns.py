@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from local_crystallography.explore.columns import column_of, values_of, within
+from local_crystallography.views.columns import column_of, values_of, within
 
 
 @pytest.mark.parametrize(

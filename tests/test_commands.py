@@ -14,7 +14,7 @@ from walls import net
 from local_crystallography.analysis import Analysis
 from local_crystallography.bayes.bonds import SimulatedChain
 from local_crystallography.bayes.chain import ChainModel
-from local_crystallography.cli import main
+from local_crystallography.cli.main import main
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
 from local_crystallography.data.progress import finish

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from local_crystallography._napari.components.compare_asked import Asked, at_frame, shown_of
-from local_crystallography._napari.components.compare_layers import COMPARED
-from local_crystallography._napari.components.compare_list import RunList
-from local_crystallography._napari.components.compare_pictures import DIFFERS, GROUND, SAME
-from local_crystallography._napari.components.compare_runs import (
+from local_crystallography._napari.layers.convert import note_of
+from local_crystallography._napari.results.compare.asked import Asked, at_frame, shown_of
+from local_crystallography._napari.results.compare.layers import COMPARED
+from local_crystallography._napari.results.compare.list import RunList
+from local_crystallography._napari.results.compare.pictures import DIFFERS, GROUND, SAME
+from local_crystallography._napari.results.compare.runs import (
     LONGEST,
     NOW,
     Run,
@@ -18,12 +19,11 @@ from local_crystallography._napari.components.compare_runs import (
     shared_columns,
     unique_name,
 )
-from local_crystallography._napari.viewer.layers import note_of
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
-from local_crystallography.explore.styles import ClassStyles
+from local_crystallography.views.styles import ClassStyles
 
 COMPARE = 3
 ROOM = 299
@@ -45,20 +45,20 @@ def panel(components_dock, qtbot):
 
 
 def settle(panel, qtbot):
-    qtbot.waitUntil(lambda: not panel.busy and not panel.bench.running, timeout=30_000)
+    qtbot.waitUntil(lambda: not panel.busy and not panel.controller.running, timeout=30_000)
     qtbot.wait(20)
 
 
 def change(panel, qtbot, rows=ROWS):
     """Let the present result have another class at some atoms; which atoms."""
-    analysis = panel.bench.active.analysis
+    analysis = panel.controller.active.analysis
     label = analysis.atoms.features["label"].to_numpy(float).copy()
     known = np.flatnonzero(label >= 0)[rows]
     label[known] = (label[known] + 1) % 3
     angle = analysis.atoms.features["angle_rad"].to_numpy(float).copy()
     angle[known] += TURN
     analysis.atoms = analysis.atoms.with_features(label=label, angle_rad=angle)
-    panel.bench.changed.emit()
+    panel.controller.changed.emit()
     settle(panel, qtbot)
     return known
 
@@ -86,27 +86,27 @@ def test_a_kept_result_stays_as_it_was_while_now_changes(panel, changed):
     assert panel.shown.pair.found.differ.sum() == CHANGED
     assert panel.results.isVisible()
     assert len(panel.results.maps) == 2
-    assert panel.list.runs[1].atoms is not panel.bench.active.analysis.atoms
+    assert panel.list.runs[1].atoms is not panel.controller.active.analysis.atoms
     assert f"<b>{CHANGED}</b>" in panel.results.words.text()
 
 
 def test_differences_are_selected_all_or_those_of_a_number_of_the_table(panel, changed):
     panel.tools.select.click()
-    assert np.array_equal(np.flatnonzero(panel.bench.selection.mask), changed)
+    assert np.array_equal(np.flatnonzero(panel.controller.selection.mask), changed)
     table = panel.shown.pair.found.table
     first, second = (numbers.tolist() for numbers in panel.shown.pair.found.numbers)
     off = next((i, j) for i in range(len(first)) for j in range(len(second)) if table[i, j] and first[i] != second[j])
     panel.results.linked.emit(f"cell {first[off[0]]} {second[off[1]]}")
-    assert panel.bench.selection.count == table[off]
-    assert set(np.flatnonzero(panel.bench.selection.mask)) <= set(changed)
+    assert panel.controller.selection.count == table[off]
+    assert set(np.flatnonzero(panel.controller.selection.mask)) <= set(changed)
 
 
 def test_painted_differences_lie_on_the_atoms_and_replace_each_other(viewer_model, panel, changed, qtbot):
     panel.tools.paint.click()
     settle(panel, qtbot)
-    layer, atoms = layer_of(viewer_model), panel.bench.active.analysis.atoms
+    layer, atoms = layer_of(viewer_model), panel.controller.active.analysis.atoms
     assert np.allclose(layer.data, atoms.yx[changed])
-    assert np.allclose(layer.scale, panel.bench.active.layer.scale)
+    assert np.allclose(layer.scale, panel.controller.active.layer.scale)
     assert np.allclose(layer.face_color * 255, DIFFERS)
     change(panel, qtbot, np.arange(CHANGED, CHANGED + 5))
     panel.tools.paint.click()
@@ -123,20 +123,20 @@ def test_numbers_are_compared_by_how_far_they_are_apart(viewer_model, panel, cha
     assert not panel.results.classes.isVisible()
     panel.tools.least.setValue(20.0)
     panel.tools.select.click()
-    assert np.array_equal(np.flatnonzero(panel.bench.selection.mask), changed)
+    assert np.array_equal(np.flatnonzero(panel.controller.selection.mask), changed)
     panel.tools.paint.click()
     settle(panel, qtbot)
     difference = layer_of(viewer_model).features.set_index("id")["difference"]
-    ids = panel.bench.active.analysis.atoms.ids[changed]
+    ids = panel.controller.active.analysis.atoms.ids[changed]
     assert np.allclose(np.abs(difference[ids]), TURN, atol=0.1)
     assert np.abs(difference.drop(ids)).max() < 0.1
 
 
 def test_two_columns_of_one_result_are_compared(panel, qtbot):
-    analysis = panel.bench.active.analysis
+    analysis = panel.controller.active.analysis
     label = analysis.atoms.features["label"].to_numpy(float)
     analysis.atoms = analysis.atoms.with_features(pixel_label=np.where(label >= 0, (label + 1) % 3, -1))
-    panel.bench.changed.emit()
+    panel.controller.changed.emit()
     panel.add.menu.aboutToShow.emit()
     action = next(each for each in panel.add.menu.actions() if "pixel_label" in each.text())
     action.trigger()
@@ -169,25 +169,25 @@ def test_runs_of_different_images_are_a_sentence(panel, qtbot):
     other = Analysis(Image(np.random.default_rng(0).random((64, 64)), name="other"))
     other.atoms = Atoms.at(GRID, columns={"label": THREE})
     panel.add.keep.click()
-    panel.bench.adopt(other)
+    panel.controller.adopt(other)
     settle(panel, qtbot)
     assert "another image" in panel.message.text()
     assert not panel.results.isVisible()
 
 
 def test_differences_of_other_atoms_cannot_be_selected_but_are_told(panel, changed, qtbot):
-    analysis = panel.bench.active.analysis
+    analysis = panel.controller.active.analysis
     panel.add.keep.click()
     item = panel.list.topLevelItem(0)
     item.setCheckState(0, type(item.checkState(0)).Unchecked)
     settle(panel, qtbot)
     assert NOW not in panel.shown.comparison.names
     panel.tools.select.click()
-    assert panel.bench.selection.count == CHANGED
-    panel.bench.selection.clear()
+    assert panel.controller.selection.count == CHANGED
+    panel.controller.selection.clear()
     analysis.atoms = analysis.atoms[: len(analysis.atoms) // 2]
-    panel.bench.changed.emit()
-    panel.bench.link.follow(panel.bench.active.results)
+    panel.controller.changed.emit()
+    panel.controller.sync.follow(panel.controller.active.results)
     panel.tools.select.click()
     assert "Neither of the two runs" in panel.said.text()
 
@@ -212,9 +212,9 @@ def test_long_names_make_nothing_wider(panel, changed, qtbot):
     panel.add.keep.click()
     settle(panel, qtbot)
     panel.list.topLevelItem(1).setText(1, "W" * LONGEST)
-    panel.bench.active.analysis.styles.rename("label", 0, "W" * 40)
+    panel.controller.active.analysis.styles.rename("label", 0, "W" * 40)
     settle(panel, qtbot)
-    panel.work.paint()
+    panel.commands.paint()
     settle(panel, qtbot)
     assert "W" * LONGEST in panel.said.text()
     assert panel.minimumSizeHint().width() <= ROOM
@@ -227,7 +227,7 @@ def test_a_list_of_no_runs_is_short(qtbot):
 
 
 def test_maps_are_drawn_in_the_colours_of_the_classes(panel, changed, qtbot):
-    panel.bench.active.analysis.styles.recolour("label", 0, "#123456")
+    panel.controller.active.analysis.styles.recolour("label", 0, "#123456")
     settle(panel, qtbot)
     first, *_, difference = panel.shown.made
     assert (first[..., :3] == (0x12, 0x34, 0x56)).all(axis=-1).any()
@@ -236,14 +236,14 @@ def test_maps_are_drawn_in_the_colours_of_the_classes(panel, changed, qtbot):
 
 
 def test_tables_and_figure_are_written(panel, changed, tmp_path, qtbot):
-    panel.work.save_tables(tmp_path / "runs.csv")
+    panel.commands.save_tables(tmp_path / "runs.csv")
     settle(panel, qtbot)
     assert pd.read_csv(tmp_path / "runs.csv")["differ"].tolist() == [CHANGED]
     assert pd.read_csv(tmp_path / "runs_differences.csv")["differ"].sum() == CHANGED
-    panel.work.save_figure(tmp_path / "runs.svg")
+    panel.commands.save_figure(tmp_path / "runs.svg")
     settle(panel, qtbot)
     assert (tmp_path / "runs.svg").stat().st_size > 10_000
-    panel.work.save_tables(tmp_path / "nowhere" / "runs.csv")
+    panel.commands.save_tables(tmp_path / "nowhere" / "runs.csv")
     settle(panel, qtbot)
     assert "cannot be written" in panel.said.text()
 
@@ -306,20 +306,20 @@ def test_maps_follow_the_frame_that_napari_shows(viewer_model, panel, qtbot):
     stack = Analysis(Image(np.random.default_rng(0).random((2, 120, 120)), name="stack"))
     label = np.concatenate([THREE, np.zeros(len(GRID), int)])
     stack.atoms = Atoms.at(np.concatenate([GRID, GRID]), frame=np.repeat([0, 1], len(GRID)), columns={"label": label})
-    panel.bench.adopt(stack)
+    panel.controller.adopt(stack)
     panel.add.keep.click()
     for frame in (0, 1):
         viewer_model.dims.set_point(0, frame)
         settle(panel, qtbot)
         assert panel.shown.asked.frame == frame
-    panel.work.paint()
+    panel.commands.paint()
     settle(panel, qtbot)
     assert "No atom differs" in panel.said.text()
     assert not any(COMPARED in note_of(layer) for layer in viewer_model.layers)
     stack.atoms = stack.atoms.with_features(label=np.where(np.arange(2 * len(GRID)) == 0, 1, label))
-    panel.bench.changed.emit()
+    panel.controller.changed.emit()
     settle(panel, qtbot)
-    panel.work.paint()
+    panel.commands.paint()
     settle(panel, qtbot)
     assert np.allclose(layer_of(viewer_model).data, [[0, *GRID[0]]])
 

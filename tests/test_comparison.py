@@ -8,10 +8,10 @@ from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
-from local_crystallography.explore.comparison import atoms_of, compare, correlation, same_places
-from local_crystallography.explore.styles import ClassStyles
-from local_crystallography.io.comparison_figures import DIFFERS, comparison_figure
 from local_crystallography.io.comparison_tables import differences_table, pairs_table, scores
+from local_crystallography.report.comparison import DIFFERS, comparison_figure
+from local_crystallography.studies.comparison import atoms_of, compare, correlation, same_places
+from local_crystallography.views.styles import ClassStyles
 
 SIDE = 20
 GRID = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"), axis=-1).reshape(-1, 2) * 8.0 + 10

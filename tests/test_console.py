@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from crystals import blobs, square_lattice
 
-from local_crystallography import console
 from local_crystallography.analysis import Analysis
-from local_crystallography.cli import main
+from local_crystallography.cli import console
+from local_crystallography.cli.main import main
 from local_crystallography.io.session import FILES
 
 LONG = 5000

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from local_crystallography import Atoms, Cluster
-from local_crystallography.classes.directions import DIRECTION, directed
+from local_crystallography.clustering.directions import DIRECTION, directed
 from local_crystallography.data.errors import InputError
-from local_crystallography.explore.small_map import with_direction
+from local_crystallography.views.small_map import with_direction
 
 SIDE = 20
 CELLS = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"), -1).reshape(-1, 2)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mouse import drag
 
-from local_crystallography._napari.dock import EXPLORER, MainDock
+from local_crystallography._napari.main.dock import EXPLORER, MainDock
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.paint_map import SYMMETRY
 from local_crystallography.steps.training import Training
@@ -34,7 +34,7 @@ def dock(viewer, qtbot):
         dock.panels[name].form.fields["epochs"].set(3)
     dock.panels["cluster"].form.fields["classes"].set(3)
     yield dock
-    dock.bench.runner.halt()
+    dock.controller.runner.halt()
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def press(dock, qtbot):
     def press(button):
         assert button.isEnabled()
         button.click()
-        assert dock.bench.running
-        qtbot.waitUntil(lambda: not dock.bench.running, timeout=120_000)
+        assert dock.controller.running
+        qtbot.waitUntil(lambda: not dock.controller.running, timeout=120_000)
 
     return press
 
@@ -106,7 +106,7 @@ def test_an_optional_step_is_run_by_its_own_button(dock, press):
     press(dock.panels["describe"].button)
     assert status(dock, "describe").startswith("✓")
     assert "atoms described" in status(dock, "describe")
-    assert "zernike0" in dock.work.analysis.atoms.features
+    assert "zernike0" in dock.session.analysis.atoms.features
     dock.panels["describe"].form.fields["order"].set(4)
     assert status(dock, "describe").startswith("out of date")
 
@@ -138,7 +138,7 @@ def test_run_all_then_lasso_edits_and_changed_settings(done, viewer, press, qtbo
 
 
 def _lasso_lights_up_atoms(dock, viewer):
-    atoms, explorer = dock.work.analysis.atoms, dock.explorer
+    atoms, explorer = dock.session.analysis.atoms, dock.explorer
     chosen = atoms.features["label"].to_numpy() == 0
     z = atoms.features[["z0", "z1"]].to_numpy()
     low, high = z[chosen].min(axis=0) - 1e-3, z[chosen].max(axis=0) + 1e-3
@@ -154,7 +154,7 @@ def _lasso_lights_up_atoms(dock, viewer):
 
 
 def _lasso_by_the_mouse(dock, viewer, qtbot):
-    explorer, z = dock.explorer, dock.work.analysis.atoms.features[["z0", "z1"]].to_numpy()
+    explorer, z = dock.explorer, dock.session.analysis.atoms.features[["z0", "z1"]].to_numpy()
     known = z[np.isfinite(z).all(axis=1)]
     centre, reach = np.median(known, axis=0), np.ptp(known, axis=0) / 4
     corners = centre + reach * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)])
@@ -167,20 +167,20 @@ def _lasso_by_the_mouse(dock, viewer, qtbot):
     spare = 2 * np.array(explorer.plots[0].box.pixel())
     inside = (np.abs(z - centre) < reach - spare).all(axis=1)
     outside = ~(np.abs(z - centre) < reach + spare).all(axis=1)
-    mask = dock.bench.selection.mask
+    mask = dock.controller.selection.mask
     assert mask[inside].all()
     assert inside.any()
     assert not mask[outside].any()
-    np.testing.assert_array_equal(viewer.layers["selected atoms"].data, dock.work.analysis.atoms.yx[mask])
+    np.testing.assert_array_equal(viewer.layers["selected atoms"].data, dock.session.analysis.atoms.yx[mask])
     explorer.buttons["Clear"].click()
 
 
 def _selecting_points_selects_in_the_scatter(dock, viewer):
     viewer.layers["atoms"].selected_data = {3, 7}
-    assert np.flatnonzero(dock.bench.selection.mask).tolist() == [3, 7]
+    assert np.flatnonzero(dock.controller.selection.mask).tolist() == [3, 7]
     assert len(viewer.layers["selected atoms"].data) == 2
     viewer.layers["atoms"].selected_data = set()
-    assert dock.bench.selection.count == 0
+    assert dock.controller.selection.count == 0
 
 
 def _colours(dock, viewer):
@@ -195,24 +195,24 @@ def _changed_settings_are_out_of_date(dock, press):
     assert status(dock, "cluster").startswith("out of date")
     press(dock.run_all)
     assert status(dock, "cluster").startswith("✓ 2 classes")
-    labels = set(dock.work.analysis.atoms.features["label"])  # classes keep their numbers where others are merged
+    labels = set(dock.session.analysis.atoms.features["label"])  # classes keep their numbers where others are merged
     assert -1 in labels
     assert len(labels) == 3
     assert dock.colour_box.currentText() == "z0"
 
 
 def _edits_by_hand_are_used(dock, viewer, press):
-    layer, n = viewer.layers["atoms"], len(dock.work.analysis.atoms)
+    layer, n = viewer.layers["atoms"], len(dock.session.analysis.atoms)
     layer.selected_data = {0, 1}
     layer.remove_selected()
     press(dock.panels["extract_sub_images"].button)
-    assert len(dock.work.analysis.atoms) == n - 2
+    assert len(dock.session.analysis.atoms) == n - 2
     assert status(dock, "find_atoms").endswith("edited by hand")
     press(dock.run_all)
-    assert len(dock.work.analysis.atoms) == n - 2
+    assert len(dock.session.analysis.atoms) == n - 2
     press(dock.panels["find_atoms"].button)
     press(dock.panels["refine_atoms"].button)
-    assert len(dock.work.analysis.atoms) == n
+    assert len(dock.session.analysis.atoms) == n
     assert len(viewer.layers["atoms edited by hand"].data) == n - 2
     assert len(viewer.layers["atoms"].data) == n
 
@@ -224,9 +224,9 @@ def test_a_stopped_training_keeps_its_network(dock, qtbot):
     assert dock.run_all.text() == "Cancel"
     assert not dock.panels["segment"].button.isEnabled()
     dock.watches["train_vae"].stop.click()
-    qtbot.waitUntil(lambda: not dock.bench.running, timeout=60_000)
-    assert dock.work.analysis.vae is not None
-    assert "z0" in dock.work.analysis.atoms.features
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=60_000)
+    assert dock.session.analysis.vae is not None
+    assert "z0" in dock.session.analysis.atoms.features
     assert status(dock, "train_vae").startswith("stopped early: held-out loss")
 
 
@@ -237,9 +237,9 @@ def test_stop_ends_everything_and_keeps_what_there_is(dock, qtbot):
     dock.run_all.click()
     assert dock.run_all.text() == "Cancelling …"
     assert not dock.run_all.isEnabled()
-    qtbot.waitUntil(lambda: not dock.bench.running, timeout=60_000)
-    assert dock.work.analysis.vae is not None
-    assert "z0" not in dock.work.analysis.atoms.features
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=60_000)
+    assert dock.session.analysis.vae is not None
+    assert "z0" not in dock.session.analysis.atoms.features
 
 
 def test_a_window_larger_than_the_image_is_a_sentence(dock, viewer, press):
@@ -250,17 +250,17 @@ def test_a_window_larger_than_the_image_is_a_sentence(dock, viewer, press):
     dock.panels["extract_sub_images"].form.fields["window_size"].set(512)
     press(dock.panels["extract_sub_images"].button)
     assert status(dock, "extract_sub_images").startswith("⚠ A window of 512 pixels came with an image of 64 x 64")
-    assert dock.work.analysis.sub_images is None
+    assert dock.session.analysis.sub_images is None
 
 
 def test_a_mistake_is_a_sentence_and_loses_nothing(dock, viewer, press):
     for name in STEPS[:2]:
         press(dock.panels[name].button)
-    before = dock.work.analysis.atoms
+    before = dock.session.analysis.atoms
     dock.panels["extract_sub_images"].form.fields["window_size"].set(512)
     press(dock.panels["extract_sub_images"].button)
     assert "so no window of 512 pixels fits around one; use a smaller window" in status(dock, "extract_sub_images")
-    assert dock.work.analysis.atoms is before
+    assert dock.session.analysis.atoms is before
 
 
 def test_layers_of_the_user_can_be_the_source(dock, viewer, press):
@@ -268,27 +268,27 @@ def test_layers_of_the_user_can_be_the_source(dock, viewer, press):
     mine = viewer.add_points(yx, name="mine", scale=viewer.layers["quick"].scale, units=viewer.layers["quick"].units)
     dock.source_boxes["atoms"].choose(mine)
     press(dock.panels["extract_sub_images"].button)
-    np.testing.assert_array_equal(dock.work.analysis.atoms.yx, yx)
+    np.testing.assert_array_equal(dock.session.analysis.atoms.yx, yx)
 
 
 def test_atoms_given_are_not_given_anew_when_encoding_has_moved_them(dock, viewer, press):
     for name in STEPS[:2]:
         press(dock.panels[name].button)
     quick = viewer.layers["quick"]
-    mine = viewer.add_points(dock.work.analysis.atoms.yx + 0.3, name="mine", scale=quick.scale, units=quick.units)
+    mine = viewer.add_points(dock.session.analysis.atoms.yx + 0.3, name="mine", scale=quick.scale, units=quick.units)
     dock.source_boxes["atoms"].choose(mine)
     dock.panels["refine_atoms"].form.fields["when_doubtful"].set("continue")
     dock.panels["encode"].form.fields["correct_positions"].set(True)
     press(dock.run_all)
-    moved = dock.work.analysis.atoms
+    moved = dock.session.analysis.atoms
     assert not np.array_equal(moved.yx, mine.data)
     press(dock.run_all)
-    assert dock.work.analysis.atoms is moved
+    assert dock.session.analysis.atoms is moved
     press(dock.panels["cluster"].button)
     assert status(dock, "train_vae").startswith("✓")
     mine.data = mine.data[:-5]
     press(dock.panels["extract_sub_images"].button)
-    assert len(dock.work.analysis.atoms) == len(mine.data)
+    assert len(dock.session.analysis.atoms) == len(mine.data)
 
 
 def test_what_to_know_about_a_training_stands_in_its_panel(dock, press, monkeypatch):
@@ -324,9 +324,9 @@ def test_removing_the_image_stops_the_job_and_nothing_lands(dock, viewer, qtbot)
     dock.run_all.click()
     qtbot.waitUntil(lambda: bool(dock.watches["train_vae"].plot.losses), timeout=60_000)
     viewer.layers.clear()
-    qtbot.waitUntil(lambda: not dock.bench.running, timeout=60_000)
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=60_000)
     assert names(viewer) == []
-    assert dock.work is None
+    assert dock.session is None
 
 
 def test_each_image_has_its_own_analysis(dock, viewer, press):
@@ -355,7 +355,7 @@ def test_it_fits_beside_the_canvas(dock):
 def test_opening_the_dock_loads_neither_torch_nor_pymc():
     code = (
         "import sys; from napari.components import ViewerModel; from qtpy.QtWidgets import QApplication; "
-        "app = QApplication([]); from local_crystallography._napari.dock import MainDock; "
+        "app = QApplication([]); from local_crystallography._napari.main.dock import MainDock; "
         "dock = MainDock(ViewerModel()); print(sorted({'torch', 'pymc', 'sklearn'} & set(sys.modules)))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)

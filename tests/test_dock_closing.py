@@ -17,7 +17,7 @@ def viewer(make_napari_viewer_proxy):
 def dock(viewer):
     viewer.open_sample(PLUGIN, "quick")
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
-    runner = dock.bench.runner
+    runner = dock.controller.runner
     yield dock
     runner.halt()
 
@@ -43,7 +43,7 @@ def test_closing_the_dock_stops_the_job_and_keeps_the_best(dock, viewer, qtbot):
     dock.panels["train_vae"].form.fields["epochs"].set(5000)
     dock.run_all.click()
     qtbot.waitUntil(lambda: len(dock.watches["train_vae"].plot.losses) > 2, timeout=60_000)
-    runner = dock.bench.runner
+    runner = dock.controller.runner
     start = time.monotonic()
     with qtbot.waitSignal(dock.destroyed, timeout=15_000):
         close_by_x(dock)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from local_crystallography._napari.bench.preview import Preview
-from local_crystallography._napari.plots import STOP, STOPPING
+from local_crystallography._napari.session.preview import Preview
+from local_crystallography._napari.widgets.plots import STOP, STOPPING
 from local_crystallography.steps.training import Training
 
 PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
@@ -22,7 +22,7 @@ def dock(viewer):
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
     dock.panels["train_vae"].form.fields["epochs"].set(LONG)
     dock.panels["cluster"].form.fields["classes"].set(3)
-    runner = dock.bench.runner
+    runner = dock.controller.runner
     yield dock
     runner.halt()
 
@@ -42,7 +42,7 @@ def wait_for_passes(dock, qtbot, passes=3):
 
 
 def wait_for_end(dock, qtbot):
-    qtbot.waitUntil(lambda: not dock.bench.running, timeout=60_000)
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=60_000)
 
 
 def names(viewer):
@@ -64,8 +64,8 @@ def test_the_panel_tells_how_the_training_stands(training, qtbot):
     assert "held out" in watch.losses.text()
     parts = (watch.epochs, watch.batches, watch.place, watch.losses, watch.plot, watch.stop)
     assert not any(part.isHidden() for part in parts)
-    assert all(part.toolTip() for part in (*parts, watch.go_on))
-    assert watch.go_on.isHidden()
+    assert all(part.toolTip() for part in (*parts, watch.resume))
+    assert watch.resume.isHidden()
 
 
 def test_stop_says_so_at_once_and_other_steps_wait_meanwhile(training, qtbot):
@@ -85,28 +85,28 @@ def test_a_stopped_training_goes_on_where_it_was(training, qtbot):
     training.run_all.click()
     wait_for_end(training, qtbot)
     before = list(watch.plot.losses)
-    assert not watch.go_on.isHidden()
+    assert not watch.resume.isHidden()
     field.set(7)
-    watch.go_on.click()
+    watch.resume.click()
     wait_for_passes(training, qtbot)
     assert watch.plot.losses[: len(before)] == before
     assert watch.epochs.maximum() == LONG
-    assert watch.go_on.isHidden()
+    assert watch.resume.isHidden()
     watch.stop.click()
     wait_for_end(training, qtbot)
     assert status(training, "paint_map").startswith("✓")
-    assert not any(isinstance(step, Training) and step.checkpoint for step in training.work.analysis.recipe.steps)
+    assert not any(isinstance(step, Training) and step.checkpoint for step in training.session.analysis.recipe.steps)
     field.set(4)
     training.panels["train_vae"].button.click()
     wait_for_end(training, qtbot)
     assert len(watch.plot.losses) == 4
     assert status(training, "train_vae").startswith("✓")
-    assert watch.go_on.isHidden()
-    assert training.work.analysis.asked["train_vae"].checkpoint is None
+    assert watch.resume.isHidden()
+    assert training.session.analysis.asked["train_vae"].checkpoint is None
 
 
 def test_the_state_of_a_training_is_removed_with_the_dock(training, viewer, qtbot):
-    folder = training.bench.unfinished.folder
+    folder = training.controller.paused.folder
     assert list(folder.iterdir())
     with qtbot.waitSignal(training.destroyed, timeout=15_000):
         training.parent().titleBarWidget().close_button.click()
@@ -120,7 +120,7 @@ def test_a_result_layer_taken_away_comes_back_with_a_new_result(training, viewer
     wait_for_end(training, qtbot)
     assert names(viewer)[-2:] == ["label", "atoms"]
     assert "probability" not in names(viewer)
-    np.testing.assert_array_equal(viewer.layers["atoms"].data, training.work.analysis.atoms.yx)
+    np.testing.assert_array_equal(viewer.layers["atoms"].data, training.session.analysis.atoms.yx)
 
 
 def test_another_image_in_the_place_of_the_first_gets_nothing_of_it(training, viewer, qtbot):
@@ -129,14 +129,14 @@ def test_another_image_in_the_place_of_the_first_gets_nothing_of_it(training, vi
     viewer.layers.remove(sample)
     viewer.add_image(data, name="quick", scale=scale)
     wait_for_end(training, qtbot)
-    assert training.work.analysis.used == {}
+    assert training.session.analysis.used == {}
     assert status(training, "segment") == "ready"
     assert training.watches["train_vae"].isHidden()
 
 
 def test_another_image_chosen_meanwhile_gets_nothing_of_the_first(training, viewer, qtbot):
     other = viewer.add_image(np.random.default_rng(0).normal(size=(64, 64)), name="other")
-    quick = training.work
+    quick = training.session
     training.image_box.choose(other)
     qtbot.wait(300)
     assert training.message.text().startswith("quick: epoch")
@@ -145,19 +145,19 @@ def test_another_image_chosen_meanwhile_gets_nothing_of_the_first(training, view
     assert training.run_all.text() == "Cancel"
     training.run_all.click()
     wait_for_end(training, qtbot)
-    assert training.work.analysis.vae is None
+    assert training.session.analysis.vae is None
     assert quick.analysis.vae is not None
     training.image_box.choose(quick.layer)
     assert status(training, "train_vae").startswith("stopped early: held-out loss")
-    assert not training.watches["train_vae"].go_on.isHidden()
+    assert not training.watches["train_vae"].resume.isHidden()
 
 
 def test_a_second_click_starts_nothing(training, qtbot):
     training.panels["segment"].button.click()
-    training.bench.run((training.panels["segment"].form.step(),), again=True)
-    training.bench.go_on("train_vae")
+    training.controller.run((training.panels["segment"].form.step(),), again=True)
+    training.controller.resume("train_vae")
     wait_for_passes(training, qtbot)
-    assert training.bench.step == "train_vae"
+    assert training.controller.step == "train_vae"
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_what_breaks_a_training_is_said_in_its_panel_and_nowhere_else(dock, view
     assert shown == []
     assert dock.run_all.text() == "Run all"
     assert dock.run_all.isEnabled()
-    assert dock.work.analysis.sub_images is not None
+    assert dock.session.analysis.sub_images is not None
 
 
 def preview(analysis, value):
@@ -189,12 +189,12 @@ def preview(analysis, value):
 
 
 def send(dock, qtbot, value):
-    qtbot.waitUntil(lambda: not dock.bench.turns.busy, timeout=5000)
-    work = dock.bench.busy
-    made = preview(work.analysis, value)
-    work.results.previews.prepare(made.maps)
-    dock.bench.show_preview(work, made)
-    qtbot.waitUntil(lambda: not dock.bench.turns.busy, timeout=5000)
+    qtbot.waitUntil(lambda: not dock.controller.queue.busy, timeout=5000)
+    session = dock.controller.busy
+    made = preview(session.analysis, value)
+    session.results.previews.prepare(made.maps)
+    dock.controller.show_preview(session, made)
+    qtbot.waitUntil(lambda: not dock.controller.queue.busy, timeout=5000)
 
 
 def test_one_watches_the_phases_appear(training, viewer, qtbot):
@@ -202,14 +202,14 @@ def test_one_watches_the_phases_appear(training, viewer, qtbot):
     qtbot.waitUntil(lambda: training.explorer is not None and "z0" in training.explorer.table, timeout=10_000)
     assert viewer.layers["z0"].visible
     assert not viewer.layers["z1"].visible
-    assert "z0" not in training.work.analysis.atoms.features
+    assert "z0" not in training.session.analysis.atoms.features
     layer = viewer.layers["z0"]
     training.watches["train_vae"].stop.click()
     wait_for_end(training, qtbot)
     assert viewer.layers["z0"] == layer
     assert not layer.visible
-    np.testing.assert_array_equal(layer.data, training.work.analysis.maps["z0"])
-    np.testing.assert_array_equal(training.explorer.table["z0"], training.work.analysis.atoms.features["z0"])
+    np.testing.assert_array_equal(layer.data, training.session.analysis.maps["z0"])
+    np.testing.assert_array_equal(training.explorer.table["z0"], training.session.analysis.atoms.features["z0"])
 
 
 def test_previews_go_when_the_training_gives_nothing_to_paint(training, viewer, qtbot):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from qtpy import QtWidgets
 
-from local_crystallography._napari.arrange import OPEN, SAVE
+from local_crystallography._napari.main.layout import OPEN, SAVE
 from local_crystallography.recipe import Recipe
 
 PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
@@ -39,13 +39,13 @@ def open_dock(viewer):
 
     yield open_dock
     for dock in opened:
-        dock.bench.runner.halt()
+        dock.controller.runner.halt()
 
 
 @pytest.fixture
 def settled(qtbot):
     def settled(dock):
-        qtbot.waitUntil(lambda: not dock.bench.running, timeout=60_000)
+        qtbot.waitUntil(lambda: not dock.controller.running, timeout=60_000)
 
     return settled
 
@@ -54,7 +54,7 @@ def settled(qtbot):
 def said(monkeypatch):
     """The sentences shown."""
     said = []
-    monkeypatch.setattr("local_crystallography._napari.dock.show_warning", said.append)
+    monkeypatch.setattr("local_crystallography._napari.main.dock.show_warning", said.append)
     return said
 
 
@@ -64,7 +64,7 @@ def names(viewer):
 
 
 def is_back(dock, analysis):
-    atoms = dock.work.analysis.atoms
+    atoms = dock.session.analysis.atoms
     np.testing.assert_allclose(atoms.yx, analysis.atoms.yx, atol=1e-3)
     for name in analysis.used:
         assert dock.panels[name].status.text().startswith("✓")
@@ -94,12 +94,12 @@ def test_a_session_dropped_twice_gives_two_works_with_layers_of_their_own(viewer
         viewer.open(quick_session, plugin=PLUGIN)
     dock = open_dock()
     settled(dock)
-    first = dock.work
+    first = dock.session
     dock.image_box.choose(viewer.layers["quick [1]"])
     settled(dock)
-    assert dock.work is not first
+    assert dock.session is not first
     assert len(names(viewer)) == 2 * len(LAYERS)
-    assert not dock.work.results.keys & first.results.keys
+    assert not dock.session.results.keys & first.results.keys
 
 
 def test_a_step_run_after_the_drop_writes_to_the_layers_that_are_there(viewer, open_dock, settled, quick_session):
@@ -129,7 +129,7 @@ def test_a_session_lost_meanwhile_is_one_sentence_and_a_plain_image(
     dock.panels["segment"].button.click()
     settled(dock)
     assert dock.panels["segment"].status.text().startswith("✓")
-    assert not {"session", "result", "analysis"} & set(dock.work.analysis.image.metadata)
+    assert not {"session", "result", "analysis"} & set(dock.session.analysis.image.metadata)
     assert dock.source_boxes["atoms"].findText("atoms") > 0
 
 
@@ -151,7 +151,7 @@ def test_save_over_a_session_and_over_something_else(
     folder = quick_analysis.save(tmp_path / "quick")
     (folder / "notes.txt").write_text("mine")
     dock = open_dock()
-    dock.bench.adopt(quick_analysis)
+    dock.controller.adopt(quick_analysis)
     settled(dock)
     answer(folder)
     dock.buttons[SAVE].click()
@@ -177,7 +177,7 @@ def test_opening_a_folder_of_something_else_is_a_sentence(viewer, open_dock, set
     settled(dock)
     assert [sentence.count("is not a saved session") for sentence in said] == [1]
     assert names(viewer) == ["quick"]
-    assert dock.work.layer == viewer.layers["quick"]
+    assert dock.session.layer == viewer.layers["quick"]
 
 
 def test_a_session_opened_by_its_button(viewer, open_dock, settled, answer, quick_session, quick_analysis):

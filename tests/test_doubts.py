@@ -9,12 +9,12 @@ from qtpy import QtCore
 
 from local_crystallography import Analysis, Atoms, Image
 from local_crystallography._napari.explorer.plot_view import PlotView
-from local_crystallography._napari.forms.boxes import ColourBox
-from local_crystallography.classes.doubts import doubts, flags
+from local_crystallography._napari.widgets.boxes import ColourBox
+from local_crystallography.clustering.doubts import doubts, flags
 from local_crystallography.data.subimages import SubImages
-from local_crystallography.explore.hover import Hover
-from local_crystallography.explore.plot_data import Choice
-from local_crystallography.explore.selection import Selection
+from local_crystallography.views.hover import Hover
+from local_crystallography.views.plot_data import Choice
+from local_crystallography.views.selection import Selection
 
 SIDE = 20
 CELLS = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"), -1).reshape(-1, 2)

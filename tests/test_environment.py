@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from local_crystallography import Atoms, Cluster
-from local_crystallography.classes.cores import by_cores
-from local_crystallography.classes.environment import Environment, environments, phases
-from local_crystallography.classes.summary import sentence
+from local_crystallography.clustering.cores import by_cores
+from local_crystallography.clustering.environment import Environment, environments, phases
+from local_crystallography.clustering.summary import sentence
 from local_crystallography.data.subimages import SubImages
-from local_crystallography.explore.styles import ClassStyles
+from local_crystallography.views.styles import ClassStyles
 
 SIDE = 24
 CELLS = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"), -1).reshape(-1, 2)

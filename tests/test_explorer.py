@@ -8,12 +8,12 @@ from test_plot_view import around, clusters, pick
 
 from local_crystallography._napari.explorer.explorer import LastChoices, LatentExplorer
 from local_crystallography._napari.explorer.plot_canvas import FRAME_MS
-from local_crystallography._napari.figure_writer import ask_figure
-from local_crystallography.explore.hover import Hover
-from local_crystallography.explore.plot_data import Choice
-from local_crystallography.explore.presets import PRESETS
-from local_crystallography.explore.selection import Selection
-from local_crystallography.explore.styles import ClassStyles
+from local_crystallography._napari.widgets.figure_writer import ask_figure
+from local_crystallography.views.hover import Hover
+from local_crystallography.views.plot_data import Choice
+from local_crystallography.views.presets import PRESETS
+from local_crystallography.views.selection import Selection
+from local_crystallography.views.styles import ClassStyles
 
 
 def table(n=400):

@@ -7,9 +7,9 @@ import pytest
 from pydantic import Field
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari.forms.fields import AutoNumber, PathBox
-from local_crystallography._napari.forms.form import MORE, ModelForm, StepForm
-from local_crystallography._napari.forms.panel import StepPanel
+from local_crystallography._napari.main.step_panel import StepPanel
+from local_crystallography._napari.widgets.fields import AutoNumber, PathBox
+from local_crystallography._napari.widgets.form import MORE, ModelForm, StepForm
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import Step
 from local_crystallography.steps.cluster import Cluster
@@ -19,7 +19,7 @@ from local_crystallography.steps.find_atoms import FindAtoms
 from local_crystallography.steps.paint_map import PaintMap
 from local_crystallography.steps.segment import Segment
 from local_crystallography.steps.train_vae import TrainVae
-from local_crystallography.window_study import WindowStudy
+from local_crystallography.studies.windows import WindowStudy
 
 ADVANCED = {"advanced": True}
 

@@ -8,12 +8,12 @@ import pytest
 from qtpy import QtCore, QtGui, QtWidgets
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 
-from local_crystallography._napari.bench.aside import Aside
 from local_crystallography._napari.explorer.card import HINT, NO_NETWORK, HoverCard
 from local_crystallography._napari.explorer.hover import Nearest, RingWidget
+from local_crystallography._napari.session.latest_task import LatestTask
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
-from local_crystallography.explore.readout import readout
+from local_crystallography.views.readout import readout
 
 PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
 NONE, SHIFT, ALT = (
@@ -58,7 +58,7 @@ def test_what_is_not_known_is_left_out():
 
 
 def test_of_what_is_asked_meanwhile_only_the_last_is_done(qtbot):
-    aside, go, called, given = Aside(), threading.Event(), [], []
+    latest, go, called, given = LatestTask(), threading.Event(), [], []
 
     def count(number):
         called.append(number)
@@ -66,32 +66,32 @@ def test_of_what_is_asked_meanwhile_only_the_last_is_done(qtbot):
         return number
 
     for number in range(4):
-        aside.ask(lambda number=number: count(number), given.append)
+        latest.ask(lambda number=number: count(number), given.append)
     go.set()
     qtbot.waitUntil(lambda: bool(given), timeout=3000)
     assert called == [0, 3]
     assert given == [3]
-    assert not aside.busy
+    assert not latest.busy
 
 
 @pytest.mark.parametrize("error", [InputError("No."), RuntimeError("out of memory"), MemoryError()])
 def test_what_goes_wrong_aside_comes_back_in_words(qtbot, error):
-    aside, given = Aside(), []
+    latest, given = LatestTask(), []
 
     def fail():
         raise error
 
-    aside.ask(fail, given.append)
+    latest.ask(fail, given.append)
     qtbot.waitUntil(lambda: bool(given), timeout=3000)
     assert isinstance(given[0], InputError)
     assert str(given[0])
 
 
 def test_what_is_dropped_does_not_come(qtbot):
-    aside, given = Aside(), []
-    aside.ask(lambda: time.sleep(0.05), given.append)
-    aside.drop()
-    qtbot.waitUntil(lambda: not aside.busy, timeout=3000)
+    latest, given = LatestTask(), []
+    latest.ask(lambda: time.sleep(0.05), given.append)
+    latest.drop()
+    qtbot.waitUntil(lambda: not latest.busy, timeout=3000)
     assert not given
 
 
@@ -104,13 +104,13 @@ def viewer(make_napari_viewer_proxy):
 def main(viewer, quick_analysis, qtbot):
     """The dock with a finished analysis, its explorer open."""
     _, main = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
-    main.bench.adopt(quick_analysis)
+    main.controller.adopt(quick_analysis)
     main.docks.show_explorer()
-    qtbot.waitUntil(lambda: not main.bench.running, timeout=30_000)
+    qtbot.waitUntil(lambda: not main.controller.running, timeout=30_000)
     qtbot.wait(300)  # the canvas gets its size
     viewer.reset_view()
     yield main
-    main.bench.runner.halt()
+    main.controller.runner.halt()
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def mouse(main, viewer, qtbot):
     types, left, none = QtCore.QEvent.Type, QtCore.Qt.MouseButton.LeftButton, QtCore.Qt.MouseButton.NoButton
 
     def spot(yx):
-        away = np.array(main.work.layer.data_to_world(yx)) - viewer.scene.camera.center[-2:]
+        away = np.array(main.session.layer.data_to_world(yx)) - viewer.scene.camera.center[-2:]
         y, x = away * viewer.scene.camera.zoom + np.array([canvas.height(), canvas.width()]) / 2
         return QtCore.QPointF(x, y)
 
@@ -148,7 +148,7 @@ def mouse(main, viewer, qtbot):
 
 
 def test_the_pointer_tells_the_atom_below_it(main, mouse, quick_analysis):
-    hover, atoms = main.bench.hover, quick_analysis.atoms
+    hover, atoms = main.controller.hover, quick_analysis.atoms
     for row in (200, 400, 900):
         mouse(atoms.yx[row] + 0.5)
         assert hover.row == row
@@ -160,11 +160,11 @@ def test_the_pointer_leaves_the_canvas(main, viewer, mouse, quick_analysis):
     viewer.mouse_over_canvas = True
     mouse(quick_analysis.atoms.yx[200])
     viewer.mouse_over_canvas = False
-    assert main.bench.hover.row is None
+    assert main.controller.hover.row is None
 
 
 def test_a_click_selects_and_keys_combine(main, mouse, quick_analysis, qtbot):
-    yx, selected = quick_analysis.atoms.yx, lambda: np.flatnonzero(main.bench.selection.mask).tolist()
+    yx, selected = quick_analysis.atoms.yx, lambda: np.flatnonzero(main.controller.selection.mask).tolist()
     for row, modifiers, wanted in ((400, NONE, [400]), (600, SHIFT, [400, 600]), (400, ALT, [600]), (500, NONE, [500])):
         mouse(yx[row], click=True, modifiers=modifiers)
         assert selected() == wanted
@@ -175,23 +175,23 @@ def test_a_click_selects_and_keys_combine(main, mouse, quick_analysis, qtbot):
 
 def test_a_drag_moves_the_image_and_selects_nothing(main, mouse, quick_analysis):
     mouse(quick_analysis.atoms.yx[400], click=True, drag=25)
-    assert main.bench.selection.count == 0
+    assert main.controller.selection.count == 0
 
 
 def test_a_click_that_adds_a_point_does_not_select(main, viewer, mouse, quick_analysis):
-    layer = main.work.results.get("atoms")
+    layer = main.session.results.get("atoms")
     viewer.layers.selection.active = viewer.add_points(np.zeros((1, 2)), name="mine", scale=layer.scale)
     viewer.layers["mine"].mode = "add"
     mouse(quick_analysis.atoms.yx[400], click=True)
-    assert main.bench.selection.count == 0
+    assert main.controller.selection.count == 0
 
 
 def test_a_plot_that_points_at_an_atom_rings_it_in_the_image(main, viewer, quick_analysis, mouse):
-    hover, ring = main.bench.hover, main.docks.pointer.ring
+    hover, ring = main.controller.hover, main.docks.pointer.ring
     hover.on_atom(500, source="plot")
     widget = main.window().centralWidget().findChild(RingWidget)
     assert ring.visible
-    world = main.work.layer.data_to_world(quick_analysis.atoms.yx[500])
+    world = main.session.layer.data_to_world(quick_analysis.atoms.yx[500])
     for zoom in (1.0, 2.0):
         viewer.scene.camera.zoom *= zoom
         size = np.array([widget.parent().height(), widget.parent().width()])
@@ -206,7 +206,7 @@ def test_a_plot_that_points_at_an_atom_rings_it_in_the_image(main, viewer, quick
 
 def test_the_card_shows_an_atom(main, card, quick_analysis, qtbot):
     row = int(np.flatnonzero(quick_analysis.atoms.features["label"] == 1)[0])
-    main.bench.hover.on_atom(row, source="plot")
+    main.controller.hover.on_atom(row, source="plot")
     qtbot.waitUntil(lambda: not card.pictures["model"].label.pixmap().isNull(), timeout=5000)
     assert not card.pictures["sub-image"].label.pixmap().isNull()
     assert not card.pictures["decoded"].isVisible()
@@ -219,7 +219,7 @@ def test_the_model_is_in_the_pose_of_the_atom(main, card, quick_analysis, qtbot,
     seen = []
     row = int(np.flatnonzero(quick_analysis.atoms.features["z0"].notna())[3])
     monkeypatch.setattr(card.pictures["model"], "show_result", seen.append)
-    main.bench.hover.on_atom(row, source="plot")
+    main.controller.hover.on_atom(row, source="plot")
     qtbot.waitUntil(lambda: bool(seen), timeout=5000)
     place = quick_analysis.sub_images.atoms.ids.tolist().index(int(quick_analysis.atoms.ids[row]))
     wanted = quick_analysis.vae.reconstruct(quick_analysis.sub_images.windows[place : place + 1])[0]
@@ -228,7 +228,7 @@ def test_the_model_is_in_the_pose_of_the_atom(main, card, quick_analysis, qtbot,
 
 
 def test_the_card_decodes_an_empty_place(main, card, quick_analysis, qtbot):
-    main.bench.hover.on_place({"z0": 1.0, "z1": -0.5}, source="plot")
+    main.controller.hover.on_place({"z0": 1.0, "z1": -0.5}, source="plot")
     qtbot.waitUntil(lambda: not card.pictures["decoded"].label.pixmap().isNull(), timeout=5000)
     assert card.pictures["decoded"].isVisible()
     assert not card.pictures["model"].isVisible()
@@ -237,8 +237,8 @@ def test_the_card_decodes_an_empty_place(main, card, quick_analysis, qtbot):
 
 @pytest.mark.parametrize("place", [{}, {"x_px": 3.0, "y_px": 4.0}])
 def test_the_card_has_nothing_to_say_of_other_places(main, card, place, qtbot):
-    main.bench.hover.on_atom(300)
-    main.bench.hover.on_place(place, source="plot")
+    main.controller.hover.on_atom(300)
+    main.controller.hover.on_place(place, source="plot")
     qtbot.waitUntil(lambda: HINT in card.title.text(), timeout=2000)
     assert not any(picture.isVisible() for picture in card.pictures.values())
 
@@ -251,9 +251,9 @@ def test_the_card_stays_with_the_only_selected_atom(main, card, quick_analysis, 
 
 def test_the_card_says_what_is_missing(main, card, quick_analysis, qtbot):
     edge = int(np.flatnonzero(quick_analysis.atoms.features["z0"].isna())[0])
-    main.bench.hover.on_atom(edge)
+    main.controller.hover.on_atom(edge)
     qtbot.waitUntil(lambda: "too near an edge" in card.pictures["sub-image"].label.text(), timeout=2000)
-    analysis = main.work.analysis
+    analysis = main.session.analysis
     assert analysis is quick_analysis
     card._show_atom(without_network(quick_analysis), quick_analysis.atoms, 400)
     assert NO_NETWORK in card.pictures["model"].label.text()
@@ -271,7 +271,7 @@ def without_network(analysis):
 def test_a_hidden_card_does_nothing(main, card, qtbot):
     main.docks.explorer.parent().hide()
     before = card.title.text()
-    main.bench.hover.on_atom(321)
+    main.controller.hover.on_atom(321)
     qtbot.wait(100)
     assert card.title.text() == before
 

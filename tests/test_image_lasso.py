@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari.bench.workbench import Workbench
-from local_crystallography._napari.selecting.image_lasso import ImageLasso
+from local_crystallography._napari.selection.image_lasso import ImageLasso
+from local_crystallography._napari.session.controller import Controller
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
@@ -31,27 +31,27 @@ def analysis(request):
 
 
 @pytest.fixture
-def bench(make_napari_viewer_proxy, analysis, qtbot):
+def controller(make_napari_viewer_proxy, analysis, qtbot):
     viewer = make_napari_viewer_proxy(show=True)
-    bench = Workbench(viewer)
-    bench.adopt(analysis)
+    controller = Controller(viewer)
+    controller.adopt(analysis)
     viewer.reset_view()
     if analysis.image.data.ndim == 3:
         viewer.dims.set_current_step(0, 1)
     qtbot.wait(100)
-    yield bench
-    bench.leave()
-    bench.deleteLater()
+    yield controller
+    controller.leave()
+    controller.deleteLater()
 
 
 @pytest.fixture
-def lasso(bench):
-    lasso = ImageLasso(bench)
+def lasso(controller):
+    lasso = ImageLasso(controller)
     yield lasso
     lasso.leave()
 
 
-def canvas(bench):
+def canvas(controller):
     """The widget the image is drawn in: it fills the middle of the window."""
     window = next(each for each in QtWidgets.QApplication.topLevelWidgets() if isinstance(each, QtWidgets.QMainWindow))
     return next(
@@ -59,9 +59,9 @@ def canvas(bench):
     )
 
 
-def spot(bench, widget, yx):
+def spot(controller, widget, yx):
     """Where a place (y, x) of the image is on the canvas."""
-    camera = bench.viewer.scene.camera
+    camera = controller.viewer.scene.camera
     world = np.asarray(yx) * 0.02
     y, x = (world - np.asarray(camera.center)[-2:]) * camera.zoom + np.array([widget.height(), widget.width()]) / 2
     return QtCore.QPointF(x, y)
@@ -72,11 +72,11 @@ def send(widget, kind, place, buttons, keys):
     QtWidgets.QApplication.sendEvent(widget, event)
 
 
-def draw(bench, qtbot, corners=CORNERS, keys=KEYS.NoModifier):
+def draw(controller, qtbot, corners=CORNERS, keys=KEYS.NoModifier):
     """Drag around the corners, as a hand does."""
-    widget, steps = canvas(bench), np.arange(0, len(corners) - 0.99, 0.1)
+    widget, steps = canvas(controller), np.arange(0, len(corners) - 0.99, 0.1)
     path = np.stack([np.interp(steps, range(len(corners)), axis) for axis in np.asarray(corners, float).T], axis=1)
-    places = [spot(bench, widget, yx) for yx in path]
+    places = [spot(controller, widget, yx) for yx in path]
     send(widget, KINDS.MouseButtonPress, places[0], (LEFT, LEFT), keys)
     for place in places[1:]:
         send(widget, KINDS.MouseMove, place, (NO_BUTTON, LEFT), keys)
@@ -85,23 +85,25 @@ def draw(bench, qtbot, corners=CORNERS, keys=KEYS.NoModifier):
     qtbot.wait(20)
 
 
-def names(bench):
-    return [layer.name for layer in bench.viewer.layers]
+def names(controller):
+    return [layer.name for layer in controller.viewer.layers]
 
 
-def test_atoms_inside_are_selected_in_the_frame_shown(bench, lasso, analysis, qtbot):
-    before = bench.viewer.layers.selection.active
+def test_atoms_inside_are_selected_in_the_frame_shown(controller, lasso, analysis, qtbot):
+    before = controller.viewer.layers.selection.active
     lasso.action.trigger()
-    assert bench.viewer.layers.selection.active.name == "lasso"
-    assert bench.viewer.layers["lasso"].mode == "add_polygon_lasso"
-    np.testing.assert_array_equal(bench.viewer.layers["lasso"].scale, bench.active.layer.scale)
-    draw(bench, qtbot)
+    assert controller.viewer.layers.selection.active.name == "lasso"
+    assert controller.viewer.layers["lasso"].mode == "add_polygon_lasso"
+    np.testing.assert_array_equal(controller.viewer.layers["lasso"].scale, controller.active.layer.scale)
+    draw(controller, qtbot)
     frame = 0 if analysis.image.data.ndim == 2 else 1
-    np.testing.assert_array_equal(bench.selection.mask, in_box(analysis.atoms.yx) & (analysis.atoms.frame == frame))
-    assert bench.selection.count == 16
-    assert "lasso" not in names(bench)
+    np.testing.assert_array_equal(
+        controller.selection.mask, in_box(analysis.atoms.yx) & (analysis.atoms.frame == frame)
+    )
+    assert controller.selection.count == 16
+    assert "lasso" not in names(controller)
     assert not lasso.action.isChecked()
-    assert bench.viewer.layers.selection.active == before
+    assert controller.viewer.layers.selection.active == before
 
 
 @pytest.mark.parametrize(
@@ -115,12 +117,12 @@ def test_atoms_inside_are_selected_in_the_frame_shown(bench, lasso, analysis, qt
     ids=["add", "subtract", "subtract too", "intersect"],
 )
 @pytest.mark.parametrize("analysis", [1], indirect=True)
-def test_keys_say_how_to_combine(bench, lasso, analysis, qtbot, keys, combine):
+def test_keys_say_how_to_combine(controller, lasso, analysis, qtbot, keys, combine):
     old = analysis.atoms.yx[:, 1] < 50
-    bench.selection.apply(old)
+    controller.selection.apply(old)
     lasso.action.trigger()
-    draw(bench, qtbot, keys=keys)
-    np.testing.assert_array_equal(bench.selection.mask, combine(old, in_box(analysis.atoms.yx)))
+    draw(controller, qtbot, keys=keys)
+    np.testing.assert_array_equal(controller.selection.mask, combine(old, in_box(analysis.atoms.yx)))
 
 
 def press_escape(widget):
@@ -129,19 +131,19 @@ def press_escape(widget):
         QtWidgets.QApplication.sendEvent(widget, event)
 
 
-def cancel_by_escape(bench, lasso):
-    press_escape(canvas(bench))
+def cancel_by_escape(controller, lasso):
+    press_escape(canvas(controller))
 
 
-def cancel_by_second_press(bench, lasso):
+def cancel_by_second_press(controller, lasso):
     lasso.action.trigger()
 
 
-def cancel_by_removing_the_lasso(bench, lasso):
-    bench.viewer.layers.remove("lasso")
+def cancel_by_removing_the_lasso(controller, lasso):
+    controller.viewer.layers.remove("lasso")
 
 
-def cancel_by_closing(bench, lasso):
+def cancel_by_closing(controller, lasso):
     lasso.leave()
 
 
@@ -149,51 +151,51 @@ def cancel_by_closing(bench, lasso):
     "cancel", [cancel_by_escape, cancel_by_second_press, cancel_by_removing_the_lasso, cancel_by_closing]
 )
 @pytest.mark.parametrize("analysis", [1], indirect=True)
-def test_cancelling_leaves_everything_as_it_was(bench, analysis, qtbot, cancel):
-    lasso = ImageLasso(bench)
-    bench.viewer.layers.selection.active = bench.viewer.layers["atoms"]
-    before, selected = names(bench), bench.selection.revision
+def test_cancelling_leaves_everything_as_it_was(controller, analysis, qtbot, cancel):
+    lasso = ImageLasso(controller)
+    controller.viewer.layers.selection.active = controller.viewer.layers["atoms"]
+    before, selected = names(controller), controller.selection.revision
     lasso.action.trigger()
-    widget = canvas(bench)
-    send(widget, KINDS.MouseButtonPress, spot(bench, widget, (20, 20)), (LEFT, LEFT), KEYS.NoModifier)
-    send(widget, KINDS.MouseButtonRelease, spot(bench, widget, (20, 20)), (LEFT, NO_BUTTON), KEYS.NoModifier)
-    cancel(bench, lasso)
+    widget = canvas(controller)
+    send(widget, KINDS.MouseButtonPress, spot(controller, widget, (20, 20)), (LEFT, LEFT), KEYS.NoModifier)
+    send(widget, KINDS.MouseButtonRelease, spot(controller, widget, (20, 20)), (LEFT, NO_BUTTON), KEYS.NoModifier)
+    cancel(controller, lasso)
     qtbot.wait(20)
-    assert names(bench) == before
-    assert bench.selection.revision == selected
+    assert names(controller) == before
+    assert controller.selection.revision == selected
     assert not lasso.action.isChecked()
-    assert bench.viewer.layers.selection.active.name in ("atoms", "sample")
+    assert controller.viewer.layers.selection.active.name in ("atoms", "sample")
     press_escape(widget)  # nobody listens any more
 
 
 @pytest.mark.parametrize("analysis", [1], indirect=True)
-def test_another_layer_chosen_meanwhile_stays_chosen(bench, lasso, qtbot):
+def test_another_layer_chosen_meanwhile_stays_chosen(controller, lasso, qtbot):
     lasso.action.trigger()
-    bench.viewer.layers.selection.active = bench.viewer.layers["atoms"]
+    controller.viewer.layers.selection.active = controller.viewer.layers["atoms"]
     qtbot.wait(20)
-    assert "lasso" not in names(bench)
-    assert bench.viewer.layers.selection.active.name == "atoms"
+    assert "lasso" not in names(controller)
+    assert controller.viewer.layers.selection.active.name == "atoms"
 
 
 @pytest.mark.parametrize("analysis", [1], indirect=True)
-def test_the_image_removed_meanwhile_ends_it(bench, lasso):
+def test_the_image_removed_meanwhile_ends_it(controller, lasso):
     lasso.action.trigger()
-    bench.viewer.layers.remove("sample")
-    assert "lasso" not in names(bench)
+    controller.viewer.layers.remove("sample")
+    assert "lasso" not in names(controller)
     assert not lasso.action.isEnabled()
 
 
 def test_without_atoms_there_is_nothing_to_draw_around(make_napari_viewer_proxy):
-    bench = Workbench(make_napari_viewer_proxy())
-    assert not ImageLasso(bench).action.isEnabled()
-    bench.leave()
+    controller = Controller(make_napari_viewer_proxy())
+    assert not ImageLasso(controller).action.isEnabled()
+    controller.leave()
 
 
 @pytest.mark.parametrize("analysis", [3], indirect=True)
-def test_an_image_seen_from_the_side_is_said(bench, lasso):
+def test_an_image_seen_from_the_side_is_said(controller, lasso):
     said = []
-    bench.failed.connect(said.append)
-    bench.viewer.dims.order = (1, 0, 2)
+    controller.failed.connect(said.append)
+    controller.viewer.dims.order = (1, 0, 2)
     lasso.action.trigger()
     assert not lasso.action.isChecked()
     assert "not seen from the front" in said[0]

@@ -5,8 +5,8 @@ import pytest
 from crystals import blobs, square_lattice
 
 from local_crystallography.data.progress import finish
-from local_crystallography.positions.joint import common_width, fit_columns
-from local_crystallography.positions.noise import noise_of_image
+from local_crystallography.fitting.joint import common_width, fit_columns
+from local_crystallography.fitting.noise import noise_of_image
 
 SIDE, WIDTH = 200, 3.0
 

@@ -5,10 +5,10 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from local_crystallography import Atoms, Cluster
-from local_crystallography.classes.angle_peaks import order_told, scatter
-from local_crystallography.classes.kinds import kinds_of, valley_along
-from local_crystallography.classes.mixtures import Shape, fit
-from local_crystallography.classes.neighbours import like_neighbours
+from local_crystallography.clustering.angle_peaks import order_told, scatter
+from local_crystallography.clustering.kinds import kinds_of, valley_along
+from local_crystallography.clustering.mixtures import Shape, fit
+from local_crystallography.clustering.neighbours import like_neighbours
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.steps.encode import beyond_noise

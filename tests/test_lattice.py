@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from local_crystallography.positions.lattice import find_lattices
-from local_crystallography.positions.sites import reduce_vectors
+from local_crystallography.lattice.lattices import find_lattices
+from local_crystallography.lattice.sites import reduce_vectors
 from local_crystallography.simulate.samples import load_truth
 
 SQUARE = ((0, 20), (-20, 0))

@@ -9,20 +9,20 @@ from napari.components import ViewerModel
 from napari.layers import Image as ImageLayer
 from napari.layers import Layer, Points, Shapes
 
-from local_crystallography._napari.bench import link
-from local_crystallography._napari.bench.link import SelectionLink
-from local_crystallography._napari.bench.work import work_on
-from local_crystallography._napari.viewer import layers
-from local_crystallography._napari.viewer.results import ResultLayers
+from local_crystallography._napari.layers import convert as layers
+from local_crystallography._napari.layers.results import ResultLayers
+from local_crystallography._napari.session import selection_sync as link
+from local_crystallography._napari.session.image_session import session_on
+from local_crystallography._napari.session.selection_sync import SelectionSync
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
-from local_crystallography.explore.raster import PALETTE
-from local_crystallography.explore.selection import Selection
-from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.steps.find_atoms import FindAtoms
+from local_crystallography.views.raster import PALETTE
+from local_crystallography.views.selection import Selection
+from local_crystallography.views.styles import ClassStyles
 
 PIXELS = np.arange(40 * 60, dtype=np.float32).reshape(40, 60)
 
@@ -203,18 +203,18 @@ def test_what_an_ensemble_is_unsure_of_is_a_layer_of_its_own_hidden_at_first(sho
 @pytest.mark.parametrize("factor", [1, 255])
 def test_a_layer_of_the_users_own_can_be_the_probability(shown, factor):
     own = (PIXELS % 2 * factor).astype(np.uint8)
-    work = work_on(shown.viewer, shown.image_layer, shown.analysis)
-    work.sources["probability"] = shown.viewer.add_image(own)
-    work.prepare(work.given((FindAtoms(),)))
+    session = session_on(shown.viewer, shown.image_layer, shown.analysis)
+    session.sources["probability"] = shown.viewer.add_image(own)
+    session.prepare(session.given((FindAtoms(),)))
     np.testing.assert_array_equal(shown.analysis.probability, PIXELS % 2)
 
 
 def test_the_result_chosen_as_probability_keeps_what_it_knows(shown):
     shown.analysis.probability = unsure()
     shown.show()
-    work = work_on(shown.viewer, shown.image_layer, shown.analysis)
-    work.sources["probability"] = shown.get("probability")
-    assert work.given((FindAtoms(),)) == {}
+    session = session_on(shown.viewer, shown.image_layer, shown.analysis)
+    session.sources["probability"] = shown.get("probability")
+    assert session.given((FindAtoms(),)) == {}
 
 
 def test_a_result_replaces_its_own_layer_and_keeps_what_the_user_chose(shown):
@@ -334,7 +334,7 @@ def test_new_columns_of_the_same_atoms_change_nothing_else(shown):
 @pytest.fixture
 def linked(shown):
     selection = Selection()
-    follower = SelectionLink(selection)
+    follower = SelectionSync(selection)
     follower.follow(shown)
     yield selection
     follower.follow(None)

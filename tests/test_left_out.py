@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from local_crystallography._napari.bench.worker import Around, Outcome, Stop, run_steps
-from local_crystallography._napari.dock import HALTED, MainDock
-from local_crystallography._napari.forms.panel import standing, summary
-from local_crystallography._napari.left_out import HIDE, SHOW, LeftOutTools
-from local_crystallography._napari.viewer import left_out
+from local_crystallography._napari.layers import left_out
+from local_crystallography._napari.main.dock import HALTED, MainDock
+from local_crystallography._napari.main.left_out import HIDE, SHOW, LeftOutTools
+from local_crystallography._napari.main.step_panel import standing, summary
+from local_crystallography._napari.session.worker import Hooks, Outcome, Stop, run_steps
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.progress import finish
@@ -39,55 +39,55 @@ def shown_analysis():
 
 
 @pytest.fixture
-def work(bench):
-    bench.active.analysis.left_out = atoms([8, 9, 10, 11], probability=0.3, y_std_px=0.2, left_out=WHY)
-    bench.active.results.show()
-    return bench.active
+def session(controller):
+    controller.active.analysis.left_out = atoms([8, 9, 10, 11], probability=0.3, y_std_px=0.2, left_out=WHY)
+    controller.active.results.show()
+    return controller.active
 
 
 @pytest.fixture
-def tools(bench, work, qtbot):
-    tools = LeftOutTools(bench)
+def tools(controller, session, qtbot):
+    tools = LeftOutTools(controller)
     qtbot.addWidget(tools)
-    bench.changed.connect(tools.refresh)
+    controller.changed.connect(tools.refresh)
     tools.refresh()
     yield tools
     tools.leave()
 
 
 def take(tools, rows, qtbot):
-    tools.bench.active.results.get(left_out.NAME).selected_data = rows
+    tools.controller.active.results.get(left_out.NAME).selected_data = rows
     tools.take.click()
-    qtbot.waitUntil(lambda: not tools.bench.running, timeout=5000)
+    qtbot.waitUntil(lambda: not tools.controller.running, timeout=5000)
 
 
-def test_they_lie_below_the_atoms_hidden_at_first_with_the_reason(work, viewer_model):
+def test_they_lie_below_the_atoms_hidden_at_first_with_the_reason(session, viewer_model):
     layer = viewer_model.layers["atoms left out"]
     assert [each.name for each in viewer_model.layers] == ["quick", "atoms left out", "atoms"]
     assert not layer.visible
-    np.testing.assert_array_equal(layer.data, work.analysis.left_out.yx)
+    np.testing.assert_array_equal(layer.data, session.analysis.left_out.yx)
     assert list(layer.features["left_out"]) == list(WHY)
     assert next(iter(layer.features)) == "left_out"
     assert (layer.face_color[:, 3] == 0).all()
 
 
-def test_the_status_says_how_many_and_why(work):
+def test_the_status_says_how_many_and_why(session):
     words = "kept 8, left out 4 (doubtful: 2, doubled: 1, weak: 1), to 0.05 px"
-    assert summary(work.analysis, "refine_atoms") == words
-    assert standing(work, RefineAtoms()) == f"✓ {words}"
-    work.analysis.left_out = None
-    assert "left out none" in summary(work.analysis, "refine_atoms")
+    assert summary(session.analysis, "refine_atoms") == words
+    assert standing(session, RefineAtoms()) == f"✓ {words}"
+    session.analysis.left_out = None
+    assert "left out none" in summary(session.analysis, "refine_atoms")
 
 
-def test_the_layer_goes_when_nothing_is_left_out(work, viewer_model):
-    work.analysis.left_out = None
-    work.results.prune()
+def test_the_layer_goes_when_nothing_is_left_out(session, viewer_model):
+    session.analysis.left_out = None
+    session.results.prune()
     assert "atoms left out" not in viewer_model.layers
 
 
 def test_taking_back_waits_for_a_selection(tools):
     assert not tools.take.isEnabled()
-    layer = tools.bench.active.results.get(left_out.NAME)
+    layer = tools.controller.active.results.get(left_out.NAME)
     layer.selected_data = {2}
     assert tools.take.isEnabled()
     layer.selected_data = set()
@@ -104,40 +104,40 @@ def test_the_button_shows_them_ready_to_be_selected(tools, viewer_model):
     assert not layer.visible
 
 
-def test_those_taken_back_are_atoms_that_are_kept(tools, work, viewer_model, qtbot):
+def test_those_taken_back_are_atoms_that_are_kept(tools, session, viewer_model, qtbot):
     take(tools, {0, 2}, qtbot)
-    now = work.analysis.atoms
+    now = session.analysis.atoms
     assert now.ids.tolist() == [*range(8), 8, 10]
     assert now.features["kept"].tolist() == [False] * 8 + [True] * 2
     assert not {"y_std_px", "left_out"} & set(now.features)
     assert now.features["probability"].tolist() == [0.9] * 8 + [0.3] * 2
     assert len(viewer_model.layers["atoms"].data) == 10
     assert viewer_model.layers["atoms left out"].features["id"].tolist() == [9, 11]
-    assert standing(work, FindAtoms()) == "✓ 10 atoms, edited by hand"
-    assert standing(work, RefineAtoms()) == "ready"
+    assert standing(session, FindAtoms()) == "✓ 10 atoms, edited by hand"
+    assert standing(session, RefineAtoms()) == "ready"
     take(tools, {0, 1}, qtbot)
-    assert len(work.analysis.atoms) == 12
-    assert work.analysis.left_out is None
+    assert len(session.analysis.atoms) == 12
+    assert session.analysis.left_out is None
     assert "atoms left out" not in viewer_model.layers
     assert not tools.take.isEnabled()
 
 
-def test_those_taken_back_stay_when_the_atoms_are_refined_again(tools, work, qtbot, monkeypatch):
+def test_those_taken_back_stay_when_the_atoms_are_refined_again(tools, session, qtbot, monkeypatch):
     take(tools, {1}, qtbot)
     monkeypatch.setattr(RefineAtoms, "_doubtful", lambda step, atoms, image: np.ones(len(atoms), bool))
-    for _ in work.analysis.apply(RefineAtoms()):
+    for _ in session.analysis.apply(RefineAtoms()):
         pass
-    assert work.analysis.atoms.ids.tolist() == [9]
+    assert session.analysis.atoms.ids.tolist() == [9]
 
 
-def test_edits_by_hand_are_taken_along_and_numbers_stay_unique(tools, work, qtbot):
-    layer = work.results.get("atoms")
+def test_edits_by_hand_are_taken_along_and_numbers_stay_unique(tools, session, qtbot):
+    layer = session.results.get("atoms")
     layer.add([[200, 200]])
     take(tools, {0, 1}, qtbot)
-    now = work.analysis.atoms
+    now = session.analysis.atoms
     assert len(now) == len(set(now.ids)) == 11
     assert [200, 200] in now.yx.tolist()
-    assert work.analysis.left_out.ids.tolist() == [10, 11]
+    assert session.analysis.left_out.ids.tolist() == [10, 11]
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_a_run_ends_with_a_doubtful_result(monkeypatch, doubt, ran, outcome, aga
     analysis = Analysis()
     monkeypatch.setattr(analysis, "doubt", doubt)
     monkeypatch.setattr(type(analysis), "is_current", lambda self, step: not again)
-    monkeypatch.setattr("local_crystallography._napari.bench.worker._run_step", lambda *_: done.append(1) or iter(()))
-    around = Around(before=int, after=type, seen=len, file=lambda step: None)
+    monkeypatch.setattr("local_crystallography._napari.session.worker._run_step", lambda *_: done.append(1) or iter(()))
+    around = Hooks(before=int, after=type, seen=len, file=lambda step: None)
     steps = (Segment(), RefineAtoms(), ExtractSubImages())
     job = run_steps(analysis, steps, Stop(), around=around, again=again)
     assert finish(job) == outcome
@@ -168,12 +168,12 @@ def dock(make_napari_viewer_proxy, monkeypatch, qtbot):
     dock.panels["segment"].form.fields["method"].set("blobs")
     dock.panels["train_vae"].form.fields["epochs"].set(2)
     yield dock
-    dock.bench.runner.halt()
+    dock.controller.runner.halt()
 
 
 def press(button, dock, qtbot):
     button.click()
-    qtbot.waitUntil(lambda: not dock.bench.running, timeout=120_000)
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=120_000)
 
 
 def test_run_all_stops_on_doubt_and_says_how_to_go_on(dock, qtbot):
@@ -183,7 +183,7 @@ def test_run_all_stops_on_doubt_and_says_how_to_go_on(dock, qtbot):
         assert status.startswith(f"⚠ {DOUBT}")
         assert "✓" not in status
         assert "kept" in status
-        assert dock.work.analysis.sub_images is None
+        assert dock.session.analysis.sub_images is None
         assert dock.panels["extract_sub_images"].status.text() == "ready"
         assert not dock.message.isHidden()
         assert dock.message.text() == HALTED.format(doubt=DOUBT)

@@ -8,9 +8,9 @@ from qtpy import QtCore, QtGui, QtWidgets
 from local_crystallography._napari.explorer import legend as legend_module
 from local_crystallography._napari.explorer.legend import COUNT, NAME, PATCH, Legend
 from local_crystallography._napari.explorer.range_box import RangeBox
-from local_crystallography.explore.plot_data import key_of
-from local_crystallography.explore.selection import Selection
-from local_crystallography.explore.styles import ClassStyles
+from local_crystallography.views.plot_data import key_of
+from local_crystallography.views.selection import Selection
+from local_crystallography.views.styles import ClassStyles
 
 N = 100
 LABEL = np.arange(N) % 4 - 1

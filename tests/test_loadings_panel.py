@@ -5,12 +5,12 @@ import pytest
 from conftest import copied
 
 from local_crystallography import Describe, PaintMap
-from local_crystallography._napari.components import loadings_panel
-from local_crystallography._napari.components.loadings_panel import BROKEN, NOTHING, STOPPED, painting
+from local_crystallography._napari.results.loadings import panel as loadings_panel
+from local_crystallography._napari.results.loadings.panel import BROKEN, NOTHING, STOPPED, painting
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
-from local_crystallography.explore.small_map import SIDE, nearest_rows
 from local_crystallography.steps import describe
+from local_crystallography.views.small_map import SIDE, nearest_rows
 
 METHODS = ("PCA", "PCA mixture")
 
@@ -37,12 +37,12 @@ def panel(components_dock, qtbot):
 def settle(panel, qtbot):
     """Wait until the panel shows what there is."""
     qtbot.wait(50)
-    qtbot.waitUntil(lambda: panel.isVisible() and not panel.busy and not panel.bench.running, timeout=30_000)
+    qtbot.waitUntil(lambda: panel.isVisible() and not panel.busy and not panel.controller.running, timeout=30_000)
     qtbot.wait(20)
 
 
 def run(panel, qtbot, step):
-    panel.bench.run((step,), again=True)
+    panel.controller.run((step,), again=True)
     settle(panel, qtbot)
 
 
@@ -61,7 +61,7 @@ def test_every_component_has_its_pictures(panel):
 
 def test_colours_of_a_picture_are_white_at_zero_and_maps_follow_the_scores(panel):
     loading = panel.made.loadings[0]
-    picture, painted = panel.made.pictures(loading, panel.bench.active.analysis.styles)
+    picture, painted = panel.made.pictures(loading, panel.controller.active.analysis.styles)
     values = loading.picture[0]
     strong = np.abs(values) > 0.5 * np.abs(values).max()
     red_over_blue = picture[..., 0].astype(int) - picture[..., 2]
@@ -71,16 +71,16 @@ def test_colours_of_a_picture_are_white_at_zero_and_maps_follow_the_scores(panel
 
 
 def test_a_click_paints_the_map_and_shows_no_other(panel, qtbot):
-    work = panel.bench.active
-    assert "pca1" not in work.analysis.maps
+    session = panel.controller.active
+    assert "pca1" not in session.analysis.maps
     button_of(panel, "pca1").click()
     settle(panel, qtbot)
-    assert work.analysis.is_current(PaintMap())
-    visible = {name for name in work.analysis.maps if work.results.get(name).visible}
+    assert session.analysis.is_current(PaintMap())
+    visible = {name for name in session.analysis.maps if session.results.get(name).visible}
     assert visible == {"pca1"}
     button_of(panel, "class_pca0", 1).click()
     settle(panel, qtbot)
-    assert {name for name in work.analysis.maps if work.results.get(name).visible} == {"class_pca0"}
+    assert {name for name in session.analysis.maps if session.results.get(name).visible} == {"class_pca0"}
 
 
 def test_maps_of_chosen_columns_stay_when_one_is_painted_beside_them(described):
@@ -95,25 +95,25 @@ def test_maps_of_chosen_columns_stay_when_one_is_painted_beside_them(described):
 
 def test_a_click_on_a_class_of_pixels_selects_it(panel):
     button_of(panel, "pixel_label", 1).click()
-    labels = panel.bench.active.analysis.atoms.features["pixel_label"].to_numpy()
-    np.testing.assert_array_equal(panel.bench.selection.mask, labels == 1)
+    labels = panel.controller.active.analysis.atoms.features["pixel_label"].to_numpy()
+    np.testing.assert_array_equal(panel.controller.selection.mask, labels == 1)
 
 
 def test_names_of_the_classes_are_those_of_the_user(panel):
-    panel.bench.active.analysis.styles.rename("pixel_label", 0, "matrix")
+    panel.controller.active.analysis.styles.rename("pixel_label", 0, "matrix")
     assert button_of(panel, "pixel_label", 0).text().startswith("matrix\n")
 
 
 def test_long_names_make_nothing_wider(panel, qtbot):
-    panel.bench.active.analysis.styles.rename("pixel_label", 0, "W" * 40)
+    panel.controller.active.analysis.styles.rename("pixel_label", 0, "W" * 40)
     settle(panel, qtbot)
     assert panel.minimumSizeHint().width() <= 299
 
 
 def test_pictures_are_made_anew_only_where_they_change(panel, qtbot):
-    before, analysis = panel.made, panel.bench.active.analysis
+    before, analysis = panel.made, panel.controller.active.analysis
     analysis.atoms = analysis.atoms.with_features(more=1.0)
-    panel.bench.bring()
+    panel.controller.bring()
     settle(panel, qtbot)
     assert panel.made is before
     run(panel, qtbot, Describe(methods=("NMF",), components=2))
@@ -145,14 +145,14 @@ def test_a_job_that_is_cancelled_shows_what_is_done_and_can_go_on(panel, qtbot, 
     real = describe.component_loadings
 
     def cancelled(*given, **settings):
-        panel.bench.stop(everything=True)
+        panel.controller.stop(everything=True)
         return real(*given, **settings)
 
     run(panel, qtbot, Describe())
     monkeypatch.setattr(describe, "component_loadings", cancelled)
-    analysis = panel.bench.active.analysis
+    analysis = panel.controller.active.analysis
     finish(analysis.apply(Describe(methods=("PCA", "FFT"), components=2)))
-    panel.bench.bring()
+    panel.controller.bring()
     settle(panel, qtbot)
     assert [each.column for each in panel.made.loadings] == ["pca0", "pca1"]
     assert panel.message.text() == STOPPED
@@ -198,7 +198,7 @@ def test_the_figure_is_written(panel, qtbot, tmp_path, end):
 
 
 def test_a_place_that_cannot_be_written_to_is_said(panel, qtbot, tmp_path):
-    with qtbot.waitSignal(panel.bench.failed, timeout=10_000) as said:
+    with qtbot.waitSignal(panel.controller.failed, timeout=10_000) as said:
         panel.save_figure(tmp_path / "nowhere" / "a.png")
     assert "choose another place" in said.args[0]
 

@@ -7,15 +7,15 @@ from napari.utils.theme import get_theme
 from qtpy import QtCore, QtGui, QtWidgets
 from scipy.stats import norm
 
-from local_crystallography._napari.docks import MANIFOLD
+from local_crystallography._napari.main.side_docks import MANIFOLD
 from local_crystallography._napari.manifold.class_views import NO_CLASSES, NO_TABLEAUX
 from local_crystallography._napari.manifold.manifold import NO_NETWORK
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.subimages import SubImages
-from local_crystallography.explore import gallery as galleries
-from local_crystallography.explore.gallery import Asked, class_pictures, gallery
-from local_crystallography.explore.greys import grey, grey_limits
-from local_crystallography.explore.manifold import Grid, latents_of, medians, tick_words
+from local_crystallography.studies import gallery as galleries
+from local_crystallography.studies.gallery import Asked, class_pictures, gallery
+from local_crystallography.views.greys import grey, grey_limits
+from local_crystallography.views.manifold import Grid, latents_of, medians, tick_words
 
 PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
 SHIFT, ALT = QtCore.Qt.KeyboardModifier.ShiftModifier, QtCore.Qt.KeyboardModifier.AltModifier
@@ -117,7 +117,7 @@ def test_numbers_of_an_axis(value, says):
 @pytest.mark.parametrize("axes", [(0, 1), (0,)])
 @pytest.mark.parametrize("end", [".png", ".pdf", ".svg"])
 def test_the_grid_as_a_figure(tmp_path, axes, end):
-    from local_crystallography.io.manifold_figure import save_manifold
+    from local_crystallography.report.manifold import save_manifold
 
     grid = Grid(5, axes, (0.0,) * len(axes))
     tiles = np.random.default_rng(0).random((*grid.shape, 6, 6))
@@ -141,7 +141,7 @@ def viewer(make_napari_viewer_proxy):
 def main(viewer, qtbot):
     _, main = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
     yield main
-    main.bench.runner.halt()
+    main.controller.runner.halt()
 
 
 @pytest.fixture
@@ -153,9 +153,9 @@ def within(quick_within):
 @pytest.fixture
 def shown(main, within, qtbot):
     """The manifold dock with a finished analysis."""
-    main.bench.adopt(within)
+    main.controller.adopt(within)
     dock = main.docks.show_manifold()
-    qtbot.waitUntil(lambda: dock.gallery is not None and not dock.busy and not main.bench.running, timeout=30_000)
+    qtbot.waitUntil(lambda: dock.gallery is not None and not dock.busy and not main.controller.running, timeout=30_000)
     return dock
 
 
@@ -192,7 +192,7 @@ def test_the_main_dock_opens_the_manifold_once(main, viewer):
 
 
 def test_a_click_on_a_tile_selects_its_atoms(shown, qtbot):
-    dock, selection = shown, shown.bench.selection
+    dock, selection = shown, shown.controller.selection
     one, other = fullest(dock)[:2]
     for tile, modifiers, wanted in ((one, 0, [one]), (other, SHIFT, [one, other]), (one, ALT, [other])):
         qtbot.wait(400)  # or two clicks are a double one
@@ -203,7 +203,7 @@ def test_a_click_on_a_tile_selects_its_atoms(shown, qtbot):
 
 
 def test_the_keys_reach_every_tile(shown, qtbot):
-    view, selection, key = shown.panel.view, shown.bench.selection, QtCore.Qt.Key
+    view, selection, key = shown.panel.view, shown.controller.selection, QtCore.Qt.Key
     tile = int(fullest(shown)[0])
     for _ in range(tile // 9):
         qtbot.keyClick(view, key.Key_Down)
@@ -217,18 +217,18 @@ def test_pointing_at_a_tile_tells_how_many_atoms_it_has(shown, qtbot):
     tile = int(fullest(shown)[0])
     row, column = divmod(tile, 9)
     shown.select_tile(tile)
-    count = shown.bench.selection.count
+    count = shown.controller.selection.count
     point(shown.panel.view, (column, row))
     qtbot.waitUntil(lambda: f"{count:,} atoms, {count:,} selected" in shown.panel.status.text(), timeout=2000)
     z = Grid(9, (0, 1), (0.0, 0.0)).latents[row, column]
-    assert shown.bench.hover.place == pytest.approx({"z0": z[0], "z1": z[1]})
+    assert shown.controller.hover.place == pytest.approx({"z0": z[0], "z1": z[1]})
 
 
 def test_a_class_is_selected_by_its_picture(shown, within):
     labels = within.atoms.features["label"].to_numpy()
     assert sorted(shown.classes.buttons) == sorted(np.unique(labels[labels >= 0]).astype(int))
     shown.classes.buttons[1].click()
-    np.testing.assert_array_equal(shown.bench.selection.mask, labels == 1)
+    np.testing.assert_array_equal(shown.controller.selection.mask, labels == 1)
     assert f"{int((labels == 1).sum()):,} atoms" in shown.classes.buttons[1].text()
 
 
@@ -246,12 +246,12 @@ def test_the_number_of_tiles(shown, qtbot):
 
 
 def test_a_new_network_brings_new_tiles(shown, quick_analysis, qtbot):
-    before, work = shown.gallery, shown.bench.active
-    work.analysis.restore_results(
+    before, session = shown.gallery, shown.controller.active
+    session.analysis.restore_results(
         {name: getattr(quick_analysis, name) for name in quick_analysis.results} | {"atoms": None, "maps": None},
         *({}, {}, {}),
     )
-    shown.bench.changed.emit()
+    shown.controller.changed.emit()
     qtbot.waitUntil(lambda: shown.gallery is not before, timeout=10_000)
     assert not shown.classes.buttons
     said = [label.text() for label in shown.tabs.findChildren(QtWidgets.QLabel)]

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from local_crystallography._napari.bench.work import work_on
-from local_crystallography._napari.bench.workbench import Workbench
-from local_crystallography._napari.forms.panel import standing
-from local_crystallography._napari.mask import FOUND, PAINTED, MaskTools
-from local_crystallography._napari.viewer import layers, masks
+from local_crystallography._napari.layers import convert as layers
+from local_crystallography._napari.layers import masks
+from local_crystallography._napari.main.mask import FOUND, PAINTED, MaskTools
+from local_crystallography._napari.main.step_panel import standing
+from local_crystallography._napari.session.controller import Controller
+from local_crystallography._napari.session.image_session import session_on
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
@@ -33,7 +34,7 @@ def viewer():
 
 def work_of(viewer, data):
     layer = viewer.add_image(data, name="sample", scale=(0.02,) * data.ndim)
-    return work_on(viewer, layer, Analysis())
+    return session_on(viewer, layer, Analysis())
 
 
 @pytest.fixture
@@ -45,14 +46,14 @@ def plain(viewer):
 @pytest.fixture
 def masked(viewer):
     """An image with vacuum at its top, its mask shown."""
-    work = work_of(viewer, pixels(vacuum=True))
-    work.prepare({})
-    work.results.show()
-    return work
+    session = work_of(viewer, pixels(vacuum=True))
+    session.prepare({})
+    session.results.show()
+    return session
 
 
-def run(work, *steps):
-    work.prepare(work.given(steps or (Segment(),)))
+def run(session, *steps):
+    session.prepare(session.given(steps or (Segment(),)))
 
 
 def test_what_is_found_is_shown_in_one_colour_on_the_image(masked, viewer):
@@ -157,32 +158,32 @@ def test_segment_is_out_of_date_until_it_has_the_new_mask(masked, viewer):
 
 
 def test_a_stack_shows_only_a_mask_given_by_hand(viewer):
-    work = work_of(viewer, np.stack([pixels(vacuum=True)] * 3))
-    work.prepare({})
-    work.results.show()
+    session = work_of(viewer, np.stack([pixels(vacuum=True)] * 3))
+    session.prepare({})
+    session.results.show()
     assert "mask" not in viewer.layers
     labels = np.zeros(SHAPE, int)
     labels[:5] = 1
-    work.choose_mask(viewer.add_labels(labels, name="mine"), painted=False)
-    run(work)
-    work.results.show()
+    session.choose_mask(viewer.add_labels(labels, name="mine"), painted=False)
+    run(session)
+    session.results.show()
     layer = viewer.layers["mask"]
     assert layer.data.shape == SHAPE
     np.testing.assert_array_equal(layer.scale, [0.02, 0.02])
-    np.testing.assert_array_equal(work.analysis.image.mask, labels == 1)
+    np.testing.assert_array_equal(session.analysis.image.mask, labels == 1)
 
 
 @pytest.fixture
 def tools(viewer, qtbot):
     viewer.add_image(pixels(vacuum=True), name="sample")
-    bench = Workbench(viewer)
-    tools = MaskTools(bench)
+    controller = Controller(viewer)
+    tools = MaskTools(controller)
     qtbot.addWidget(tools)
-    bench.changed.connect(tools.refresh)
-    bench.choose(viewer.layers["sample"])
+    controller.changed.connect(tools.refresh)
+    controller.choose(viewer.layers["sample"])
     yield tools
     tools.leave()
-    bench.runner.halt()
+    controller.runner.halt()
 
 
 def texts(box):
@@ -193,14 +194,14 @@ def test_the_brush_opens_the_mask_and_painting_chooses_it(tools, viewer, qtbot):
     viewer.add_labels(np.zeros(SHAPE, int), name="mine")
     assert texts(tools.box) == [FOUND, "mine"]
     tools.paint.click()
-    qtbot.waitUntil(lambda: not tools.bench.running, timeout=20_000)
+    qtbot.waitUntil(lambda: not tools.controller.running, timeout=20_000)
     layer = viewer.layers["mask"]
     assert layer.mode == "paint"
     assert viewer.layers.selection.active is layer
     assert tools.box.currentText() == FOUND
     layer.paint((50, 50), 1)
     assert tools.box.currentText() == PAINTED
-    assert tools.bench.active.mask.changed
+    assert tools.controller.active.mask.changed
     tools.box.setCurrentText(FOUND)
     assert not layer.data[50, 50]
     assert texts(tools.box) == [FOUND, "mine"]
@@ -209,16 +210,16 @@ def test_the_brush_opens_the_mask_and_painting_chooses_it(tools, viewer, qtbot):
 def test_a_layer_chosen_as_mask_that_goes_leaves_what_is_found(tools, viewer):
     viewer.add_labels(np.ones(SHAPE, int), name="mine")
     tools.box.setCurrentText("mine")
-    assert tools.bench.active.mask.layer is viewer.layers["mine"]
+    assert tools.controller.active.mask.layer is viewer.layers["mine"]
     viewer.layers.remove("mine")
-    assert tools.bench.active.mask.layer is None
+    assert tools.controller.active.mask.layer is None
     assert tools.box.currentText() == FOUND
 
 
 def test_a_mask_that_came_with_a_session_is_by_hand(tools, viewer):
     mask = np.zeros(SHAPE, bool)
     mask[:9] = True
-    tools.bench.adopt(Analysis(Image(pixels(), name="saved", mask=mask)))
+    tools.controller.adopt(Analysis(Image(pixels(), name="saved", mask=mask)))
     assert tools.box.currentText() == PAINTED
     np.testing.assert_array_equal(viewer.layers["mask"].data, mask)
-    assert tools.bench.active.given((Segment(),)) == {}
+    assert tools.controller.active.given((Segment(),)) == {}

@@ -9,8 +9,8 @@ import yaml
 
 import local_crystallography
 from local_crystallography._napari import commands
-from local_crystallography._napari.dock import MainDock
-from local_crystallography._napari.docks import EXPLORER
+from local_crystallography._napari.main.dock import MainDock
+from local_crystallography._napari.main.side_docks import EXPLORER
 
 PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
 MANIFEST = yaml.safe_load((Path(local_crystallography.__file__).parent / "napari.yaml").read_text(encoding="utf-8"))
@@ -31,7 +31,7 @@ def said(monkeypatch):
     """The sentences shown, instead of showing them."""
     said = []
     monkeypatch.setattr(commands, "show_warning", said.append)
-    monkeypatch.setattr("local_crystallography._napari.dock.show_warning", said.append)
+    monkeypatch.setattr("local_crystallography._napari.main.dock.show_warning", said.append)
     return said
 
 
@@ -92,21 +92,21 @@ def test_find_atoms_opens_the_dock_and_finds_atoms(viewer, menu, qtbot, said):
     viewer.open_sample(PLUGIN, "quick")
     entry(menu, "Segment", "Find atoms").trigger()
     dock = dock_of(viewer)
-    qtbot.waitUntil(lambda: not dock.bench.running, timeout=120_000)
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=120_000)
     assert len(viewer.layers["atoms"].data) > 900
     assert dock.panels["refine_atoms"].isExpanded()
     assert not said
     # the active layer may be a result: the image it was made of is meant
     viewer.layers.selection.active = viewer.layers["atoms"]
     entry(menu, "Measure", "Measure lattice").trigger()
-    qtbot.waitUntil(lambda: not dock.bench.running, timeout=120_000)
-    assert "strain_xx" in dock.work.analysis.atoms.features
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=120_000)
+    assert "strain_xx" in dock.session.analysis.atoms.features
     assert not said
     entry(menu, "Classify", "Classes of atoms").trigger()
-    qtbot.waitUntil(lambda: not dock.bench.running, timeout=120_000)
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=120_000)
     assert dock.panels["cluster"].status.text().startswith("⚠ ")  # no latents yet, as its panel says
     assert not said
-    dock.bench.runner.halt()
+    dock.controller.runner.halt()
 
 
 def dock_of(viewer):
@@ -131,12 +131,12 @@ def test_a_command_says_what_has_to_be_done_first(viewer, menu, said, words):
     viewer.add_image(np.eye(64), name="eye")
     entry(menu, *words).trigger()
     assert said == ["Find atoms first: there is nothing to work on."]
-    assert not dock_of(viewer).bench.running
+    assert not dock_of(viewer).controller.running
 
 
 def test_a_command_leaves_a_step_that_runs_alone(viewer, menu, said, monkeypatch):
     viewer.add_image(np.eye(64), name="eye")
-    monkeypatch.setattr("local_crystallography._napari.bench.workbench.Workbench.running", True)
+    monkeypatch.setattr("local_crystallography._napari.session.controller.Controller.running", True)
     entry(menu, "Segment", "Find atoms").trigger()
     assert said == ["A step is running: wait until it has ended, or stop it."]
 
@@ -153,7 +153,7 @@ def test_the_explorer_opens_from_the_menu_of_plugins_with_the_dock(viewer, menu,
     entry(menu, "Plugins", NAME, "Latent explorer").trigger()
     qtbot.waitUntil(lambda: EXPLORER in viewer.window.dock_widgets, timeout=5000)
     assert dock_of(viewer).explorer is not None
-    assert not any(isinstance(each, commands.Door) for each in viewer.window.dock_widgets.values())
+    assert not any(isinstance(each, commands.DockOpener) for each in viewer.window.dock_widgets.values())
     entry(menu, "Plugins", NAME, "Latent explorer").trigger()
     qtbot.wait(50)
     assert len([name for name in viewer.window.dock_widgets if "explorer" in name.lower()]) == 1

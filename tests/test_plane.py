@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from local_crystallography.explore.plane import Plane
+from local_crystallography.views.plane import Plane
 
 POINTS = np.array([(-175.0, 0), (0, 0), (170, 0.5), (np.nan, 0), (90, -1)])
 ROUND = Plane(POINTS, (360.0, None))

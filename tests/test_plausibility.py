@@ -8,9 +8,9 @@ from crystals import blobs, square_lattice
 from scipy import ndimage
 
 from local_crystallography import Analysis, Atoms, Image, Recipe, RefineAtoms, Segment
-from local_crystallography.cli import main
+from local_crystallography.cli.main import main
 from local_crystallography.data.progress import finish
-from local_crystallography.positions.plausibility import judge
+from local_crystallography.fitting.plausibility import judge
 
 SIDE, SIGMA = 200, 2.5
 PLACES = square_lattice(14, shape=(SIDE, SIDE), angle=0.1)

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from local_crystallography.explore.plot_data import DARKEST, LIGHTEST, Choice, key_of, plot_data
-from local_crystallography.explore.plot_picture import picture_of
-from local_crystallography.explore.presets import FURTHER, PRESETS, further, has_columns
-from local_crystallography.explore.styles import ClassStyles
+from local_crystallography.views.plot_data import DARKEST, LIGHTEST, Choice, key_of, plot_data
+from local_crystallography.views.plot_picture import picture_of
+from local_crystallography.views.presets import FURTHER, PRESETS, further, has_columns
+from local_crystallography.views.styles import ClassStyles
 
 N = 200
 TABLE = pd.DataFrame(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from test_plot_data import TABLE, N, data
 
-from local_crystallography.explore.plot_data import MODES
-from local_crystallography.io.plot_figures import FORMATS, Panel, plots_figure, write_plots
+from local_crystallography.report.plots import FORMATS, Panel, plots_figure, write_plots
+from local_crystallography.views.plot_data import MODES
 
 MASK = np.arange(N) < 50
 

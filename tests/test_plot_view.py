@@ -8,10 +8,10 @@ from qtpy import QtCore
 
 from local_crystallography._napari.explorer.plot_canvas import FRAME_MS
 from local_crystallography._napari.explorer.plot_view import ONE_COLOUR, PlotView
-from local_crystallography.explore.hover import Hover
-from local_crystallography.explore.plot_data import MODES, Choice
-from local_crystallography.explore.selection import Selection
-from local_crystallography.explore.styles import ClassStyles
+from local_crystallography.views.hover import Hover
+from local_crystallography.views.plot_data import MODES, Choice
+from local_crystallography.views.selection import Selection
+from local_crystallography.views.styles import ClassStyles
 
 CENTRES = np.array([(-2, -2), (2, -2), (-2, 2), (2, 2)], float)
 KEYS = QtCore.Qt.KeyboardModifier
@@ -320,7 +320,7 @@ def drawn(view, monkeypatch):
     """Number of points of each drawing from now on."""
     drawn = []
     monkeypatch.setattr(
-        "local_crystallography.explore.plot_picture.raster.rasterise",
+        "local_crystallography.views.plot_picture.raster.rasterise",
         lambda points, colors, *, size, **_: drawn.append(len(points)) or np.zeros((*size, 4), np.uint8),
     )
     return drawn

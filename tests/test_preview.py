@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from local_crystallography._napari.bench import preview
-from local_crystallography._napari.bench.preview import Previews
+from local_crystallography._napari.session import preview
+from local_crystallography._napari.session.preview import Previews
 from local_crystallography.data.progress import Progress
 
 

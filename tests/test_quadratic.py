@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from crystals import blobs, square_lattice
 
-from local_crystallography.positions.quadratic import Tops, tops
+from local_crystallography.fitting.quadratic import Tops, tops
 
 SIDE, WIDTH, COUNTS = 200, 3.0, 200
 PLACES = square_lattice(14.0, shape=(SIDE, SIDE), angle=0.1, margin=8)

@@ -5,7 +5,7 @@ import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from local_crystallography.data.errors import InputError
-from local_crystallography.explore.raster import (
+from local_crystallography.views.raster import (
     CYCLIC,
     GREY,
     PALETTE,

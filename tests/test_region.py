@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from local_crystallography._napari.forms.form import StepForm
-from local_crystallography._napari.forms.region import RegionBox
+from local_crystallography._napari.main.region import RegionBox
+from local_crystallography._napari.widgets.form import StepForm
 from local_crystallography.steps.refine_atoms import RefineAtoms
 
 SQUARE = ((2.0, 2.0), (2.0, 12.0), (12.0, 12.0), (12.0, 2.0))

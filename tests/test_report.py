@@ -21,7 +21,8 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
 from local_crystallography.data.progress import finish
 from local_crystallography.data.subimages import SubImages
-from local_crystallography.io.figures import (
+from local_crystallography.io.provenance import provenance_of
+from local_crystallography.report.figures import (
     MOST_PIXELS,
     by_channel,
     disc_only,
@@ -31,8 +32,7 @@ from local_crystallography.io.figures import (
     shown,
     tableau_figure,
 )
-from local_crystallography.io.provenance import provenance_of
-from local_crystallography.io.report import _value, render
+from local_crystallography.report.html import _value, render
 
 
 def page(analysis: Analysis) -> str:

@@ -6,7 +6,7 @@ from crystals import blobs, square_lattice
 from scipy import ndimage
 
 from local_crystallography import Image, Segment
-from local_crystallography.positions.evidence import overtones, repetition, weigh
+from local_crystallography.fitting.evidence import overtones, repetition, weigh
 
 SIDE = 240
 

@@ -6,8 +6,8 @@ from scipy.spatial import cKDTree
 
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
-from local_crystallography.positions.rows import flattened
-from local_crystallography.positions.scan import ScanCorrection, affine_to_cell, correct_scan
+from local_crystallography.scan.distortion import ScanCorrection, affine_to_cell, correct_scan
+from local_crystallography.scan.rows import flattened
 
 SIZE, CELL, DECAY = 384, 28.28, 25.0
 EVEN = {"jitter": 0.0, "wobble": 0.0, "flyback": 0.0}

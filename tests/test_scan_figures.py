@@ -8,9 +8,9 @@ from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
 from local_crystallography.io.provenance import provenance_of
-from local_crystallography.io.report import render
-from local_crystallography.io.scan_figures import scan_figure
-from local_crystallography.positions.scan import ScanCorrection
+from local_crystallography.report.html import render
+from local_crystallography.report.scan import scan_figure
+from local_crystallography.scan.distortion import ScanCorrection
 from local_crystallography.steps.correct_scan import CorrectScan
 
 ROWS = np.arange(96)

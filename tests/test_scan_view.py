@@ -6,9 +6,9 @@ import pytest
 from napari.layers import Image as ImageLayer
 from test_correct_scan import drifting, skewed
 
-from local_crystallography._napari.average import average_frames
-from local_crystallography._napari.scan import PUT_RIGHT, SHOW, STALE
-from local_crystallography._napari.viewer.layers import KEY, note_of
+from local_crystallography._napari.layers.convert import KEY, note_of
+from local_crystallography._napari.main.average import average_frames
+from local_crystallography._napari.main.scan import PUT_RIGHT, SHOW, STALE
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
@@ -32,9 +32,9 @@ def dock(viewer):
     number = np.repeat([0, 1], [len(frame[1]) for frame in frames])
     analysis.atoms = Atoms.at(np.concatenate([frame[1] for frame in frames]), frame=number)
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
-    dock.bench.adopt(analysis)
+    dock.controller.adopt(analysis)
     yield dock
-    dock.bench.runner.halt()
+    dock.controller.runner.halt()
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def press(dock, qtbot):
     def press(button):
         assert button.isEnabled()
         button.click()
-        qtbot.waitUntil(lambda: not dock.bench.running, timeout=60_000)
+        qtbot.waitUntil(lambda: not dock.controller.running, timeout=60_000)
 
     return press
 
@@ -68,7 +68,7 @@ def test_the_buttons_wait_for_the_step(dock, press):
 def test_the_dialog_shows_the_correction_of_the_frame_in_view(done, viewer, press):
     viewer.dims.set_current_step(0, 1)
     press(done.scan.buttons[SHOW])
-    dialog, analysis = done.scan.dialog, done.work.analysis
+    dialog, analysis = done.scan.dialog, done.session.analysis
     wanted = CorrectScan().correction(analysis.atoms, analysis.image, 1)
     np.testing.assert_array_equal(dialog.canvas.figure.axes[0].lines[0].get_ydata(), wanted.row_shift)
     assert dialog.isVisible()
@@ -89,7 +89,7 @@ def test_a_second_look_is_not_computed_again(done, press, monkeypatch):
 def test_a_look_at_an_image_that_is_removed_meanwhile_opens_nothing(done, viewer, qtbot):
     done.scan.buttons[SHOW].click()
     viewer.layers.remove("lattice")
-    qtbot.waitUntil(lambda: not done.bench.running, timeout=60_000)
+    qtbot.waitUntil(lambda: not done.controller.running, timeout=60_000)
     assert done.scan.dialog is None
 
 
@@ -118,7 +118,7 @@ def test_the_figure_follows_the_theme(done, viewer, press):
 
 def test_the_corrected_image_is_a_layer_like_its_image(done, viewer, press):
     press(done.scan.buttons[PUT_RIGHT])
-    layer, image, analysis = viewer.layers[CORRECTED], viewer.layers["lattice"], done.work.analysis
+    layer, image, analysis = viewer.layers[CORRECTED], viewer.layers["lattice"], done.session.analysis
     np.testing.assert_array_equal(layer.data, CorrectScan().corrected_image(analysis.atoms, analysis.image).data)
     np.testing.assert_array_equal(layer.scale, image.scale)
     assert layer.units == image.units
@@ -149,7 +149,7 @@ def test_a_corrected_image_that_is_worked_on_stays(done, viewer, press):
 def test_an_image_that_is_removed_meanwhile_gets_no_layer(done, viewer, qtbot):
     done.scan.buttons[PUT_RIGHT].click()
     viewer.layers.remove("lattice")
-    qtbot.waitUntil(lambda: not done.bench.running, timeout=60_000)
+    qtbot.waitUntil(lambda: not done.controller.running, timeout=60_000)
     assert CORRECTED not in viewer.layers
 
 
@@ -183,7 +183,7 @@ def test_a_stack_is_averaged_into_a_layer(viewer, qtbot):
 )
 def test_what_is_no_stack_is_told(viewer, monkeypatch, data, says):
     said = []
-    monkeypatch.setattr("local_crystallography._napari.average.show_warning", said.append)
+    monkeypatch.setattr("local_crystallography._napari.main.average.show_warning", said.append)
     if data is not None:
         viewer.layers.append(ImageLayer(data, name="flat"))
     average_frames(viewer)
@@ -193,7 +193,7 @@ def test_what_is_no_stack_is_told(viewer, monkeypatch, data, says):
 
 def test_a_stack_that_cannot_be_averaged_is_told(viewer, monkeypatch, qtbot):
     said = []
-    monkeypatch.setattr("local_crystallography._napari.average.show_warning", said.append)
+    monkeypatch.setattr("local_crystallography._napari.main.average.show_warning", said.append)
     viewer.layers.append(ImageLayer(np.zeros((3, 32, 32)), name="empty"))
     average_frames(viewer)
     qtbot.waitUntil(lambda: bool(said), timeout=30_000)

@@ -10,7 +10,7 @@ from crystals import blobs, square_lattice
 from scipy.spatial import cKDTree
 
 from local_crystallography import Atoms, FindAtoms, Image, Segment
-from local_crystallography.cli import main
+from local_crystallography.cli.main import main
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 from local_crystallography.models.segmenter import COLUMN, Segmenter, shipped, tiles

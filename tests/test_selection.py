@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from local_crystallography.data.errors import InputError
-from local_crystallography.explore.selection import HISTORY, Selection
+from local_crystallography.views.selection import HISTORY, Selection
 
 
 def mask(*chosen: int, n: int = 4) -> np.ndarray:

@@ -6,10 +6,9 @@ import pytest
 from napari.components import ViewerModel
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.bench.workbench import Workbench
-from local_crystallography._napari.selecting import selection_work
-from local_crystallography._napari.selecting.selection_menu import TIPS, SelectionActions
-from local_crystallography._napari.viewer.layers import is_result, note_of
+from local_crystallography._napari.layers.convert import is_result, note_of
+from local_crystallography._napari.selection.selection_menu import TIPS, SelectionActions
+from local_crystallography._napari.session.controller import Controller
 from local_crystallography.analysis import Analysis
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.paint_map import PaintMap
@@ -26,15 +25,15 @@ def analysis(quick_analysis):
 
 
 @pytest.fixture
-def bench(analysis, qtbot):
+def controller(analysis, qtbot):
     """Without a window, which most of it does not need."""
-    bench = Workbench(ViewerModel())
-    bench.adopt(analysis)
-    yield bench
-    bench.leave()
-    bench.runner.halt()
+    controller = Controller(ViewerModel())
+    controller.adopt(analysis)
+    yield controller
+    controller.leave()
+    controller.runner.halt()
     # by Qt and not by a collection of garbage, in which no slot may be called
-    bench.deleteLater()
+    controller.deleteLater()
     qtbot.wait(1)
 
 
@@ -42,15 +41,15 @@ UNDONE = ("Undo class", "Undo merge or split")
 
 
 @pytest.fixture
-def menu(bench):
-    menu = SelectionActions(bench)
+def menu(controller):
+    menu = SelectionActions(controller)
     yield menu
     menu.leave()
 
 
 @pytest.fixture
-def viewer(bench):
-    return bench.viewer
+def viewer(controller):
+    return controller.viewer
 
 
 @pytest.fixture
@@ -59,39 +58,39 @@ def wait(menu, qtbot):
 
 
 @pytest.fixture
-def left(bench):
-    return select_left(bench)
+def left(controller):
+    return select_left(controller)
 
 
 @pytest.fixture
 def dock(make_napari_viewer_proxy, analysis, qtbot):
     viewer = make_napari_viewer_proxy(show=True)
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
-    dock.bench.adopt(analysis)
-    qtbot.waitUntil(lambda: not dock.bench.running and dock.explorer is not None, timeout=20_000)
+    dock.controller.adopt(analysis)
+    qtbot.waitUntil(lambda: not dock.controller.running and dock.explorer is not None, timeout=20_000)
     yield dock
-    dock.bench.runner.halt()
+    dock.controller.runner.halt()
 
 
 def waiting(menu, qtbot):
     """Wait until all that was begun has ended."""
-    own, work, of_cluster = menu.own, menu.work, menu.of_cluster
+    own, session, of_cluster = menu.own, menu.session, menu.of_cluster
 
     def still():
-        return not (menu.bench.running or own._aside.busy or own._due or work._then or of_cluster._then)
+        return not (menu.controller.running or own._aside.busy or own._due or session._then or of_cluster._then)
 
     return lambda: qtbot.waitUntil(still, timeout=60_000)
 
 
-def select_left(bench):
+def select_left(controller):
     """Select the atoms of the left half."""
-    mask = bench.active.analysis.atoms.yx[:, 1] < 150
-    bench.selection.apply(mask)
+    mask = controller.active.analysis.atoms.yx[:, 1] < 150
+    controller.selection.apply(mask)
     return mask
 
 
-def hand_labels(bench):
-    return bench.active.analysis.atoms.features["hand_label"].to_numpy()
+def hand_labels(controller):
+    return controller.active.analysis.atoms.features["hand_label"].to_numpy()
 
 
 def names(viewer):
@@ -110,40 +109,40 @@ def test_everything_says_what_it_does(menu, left):
     assert "atoms from" in TIPS["Work on these only"]
 
 
-def test_classes_of_the_network_are_merged_and_brought_back(bench, menu, left, wait, viewer):
-    before = bench.active.analysis.atoms.features["label"].to_numpy()
-    bench.selection.apply(np.isin(before, (0, 1)))
+def test_classes_of_the_network_are_merged_and_brought_back(controller, menu, left, wait, viewer):
+    before = controller.active.analysis.atoms.features["label"].to_numpy()
+    controller.selection.apply(np.isin(before, (0, 1)))
     menu.actions["Merge classes"].trigger()
     wait()
-    after = bench.active.analysis.atoms.features
+    after = controller.active.analysis.atoms.features
     np.testing.assert_array_equal(after["label"], np.where(before == 1, 0, before))
     assert after["label_probability"][before == 1].isna().all()
     assert set(np.unique(viewer.layers["label"].data)) == {*(np.unique(before[before != 1]) + 1), 0}
     menu.actions["Undo merge or split"].trigger()
     wait()
-    np.testing.assert_array_equal(bench.active.analysis.atoms.features["label"], before)
+    np.testing.assert_array_equal(controller.active.analysis.atoms.features["label"], before)
     assert not menu.actions["Undo merge or split"].isEnabled()
 
 
-def test_a_class_is_split_by_what_it_was_found_by(bench, menu, left, wait):
-    before = bench.active.analysis.atoms.features["label"].to_numpy()
-    bench.selection.apply(before == 0)
+def test_a_class_is_split_by_what_it_was_found_by(controller, menu, left, wait):
+    before = controller.active.analysis.atoms.features["label"].to_numpy()
+    controller.selection.apply(before == 0)
     menu.actions["Split class"].trigger()
     wait()
-    after = bench.active.analysis.atoms.features["label"].to_numpy()
+    after = controller.active.analysis.atoms.features["label"].to_numpy()
     assert set(after[before == 0]) == {0, before.max() + 1}
     np.testing.assert_array_equal(after[before != 0], before[before != 0])
 
 
-def test_one_class_alone_cannot_be_merged(bench, menu, left, qtbot):
-    bench.selection.apply(bench.active.analysis.atoms.features["label"].to_numpy() == 0)
-    with qtbot.waitSignal(bench.failed) as said:
+def test_one_class_alone_cannot_be_merged(controller, menu, left, qtbot):
+    controller.selection.apply(controller.active.analysis.atoms.features["label"].to_numpy() == 0)
+    with qtbot.waitSignal(controller.failed) as said:
         menu.actions["Merge classes"].trigger()
     assert "two or more were expected to merge" in said.args[0]
 
 
-def test_a_class_gets_a_map_of_its_own_and_the_others_stay(bench, menu, left, wait, viewer):
-    analysis = bench.active.analysis
+def test_a_class_gets_a_map_of_its_own_and_the_others_stay(controller, menu, left, wait, viewer):
+    analysis = controller.active.analysis
     before, layers = dict(analysis.maps), {name: viewer.layers[name] for name in analysis.maps}
     menu.class_actions[2].trigger()
     wait()
@@ -156,32 +155,32 @@ def test_a_class_gets_a_map_of_its_own_and_the_others_stay(bench, menu, left, wa
     assert painted.visible
     assert names(viewer)[-3:] == ["hand_label", "atoms", "selected atoms"]
     np.testing.assert_array_equal(analysis.maps["hand_label"], PaintMap()(*analysis.inputs(PaintMap()))["hand_label"])
-    bench.selection.invert()
+    controller.selection.invert()
     menu.class_actions[1].trigger()
     wait()
     assert viewer.layers["hand_label"] == painted
     assert {2, 3} <= set(np.unique(painted.data))
 
 
-def test_a_class_can_be_undone_and_brought_back(bench, menu, left, wait, viewer):
+def test_a_class_can_be_undone_and_brought_back(controller, menu, left, wait, viewer):
     menu.class_actions[2].trigger()
     wait()
     assert menu.actions["Undo class"].isEnabled()
     menu.actions["Undo class"].trigger()
     wait()
-    assert "hand_label" not in bench.active.analysis.atoms.features
+    assert "hand_label" not in controller.active.analysis.atoms.features
     assert "hand_label" not in names(viewer)
-    assert bench.active.analysis.is_current(PaintMap())
+    assert controller.active.analysis.is_current(PaintMap())
     menu.actions["Undo class"].trigger()
     wait()
-    np.testing.assert_array_equal(hand_labels(bench), np.where(left, 2, -1))
+    np.testing.assert_array_equal(hand_labels(controller), np.where(left, 2, -1))
 
 
-def test_classes_outlive_the_session(bench, menu, left, wait, tmp_path):
+def test_classes_outlive_the_session(controller, menu, left, wait, tmp_path):
     menu.class_actions[2].trigger()
     wait()
-    bench.active.analysis.styles.rename("hand_label", 2, "core")
-    again = Analysis.open(bench.active.analysis.save(tmp_path / "session"))
+    controller.active.analysis.styles.rename("hand_label", 2, "core")
+    again = Analysis.open(controller.active.analysis.save(tmp_path / "session"))
     np.testing.assert_array_equal(again.atoms.features["hand_label"], np.where(left, 2, -1))
     assert again.atoms.features["hand_label"].dtype == np.int64
     assert again.styles.name("hand_label", 2) == "core"
@@ -189,49 +188,49 @@ def test_classes_outlive_the_session(bench, menu, left, wait, tmp_path):
     assert again.is_current(PaintMap())
 
 
-def test_classes_are_called_as_in_the_plots(bench, menu):
-    bench.active.analysis.styles.rename("hand_label", 4, "B site")
+def test_classes_are_called_as_in_the_plots(controller, menu):
+    controller.active.analysis.styles.rename("hand_label", 4, "B site")
     menu.classes.aboutToShow.emit()
     assert [menu.class_actions[k].text() for k in (3, 4)] == ["class 3", "B site"]
 
 
-def test_while_a_job_runs_a_class_has_to_wait(bench, menu, left, wait, qtbot):
+def test_while_a_job_runs_a_class_has_to_wait(controller, menu, left, wait, qtbot):
     said = []
-    bench.failed.connect(said.append)
-    bench.run((Segment(),), again=True)
+    controller.failed.connect(said.append)
+    controller.run((Segment(),), again=True)
     menu.class_actions[2].trigger()
-    assert "hand_label" not in bench.active.analysis.atoms.features
+    assert "hand_label" not in controller.active.analysis.atoms.features
     assert "A step is running" in said[0]
     assert not menu.actions["New column …"].isEnabled()
     wait()
 
 
-def test_edits_by_hand_are_not_lost_to_a_class(bench, menu, left, viewer):
+def test_edits_by_hand_are_not_lost_to_a_class(controller, menu, left, viewer):
     said = []
-    bench.failed.connect(said.append)
+    controller.failed.connect(said.append)
     viewer.layers["atoms"].data = viewer.layers["atoms"].data + 1
     menu.class_actions[2].trigger()
-    assert "hand_label" not in bench.active.analysis.atoms.features
+    assert "hand_label" not in controller.active.analysis.atoms.features
     assert "edited by hand" in said[0]
 
 
-def test_a_column_is_asked_for_until_its_name_does(bench, menu, left, wait, monkeypatch):
+def test_a_column_is_asked_for_until_its_name_does(controller, menu, left, wait, monkeypatch):
     answers, asked = iter(["z0", "core"]), []
-    monkeypatch.setattr(selection_work, "ask_name", lambda problem, name: asked.append(problem) or next(answers))
-    maps = bench.active.analysis.maps
+    monkeypatch.setattr(selection_commands, "ask_name", lambda problem, name: asked.append(problem) or next(answers))
+    maps = controller.active.analysis.maps
     menu.actions["New column …"].trigger()
     wait()
-    np.testing.assert_array_equal(bench.active.analysis.atoms.features["core"], left.astype(int))
+    np.testing.assert_array_equal(controller.active.analysis.atoms.features["core"], left.astype(int))
     assert asked[0] == ""
     assert "a column z0 already" in asked[1]
-    assert bench.active.analysis.maps is maps
-    np.testing.assert_array_equal(bench.selection.mask, left)
+    assert controller.active.analysis.maps is maps
+    np.testing.assert_array_equal(controller.selection.mask, left)
 
 
-def test_a_layer_of_the_selected_atoms_is_the_users_own(bench, menu, left, wait, viewer):
+def test_a_layer_of_the_selected_atoms_is_the_users_own(controller, menu, left, wait, viewer):
     menu.actions["New points layer"].trigger()
     wait()
-    atoms, layer = bench.active.analysis.atoms[left], viewer.layers["selection of quick"]
+    atoms, layer = controller.active.analysis.atoms[left], viewer.layers["selection of quick"]
     np.testing.assert_array_equal(layer.data, atoms.yx)
     pd.testing.assert_frame_equal(pd.DataFrame(layer.features), atoms.features)
     np.testing.assert_array_equal(layer.scale, viewer.layers["quick"].scale)
@@ -244,22 +243,22 @@ def test_a_layer_of_the_selected_atoms_is_the_users_own(bench, menu, left, wait,
     assert "selection of quick [1]" in names(viewer)
 
 
-def test_a_labels_layer_marks_the_pixels_nearest_the_selected_atoms(bench, menu, left, wait, viewer):
+def test_a_labels_layer_marks_the_pixels_nearest_the_selected_atoms(controller, menu, left, wait, viewer):
     menu.actions["New labels layer"].trigger()
     wait()
     layer = viewer.layers["pixels of selection of quick"]
-    at = np.rint(bench.active.analysis.atoms.yx).astype(int)
+    at = np.rint(controller.active.analysis.atoms.yx).astype(int)
     np.testing.assert_array_equal(layer.data[tuple(at.T)], left.astype(int))
     assert 0 < layer.data.mean() < 0.5
     assert not is_result(layer)
 
 
-def test_export_writes_the_selected_rows(bench, menu, left, wait, monkeypatch, tmp_path):
+def test_export_writes_the_selected_rows(controller, menu, left, wait, monkeypatch, tmp_path):
     path = tmp_path / "some.csv"
-    monkeypatch.setattr(selection_work, "ask_file", lambda name: path)
+    monkeypatch.setattr(selection_commands, "ask_file", lambda name: path)
     menu.actions["Export …"].trigger()
     wait()
-    table, atoms = pd.read_csv(path), bench.active.analysis.atoms[left]
+    table, atoms = pd.read_csv(path), controller.active.analysis.atoms[left]
     named = [name for name in table if name.endswith("_name")]
     assert set(named) == {"label_name", "environment_name", "borders_label_name"}
     assert list(table.drop(columns=named)) == list(atoms.to_frame())
@@ -268,16 +267,16 @@ def test_export_writes_the_selected_rows(bench, menu, left, wait, monkeypatch, t
     assert set(table["environment_name"]) <= {"unknown", "interior", "boundary", "edge", "defect"}
 
 
-def test_a_file_that_cannot_be_written_is_said(bench, menu, left, wait, monkeypatch, tmp_path):
+def test_a_file_that_cannot_be_written_is_said(controller, menu, left, wait, monkeypatch, tmp_path):
     said = []
-    bench.failed.connect(said.append)
-    monkeypatch.setattr(selection_work, "ask_file", lambda name: tmp_path / "nowhere" / "some.csv")
+    controller.failed.connect(said.append)
+    monkeypatch.setattr(selection_commands, "ask_file", lambda name: tmp_path / "nowhere" / "some.csv")
     menu.actions["Export …"].trigger()
     wait()
     assert "cannot be written" in said[0]
 
 
-def test_atoms_inside_what_is_drawn(bench, menu, viewer):
+def test_atoms_inside_what_is_drawn(controller, menu, viewer):
     corners = np.array([(20.0, 30.0), (20, 150), (120, 150), (120, 30)])
     quick = viewer.layers["quick"]
     viewer.add_shapes([corners], shape_type="polygon", name="grain", scale=quick.scale, units=quick.units)
@@ -287,14 +286,14 @@ def test_atoms_inside_what_is_drawn(bench, menu, viewer):
     (action,) = menu.shapes.actions()
     assert action.text() == "grain"
     action.trigger()
-    yx = bench.active.analysis.atoms.yx
+    yx = controller.active.analysis.atoms.yx
     within = ((yx > corners.min(axis=0)) & (yx < corners.max(axis=0))).all(axis=1)
-    np.testing.assert_array_equal(bench.selection.mask, within)
+    np.testing.assert_array_equal(controller.selection.mask, within)
     assert within.any()
 
 
 def test_keys_give_classes_in_the_plots_and_on_the_image(dock, qtbot):
-    menu, left = dock.docks.deeds, select_left(dock.bench)
+    menu, left = dock.docks.actions, select_left(dock.controller)
     assert menu.menu in [button.menu() for button in dock.explorer.findChildren(QtWidgets.QToolButton)]
     window = dock.window()
     window.activateWindow()
@@ -303,13 +302,13 @@ def test_keys_give_classes_in_the_plots_and_on_the_image(dock, qtbot):
         widget.setFocus()
         qtbot.waitUntil(widget.hasFocus)
         qtbot.keyClick(widget, QtCore.Qt.Key.Key_3)
-        np.testing.assert_array_equal(hand_labels(dock.bench), np.where(left, 3, -1))
+        np.testing.assert_array_equal(hand_labels(dock.controller), np.where(left, 3, -1))
         qtbot.keyClick(widget, QtCore.Qt.Key.Key_0)
-        assert (hand_labels(dock.bench) == -1).all()
+        assert (hand_labels(dock.controller) == -1).all()
     waiting(menu, qtbot)()
     assert "hand_label" in dock.explorer.table
     assert len(dock.viewer.layers["atoms"].data) == len(left)
-    np.testing.assert_array_equal(dock.bench.selection.mask, left)
+    np.testing.assert_array_equal(dock.controller.selection.mask, left)
     dock.viewer.window.remove_dock_widget(dock)
     qtbot.wait(50)
     assert not [action for action in window.centralWidget().actions() if action.shortcut().toString() == "3"]
@@ -318,24 +317,24 @@ def test_keys_give_classes_in_the_plots_and_on_the_image(dock, qtbot):
 def test_keys_give_classes_on_the_image_where_no_explorer_was_opened(dock, qtbot):
     dock.viewer.window.remove_dock_widget(dock.docks.explorer)
     dock.docks.explorer = None
-    left, window = select_left(dock.bench), dock.window()
+    left, window = select_left(dock.controller), dock.window()
     window.activateWindow()
     canvas = next(w for w in window.centralWidget().findChildren(QtWidgets.QWidget) if "Canvas" in type(w).__name__)
     canvas.setFocus()
     qtbot.waitUntil(canvas.hasFocus)
     qtbot.keyClick(canvas, QtCore.Qt.Key.Key_4)
-    np.testing.assert_array_equal(hand_labels(dock.bench), np.where(left, 4, -1))
+    np.testing.assert_array_equal(hand_labels(dock.controller), np.where(left, 4, -1))
 
 
 def test_work_on_these_only_and_back_again_and_train(dock, qtbot):
-    menu, left, viewer = dock.docks.deeds, select_left(dock.bench), dock.viewer
-    before, wait, n = dock.work.analysis.atoms, waiting(menu, qtbot), f"{left.sum()} atoms of quick"
+    menu, left, viewer = dock.docks.actions, select_left(dock.controller), dock.viewer
+    before, wait, n = dock.session.analysis.atoms, waiting(menu, qtbot), f"{left.sum()} atoms of quick"
     menu.actions["Work on these only"].trigger()
     wait()
-    atoms = dock.work.analysis.atoms
+    atoms = dock.session.analysis.atoms
     np.testing.assert_array_equal(atoms.ids, before.ids[left])
     assert "z0" not in atoms.features
-    assert dock.work.analysis.vae is None
+    assert dock.session.analysis.vae is None
     assert dock.source_boxes["atoms"].currentText() == n
     assert not viewer.layers["all atoms of quick"].visible
     np.testing.assert_array_equal(viewer.layers["all atoms of quick"].data, before.yx)
@@ -345,13 +344,13 @@ def test_work_on_these_only_and_back_again_and_train(dock, qtbot):
     dock.source_boxes["atoms"].choose(viewer.layers["all atoms of quick"])
     dock.panels["extract_sub_images"].button.click()
     wait()
-    np.testing.assert_array_equal(dock.work.analysis.atoms.yx, before.yx)
+    np.testing.assert_array_equal(dock.session.analysis.atoms.yx, before.yx)
     dock.panels["train_vae"].form.fields["epochs"].set(3)
     dock.panels["cluster"].form.fields["classes"].set(2)
-    dock.bench.selection.apply(left)
+    dock.controller.selection.apply(left)
     menu.actions["Work on these only and train"].trigger()
     wait()
-    analysis = dock.work.analysis
+    analysis = dock.session.analysis
     assert len(analysis.atoms) == left.sum()
     assert analysis.is_current(Cluster(classes=2))
     assert analysis.used["train_vae"].epochs == 3

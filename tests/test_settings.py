@@ -8,11 +8,11 @@ import pytest
 import yaml
 from qtpy import QtGui
 
-from local_crystallography._napari.bench.worker import Stop, guarded
-from local_crystallography._napari.dock import MainDock
-from local_crystallography._napari.docks import EXPLORER
-from local_crystallography._napari.help import HelpButton, anchor
+from local_crystallography._napari.main.dock import MainDock
+from local_crystallography._napari.main.side_docks import EXPLORER
+from local_crystallography._napari.session.worker import Stop, guarded
 from local_crystallography._napari.settings import PLUGIN, Settings, limited
+from local_crystallography._napari.widgets.help import HelpButton, anchor
 from local_crystallography.analysis import title
 from local_crystallography.recipe import Recipe
 
@@ -42,7 +42,7 @@ def open_dock(viewer):
 
     yield opened
     for dock in docks:
-        dock.bench.runner.halt()
+        dock.controller.runner.halt()
 
 
 def test_what_is_set_is_written_and_read_again(qtbot, tmp_path):
@@ -119,7 +119,7 @@ def test_the_hint_goes_for_ever_when_it_is_dismissed(open_dock):
 
 def test_the_hint_goes_when_an_image_has_been_analysed(open_dock, quick_analysis):
     dock = open_dock()
-    dock.bench.adopt(quick_analysis)
+    dock.controller.adopt(quick_analysis)
     assert dock.hint.isHidden()
     assert not kept().panels.show_hint
 
@@ -128,8 +128,8 @@ def test_the_hint_goes_when_an_image_has_been_analysed(open_dock, quick_analysis
 def test_the_explorer_opens_by_itself_where_it_is_wanted(viewer, open_dock, quick_analysis, qtbot, wanted):
     kept().panels.open_explorer = wanted
     dock = open_dock()
-    dock.bench.adopt(quick_analysis)
-    qtbot.waitUntil(lambda: not dock.bench.running, timeout=10_000)
+    dock.controller.adopt(quick_analysis)
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=10_000)
     qtbot.wait(50)
     assert (EXPLORER in viewer.window.dock_widgets) == wanted
 
@@ -151,11 +151,11 @@ def test_a_job_keeps_to_the_number_of_threads(qtbot):
 def test_the_folder_of_a_session_is_offered_again(open_dock, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "local_crystallography._napari.session.QtWidgets.QFileDialog.getExistingDirectory",
+        "local_crystallography._napari.main.session_files.QtWidgets.QFileDialog.getExistingDirectory",
         lambda parent, words, start: asked.append(start) or str(tmp_path / "session"),
     )
     dock = open_dock()
-    monkeypatch.setattr(dock.bench, "open", asked.append)
+    monkeypatch.setattr(dock.controller, "open", asked.append)
     dock._on_open_clicked()
     dock._on_open_clicked()
     assert asked == ["", tmp_path / "session", str(tmp_path), tmp_path / "session"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from local_crystallography import Atoms
-from local_crystallography.explore import small_map
+from local_crystallography.views import small_map
 
 ATOMS = Atoms.at(np.array([[10.0, 10.0], [10.0, 30.0], [30.0, 10.0], [30.0, 30.0]]))
 LABELS = np.array([0, 1, 2, -1])

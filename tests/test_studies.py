@@ -5,7 +5,7 @@ import pytest
 from conftest import copied
 
 from local_crystallography import Cluster
-from local_crystallography.cli import main
+from local_crystallography.cli.main import main
 from local_crystallography.data.progress import finish
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from local_crystallography.data.errors import InputError
-from local_crystallography.explore.hover import Hover
-from local_crystallography.explore.raster import categorical_colors
-from local_crystallography.explore.styles import ClassStyles
+from local_crystallography.views.hover import Hover
+from local_crystallography.views.raster import categorical_colors
+from local_crystallography.views.styles import ClassStyles
 
 
 @pytest.fixture

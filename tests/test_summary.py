@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from local_crystallography import Atoms
-from local_crystallography.classes.angle_peaks import preferred_angles
-from local_crystallography.classes.summary import sentence, telling_map
+from local_crystallography.clustering.angle_peaks import preferred_angles
+from local_crystallography.clustering.summary import sentence, telling_map
 
 SIDE = 30
 GRID = 10.0 * np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"), -1).reshape(-1, 2)

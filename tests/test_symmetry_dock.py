@@ -7,8 +7,8 @@ from napari.layers import Labels
 from napari.utils.theme import get_theme
 
 from local_crystallography import MeasureLattice
-from local_crystallography._napari.dock import MainDock
-from local_crystallography._napari.docks import SYMMETRY
+from local_crystallography._napari.main.dock import MainDock
+from local_crystallography._napari.main.side_docks import SYMMETRY
 from local_crystallography._napari.symmetry import chain_panel
 from local_crystallography._napari.symmetry.chain_source import CASE_1, OWN, ROW
 from local_crystallography._napari.symmetry.row_picker import LINE
@@ -32,10 +32,10 @@ def viewer(make_napari_viewer_proxy):
 def main(viewer, measured, qtbot):
     main = MainDock(viewer)
     viewer.window.add_dock_widget(main, name="dock")
-    main.bench.adopt(copied(measured))
-    qtbot.waitUntil(lambda: not main.bench.running, timeout=20_000)
+    main.controller.adopt(copied(measured))
+    qtbot.waitUntil(lambda: not main.controller.running, timeout=20_000)
     yield main
-    main.bench.runner.halt()
+    main.controller.runner.halt()
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def chain(dock):
 def settle(dock, qtbot, timeout=60_000):
     """Wait until nothing is being computed."""
     qtbot.wait(30)
-    qtbot.waitUntil(lambda: not dock.chain.busy and not dock.bench.running, timeout=timeout)
+    qtbot.waitUntil(lambda: not dock.chain.busy and not dock.controller.running, timeout=timeout)
     qtbot.wait(30)
 
 
@@ -143,19 +143,19 @@ def test_draws_by_pymc_lie_on_the_closed_form(dock, chain, qtbot):
 def test_a_row_of_atoms_is_selected_and_judged(dock, chain, qtbot):
     choose(dock, ROW, qtbot)
     row = chain.source.row.chain()
-    assert dock.bench.selection.count == len(row.atoms) == 2 * row.chain.cells + 1
+    assert dock.controller.selection.count == len(row.atoms) == 2 * row.chain.cells + 1
     assert " nm" in chain.words.text()
     assert chain.view.model.difference == "positions"
     assert chain.view.model.rope_half_width == pytest.approx(0.05 * row.chain.bonds.mean(), rel=0.05)
     chain.source.row.row.setValue(2)
     settle(dock, qtbot)
-    assert set(np.flatnonzero(dock.bench.selection.mask)) == set(chain.source.row.chain().atoms)
+    assert set(np.flatnonzero(dock.controller.selection.mask)) == set(chain.source.row.chain().atoms)
 
 
 def test_rows_within_the_selection(dock, chain, qtbot):
     choose(dock, ROW, qtbot)
-    x = dock.bench.active.analysis.atoms.yx[:, 1]
-    dock.bench.selection.apply(x < np.median(x))
+    x = dock.controller.active.analysis.atoms.yx[:, 1]
+    dock.controller.selection.apply(x < np.median(x))
     chain.source.row.within.click()
     settle(dock, qtbot)
     assert (x[chain.source.row.chain().atoms] < np.median(x)).all()
@@ -165,20 +165,20 @@ def test_a_row_along_a_line(main, dock, chain, viewer, qtbot):
     chain.source.row.direction.setCurrentText(LINE)
     choose(dock, ROW, qtbot)
     assert "No shapes layer" in chain.words.text()
-    atoms, layer = main.work.analysis.atoms, main.work.layer
+    atoms, layer = main.session.analysis.atoms, main.session.layer
     row = atoms.features.query("sublattice == 0 and cell_b == cell_b.median()").index.to_numpy()
     ends = atoms.yx[row[[np.argmin(atoms.yx[row, 1]), np.argmax(atoms.yx[row, 1])]]]
     viewer.add_shapes([ends], shape_type="line", name="line", scale=layer.scale, units=layer.units)
     chain.refresh()
     settle(dock, qtbot)
     assert "unit cells" in chain.words.text()
-    assert dock.bench.selection.count >= 5
+    assert dock.controller.selection.count >= 5
 
 
 def test_without_a_lattice_it_is_said(main, dock, chain, qtbot):
-    work = main.work
-    work.analysis.atoms = work.analysis.atoms.without(["grain", "sublattice", "cell_a", "cell_b"])
-    main.bench.bring()
+    session = main.session
+    session.analysis.atoms = session.analysis.atoms.without(["grain", "sublattice", "cell_a", "cell_b"])
+    main.controller.bring()
     choose(dock, ROW, qtbot)
     assert "run Measure lattice" in chain.words.text()
     assert not dock.study.buttons["study"].isEnabled()
@@ -217,7 +217,7 @@ def test_a_figure_is_written(dock, chain, qtbot, tmp_path, monkeypatch):
 def test_a_figure_that_cannot_be_written_is_said(dock, chain, qtbot, tmp_path, monkeypatch):
     path = tmp_path / "nowhere" / "chain.png"
     monkeypatch.setattr(chain_panel, "ask_figure", lambda parent, name: str(path))
-    with qtbot.waitSignal(dock.bench.failed, timeout=20_000) as said:
+    with qtbot.waitSignal(dock.controller.failed, timeout=20_000) as said:
         chain.buttons["figure"].click()
     assert f"{path} cannot be written" in said.args[0]
 
@@ -226,11 +226,11 @@ def test_decisions_are_maps_with_their_names(main, viewer, qtbot):
     main.panels["decide_symmetry"].form.fields["windows"].set(3)
     for name in ("decide_symmetry", "paint_map"):
         main.panels[name].button.click()
-        qtbot.waitUntil(lambda: not main.bench.running, timeout=120_000)
+        qtbot.waitUntil(lambda: not main.controller.running, timeout=120_000)
     layer = viewer.layers["alternation_decision"]
     assert isinstance(layer, Labels)
     assert list(layer.features["class"][:3]) == ["symmetric", "broken", "undecided"]
-    values = main.work.analysis.atoms.features["alternation_decision"]
+    values = main.session.analysis.atoms.features["alternation_decision"]
     assert set(np.unique(layer.data)) <= {0, *(value + 1 for value in Decision if value >= 0)}
     assert (values == Decision.SYMMETRIC).mean() > 0.5
     assert "% symmetric" in main.panels["decide_symmetry"].status.text()

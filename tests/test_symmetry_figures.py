@@ -15,8 +15,7 @@ from local_crystallography.bayes.decision import Decision
 from local_crystallography.bayes.study import Rule, window_study
 from local_crystallography.bayes.weights import PRIOR, model_weights
 from local_crystallography.data.progress import finish
-from local_crystallography.explore.chain_view import ON_EDGE, decision_words
-from local_crystallography.io.symmetry_figures import (
+from local_crystallography.report.symmetry import (
     BLUE,
     COLORS,
     RED,
@@ -29,6 +28,7 @@ from local_crystallography.io.symmetry_figures import (
     weights_table,
     write_figure,
 )
+from local_crystallography.views.chain_view import ON_EDGE, decision_words
 
 MODEL = ChainModel()
 

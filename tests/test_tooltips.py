@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.dock import MainDock
-from local_crystallography._napari.docks import SideDocks
-from local_crystallography._napari.forms.panel import RUN
-from local_crystallography._napari.habits import RUN_ALL
-from local_crystallography._napari.help import HelpButton, anchor
+from local_crystallography._napari.main.dock import MainDock
+from local_crystallography._napari.main.side_docks import SideDocks
+from local_crystallography._napari.main.state import RUN_ALL
+from local_crystallography._napari.main.step_panel import RUN
+from local_crystallography._napari.widgets.help import HelpButton, anchor
 
 CONTROLS = (
     QtWidgets.QAbstractButton,
@@ -37,13 +37,13 @@ def dock(viewer, quick_within, qtbot):
     """The main dock with a finished analysis and all panels unfolded."""
     dock = MainDock(viewer)
     viewer.window.add_dock_widget(dock, name="dock")
-    dock.bench.adopt(quick_within)
-    dock.habits.settings.shows_hint = True
+    dock.controller.adopt(quick_within)
+    dock.state.settings.shows_hint = True
     for collapsible in dock.findChildren(type(dock.panels["segment"]).__mro__[1]):
         collapsible.expand(animate=False)
-    qtbot.waitUntil(lambda: not dock.bench.running, timeout=10_000)
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=10_000)
     yield dock
-    dock.bench.runner.halt()
+    dock.controller.runner.halt()
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def widgets(viewer, dock, qtbot):
     """Everything of the plugin that is in the viewer, or a window of its own."""
     for name in OPENERS:
         getattr(dock.docks, name)()
-    qtbot.waitUntil(lambda: not dock.bench.running, timeout=10_000)
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=10_000)
     windows = [*viewer.window.dock_widgets.values(), *QtWidgets.QApplication.topLevelWidgets()]
     return [each for each in windows if type(each).__module__.startswith("local_crystallography.")]
 
@@ -179,7 +179,7 @@ def test_tab_does_not_go_through_what_is_folded(dock, tabbed):
 @pytest.mark.parametrize("opener", OPENERS)
 def test_tab_reaches_every_control_of_the_docks_beside_it(dock, tabbed, qtbot, opener):
     widget = getattr(dock.docks, opener)()
-    qtbot.waitUntil(lambda: not dock.bench.running, timeout=10_000)
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=10_000)
     found = tabbed(widget)
     assert not lost(widget, found)
 
@@ -188,7 +188,7 @@ def test_tab_reaches_every_control_of_the_docks_beside_it(dock, tabbed, qtbot, o
 def ran(dock, monkeypatch):
     """The names of the steps that were run."""
     ran = []
-    monkeypatch.setattr(dock.bench, "run", lambda steps, again: ran.append([step.name() for step in steps]))
+    monkeypatch.setattr(dock.controller, "run", lambda steps, again: ran.append([step.name() for step in steps]))
     return ran
 
 

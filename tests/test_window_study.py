@@ -5,20 +5,20 @@ import pandas as pd
 import pytest
 from crystals import blobs, square_lattice
 
-from local_crystallography import window_study
 from local_crystallography.analysis import Analysis
-from local_crystallography.classes.angle_peaks import angle_peaks
+from local_crystallography.clustering.angle_peaks import angle_peaks
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.progress import finish
-from local_crystallography.io.symmetry_figures import write_figure
-from local_crystallography.io.window_figures import agreement_table, matched_classes, window_figure, window_table
 from local_crystallography.io.window_runs import StudyRun, StudyTable, adjusted_rand
 from local_crystallography.recipe import Recipe
+from local_crystallography.report.symmetry import write_figure
+from local_crystallography.report.windows import agreement_table, matched_classes, window_figure, window_table
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.train_vae import TrainVae
-from local_crystallography.window_study import (
+from local_crystallography.studies import windows
+from local_crystallography.studies.windows import (
     WindowStudy,
     finished_runs,
     run_window_study,
@@ -126,7 +126,7 @@ def test_agreement_is_symmetric_with_itself_on_the_diagonal(done):
 
 def test_finished_runs_are_not_done_again(analysis, done, monkeypatch):
     study, folder = done
-    monkeypatch.setattr(window_study, "one_run", no_training)
+    monkeypatch.setattr(windows, "one_run", no_training)
     again = finish(run_window_study(analysis, BOTH, QUICK, folder))
     pd.testing.assert_frame_equal(again.table, study.table)
     pd.testing.assert_frame_equal(again.runs[0].atoms.features, study.runs[0].atoms.features, check_exact=True)
@@ -156,13 +156,13 @@ def test_classes_of_runs_are_numbered_alike():
     "recipe", [Recipe(cluster=Cluster(classes=1)), Recipe(train_vae=TrainVae(hidden=8), cluster=QUICK.cluster)]
 )
 def test_runs_of_other_settings_are_done_again(analysis, done, recipe, monkeypatch):
-    monkeypatch.setattr(window_study, "one_run", no_training)
+    monkeypatch.setattr(windows, "one_run", no_training)
     with pytest.raises(AssertionError, match="done again"):
         finish(run_window_study(analysis, BOTH, recipe, done[1]))
 
 
 def test_runs_of_other_atoms_are_done_again(analysis, done, monkeypatch):
-    monkeypatch.setattr(window_study, "one_run", no_training)
+    monkeypatch.setattr(windows, "one_run", no_training)
     fewer = Analysis(analysis.image)
     fewer.atoms = analysis.atoms[1:]
     with pytest.raises(AssertionError, match="done again"):
@@ -330,7 +330,7 @@ def test_a_file_in_place_of_the_folder_is_refused(analysis, tmp_path):
 
 def test_a_figure_without_runs_is_refused(analysis):
     with pytest.raises(InputError, match="No run"):
-        window_figure(window_study.StudyTable(()), analysis.image)
+        window_figure(windows.StudyTable(()), analysis.image)
 
 
 @pytest.mark.parametrize(("spacing", "angle"), [(12.0, 0.0), (12.0, 0.4), (16.0, 0.1)])

@@ -10,34 +10,34 @@ from napari.layers import Image, Labels
 from qtpy import QtWidgets
 from qtpy.compat import isalive
 
-from local_crystallography import window_study
-from local_crystallography._napari.components import windows_asked, windows_panel
-from local_crystallography._napari.components.windows_panel import BROKEN, WORDS, WindowsPanel
-from local_crystallography._napari.components.windows_pictures import pictures_of
-from local_crystallography._napari.components.windows_results import RunButton
-from local_crystallography._napari.components.windows_setup import NO_ATOMS, SHELTER
-from local_crystallography._napari.components.windows_tables import AgreementTable, RunTable
-from local_crystallography._napari.forms.form import StepForm
-from local_crystallography._napari.later import while_there
+from local_crystallography._napari.results.windows import asked as windows_asked
+from local_crystallography._napari.results.windows import panel as windows_panel
+from local_crystallography._napari.results.windows.panel import BROKEN, WORDS, WindowsPanel
+from local_crystallography._napari.results.windows.pictures import pictures_of
+from local_crystallography._napari.results.windows.results import RunButton
+from local_crystallography._napari.results.windows.setup import NO_ATOMS, SHELTER
+from local_crystallography._napari.results.windows.tables import AgreementTable, RunTable
+from local_crystallography._napari.widgets.form import StepForm
+from local_crystallography._napari.widgets.timers import while_there
 from local_crystallography.data.atoms import Atoms
-from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.io.window_runs import StudyRun, StudyTable
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
-from local_crystallography.window_study import suggested_window
+from local_crystallography.studies.windows import suggested_window
+from local_crystallography.views.styles import ClassStyles
 
 QUICK = Recipe(cluster=Cluster(classes=2, components=2, n_init=1))
 
 
 @pytest.fixture
-def new_panel(bench, qtbot):
-    """Makes panels that follow the bench, as those in a dock that is opened."""
+def new_panel(controller, qtbot):
+    """Makes panels that follow the controller, as those in a dock that is opened."""
 
     def new():
-        panel = WindowsPanel(bench, lambda: panel.recipe_shown)
+        panel = WindowsPanel(controller, lambda: panel.recipe_shown)
         panel.recipe_shown = QUICK
-        bench.changed.connect(panel.refresh)
+        controller.changed.connect(panel.refresh)
         panel.refresh()
         settle(panel, qtbot)
         return panel
@@ -77,12 +77,12 @@ def ask(panel, folder="", windows=(20, 28), **more):
 def settle(panel, qtbot, timeout=60_000):
     """Wait until nothing is being computed."""
     qtbot.wait(30)
-    qtbot.waitUntil(lambda: not panel.busy and not panel.bench.running, timeout=timeout)
+    qtbot.waitUntil(lambda: not panel.busy and not panel.controller.running, timeout=timeout)
     qtbot.wait(30)
 
 
-def test_the_window_of_these_atoms_is_suggested_with_others_to_compare(bench, panel):
-    atoms = bench.active.analysis.atoms
+def test_the_window_of_these_atoms_is_suggested_with_others_to_compare(controller, panel):
+    atoms = controller.active.analysis.atoms
     side = suggested_window(atoms)
     assert f"a window of {side} px ({side * atoms.pixel_size:.2g} nm)" in panel.setup.words.text()
     listed = panel.setup.study().windows
@@ -90,30 +90,30 @@ def test_the_window_of_these_atoms_is_suggested_with_others_to_compare(bench, pa
     assert (listed[0] / side, listed[2] / side) == pytest.approx((0.75, 1.5), abs=0.05)
 
 
-def test_the_distances_are_drawn_in_nm(bench, panel):
+def test_the_distances_are_drawn_in_nm(controller, panel):
     plot, found = panel.setup.plot, panel.setup.suggestion
     x, _ = plot.listDataItems()[0].getData()
-    assert x.max() == pytest.approx(found.radius[-1] * bench.active.analysis.atoms.pixel_size)
+    assert x.max() == pytest.approx(found.radius[-1] * controller.active.analysis.atoms.pixel_size)
     axis = plot.getAxis("bottom")
     assert (axis.labelText, axis.autoSIPrefixScale) == ("distance, nm", 1.0)
     panel.set_theme(False)
     assert axis.autoSIPrefixScale == 1.0
 
 
-def test_a_list_written_by_hand_stays_until_the_suggestion_is_used(bench, panel, qtbot):
+def test_a_list_written_by_hand_stays_until_the_suggestion_is_used(controller, panel, qtbot):
     offered = panel.setup.study().windows
     panel.setup.form.fields["windows"].set((30,))
-    work = bench.active
-    work.analysis.atoms = work.analysis.atoms[1:]
-    bench.bring()
+    session = controller.active
+    session.analysis.atoms = session.analysis.atoms[1:]
+    controller.bring()
     settle(panel, qtbot)
     assert panel.setup.study().windows == (30,)
     panel.setup.use.click()
     assert panel.setup.study().windows == offered
 
 
-def test_without_atoms_it_is_said(bench, panel, qtbot):
-    bench.choose(None)
+def test_without_atoms_it_is_said(controller, panel, qtbot):
+    controller.choose(None)
     settle(panel, qtbot)
     assert panel.setup.words.text() == NO_ATOMS
     assert not panel.button.isEnabled()
@@ -153,7 +153,7 @@ def test_a_folder_with_the_same_runs_is_gone_on_from(studied, qtbot, monkeypatch
     def no_training(*_):
         raise AssertionError("a run that is done was done again")
 
-    monkeypatch.setattr(window_study, "one_run", no_training)
+    monkeypatch.setattr("local_crystallography.studies.windows.one_run", no_training)
     studied.button.click()
     settle(studied, qtbot)
     assert "2 of 2 runs are done" in studied.message.text()
@@ -167,9 +167,9 @@ def test_a_run_is_seen_while_the_next_one_trains_and_stays_when_that_is_cancelle
         if report.progress.message.startswith("image-28"):
             seen.append(len(panel.results.study.runs))
             if seen[-1] == 1:
-                panel.bench.stop(everything=True)
+                panel.controller.stop(everything=True)
 
-    panel.bench.reported.connect(look)
+    panel.controller.reported.connect(look)
     panel.button.click()
     settle(panel, qtbot)
     assert 1 in seen
@@ -186,9 +186,9 @@ def test_a_click_on_a_picture_or_a_row_chooses_the_run(studied):
     assert [button.isChecked() for button in studied.results.pictures.values()] == [True, False]
 
 
-def test_maps_of_a_run_are_layers_of_their_own(bench, viewer_model, studied, qtbot):
+def test_maps_of_a_run_are_layers_of_their_own(controller, viewer_model, studied, qtbot):
     before = {layer.name for layer in viewer_model.layers}
-    results = bench.active.analysis.maps
+    results = controller.active.analysis.maps
     for _ in range(2):
         studied.results.buttons["maps"].click()
         settle(studied, qtbot)
@@ -199,8 +199,8 @@ def test_maps_of_a_run_are_layers_of_their_own(bench, viewer_model, studied, qtb
     assert labels.visible
     assert not viewer_model.layers["label"].visible
     assert isinstance(viewer_model.layers["image-20-seed0 z0"], Image)
-    assert np.allclose(labels.scale, bench.active.layer.scale)
-    assert bench.active.analysis.maps is results
+    assert np.allclose(labels.scale, controller.active.layer.scale)
+    assert controller.active.analysis.maps is results
 
 
 def test_the_window_of_a_run_is_told_as_a_step(studied, qtbot):
@@ -239,10 +239,10 @@ def test_a_table_that_cannot_be_written_is_said(studied, tmp_path, monkeypatch):
     assert f"{path} cannot be written" in studied.message.text()
 
 
-def test_a_study_goes_with_its_atoms(bench, studied, qtbot):
-    work = bench.active
-    work.analysis.atoms = work.analysis.atoms[1:]
-    bench.bring()
+def test_a_study_goes_with_its_atoms(controller, studied, qtbot):
+    session = controller.active
+    session.analysis.atoms = session.analysis.atoms[1:]
+    controller.bring()
     settle(studied, qtbot)
     assert studied.results.isHidden()
 
@@ -257,23 +257,23 @@ def test_it_is_said_when_the_recipe_has_changed_since(studied):
     assert studied.stale.isHidden()
 
 
-def test_pictures_follow_the_colours_of_classes(bench, studied, qtbot):
+def test_pictures_follow_the_colours_of_classes(controller, studied, qtbot):
     before = studied.results.pictures["image-20-seed0"]
-    bench.active.analysis.styles.recolour("label", 0, "#102030")
+    controller.active.analysis.styles.recolour("label", 0, "#102030")
     studied.refresh()
     settle(studied, qtbot)
     assert studied.results.pictures["image-20-seed0"] is not before
 
 
-def test_a_study_goes_with_its_image(bench, viewer_model, studied, qtbot):
-    viewer_model.layers.remove(bench.active.layer)
+def test_a_study_goes_with_its_image(controller, viewer_model, studied, qtbot):
+    viewer_model.layers.remove(controller.active.layer)
     settle(studied, qtbot)
     assert studied.asked is None
     assert studied.results.isHidden()
 
 
-def test_a_theme_computes_nothing(bench, qtbot):
-    panel = WindowsPanel(bench, lambda: QUICK)
+def test_a_theme_computes_nothing(controller, qtbot):
+    panel = WindowsPanel(controller, lambda: QUICK)
     qtbot.addWidget(panel)
     panel.set_theme(False)
     assert not panel.busy
@@ -286,7 +286,7 @@ def test_the_table_can_be_copied(studied):
     assert len(lines) == 3
 
 
-def test_a_study_is_seen_again_in_a_new_dock(bench, studied, new_panel, runs, qtbot):
+def test_a_study_is_seen_again_in_a_new_dock(controller, studied, new_panel, runs, qtbot):
     again = new_panel()
     qtbot.addWidget(again)
     assert list(again.results.pictures) == list(studied.results.pictures)
@@ -294,14 +294,14 @@ def test_a_study_is_seen_again_in_a_new_dock(bench, studied, new_panel, runs, qt
     assert again.setup.study() == studied.setup.study()
 
 
-def test_a_study_ends_quietly_whose_panel_is_gone(bench, new_panel, qtbot, tmp_path):
+def test_a_study_ends_quietly_whose_panel_is_gone(controller, new_panel, qtbot, tmp_path):
     panel = new_panel()
     ask(panel, str(tmp_path))
     panel.button.click()
     panel.deleteLater()
     qtbot.waitUntil(lambda: not isalive(panel), timeout=5000)
-    bench.stop(everything=True)
-    qtbot.waitUntil(lambda: not bench.running, timeout=60_000)
+    controller.stop(everything=True)
+    qtbot.waitUntil(lambda: not controller.running, timeout=60_000)
 
 
 def test_nothing_is_told_to_those_who_are_gone(qtbot):
@@ -314,12 +314,12 @@ def test_nothing_is_told_to_those_who_are_gone(qtbot):
     assert heard == [1]
 
 
-def test_every_image_has_its_folder_and_its_words(bench, studied, runs, quick_analysis, qtbot):
-    first = bench.active.layer
-    bench.adopt(copied(quick_analysis))
+def test_every_image_has_its_folder_and_its_words(controller, studied, runs, quick_analysis, qtbot):
+    first = controller.active.layer
+    controller.adopt(copied(quick_analysis))
     settle(studied, qtbot)
     assert (studied.setup.folder.text(), studied.message.text()) == ("", WORDS)
-    bench.choose(first)
+    controller.choose(first)
     settle(studied, qtbot)
     assert studied.setup.folder.text() == str(runs)
     assert "2 of 2 runs are done" in studied.message.text()
@@ -331,7 +331,7 @@ def test_a_study_that_breaks_off_says_so(panel, qtbot, tmp_path, monkeypatch):
 
     ask(panel, str(tmp_path))
     monkeypatch.setattr(windows_asked, "run_window_study", breaks)
-    with qtbot.waitSignal(panel.bench.failed):
+    with qtbot.waitSignal(panel.controller.failed):
         panel.button.click()
     settle(panel, qtbot)
     assert panel.message.text() == BROKEN
@@ -354,8 +354,8 @@ def test_words_below_a_picture_are_no_wider_than_it(qtbot):
     assert "\n" not in button.text()
 
 
-def test_runs_nobody_chose_a_folder_for_outlive_the_dock(bench, panel):
-    assert panel.setup.place == SHELTER.of(bench.active.key)
+def test_runs_nobody_chose_a_folder_for_outlive_the_dock(controller, panel):
+    assert panel.setup.place == SHELTER.of(controller.active.key)
 
 
 def test_runs_of_one_window_are_called_by_number(qtbot):

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from local_crystallography._napari.bench.garbage import MANY, PUT_OFF
-from local_crystallography._napari.bench.worker import Around, Outcome, Report, Runner, Stop, run_once, run_steps
+from local_crystallography._napari.session.garbage import MANY, PUT_OFF
+from local_crystallography._napari.session.worker import Hooks, Outcome, Report, Runner, Stop, run_once, run_steps
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
 from local_crystallography.steps.segment import Segment
@@ -18,19 +18,19 @@ def runner(qtbot):
     return Runner()
 
 
-def run(qtbot, runner, work):
+def run(qtbot, runner, session):
     with qtbot.waitSignal(runner.ended, timeout=5000) as ended:
-        runner.start(work)
+        runner.start(session)
     assert not runner.running
     return ended.args[0]
 
 
 def broken(error):
-    def work(stop):
+    def session(stop):
         yield Report("", Progress(0.0))
         raise error
 
-    return work
+    return session
 
 
 @pytest.mark.parametrize(
@@ -54,26 +54,26 @@ def test_full_garbage_collections_wait_for_the_end_of_the_job(qtbot, runner, err
     before, during = (700, 10, 10), []
     gc.set_threshold(*before)
 
-    def work(stop):
+    def session(stop):
         yield Report("", Progress(0.0))
         during.append(gc.get_threshold())
         if error:
             raise error
 
-    run(qtbot, runner, work)
+    run(qtbot, runner, session)
     assert during == [(700, 10, PUT_OFF)]
     assert gc.get_threshold() == before
 
 
 @pytest.mark.parametrize(("modules", "passed_by"), [(MANY + 1, True), (MANY - 1, False)])
 def test_what_a_job_loads_is_left_out_of_later_collections(qtbot, runner, monkeypatch, modules, passed_by):
-    def work(stop):
+    def session(stop):
         yield Report("", Progress(0.0))
         for number in range(modules):
             monkeypatch.setitem(sys.modules, f"loaded_by_the_job_{number}", gc)
 
     gc.unfreeze()
-    run(qtbot, runner, work)
+    run(qtbot, runner, session)
     frozen = gc.get_freeze_count()
     gc.unfreeze()
     assert (frozen > 1000) == passed_by
@@ -110,8 +110,8 @@ class Slow:
             time.sleep(0.005)
 
 
-def work_on(slow, steps=2):
-    around = Around(before=int, after=type, seen=len, file=lambda step: None)
+def session_on(slow, steps=2):
+    around = Hooks(before=int, after=type, seen=len, file=lambda step: None)
     return lambda stop: run_steps(slow, (Segment(),) * steps, stop, around=around, again=True)
 
 
@@ -126,7 +126,7 @@ def test_stop_keeps_the_best_so_far_and_ends_one_step_or_all(qtbot, runner, ever
             runner.stop.steps.add("segment")
 
     runner.reported.connect(lambda report: stop() if report.progress.fraction > 0 else None)
-    assert run(qtbot, runner, work_on(slow)) == Outcome()
+    assert run(qtbot, runner, session_on(slow)) == Outcome()
     assert len(slow.ran) == ran
 
 
@@ -142,14 +142,14 @@ def test_a_wish_to_stop_is_for_its_step_alone():
 def test_a_second_start_is_ignored(qtbot, runner):
     slow = Slow()
     with qtbot.waitSignal(runner.ended, timeout=5000):
-        runner.start(work_on(slow, 1))
+        runner.start(session_on(slow, 1))
         runner.start(broken(KeyError()))
         runner.stop.everything.set()
     assert len(slow.ran) == 1
 
 
 def test_halt_waits_for_the_thread(qtbot, runner):
-    runner.start(work_on(Slow()))
+    runner.start(session_on(Slow()))
     qtbot.wait(100)
     start = time.monotonic()
     runner.halt()
@@ -166,5 +166,5 @@ def test_reports_are_few_enough_for_a_window(qtbot, runner):
             for i in range(100_000):
                 yield Progress((i + 1) / 100_000)
 
-    run(qtbot, runner, work_on(Chatty(), 1))
+    run(qtbot, runner, session_on(Chatty(), 1))
     assert len(reports) < 100

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from local_crystallography.data.image import Image as Image
     from local_crystallography.data.probability import ProbabilityMap as ProbabilityMap
     from local_crystallography.data.subimages import SubImages as SubImages
-    from local_crystallography.explore.class_report import class_report as class_report
-    from local_crystallography.explore.comparison import compare as compare
     from local_crystallography.io.read import read_image as read_image
     from local_crystallography.models.vae import Vae as Vae
     from local_crystallography.recipe import Recipe as Recipe
@@ -46,8 +44,10 @@ if TYPE_CHECKING:
     from local_crystallography.steps.symmetry import DecideSymmetry as DecideSymmetry
     from local_crystallography.steps.train_cvae import TrainCvae as TrainCvae
     from local_crystallography.steps.train_vae import TrainVae as TrainVae
-    from local_crystallography.window_study import WindowStudy as WindowStudy
-    from local_crystallography.window_study import run_window_study as run_window_study
+    from local_crystallography.studies.classes import class_report as class_report
+    from local_crystallography.studies.comparison import compare as compare
+    from local_crystallography.studies.windows import WindowStudy as WindowStudy
+    from local_crystallography.studies.windows import run_window_study as run_window_study
 
 try:
     __version__ = version("napari-local-crystallography")
@@ -81,15 +81,15 @@ _HOME = {
     "TrainCvae": "steps.train_cvae",
     "TrainVae": "steps.train_vae",
     "Vae": "models.vae",
-    "WindowStudy": "window_study",
+    "WindowStudy": "studies.windows",
     "calibrate_chain": "bayes.calibrate",
     "class_components": "baselines.mixtures",
-    "class_report": "explore.class_report",
-    "compare": "explore.comparison",
+    "class_report": "studies.classes",
+    "compare": "studies.comparison",
     "components": "baselines.components",
     "pixel_mixture": "baselines.mixtures",
     "read_image": "io.read",
-    "run_window_study": "window_study",
+    "run_window_study": "studies.windows",
     "simulate_sample": "simulate.samples",
     "train_segmenter": "segmenters",
     "tune_segmenter": "segmenters",

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
-from local_crystallography.classes.doubts import Doubt, doubts
-from local_crystallography.classes.summary import sentence
+from local_crystallography.clustering.doubts import Doubt, doubts
+from local_crystallography.clustering.summary import sentence
 from local_crystallography.columns import StepColumns, without
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
@@ -21,13 +21,13 @@ from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import SubImages
-from local_crystallography.explore.styles import ClassStyles
 from local_crystallography.recipe import Recipe, stale_after
 from local_crystallography.steps.base import Step, words
 from local_crystallography.steps.cluster import Cluster, Reasons
 from local_crystallography.steps.paint_map import PaintMap, own_columns
 from local_crystallography.steps.refine_atoms import RefineAtoms
 from local_crystallography.steps.segment import Segment
+from local_crystallography.views.styles import ClassStyles
 
 if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae

@@ -10,10 +10,10 @@ from napari.layers import Image as ImageLayer
 from napari.utils.notifications import show_warning
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.dock import MainDock
-from local_crystallography._napari.forms.panel import StepPanel
-from local_crystallography._napari.later import later
-from local_crystallography._napari.viewer import layers
+from local_crystallography._napari.layers import convert
+from local_crystallography._napari.main.dock import MainDock
+from local_crystallography._napari.main.step_panel import StepPanel
+from local_crystallography._napari.widgets.timers import later
 
 NAME = "Local Crystallography"
 DOCK = f"{NAME} ({NAME})"
@@ -40,7 +40,7 @@ def paint_map(viewer: napari.viewer.Viewer) -> None:
     dock = main_dock(viewer)
     if chosen(dock, viewer):
         bring_into_view(dock.panels["paint_map"])
-        missing = dock.work.missing(dock.panels["paint_map"].form.step()) if dock.work else None
+        missing = dock.session.missing(dock.panels["paint_map"].form.step()) if dock.session else None
         if missing:
             show_warning(missing)
 
@@ -53,28 +53,28 @@ def run(viewer: Any, *names: str) -> None:
     panels = [dock.panels[name] for name in names]
     bring_into_view(panels[-1])
     problem = next((said for panel in panels if (said := panel.form.problem())), "")
-    missing = None if problem or dock.work is None else dock.work.missing(panels[0].form.step())
+    missing = None if problem or dock.session is None else dock.session.missing(panels[0].form.step())
     if problem or missing:
         show_warning(problem or missing)
     else:
-        dock.bench.run(tuple(panel.form.step() for panel in panels), again=len(panels) == 1)
+        dock.controller.run(tuple(panel.form.step() for panel in panels), again=len(panels) == 1)
 
 
 def chosen(dock: MainDock, viewer: Any) -> bool:
     """Have the dock work on the active image, or on the one the active layer was made of; say why it cannot."""
     layer = viewer.layers.selection.active
-    images = [each for each in viewer.layers if isinstance(each, ImageLayer) and not layers.is_result(each)]
+    images = [each for each in viewer.layers if isinstance(each, ImageLayer) and not convert.is_result(each)]
     image = next(
-        (each for each in images if layer is not None and (each == layer or layers.belongs(layer, each))), None
+        (each for each in images if layer is not None and (each == layer or convert.belongs(layer, each))), None
     )
-    if dock.bench.running:
+    if dock.controller.running:
         show_warning("A step is running: wait until it has ended, or stop it.")
     elif image is None:
         came = "No layer is selected" if layer is None else f"{layer.name} is no image"
         show_warning(f"{came}, an image layer was expected: select one, or open one with File > Open.")
     else:
         dock.image_box.choose(image)
-    return image is not None and not dock.bench.running
+    return image is not None and not dock.controller.running
 
 
 def main_dock(viewer: Any) -> MainDock:
@@ -103,7 +103,7 @@ def bring_into_view(panel: StepPanel) -> None:
         later(parent, 50, partial(parent.ensureWidgetVisible, panel))
 
 
-class Door(QtWidgets.QWidget):  # type: ignore[misc]
+class DockOpener(QtWidgets.QWidget):  # type: ignore[misc]
     """Opens a dock beside the main one, and goes: napari's menu of plugins knows only widgets that it docks itself."""
 
     opens: ClassVar[str]
@@ -127,25 +127,25 @@ class Door(QtWidgets.QWidget):  # type: ignore[misc]
             getattr(main_dock(viewer).docks, self.opens)()
 
 
-class ExplorerDoor(Door):
+class ExplorerOpener(DockOpener):
     """Opens the latent explorer."""
 
     opens = "show_explorer"
 
 
-class ManifoldDoor(Door):
+class ManifoldOpener(DockOpener):
     """Opens the manifold."""
 
     opens = "show_manifold"
 
 
-class SymmetryDoor(Door):
+class SymmetryOpener(DockOpener):
     """Opens the symmetry dock."""
 
     opens = "show_symmetry"
 
 
-class ComponentsDoor(Door):
+class ComponentsOpener(DockOpener):
     """Opens classes, loadings, windows and comparison."""
 
     opens = "show_components"

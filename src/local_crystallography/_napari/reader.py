@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from local_crystallography._napari.session import is_session, session_layers
-from local_crystallography._napari.viewer.layers import LayerData, layer_of
+from local_crystallography._napari.layers.convert import LayerData, layer_of
+from local_crystallography._napari.main.session_files import is_session, session_layers
 
 
 def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:

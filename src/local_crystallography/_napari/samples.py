@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local_crystallography._napari.viewer.layers import LayerData, layer_of
+from local_crystallography._napari.layers.convert import LayerData, layer_of
 from local_crystallography.simulate.samples import SAMPLES, load_sample
 
 

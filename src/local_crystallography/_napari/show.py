@@ -20,7 +20,7 @@ def open_viewer(analysis: Analysis | None = None) -> napari.Viewer:
     viewer.window.resize(*SIZE)
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, DOCK)
     if analysis is not None:
-        dock.bench.adopt(analysis)
+        dock.controller.adopt(analysis)
         viewer.reset_view()
     return viewer
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from local_crystallography.explore.columns import values_of
-from local_crystallography.explore.comparison import Agreement, Comparison, Correlation, Pair
+from local_crystallography.studies.comparison import Agreement, Comparison, Correlation, Pair
+from local_crystallography.views.columns import values_of
 
 Floats = npt.NDArray[np.float64]
 

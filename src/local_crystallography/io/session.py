@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import ValidationError
 
-from local_crystallography.classes.doubts import flags
+from local_crystallography.clustering.doubts import flags
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
@@ -160,7 +160,7 @@ def map_file(name: str) -> Path:
 
 
 def _write(analysis: Analysis, image: Image, folder: Path) -> None:
-    from local_crystallography.io.report import render
+    from local_crystallography.report.html import render
 
     provenance = provenance_of(analysis, image)
     write_image(folder / "image.tif", image)

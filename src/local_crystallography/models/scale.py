@@ -12,9 +12,9 @@ from skimage.feature import peak_local_max
 from skimage.measure import block_reduce
 
 from local_crystallography.data.mask import filled
+from local_crystallography.fitting.background import terraces
+from local_crystallography.fitting.evidence import one_sided, overtones, repetition, response_of, weigh
 from local_crystallography.models.segmenter import Segmenter, resized
-from local_crystallography.positions.background import terraces
-from local_crystallography.positions.evidence import one_sided, overtones, repetition, response_of, weigh
 
 Pixels = npt.NDArray[np.float32]
 Array = npt.NDArray[np.float64]

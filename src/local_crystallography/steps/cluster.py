@@ -10,15 +10,16 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from local_crystallography.classes.cores import by_cores
-from local_crystallography.classes.directions import directed
-from local_crystallography.classes.environment import surrounded
-from local_crystallography.classes.features import Points, different, features, latent_columns, places, whole_numbers
-from local_crystallography.classes.kinds import Kinds, Look, Pair, kinds_of
-from local_crystallography.classes.look import look_at
-from local_crystallography.classes.matching import labels_from, matched
-from local_crystallography.classes.methods import Classes, by_agglomeration, by_hdbscan, by_k_means, outside
-from local_crystallography.classes.mixtures import (
+from local_crystallography.clustering.assign import HAND_LABEL
+from local_crystallography.clustering.cores import by_cores
+from local_crystallography.clustering.directions import directed
+from local_crystallography.clustering.environment import surrounded
+from local_crystallography.clustering.features import Points, different, features, latent_columns, places, whole_numbers
+from local_crystallography.clustering.kinds import Kinds, Look, Pair, kinds_of
+from local_crystallography.clustering.look import look_at
+from local_crystallography.clustering.matching import labels_from, matched
+from local_crystallography.clustering.methods import Classes, by_agglomeration, by_hdbscan, by_k_means, outside
+from local_crystallography.clustering.mixtures import (
     Covariance,
     Criterion,
     CriterionCurve,
@@ -35,7 +36,6 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job, finish
 from local_crystallography.data.subimages import SubImages
-from local_crystallography.explore.assign import HAND_LABEL
 from local_crystallography.steps.base import ADVANCED, Step
 
 Array = npt.NDArray[np.float64]

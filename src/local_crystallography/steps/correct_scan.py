@@ -14,7 +14,7 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.progress import Job, finish
 from local_crystallography.data.subimages import as_found
-from local_crystallography.positions.scan import ScanCorrection, correct_scan
+from local_crystallography.scan.distortion import ScanCorrection, correct_scan
 from local_crystallography.steps.base import Step
 
 

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
-from local_crystallography.classes.angle_peaks import order_told, scatter
-from local_crystallography.classes.environment import CERTAIN
-from local_crystallography.classes.features import places
+from local_crystallography.clustering.angle_peaks import order_told, scatter
+from local_crystallography.clustering.environment import CERTAIN
+from local_crystallography.clustering.features import places
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import FOUND, SubImages

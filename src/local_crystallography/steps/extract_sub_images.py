@@ -15,7 +15,7 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.subimages import SubImages, fits
-from local_crystallography.positions.shells import neighbour_distance
+from local_crystallography.lattice.shells import neighbour_distance
 from local_crystallography.steps.base import Step
 
 Array = npt.NDArray[np.float32]

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
-from local_crystallography.positions.lattice import Lattice, find_lattices
-from local_crystallography.positions.strain import (
+from local_crystallography.lattice.lattices import Lattice, find_lattices
+from local_crystallography.lattice.strain import (
     affine,
     cage_displacements,
     lengths_and_angle,

@@ -11,15 +11,15 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy.spatial import cKDTree
 
-from local_crystallography.classes.directions import DIRECTION
+from local_crystallography.clustering.assign import HAND_LABEL
+from local_crystallography.clustering.directions import DIRECTION
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.subimages import SubImages, fits
-from local_crystallography.explore.assign import HAND_LABEL
-from local_crystallography.explore.raster import holds_classes
-from local_crystallography.positions.shells import neighbour_distance
+from local_crystallography.lattice.shells import neighbour_distance
 from local_crystallography.steps.base import OWN, Step, own
+from local_crystallography.views.raster import holds_classes
 
 Array = npt.NDArray[np.float32]
 

@@ -16,13 +16,13 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.mask import filled, saturated
 from local_crystallography.data.progress import Job, Progress, finish
-from local_crystallography.explore.hit_test import inside
-from local_crystallography.positions.background import terraces
-from local_crystallography.positions.evidence import repetition, support
-from local_crystallography.positions.joint import are_dark, first_look, fit_columns
-from local_crystallography.positions.plausibility import CHANCE, on_maxima, plausibility
-from local_crystallography.positions.quadratic import tops
+from local_crystallography.fitting.background import terraces
+from local_crystallography.fitting.evidence import repetition, support
+from local_crystallography.fitting.joint import are_dark, first_look, fit_columns
+from local_crystallography.fitting.plausibility import CHANCE, on_maxima, plausibility
+from local_crystallography.fitting.quadratic import tops
 from local_crystallography.steps.base import Step
+from local_crystallography.views.hit_test import inside
 
 Array = npt.NDArray[np.float64]
 Region = tuple[tuple[tuple[float, float], ...], ...]

@@ -16,8 +16,8 @@ from local_crystallography.data.image import Image
 from local_crystallography.data.mask import filled
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import Job, Progress, finish
-from local_crystallography.positions.background import terraces
-from local_crystallography.positions.blobs import BLOB_SCALE, blob_probability, find_spacing
+from local_crystallography.fitting.background import terraces
+from local_crystallography.fitting.blobs import BLOB_SCALE, blob_probability, find_spacing
 from local_crystallography.steps.base import ADVANCED, Step
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari.bench.aside import Aside
-from local_crystallography._napari.bench.workbench import Workbench
-from local_crystallography._napari.pictures import pixmap, swatch
+from local_crystallography._napari.session.controller import Controller
+from local_crystallography._napari.session.latest_task import LatestTask
+from local_crystallography._napari.widgets.pictures import pixmap, swatch
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import SubImages
-from local_crystallography.explore import greys, manifold
-from local_crystallography.explore.readout import readout
+from local_crystallography.views import greys, manifold
+from local_crystallography.views.readout import readout
 
 FRAME_MS = 16
 WIDTH, SMALL, LARGE = 172, 70, 118
@@ -45,19 +45,19 @@ VALUES_TIP = (
 class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
     """Shows what the pointer is on, wherever it is; else the atom that is selected, where it is only one."""
 
-    def __init__(self, bench: Workbench, parent: QtWidgets.QWidget | None = None) -> None:
+    def __init__(self, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self.bench = bench
+        self.controller = controller
         self.title = QtWidgets.QLabel(wordWrap=True)
         self.pictures = {name: Picture(name) for name in ("sub-image", "model", "decoded")}
         self.values = QtWidgets.QLabel(wordWrap=True)
-        self._aside = Aside(self)
+        self._latest = LatestTask(self)
         self._windows = Windows()
         self._timer = QtCore.QTimer(self, singleShot=True, interval=FRAME_MS)
         self._timer.timeout.connect(self._show)
         self._lay_out()
-        bench.changed.connect(self.refresh)
-        for signal in (bench.hover.changed, bench.selection.changed):
+        controller.changed.connect(self.refresh)
+        for signal in (controller.hover.changed, controller.selection.changed):
             signal.connect(self._on_changed)
             self.destroyed.connect(partial(signal.disconnect, self._on_changed, missing_ok=True))
 
@@ -119,9 +119,9 @@ class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
     def _show(self) -> None:
         if not self.isVisible():
             return
-        analysis = None if self.bench.active is None else self.bench.active.analysis
+        analysis = None if self.controller.active is None else self.controller.active.analysis
         atoms = None if analysis is None else analysis.atoms
-        row, place = self.bench.hover.row, self.bench.hover.place
+        row, place = self.controller.hover.row, self.controller.hover.place
         if row is None and not place:
             row = self._only_selected()
         if analysis is not None and atoms is not None and row is not None and row < len(atoms):
@@ -132,11 +132,11 @@ class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
             self._show_nothing()
 
     def _only_selected(self) -> int | None:
-        selected = np.flatnonzero(self.bench.selection.mask)
+        selected = np.flatnonzero(self.controller.selection.mask)
         return int(selected[0]) if len(selected) == 1 else None
 
     def _show_nothing(self) -> None:
-        self._aside.drop()
+        self._latest.drop()
         self._show_pictures()
         self.title.setText(_grey(HINT))
         self.values.clear()
@@ -155,18 +155,18 @@ class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
         self._show_pictures("sub-image", "model")
         vae, limits = analysis.vae, self._windows.limits
         if window is None:
-            self._aside.drop()
+            self._latest.drop()
             edge = analysis.sub_images is not None
             self.pictures["sub-image"].say("too near an edge" if edge else "no sub-images yet")
             self.pictures["model"].say("" if edge else NO_NETWORK)
             return
         self.pictures["sub-image"].show_result(greys.in_grey(window, limits))
         if vae is None:
-            self._aside.drop()
+            self._latest.drop()
             self.pictures["model"].say(NO_NETWORK)
         else:
             # the last one stays until this one is there, so that nothing flickers
-            self._aside.ask(
+            self._latest.ask(
                 lambda: greys.in_grey(vae.reconstruct(window[None])[0], limits, vae),
                 self.pictures["model"].show_result,
             )
@@ -177,7 +177,7 @@ class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
         self.title.setText("<b>decoded here</b>")
         self._tell([(name, manifold.tick_words(value, 2)) for name, value in place.items()])
         if vae is None:
-            self._aside.drop()
+            self._latest.drop()
             self.pictures["decoded"].say(NO_NETWORK)
             return
         self._windows.follow(analysis.sub_images)
@@ -186,7 +186,7 @@ class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
             if int(name[1:]) < len(z):
                 z[int(name[1:])] = value
         limits = self._windows.limits
-        self._aside.ask(
+        self._latest.ask(
             lambda: greys.in_grey(vae.decode(z[None])[0], limits, vae), self.pictures["decoded"].show_result
         )
 

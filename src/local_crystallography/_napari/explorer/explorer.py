@@ -14,15 +14,15 @@ from local_crystallography._napari.explorer.explorer_bar import ExplorerBar
 from local_crystallography._napari.explorer.legend import Legend
 from local_crystallography._napari.explorer.plot_box import Tool
 from local_crystallography._napari.explorer.plot_view import PlotView
-from local_crystallography._napari.figure_writer import FigureWriter, ask_figure
-from local_crystallography._napari.theme import paint
-from local_crystallography.classes.doubts import Doubt
-from local_crystallography.explore.hover import Hover
-from local_crystallography.explore.plot_data import Choice
-from local_crystallography.explore.presets import MOST_PLOTS, PRESETS, further, has_columns
-from local_crystallography.explore.selection import How, Selection
-from local_crystallography.explore.styles import ClassStyles
-from local_crystallography.io.plot_figures import Panel
+from local_crystallography._napari.widgets.figure_writer import FigureWriter, ask_figure
+from local_crystallography._napari.widgets.theme import paint
+from local_crystallography.clustering.doubts import Doubt
+from local_crystallography.report.plots import Panel
+from local_crystallography.views.hover import Hover
+from local_crystallography.views.plot_data import Choice
+from local_crystallography.views.presets import MOST_PLOTS, PRESETS, further, has_columns
+from local_crystallography.views.selection import How, Selection
+from local_crystallography.views.styles import ClassStyles
 
 SIDE_WIDTH = 176
 WIDE = 760

@@ -7,12 +7,12 @@ from typing import get_args
 from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.explorer.plot_box import Tool
-from local_crystallography._napari.help import HelpButton
-from local_crystallography._napari.icons import icon
-from local_crystallography._napari.theme import theme_of
-from local_crystallography.explore.presets import MOST_PLOTS, PRESETS
-from local_crystallography.explore.presets import TIPS as PRESET_TIPS
-from local_crystallography.explore.selection import Selection
+from local_crystallography._napari.widgets.help import HelpButton
+from local_crystallography._napari.widgets.icons import icon
+from local_crystallography._napari.widgets.theme import theme_of
+from local_crystallography.views.presets import MOST_PLOTS, PRESETS
+from local_crystallography.views.presets import TIPS as PRESET_TIPS
+from local_crystallography.views.selection import Selection
 
 TOOLS: tuple[Tool, ...] = get_args(Tool)
 KEYS = "Shift adds, Alt or Ctrl subtracts, both intersect"

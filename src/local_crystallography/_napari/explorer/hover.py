@@ -11,11 +11,11 @@ from qtpy import QtCore, QtGui, QtWidgets
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from scipy.spatial import cKDTree
 
-from local_crystallography._napari.bench.work import Work
-from local_crystallography._napari.bench.workbench import Workbench
-from local_crystallography._napari.scan import frame_shown
+from local_crystallography._napari.main.scan import frame_shown
+from local_crystallography._napari.session.controller import Controller
+from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography.data.atoms import Atoms
-from local_crystallography.explore.selection import How
+from local_crystallography.views.selection import How
 
 SAMPLE = 1000
 """Atoms that are enough for the distance between neighbours."""
@@ -55,17 +55,17 @@ class Nearest:
 class ImageHover(QtCore.QObject):  # type: ignore[misc]
     """Tells which atom is under the pointer in the image, and selects it at a click (Shift adds, Alt subtracts)."""
 
-    def __init__(self, viewer: Any, bench: Workbench, parent: QtWidgets.QWidget | None = None) -> None:
+    def __init__(self, viewer: Any, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self.viewer, self.bench = viewer, bench
+        self.viewer, self.controller = viewer, controller
         self.ring = Ring(viewer, parent)
         self._nearest: Nearest | None = None
         viewer.mouse_move_callbacks.append(self._on_mouse_move)
         viewer.mouse_drag_callbacks.append(self._on_mouse_press)
         viewer.events.mouse_over_canvas.connect(self._on_pointer_left)
         viewer.dims.events.current_step.connect(self._show_ring)
-        bench.hover.changed.connect(self._on_hover_changed)
-        bench.changed.connect(self._on_bench_changed)
+        controller.hover.changed.connect(self._on_hover_changed)
+        controller.changed.connect(self._on_controller_changed)
 
     def leave(self) -> None:
         """Follow the viewer no more."""
@@ -73,27 +73,27 @@ class ImageHover(QtCore.QObject):  # type: ignore[misc]
         self.viewer.mouse_drag_callbacks.remove(self._on_mouse_press)
         self.viewer.events.mouse_over_canvas.disconnect(self._on_pointer_left)
         self.viewer.dims.events.current_step.disconnect(self._show_ring)
-        self.bench.hover.changed.disconnect(self._on_hover_changed)
-        self.bench.changed.disconnect(self._on_bench_changed)
+        self.controller.hover.changed.disconnect(self._on_hover_changed)
+        self.controller.changed.disconnect(self._on_controller_changed)
         self.ring.leave()
 
     def row_at(self, position: Any) -> int | None:
         """Row of the atom at a place of the world; None where there is none."""
-        work = self.bench.active
-        if work is None or work.analysis.atoms is None or self.viewer.dims.ndisplay != 2:
+        session = self.controller.active
+        if session is None or session.analysis.atoms is None or self.viewer.dims.ndisplay != 2:
             return None
-        atoms, frame = work.analysis.atoms, frame_shown(self.viewer, work.layer)
+        atoms, frame = session.analysis.atoms, frame_shown(self.viewer, session.layer)
         if self._nearest is None or not self._nearest.is_of(atoms, frame):
             self._nearest = Nearest(atoms, frame)
-        yx = work.layer.world_to_data(position)[-2:]
+        yx = session.layer.world_to_data(position)[-2:]
         return self._nearest.row(yx) if len(self._nearest.rows) else None
 
     def _on_mouse_move(self, viewer: Any, event: Any) -> None:
         row = None if event.is_dragging else self.row_at(event.position)
         if row is None:
-            self.bench.hover.clear(source=self)
+            self.controller.hover.clear(source=self)
         else:
-            self.bench.hover.on_atom(row, source=self)
+            self.controller.hover.on_atom(row, source=self)
 
     def _on_mouse_press(self, viewer: Any, event: Any) -> Generator[None, None, None]:
         first, position, how = np.array(event.pos), event.position, how_of(event.modifiers)
@@ -106,10 +106,10 @@ class ImageHover(QtCore.QObject):  # type: ignore[misc]
             self._select(row, how)
 
     def _select(self, row: int, how: How) -> None:
-        if row < len(self.bench.selection):
-            mask = np.zeros(len(self.bench.selection), bool)
+        if row < len(self.controller.selection):
+            mask = np.zeros(len(self.controller.selection), bool)
             mask[row] = True
-            self.bench.selection.apply(mask, how, source=self)
+            self.controller.selection.apply(mask, how, source=self)
 
     def _moves_only(self) -> bool:
         """Whether a press means nothing else to the active layer: no point is added, no polygon begun."""
@@ -118,13 +118,13 @@ class ImageHover(QtCore.QObject):  # type: ignore[misc]
 
     def _on_pointer_left(self, event: Any = None) -> None:
         if not self.viewer.mouse_over_canvas:
-            self.bench.hover.clear(source=self)
+            self.controller.hover.clear(source=self)
 
-    def _on_bench_changed(self) -> None:
-        atoms = None if self.bench.active is None else self.bench.active.analysis.atoms
-        row = self.bench.hover.row
+    def _on_controller_changed(self) -> None:
+        atoms = None if self.controller.active is None else self.controller.active.analysis.atoms
+        row = self.controller.hover.row
         if row is not None and (atoms is None or row >= len(atoms)):
-            self.bench.hover.clear(source=self)
+            self.controller.hover.clear(source=self)
 
     def _on_hover_changed(self, source: object) -> None:
         if source is self:
@@ -133,12 +133,12 @@ class ImageHover(QtCore.QObject):  # type: ignore[misc]
             self._show_ring()
 
     def _show_ring(self, event: Any = None) -> None:
-        work, row = self.bench.active, self.bench.hover.row
-        atoms = None if work is None else work.analysis.atoms
-        if work is None or row is None or atoms is None or row >= len(atoms):
+        session, row = self.controller.active, self.controller.hover.row
+        atoms = None if session is None else session.analysis.atoms
+        if session is None or row is None or atoms is None or row >= len(atoms):
             self.ring.hide()
-        elif atoms.frame[row] == frame_shown(self.viewer, work.layer):
-            self.ring.show_around(*_in_world(work, atoms, row))
+        elif atoms.frame[row] == frame_shown(self.viewer, session.layer):
+            self.ring.show_around(*_in_world(session, atoms, row))
         else:
             self.ring.hide()
 
@@ -252,11 +252,11 @@ def grid_of(viewer: Any) -> Any:
     return viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
 
 
-def _in_world(work: Work, atoms: Atoms, row: int) -> tuple[npt.NDArray[np.float64], float]:
+def _in_world(session: ImageSession, atoms: Atoms, row: int) -> tuple[npt.NDArray[np.float64], float]:
     """Where an atom is in the world, and the diameter of its ring."""
-    layer, yx = work.layer, atoms.yx[row]
+    layer, yx = session.layer, atoms.yx[row]
     frame = (float(atoms.frame[row]),) * (layer.ndim - 2)
-    points = work.results.get("atoms")
+    points = session.results.get("atoms")
     size = 5.0 if points is None or not len(points.size) else float(np.median(points.size[:SAMPLE]))
     # twice the point of the atom, as the rings of the selection are
     return np.asarray(layer.data_to_world((*frame, *yx)), float), 2.2 * size * abs(float(layer.scale[-1]))

@@ -11,9 +11,9 @@ from qtpy import QtCore, QtGui, QtWidgets
 from local_crystallography._napari.explorer.plot_box import how
 from local_crystallography._napari.explorer.range_box import RangeBox
 from local_crystallography.data.errors import InputError
-from local_crystallography.explore.plot_data import ClassEntry, Key
-from local_crystallography.explore.selection import Selection
-from local_crystallography.explore.styles import ClassStyles
+from local_crystallography.views.plot_data import ClassEntry, Key
+from local_crystallography.views.selection import Selection
+from local_crystallography.views.styles import ClassStyles
 
 PATCH, NAME, COUNT = range(3)
 NUMBER = QtCore.Qt.ItemDataRole.UserRole

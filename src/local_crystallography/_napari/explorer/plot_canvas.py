@@ -14,10 +14,10 @@ import pyqtgraph as pg
 
 from local_crystallography._napari.explorer.plot_box import PlotAxis, PlotBox
 from local_crystallography._napari.explorer.plot_lines import lines_of
-from local_crystallography._napari.theme import theme_of
-from local_crystallography.explore.plot_data import PlotData
-from local_crystallography.explore.plot_picture import picture_of
-from local_crystallography.explore.raster import View
+from local_crystallography._napari.widgets.theme import theme_of
+from local_crystallography.views.plot_data import PlotData
+from local_crystallography.views.plot_picture import picture_of
+from local_crystallography.views.raster import View
 
 FRAME_MS = 16
 RING = 7

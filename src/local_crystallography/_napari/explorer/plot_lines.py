@@ -12,7 +12,7 @@ from qtpy import QtCore  # noqa: F401
 # after qtpy, so that pyqtgraph takes the same Qt binding
 import pyqtgraph as pg
 
-from local_crystallography.explore.plot_data import ONE_COLOUR, PlotData
+from local_crystallography.views.plot_data import ONE_COLOUR, PlotData
 
 
 def lines_of(data: PlotData, mask: npt.NDArray[np.bool_], ink: str) -> list[Any]:

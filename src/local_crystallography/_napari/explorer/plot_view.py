@@ -10,16 +10,16 @@ import numpy.typing as npt
 import pandas as pd
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.doubtful import warn_in
 from local_crystallography._napari.explorer.folded_row import FoldedRow
 from local_crystallography._napari.explorer.plot_canvas import PlotCanvas
-from local_crystallography._napari.theme import paint
-from local_crystallography.classes.doubts import Doubt
-from local_crystallography.explore.density import SHARES
-from local_crystallography.explore.hover import Hover
-from local_crystallography.explore.plot_data import MODES, Choice, PlotData, key_of, plot_data
-from local_crystallography.explore.selection import How, Selection
-from local_crystallography.explore.styles import ClassStyles
+from local_crystallography._napari.widgets.doubtful import warn_in
+from local_crystallography._napari.widgets.theme import paint
+from local_crystallography.clustering.doubts import Doubt
+from local_crystallography.views.density import SHARES
+from local_crystallography.views.hover import Hover
+from local_crystallography.views.plot_data import MODES, Choice, PlotData, key_of, plot_data
+from local_crystallography.views.selection import How, Selection
+from local_crystallography.views.styles import ClassStyles
 
 ONE_COLOUR = "one colour"
 INSTEAD = {"x": ("z0", "x_px"), "y": ("z1", "y_px"), "colour": ("label", "angle_rad", "z0")}

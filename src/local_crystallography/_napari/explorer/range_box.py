@@ -7,7 +7,7 @@ import numpy.typing as npt
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.explorer.plot_box import how
-from local_crystallography.explore.plot_data import Key
+from local_crystallography.views.plot_data import Key
 
 KEYS = "Shift adds, Alt or Ctrl subtracts, both intersect"
 

@@ -9,11 +9,11 @@ from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.explorer.plot_box import how
 from local_crystallography._napari.manifold.tile_panel import COLUMN
-from local_crystallography._napari.pictures import pixmap, swatch
-from local_crystallography.explore import raster
-from local_crystallography.explore.gallery import Gallery, Tableaux, mosaic_of
-from local_crystallography.explore.greys import Colors, grey
-from local_crystallography.explore.styles import ClassStyles
+from local_crystallography._napari.widgets.pictures import pixmap, swatch
+from local_crystallography.studies.gallery import Gallery, Tableaux, mosaic_of
+from local_crystallography.views import raster
+from local_crystallography.views.greys import Colors, grey
+from local_crystallography.views.styles import ClassStyles
 
 SIDE = 72
 STRIP, GAP = 0.05, 0.03

@@ -10,21 +10,21 @@ import numpy as np
 import numpy.typing as npt
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari.bench.aside import Aside
-from local_crystallography._napari.bench.workbench import Workbench
-from local_crystallography._napari.figure_writer import ask_figure
-from local_crystallography._napari.help import HelpButton
 from local_crystallography._napari.manifold.class_views import ClassList, TableauList
 from local_crystallography._napari.manifold.tile_panel import COLUMN, TilePanel, names_of, place_of
-from local_crystallography._napari.pictures import range_words
-from local_crystallography._napari.theme import paint
+from local_crystallography._napari.session.controller import Controller
+from local_crystallography._napari.session.latest_task import LatestTask
+from local_crystallography._napari.widgets.figure_writer import ask_figure
+from local_crystallography._napari.widgets.help import HelpButton
+from local_crystallography._napari.widgets.pictures import range_words
+from local_crystallography._napari.widgets.theme import paint
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
-from local_crystallography.explore.gallery import Asked, Gallery, gallery
-from local_crystallography.explore.manifold import labels_of, latents_of, medians
-from local_crystallography.explore.selection import How
-from local_crystallography.explore.styles import ClassStyles
+from local_crystallography.studies.gallery import Asked, Gallery, gallery
+from local_crystallography.views.manifold import labels_of, latents_of, medians
+from local_crystallography.views.selection import How
+from local_crystallography.views.styles import ClassStyles
 
 NO_NETWORK = "Train a network first: the manifold is what it decodes."
 
@@ -32,23 +32,23 @@ NO_NETWORK = "Train a network first: the manifold is what it decodes."
 class ManifoldDock(QtWidgets.QWidget):  # type: ignore[misc]
     """What the network of the active image decodes; it works only while it is seen."""
 
-    def __init__(self, bench: Workbench, parent: QtWidgets.QWidget | None = None) -> None:
+    def __init__(self, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self.bench = bench
+        self.controller = controller
         self.panel, self.classes, self.within = TilePanel(), ClassList(), TableauList()
         self.message, self.scale = (QtWidgets.QLabel(wordWrap=True) for _ in range(2))
         self.split = QtWidgets.QSplitter(QtCore.Qt.Orientation.Vertical)
         self.gallery: Gallery | None = None
         self._asked: Asked | None = None
         self._styles = ClassStyles()
-        self._aside, self._saving = Aside(self), Aside(self)
+        self._latest, self._saving = LatestTask(self), LatestTask(self)
         self._lay_out()
         self._connect()
 
     @property
     def busy(self) -> bool:
         """Whether pictures are being made, or saved."""
-        return self._aside.busy or self._saving.busy
+        return self._latest.busy or self._saving.busy
 
     def sizeHint(self) -> QtCore.QSize:
         """As narrow as the main dock."""
@@ -58,19 +58,19 @@ class ManifoldDock(QtWidgets.QWidget):  # type: ignore[misc]
         """Make the pictures of what there is now, where it is new."""
         if not self.isVisible():
             return
-        work = self.bench.active
-        analysis = None if work is None else work.analysis
+        session = self.controller.active
+        analysis = None if session is None else session.analysis
         self._follow_styles(ClassStyles() if analysis is None else analysis.styles)
         asked = None if analysis is None else self._ask(analysis)
         self.message.setVisible(asked is None)
         self.split.setVisible(asked is not None)
         if asked is None:
             self.message.setText(NO_NETWORK)
-            self._aside.drop()
+            self._latest.drop()
             self._asked = self.gallery = None
         elif self._asked is None or not asked.same(self._asked):
             self._asked = asked
-            self._aside.ask(partial(gallery, asked, self.gallery), self._on_gallery)
+            self._latest.ask(partial(gallery, asked, self.gallery), self._on_gallery)
 
     def select_tile(self, tile: int, how: How = "replace") -> None:
         """Select the atoms whose latents are nearest to a tile."""
@@ -84,7 +84,7 @@ class ManifoldDock(QtWidgets.QWidget):  # type: ignore[misc]
 
     def save_figure(self, path: Path) -> None:
         """Write the grid, as what the path ends in."""
-        from local_crystallography.io.manifold_figure import save_manifold
+        from local_crystallography.report.manifold import save_manifold
 
         if (shown := self.gallery) is not None:
             grid = shown.asked.grid
@@ -100,7 +100,7 @@ class ManifoldDock(QtWidgets.QWidget):  # type: ignore[misc]
 
     def leave(self) -> None:
         """Listen no more."""
-        self.bench.selection.changed.disconnect(self._on_selection_changed, missing_ok=True)
+        self.controller.selection.changed.disconnect(self._on_selection_changed, missing_ok=True)
         self._styles.changed.disconnect(self._on_styles_changed, missing_ok=True)
 
     def showEvent(self, event: Any) -> None:
@@ -136,9 +136,9 @@ class ManifoldDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.classes.chosen.connect(self.select_class)
         escape = QtGui.QShortcut(QtGui.QKeySequence("Esc"), self)
         escape.setContext(QtCore.Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        escape.activated.connect(lambda: self.bench.selection.clear(self))
-        self.bench.changed.connect(self.refresh)
-        self.bench.selection.changed.connect(self._on_selection_changed)
+        escape.activated.connect(lambda: self.controller.selection.clear(self))
+        self.controller.changed.connect(self.refresh)
+        self.controller.selection.changed.connect(self._on_selection_changed)
         self.destroyed.connect(lambda: self.leave())
 
     def _follow_styles(self, styles: ClassStyles) -> None:
@@ -178,26 +178,26 @@ class ManifoldDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.classes.show_gallery(self.gallery, self._styles)
         self.within.show_gallery(self.gallery, self._styles)
         self._show_atoms()
-        self.panel.say(-1, self.bench.selection.mask)
+        self.panel.say(-1, self.controller.selection.mask)
 
     def _show_atoms(self) -> None:
-        self.panel.show_atoms(self._styles, self.bench.selection.mask)
+        self.panel.show_atoms(self._styles, self.controller.selection.mask)
 
     def _select(self, mask: npt.NDArray[np.bool_], how: How) -> None:
-        if len(mask) == len(self.bench.selection):
-            self.bench.selection.apply(mask, how, self)
+        if len(mask) == len(self.controller.selection):
+            self.controller.selection.apply(mask, how, self)
 
     def _on_pointed(self, tile: int) -> None:
-        self.panel.say(tile, self.bench.selection.mask)
+        self.panel.say(tile, self.controller.selection.mask)
         if self.gallery is None or tile < 0:
-            self.bench.hover.clear(self)
+            self.controller.hover.clear(self)
         else:
-            self.bench.hover.on_place(place_of(self.gallery.asked.grid, tile), self)
+            self.controller.hover.on_place(place_of(self.gallery.asked.grid, tile), self)
 
     def _on_selection_changed(self, source: object) -> None:
         if self.isVisible():
             self._show_atoms()
-            self.panel.say(self.panel.view.tile, self.bench.selection.mask)
+            self.panel.say(self.panel.view.tile, self.controller.selection.mask)
 
     def _on_styles_changed(self, column: str) -> None:
         if column == COLUMN and self.isVisible():

@@ -9,10 +9,10 @@ import numpy.typing as npt
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.manifold.tile_view import TileView
-from local_crystallography.explore.gallery import Gallery, mosaic_of
-from local_crystallography.explore.greys import grey
-from local_crystallography.explore.manifold import Grid, labels_of
-from local_crystallography.explore.styles import ClassStyles
+from local_crystallography.studies.gallery import Gallery, mosaic_of
+from local_crystallography.views.greys import grey
+from local_crystallography.views.manifold import Grid, labels_of
+from local_crystallography.views.styles import ClassStyles
 
 COLUMN = "label"
 FEWEST, MOST, FIRST = 5, 15, 9

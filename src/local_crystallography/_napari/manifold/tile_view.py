@@ -13,10 +13,10 @@ from qtpy import QtCore, QtGui, QtWidgets
 import pyqtgraph as pg
 
 from local_crystallography._napari.explorer.plot_box import PlotBox, how
-from local_crystallography._napari.theme import theme_of
-from local_crystallography.explore import raster
-from local_crystallography.explore.greys import Colors
-from local_crystallography.explore.manifold import Floats, Grid, tick_words
+from local_crystallography._napari.widgets.theme import theme_of
+from local_crystallography.views import raster
+from local_crystallography.views.greys import Colors
+from local_crystallography.views.manifold import Floats, Grid, tick_words
 
 FRAME_MS = 16
 MOST_TICKS = 7

@@ -7,15 +7,15 @@ from typing import Any
 
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.bench.aside import Aside
-from local_crystallography._napari.bench.workbench import Workbench
-from local_crystallography._napari.figure_writer import ask_figure
-from local_crystallography._napari.forms.form import ModelForm, folded, rows_layout
-from local_crystallography._napari.later import while_there
+from local_crystallography._napari.session.controller import Controller
+from local_crystallography._napari.session.latest_task import LatestTask
 from local_crystallography._napari.symmetry.chain_plots import ChainPlots
 from local_crystallography._napari.symmetry.chain_source import ChainSource
 from local_crystallography._napari.symmetry.priors_box import PriorsBox
 from local_crystallography._napari.symmetry.tables import calibration_table, reference_table
+from local_crystallography._napari.widgets.figure_writer import ask_figure
+from local_crystallography._napari.widgets.form import ModelForm, folded, rows_layout
+from local_crystallography._napari.widgets.timers import while_there
 from local_crystallography.bayes.bonds import Chain
 from local_crystallography.bayes.calibrate import Calibration, ChainTrials, calibrate_chain
 from local_crystallography.bayes.chain import ChainModel
@@ -23,7 +23,7 @@ from local_crystallography.bayes.reference_models import Bonds, Positions
 from local_crystallography.bayes.sampling import Reference, ReferencePosterior
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job
-from local_crystallography.explore.chain_view import ChainView, looked_at, view_chain
+from local_crystallography.views.chain_view import ChainView, looked_at, view_chain
 
 SHOWN = ("difference", "rope_half_width")
 FOLDED = ("mass", "kind", "prior_bonds", "prior_from", "hold_out", "first_cells")
@@ -42,10 +42,10 @@ TIPS = {
 class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
     """Controls above, plots below."""
 
-    def __init__(self, bench: Workbench, parent: QtWidgets.QWidget | None = None) -> None:
+    def __init__(self, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self.bench = bench
-        self.source = ChainSource(bench)
+        self.controller = controller
+        self.source = ChainSource(controller)
         self.form, self.more = ModelForm(ChainModel(), names=SHOWN), ModelForm(ChainModel(), names=FOLDED)
         self.sampling = ModelForm(ReferencePosterior(), names=("sampler", "draws"))
         self.priors, self.plots = PriorsBox(), ChainPlots()
@@ -58,7 +58,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
             "figure": QtWidgets.QPushButton("Figure …"),
         }
         self.view: ChainView | None = None
-        self._aside, self._saving = Aside(self), Aside(self)
+        self._latest, self._saving = LatestTask(self), LatestTask(self)
         self._timer = QtCore.QTimer(self, interval=STEP_MS)
         self._lay_out()
         self._connect()
@@ -67,7 +67,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
     @property
     def busy(self) -> bool:
         """Whether a chain is being judged, or a figure written."""
-        return self._aside.busy or self._saving.busy
+        return self._latest.busy or self._saving.busy
 
     def model(self) -> ChainModel:
         """How the chain is judged, as the forms show it."""
@@ -88,7 +88,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
             self._say(str(error))
             return
         model = self.model()
-        self._aside.ask(partial(view_chain, chain, model, None, unit), self._on_judged)
+        self._latest.ask(partial(view_chain, chain, model, None, unit), self._on_judged)
 
     def set_theme(self, dark: bool) -> None:
         """Light on dark, or the other way round."""
@@ -113,10 +113,10 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
         run.addWidget(self.play)
         run.addWidget(self.cells, stretch=1)
         layout.addLayout(run)
-        deeds = QtWidgets.QHBoxLayout()
+        actions = QtWidgets.QHBoxLayout()
         for button in self.buttons.values():
-            deeds.addWidget(button)
-        layout.addLayout(deeds)
+            actions.addWidget(button)
+        layout.addLayout(actions)
         for part in (self.words, self.table, self.plots):
             layout.addWidget(part)
         layout.addStretch()
@@ -167,7 +167,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self.plots.setVisible(True)
         self.plots.show_view(view)
         self.words.setText("\n".join(view.words()))
-        self.set_ready(not self.bench.running)
+        self.set_ready(not self.controller.running)
         self.buttons["figure"].setEnabled(True)
 
     def _say(self, sentence: str) -> None:
@@ -182,7 +182,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _on_cells_changed(self, cells: int) -> None:
         if self.view is not None:
-            self._aside.ask(partial(looked_at, self.view, cells), self._show)
+            self._latest.ask(partial(looked_at, self.view, cells), self._show)
 
     def _on_play_clicked(self) -> None:
         if self._timer.isActive():
@@ -194,7 +194,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
             self._timer.start()
 
     def _on_step(self) -> None:
-        if self._aside.busy:
+        if self._latest.busy:
             return
         self.cells.setValue(self.cells.value() + 1)
         if self.cells.value() == self.cells.maximum():
@@ -207,7 +207,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
     def _on_calibrate_clicked(self) -> None:
         if (view := self.view) is not None:
             trials = ChainTrials.like(view.chain, view.model, self.source.noise(view))
-            self.bench.job(lambda: calibrate_chain(view.model, trials), while_there(self, self._on_calibrated))
+            self.controller.job(lambda: calibrate_chain(view.model, trials), while_there(self, self._on_calibrated))
 
     def _on_calibrated(self, calibration: Calibration) -> None:
         self.table.setText(calibration_table(calibration, "" if self.view is None else self.view.unit))
@@ -216,7 +216,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
     def _on_reference_clicked(self) -> None:
         if (view := self.view) is not None:
             drawn = while_there(self, partial(self._on_drawn, view))
-            self.bench.job(partial(_reference, view, self.sampling.model()), drawn)
+            self.controller.job(partial(_reference, view, self.sampling.model()), drawn)
 
     def _on_drawn(self, view: ChainView, reference: Reference) -> None:
         self.table.setText(reference_table(view, reference))
@@ -230,7 +230,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _on_written(self, done: Any) -> None:
         if isinstance(done, InputError):
-            self.bench.failed.emit(str(done))
+            self.controller.failed.emit(str(done))
 
 
 def _reference(view: ChainView, settings: ReferencePosterior) -> Job[Reference]:
@@ -243,7 +243,7 @@ def _reference(view: ChainView, settings: ReferencePosterior) -> Job[Reference]:
 
 
 def _write(path: str, view: ChainView) -> None:
-    from local_crystallography.io.symmetry_figures import NO_UNIT, chain_figure, write_figure
+    from local_crystallography.report.symmetry import NO_UNIT, chain_figure, write_figure
 
     figure = chain_figure(view.chain, view.result, view.model, unit=view.unit or NO_UNIT)
     try:

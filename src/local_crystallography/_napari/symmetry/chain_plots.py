@@ -12,9 +12,9 @@ from qtpy import QtCore, QtGui, QtWidgets
 # after qtpy, so that pyqtgraph takes the same Qt binding
 import pyqtgraph as pg
 
-from local_crystallography._napari.theme import theme_of
+from local_crystallography._napari.widgets.theme import theme_of
 from local_crystallography.bayes.sampling import Reference
-from local_crystallography.explore.chain_view import ChainView
+from local_crystallography.views.chain_view import ChainView
 
 Array = npt.NDArray[np.float64]
 ODD, EVEN, BAND, ROPE = "#2a95ff", "#ff9d2a", "#2a95ff", "#d55e00"

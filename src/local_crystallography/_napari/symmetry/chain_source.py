@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.bench.workbench import Workbench
-from local_crystallography._napari.forms.form import ModelForm, rows_layout
+from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.symmetry.row_picker import RowPicker
+from local_crystallography._napari.widgets.form import ModelForm, rows_layout
 from local_crystallography.bayes.bonds import Chain, Noise, SimulatedChain
 from local_crystallography.bayes.chain import ChainModel
 from local_crystallography.data.errors import InputError
-from local_crystallography.explore.chain_view import ChainView
+from local_crystallography.views.chain_view import ChainView
 
 CASE_1, CASE_2, OWN, ROW = "Case 1 of the paper", "Case 2 of the paper", "Chain of own numbers", "Row of atoms"
 CASES = {CASE_1: 1, CASE_2: 2}
@@ -29,9 +29,9 @@ class ChainSource(QtWidgets.QWidget):  # type: ignore[misc]
     changed = QtCore.Signal()
     """Another chain of the same kind."""
 
-    def __init__(self, bench: Workbench, parent: QtWidgets.QWidget | None = None) -> None:
+    def __init__(self, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self.kind, self.own, self.row = QtWidgets.QComboBox(), ModelForm(SimulatedChain()), RowPicker(bench)
+        self.kind, self.own, self.row = QtWidgets.QComboBox(), ModelForm(SimulatedChain()), RowPicker(controller)
         self.kind.addItems([CASE_1, CASE_2, OWN, ROW])
         self.kind.setCurrentText(CASE_2)
         self.kind.setToolTip(f"<qt>{TIP}</qt>")

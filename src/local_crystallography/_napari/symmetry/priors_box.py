@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.forms.form import ModelForm
+from local_crystallography._napari.widgets.form import ModelForm
 from local_crystallography.bayes.chain import ChainPriors
 from local_crystallography.bayes.priors import Priors
 from local_crystallography.steps.base import sentence

@@ -7,8 +7,8 @@ import numpy.typing as npt
 from napari.layers import Shapes
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.bench.workbench import Workbench
-from local_crystallography._napari.viewer import layers
+from local_crystallography._napari.layers import convert
+from local_crystallography._napari.session.controller import Controller
 from local_crystallography.bayes.nets import nets
 from local_crystallography.bayes.row_chains import RowChain, chain_on_line, chains_along
 from local_crystallography.data.atoms import Atoms
@@ -30,9 +30,9 @@ class RowPicker(QtWidgets.QWidget):  # type: ignore[misc]
 
     changed = QtCore.Signal()
 
-    def __init__(self, bench: Workbench, parent: QtWidgets.QWidget | None = None) -> None:
+    def __init__(self, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self.bench = bench
+        self.controller = controller
         self.direction, self.row = QtWidgets.QComboBox(), QtWidgets.QSpinBox()
         self.within = QtWidgets.QPushButton("Within selection", checkable=True)
         self.direction.addItems([*DIRECTIONS, LINE])
@@ -59,8 +59,8 @@ class RowPicker(QtWidgets.QWidget):  # type: ignore[misc]
         InputError
             Where there are no atoms, no lattice, no line or no row.
         """
-        work = self.bench.active
-        atoms = None if work is None else work.analysis.atoms
+        session = self.controller.active
+        atoms = None if session is None else session.analysis.atoms
         if atoms is None:
             raise InputError("Find atoms first: there is no row to take.")
         direction = self.direction.currentText()
@@ -82,23 +82,23 @@ class RowPicker(QtWidgets.QWidget):  # type: ignore[misc]
 
     def select(self, row: RowChain) -> None:
         """Select the atoms of a row in all views."""
-        mask = np.zeros(len(self.bench.selection), bool)
+        mask = np.zeros(len(self.controller.selection), bool)
         if len(row.atoms) and row.atoms.max() < len(mask):
             mask[row.atoms] = True
-            self.bench.selection.apply(mask, source=self)
+            self.controller.selection.apply(mask, source=self)
 
     def _on_line(self, atoms: Atoms) -> RowChain:
-        work, layer = self.bench.active, self.bench.viewer.layers.selection.active
-        if work is None or not isinstance(layer, Shapes) or not len(layer.data):
+        session, layer = self.controller.active, self.controller.viewer.layers.selection.active
+        if session is None or not isinstance(layer, Shapes) or not len(layer.data):
             raise InputError("No shapes layer with a line is active; draw a line along a row, and select its layer.")
-        corners = layers.corners_from(layer, work.layer)
+        corners = convert.corners_from(layer, session.layer)
         steps = np.linalg.norm(np.diff(corners, axis=0), axis=1)
         start = int(steps.argmax())
-        spacing = float(np.sqrt(work.layer.data.shape[-1] * work.layer.data.shape[-2] / max(len(atoms), 1)))
+        spacing = float(np.sqrt(session.layer.data.shape[-1] * session.layer.data.shape[-2] / max(len(atoms), 1)))
         return chain_on_line(atoms.yx, corners[start], corners[start + 1], spacing / 3, atoms.pixel_size)
 
     def _on_within_toggled(self, on: bool) -> None:
-        mask = np.asarray(self.bench.selection.mask)
+        mask = np.asarray(self.controller.selection.mask)
         self._region = mask.copy() if on and mask.any() else None
         self._found = None
         self.changed.emit()

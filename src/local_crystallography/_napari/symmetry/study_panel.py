@@ -12,10 +12,10 @@ from qtpy import QtWidgets
 # after qtpy, so that pyqtgraph takes the same Qt binding
 import pyqtgraph as pg
 
-from local_crystallography._napari.bench.workbench import Workbench
-from local_crystallography._napari.later import while_there
+from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.symmetry.tables import weights_table, window_table
-from local_crystallography._napari.theme import theme_of
+from local_crystallography._napari.widgets.theme import theme_of
+from local_crystallography._napari.widgets.timers import while_there
 from local_crystallography.bayes.calibrate_windows import WindowCalibration, calibrate_windows
 from local_crystallography.bayes.decision import Decision
 from local_crystallography.bayes.nets import nets
@@ -23,8 +23,8 @@ from local_crystallography.bayes.study import WindowStudy
 from local_crystallography.bayes.weights import ModelWeights, region_weights
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
-from local_crystallography.explore.styles import DECIDED
 from local_crystallography.steps.symmetry import DecideSymmetry
+from local_crystallography.views.styles import DECIDED
 
 SYMMETRIC, BROKEN, UNDECIDED = DECIDED[Decision.SYMMETRIC], DECIDED[Decision.BROKEN], "#a5aab2"
 INTRO = (
@@ -47,10 +47,10 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
     """A plot of window size against decisions, and two tables."""
 
     def __init__(
-        self, bench: Workbench, step: Callable[[], DecideSymmetry], parent: QtWidgets.QWidget | None = None
+        self, controller: Controller, step: Callable[[], DecideSymmetry], parent: QtWidgets.QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self.bench, self.step = bench, step
+        self.controller, self.step = controller, step
         self.plot = pg.PlotWidget()
         self.region = QtWidgets.QComboBox()
         self.region.addItems(REGIONS)
@@ -70,11 +70,11 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def refresh(self) -> None:
         """Offer what can be done now; what was found for other atoms goes."""
-        atoms = None if self.bench.active is None else self.bench.active.analysis.atoms
+        atoms = None if self.controller.active is None else self.controller.active.analysis.atoms
         if self._atoms is not None and (atoms is None or not atoms.same_atoms(self._atoms)):
             self._forget()
         self._atoms = atoms
-        ready = atoms is not None and "grain" in atoms.features and not self.bench.running
+        ready = atoms is not None and "grain" in atoms.features and not self.controller.running
         for button in self.buttons.values():
             button.setEnabled(ready)
         if self.study is None:
@@ -129,7 +129,7 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _on_study_clicked(self) -> None:
         if (atoms := self._atoms) is not None:
-            self.bench.job(lambda: self.step().study(atoms), while_there(self, self._on_studied))
+            self.controller.job(lambda: self.step().study(atoms), while_there(self, self._on_studied))
 
     def _on_studied(self, study: WindowStudy) -> None:
         self.study = study
@@ -163,7 +163,7 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
             return
         measured = study.difference if study.difference > step.rope / 10 else 2 * step.rope
         differences = (0.0, step.rope, measured)
-        self.bench.job(
+        self.controller.job(
             lambda: calibrate_windows(
                 step.rule,
                 radius=step.radius,
@@ -188,14 +188,14 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
             self.weighed.setText(f"⚠ {error}")
             return
         show = while_there(self, self._on_weighed)
-        self.bench.compute("Weighing lattices …", lambda: _weighed(atoms, regions, by, show))
+        self.controller.compute("Weighing lattices …", lambda: _weighed(atoms, regions, by, show))
 
     def _regions(self, atoms: Atoms, by: str) -> Any:
         """(N,) number of the region of every atom."""
         if by == "whole image":
             return np.zeros(len(atoms), np.int64)
         if by == "selection":
-            return np.asarray(self.bench.selection.mask, np.int64)
+            return np.asarray(self.controller.selection.mask, np.int64)
         if by not in atoms.features:
             raise InputError(f"The atoms have no {by}; run the step that makes it, or choose another region.")
         return np.nan_to_num(atoms.features[by].to_numpy(float), nan=-1).astype(np.int64)

@@ -9,7 +9,7 @@ from local_crystallography.bayes.calibrate_windows import WindowCalibration
 from local_crystallography.bayes.decision import Decision, decide
 from local_crystallography.bayes.sampling import Reference
 from local_crystallography.bayes.weights import ModelWeights
-from local_crystallography.explore.chain_view import ChainView
+from local_crystallography.views.chain_view import ChainView
 
 
 def calibration_table(found: Calibration, unit: str = "") -> str:

@@ -1,0 +1,281 @@
+"""What the viewer shows of one analysis: one layer per result, the same layer for every new result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from napari.layers import Layer
+
+from local_crystallography._napari.layers import convert, left_out, masks, provenance, rings
+from local_crystallography._napari.layers.classes import class_look
+from local_crystallography._napari.layers.convert import LayerData
+from local_crystallography._napari.layers.named_layers import NamedLayers
+from local_crystallography._napari.layers.preview_layers import PreviewLayers
+from local_crystallography.analysis import Analysis
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.image import Image
+from local_crystallography.views.raster import holds_classes
+
+
+class ResultLayers:
+    """The layers of the results of one image.
+
+    A layer the user removed comes back only with a new result; `prune` removes what is no result any more.
+    """
+
+    def __init__(self, viewer: Any, image_layer: Any, analysis: Analysis) -> None:
+        self.viewer = viewer
+        self.image_layer = image_layer
+        self.analysis = analysis
+        self.wanted: str | None = None
+        self.mask_wanted = False
+        self.updating = False
+        self._mask: tuple[Image, masks.Mask | None] | None = None
+        self._colours: dict[int, tuple[Atoms, str]] = {}
+        self._seen: str | None = None
+        self._own = NamedLayers(viewer, image_layer)
+        self._shown = self._own.shown
+        self.previews = PreviewLayers(self._own, analysis)
+        analysis.styles.changed.connect(self._on_styles_changed)
+
+    @property
+    def stack(self) -> bool:
+        """Whether the image has frames."""
+        image = self.analysis.image
+        return image is not None and image.data.ndim == 3
+
+    @property
+    def keys(self) -> set[str]:
+        """What tells the layers apart from others."""
+        return self._own.keys
+
+    @property
+    def default_colour(self) -> str:
+        """The column atoms are coloured by until somebody chooses one; "" for one colour."""
+        atoms = self.analysis.atoms
+        return "" if atoms is None else self._default_colour(atoms)
+
+    def get(self, name: str) -> Any:
+        """The layer of a result, or None where there is none in the viewer."""
+        return self._own.get(name)
+
+    def pending(self) -> list[str]:
+        """The results that are not shown yet, from the bottom to the top."""
+        return [name for name, value in self._results().items() if self._shown.get(name) is not value]
+
+    def prepare(self) -> None:
+        """Compute what the layers will show, new layers included, so that showing is quick; in any thread."""
+        self.find_mask()
+        results = self._results()
+        for name in self.pending():
+            new = self._layer_data(name, results[name])
+            self._own.ready[name] = (results[name], new if self.get(name) is not None else Layer.create(*new))
+
+    def find_mask(self) -> None:
+        """Know from now on which pixels have no meaning; in any thread, since the first time takes a moment."""
+        image = self.analysis.image
+        if image is not None and (self._mask is None or self._mask[0] is not image):
+            self._mask = image, masks.visible_mask(image)
+
+    def show(self) -> None:
+        """Bring new results into the viewer."""
+        self.find_mask()
+        for name in self.pending():
+            self.show_one(name)
+
+    def show_one(self, name: str) -> None:
+        """Bring one result into the viewer, where it is new."""
+        value = self._results().get(name)
+        if value is None or self._shown.get(name) is value:
+            return
+        made_of, new = self._own.ready.pop(name, (None, None))
+        if name == "atoms" and made_of is not value and self._show_columns(value):
+            return
+        self.updating = True
+        if name == "atoms" and self.get("atoms") is None and (probability := self.get("probability")) is not None:
+            probability.visible = False
+        new = self._layer_data(name, value) if new is None or made_of is not value else new
+        self._own.put(name, new)
+        self.previews.give(name, new)
+        self._shown[name] = value
+        if name == self.default_colour:
+            self._see_first(name)
+        self.updating = False
+
+    def _see_first(self, name: str) -> None:
+        """Show the map that tells most in place of the one that did before, unless the user has hidden that."""
+        before = None if self._seen is None else self.get(self._seen)
+        if name != self._seen and (self._seen is None or (before is not None and before.visible)):
+            self.get(name).visible = True
+            if before is not None:
+                before.visible = False
+        self._seen = name
+
+    def _show_columns(self, atoms: Atoms) -> bool:
+        """Show other columns of the atoms that are shown already; whether that was all there was to do."""
+        layer, shown = self.get("atoms"), self._shown.get("atoms")
+        if layer is None or shown is None or not atoms.same_atoms(shown) or self.edited_atoms() is not None:
+            return False
+        colour = self._colour(atoms)
+        layer.features = atoms.features
+        layer.feature_defaults = convert.feature_defaults(atoms.features)
+        layer.metadata = {convert.KEY: self.note("atoms", "cluster")}
+        same = colour in shown.features and colour in atoms.features
+        if colour != self._colour(shown) or (same and not atoms.features[colour].equals(shown.features[colour])):
+            layer.face_color = convert.face_colors(atoms, colour, self.analysis.styles)
+        self._shown["atoms"] = atoms
+        return True
+
+    def take(self, found: Iterable[Any]) -> None:
+        """Take over layers that show the results already; of two for one result the first."""
+        results = self._results()
+        for layer in found:
+            name = convert.note_of(layer).get("result", "")
+            if name not in self._own.names and (name in results or name == rings.NAME):
+                self._own.take(name, layer)
+                if name in results:
+                    self._shown[name] = results[name]
+
+    def prune(self) -> None:
+        """Remove the layers of what is no result any more, atoms edited by hand excepted."""
+        self._own.remove(self._own.names - set(self._results()) - {rings.NAME})
+        self.previews.forget()
+
+    def forget(self, name: str) -> None:
+        """Leave a layer to the user; the next result gets a new one."""
+        self._own.forget(name)
+
+    def set_colour(self, column: str) -> None:
+        """Colour the atoms by a column; "" for one colour."""
+        before = self._colour(self.analysis.atoms)
+        self.wanted = column
+        layer, atoms = self.get("atoms"), self._shown.get("atoms")
+        if column != before and layer is not None and atoms is not None and len(layer.data) == len(atoms):
+            layer.face_color = convert.face_colors(atoms, column, self.analysis.styles)
+
+    def show_selected(self, atoms: Atoms) -> None:
+        """Ring these atoms."""
+        layer = self.get(rings.NAME)
+        if layer is not None and (len(atoms) or len(layer.data)):
+            places = convert.coordinates(atoms, self.stack) if len(atoms) else np.empty((0, layer.ndim))
+            rings.move(layer, places, self._point_size(atoms))
+        elif len(atoms):
+            place, note = convert.placement_of(self.image_layer), self.note(rings.NAME, "cluster")
+            new = rings.made(atoms, place, note, size=self._point_size(atoms), stack=self.stack)
+            self._own.put(rings.NAME, new)
+
+    def edited_atoms(self) -> Atoms | None:
+        """The atoms as they were changed by hand; None where nobody did."""
+        layer, atoms = self.get("atoms"), self._shown.get("atoms")
+        if layer is None or atoms is None or np.array_equal(layer.data, convert.coordinates(atoms, self.stack)):
+            return None
+        edited = convert.atoms_from(layer, self.image_layer)
+        # what was computed for the old places is not true of the new ones; and all that is left is wanted
+        old = [name for names in self.analysis.columns.values() for name in names]
+        return edited.without(old).with_features(kept=True)
+
+    def painted_mask(self) -> masks.Mask | None:
+        """(H, W) the mask as it is in its layer now; where that was taken away, the one given by hand, if any."""
+        if (layer := self.get(masks.NAME)) is not None:
+            return np.asarray(layer.data, bool)
+        return None if self.analysis.image is None else self.analysis.image.mask
+
+    def mask_is_edited(self) -> bool:
+        """Whether somebody has painted in the mask since it was shown."""
+        layer, shown = self.get(masks.NAME), self._shown.get(masks.NAME)
+        return layer is not None and shown is not None and not np.array_equal(np.asarray(layer.data, bool), shown)
+
+    def want_mask(self) -> None:
+        """Show the mask from now on, also where it masks nothing; a layer of it that was taken away comes back."""
+        self.mask_wanted = True
+        self._own.forget(masks.NAME)
+
+    def undo_painting(self) -> None:
+        """Show the mask as it was before somebody painted in it."""
+        if self.mask_is_edited():
+            self.updating = True
+            self.get(masks.NAME).data = self._shown[masks.NAME].astype(np.uint8)
+            self.updating = False
+
+    def set_editable(self, editable: bool) -> None:
+        """Whether atoms can be moved by hand."""
+        if (layer := self.get("atoms")) is not None:
+            layer.editable = editable
+
+    def _results(self) -> dict[str, Any]:
+        """What there is to show, from the bottom to the top."""
+        probability = self.analysis.probability
+        named = {
+            convert.PROBABILITY: None if probability is None else probability.values,
+            convert.STD: None if probability is None else probability.std,
+            **(self.analysis.maps or {}),
+            masks.NAME: self._mask_to_show(),
+            left_out.NAME: self.analysis.left_out or None,
+            "atoms": self.analysis.atoms,
+        }
+        return {name: value for name, value in named.items() if value is not None}
+
+    def _mask_to_show(self) -> masks.Mask | None:
+        """The mask of the image, where it is known and masks something, or somebody wants to paint in it."""
+        image = self.analysis.image
+        if image is None or self._mask is None or self._mask[0] is not image:
+            return None
+        mask = self._mask[1]
+        if self.mask_wanted and mask is None:
+            mask = np.zeros(image.shape, bool)
+            self._mask = image, mask
+        return mask if self.mask_wanted or (mask is not None and mask.any()) else None
+
+    def _layer_data(self, name: str, value: Any) -> LayerData:
+        place = convert.placement_of(self.image_layer)
+        if name in (convert.PROBABILITY, convert.STD):
+            made = convert.probability_layer if name == convert.PROBABILITY else convert.std_layer
+            return made(value, place, self.note(name, "segment"))
+        if name == masks.NAME:
+            return masks.mask_layer(value, place, self.note(name, "segment"))
+        if name == left_out.NAME:
+            size, note = convert.point_size(self.analysis.atoms or value), self.note(name, "refine_atoms")
+            return left_out.made(value, place, note, size=size, stack=self.stack)
+        if name == "atoms":
+            note = self.note(name, "cluster")
+            return convert.points_from(
+                value, place, note, colour=self._colour(value), stack=self.stack, styles=self.analysis.styles
+            )
+        note = self.note(name, "paint_map")
+        return convert.map_layer(name, value, place, note, self.analysis.styles, first=self.default_colour)
+
+    def _on_styles_changed(self, column: str) -> None:
+        """Show classes by their new names and colours."""
+        atoms, layer, painted = self._shown.get("atoms"), self.get("atoms"), self.get(column)
+        if painted is not None and holds_classes(column):
+            for name, value in class_look(column, self.analysis.styles).items():
+                setattr(painted, name, value)
+        if atoms is not None and layer is not None and len(layer.data) == len(atoms) and column == self._colour(atoms):
+            layer.face_color = convert.face_colors(atoms, column, self.analysis.styles)
+
+    def _colour(self, atoms: Atoms | None) -> str:
+        if atoms is None:
+            return ""
+        known = self.wanted == "" or self.wanted in atoms.features
+        return self.wanted if self.wanted is not None and known else self._default_colour(atoms)
+
+    def _default_colour(self, atoms: Atoms) -> str:
+        """The column atoms are coloured by by default, found once for the same atoms."""
+        known = self._colours.get(id(atoms))
+        if known is None:
+            last = list(self._colours.values())[-1:]
+            known = atoms, convert.default_colour(atoms)
+            self._colours = {id(one[0]): one for one in (*last, known)}
+        return known[1]
+
+    def _point_size(self, atoms: Atoms) -> float:
+        """Diameter of the points of the atoms, in pixels."""
+        layer = self.get("atoms")
+        # the atoms of a layer have one size unless somebody changed some of them
+        return convert.point_size(atoms) if layer is None or not len(layer.size) else float(layer.size[0])
+
+    def note(self, name: str, last: str) -> dict[str, Any]:
+        """Provenance: the steps that led to a result."""
+        return provenance.note(self.analysis, self.image_layer, name, last)

@@ -1,0 +1,235 @@
+"""Pictures of what Segment may take for columns of atoms, to see at a glance and to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from qtpy import QtCore, QtGui, QtWidgets
+
+from local_crystallography._napari.session.controller import Controller
+from local_crystallography._napari.session.image_session import ImageSession
+from local_crystallography._napari.widgets.form import StepForm
+from local_crystallography._napari.widgets.theme import theme_of
+from local_crystallography.steps.segment import Segment
+from local_crystallography.views.greys import grey
+
+if TYPE_CHECKING:
+    from local_crystallography.models.scale import Candidate
+
+SIDE, FRAME = 88, 3
+"""Points: a picture, and the frame of the one that was taken."""
+MOST = 3
+COLUMNS = 20
+"""Columns in a picture, about."""
+WIDEST = 40.0
+"""Most sides of a picture, in widths of a column: single atoms would be too small to see."""
+TAKEN = "#2a95ff"
+CIRCLE, HALO = QtGui.QColor("#ffb02a"), QtGui.QColor(0, 0, 0, 150)
+"""Of the circles around columns, to be seen on bright and on dark ones."""
+SAME = 0.03
+"""Difference of the logarithms of two widths that are one, rounded."""
+REPEATS = ((0.2, "as in a crystal"), (0.05, "in part"))
+WORDS, NONE = "Columns found; click another to take it:", "No columns are seen at any scale."
+SHOW, SHOW_TIP = "Show candidates", "Look at all scales and both contrasts, and show what the columns may be"
+AUTO_TIP = "Leave contrast and sigma to the image again"
+
+State = Literal["", "taken", "asked"]
+
+
+class CandidateView(QtWidgets.QWidget):  # type: ignore[misc]
+    """The best candidates of the active image side by side, the one that was taken framed."""
+
+    def __init__(self, controller: Controller, form: StepForm, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.controller, self.form = controller, form
+        self.words, self.auto = QtWidgets.QLabel(WORDS, wordWrap=True), QtWidgets.QToolButton(text="auto")
+        self.show_button = QtWidgets.QPushButton(SHOW)
+        self.tiles: list[CandidateTile] = []
+        self._shown: list[Candidate] | None = None
+        self._dark = True
+        self.auto.setToolTip(AUTO_TIP)
+        self.auto.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
+        self.show_button.setToolTip(f"<qt>{SHOW_TIP}</qt>")
+        self._lay_out()
+        self.auto.clicked.connect(lambda: self._set(None, None))
+        self.show_button.clicked.connect(self._on_show_clicked)
+
+    def refresh(self) -> None:
+        """Show what is known of the active image; where nothing is, offer to look."""
+        session = self.controller.active
+        step = None if session is None else session.network_step
+        found = None if session is None else session.candidates
+        self.setVisible(step is not None)
+        self.show_button.setVisible(found is None)
+        self.show_button.setEnabled(not self.controller.running)
+        self.words.setVisible(found is not None)
+        self.words.setText(WORDS if found else NONE)
+        if found is not self._shown:
+            self._shown = found
+            self._show(found or [])
+        asked = self._asked()
+        self.auto.setVisible(found is not None and asked != (None, None))
+        if step is not None:
+            taken, wanted = (matching(found or [], *each) for each in ((step.contrast, step.sigma), asked))
+            for tile in self.tiles:
+                tile.set_state("taken" if tile.candidate is taken else "asked" if tile.candidate is wanted else "")
+
+    def set_theme(self, dark: bool) -> None:
+        """Light on dark, or the other way round."""
+        self._dark = dark
+        for tile in self.tiles:
+            tile.set_theme(dark)
+
+    def _lay_out(self) -> None:
+        layout, head = QtWidgets.QVBoxLayout(self), QtWidgets.QHBoxLayout()
+        self._row = QtWidgets.QHBoxLayout()
+        layout.setContentsMargins(18, 2, 0, 2)
+        layout.setSpacing(2)
+        self._row.setSpacing(4)
+        head.addWidget(self.words, stretch=1)
+        head.addWidget(self.auto)
+        layout.addLayout(head)
+        layout.addLayout(self._row)
+        layout.addWidget(self.show_button)
+
+    def _show(self, candidates: Sequence[Candidate]) -> None:
+        while (item := self._row.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.deleteLater()
+        self.tiles = [CandidateTile(each) for each in candidates[:MOST]]
+        for tile in self.tiles:
+            tile.set_theme(self._dark)
+            tile.clicked.connect(lambda _=False, tile=tile: self._on_chosen(tile))
+            self._row.addWidget(tile)
+        self._row.addStretch(1)
+        for before, after in pairwise([self.auto, *self.tiles]):
+            self.setTabOrder(before, after)
+
+    def _asked(self) -> tuple[str | None, float | None]:
+        """Contrast and sigma as the form asks for them."""
+        return self.form.fields["contrast"].get(), self.form.fields["sigma"].get()
+
+    def _set(self, contrast: str | None, sigma: float | None) -> None:
+        self.form.fields["contrast"].set(contrast)
+        self.form.fields["sigma"].set(sigma)
+
+    def _on_chosen(self, tile: CandidateTile) -> None:
+        session = self.controller.active
+        asked = None if session is None else session.analysis.asked.get("segment")
+        if tile.state == "taken" and isinstance(asked, Segment):
+            self._set(asked.contrast, asked.sigma)
+        else:
+            self._set(contrast_of(tile.candidate), round(min(max(tile.candidate.sigma, 0.5), 200), 2))
+
+    def _on_show_clicked(self) -> None:
+        session = self.controller.active
+        if session is not None and (step := session.network_step) is not None:
+            self.controller.compute("Looking at all scales …", lambda: _found(session, Segment(network=step.network)))
+
+
+def _found(session: ImageSession, step: Segment) -> Callable[[], object]:
+    session.find_candidates(step)
+    return lambda: None
+
+
+class CandidateTile(QtWidgets.QAbstractButton):  # type: ignore[misc]
+    """A piece of the image with the columns of one candidate as circles of one standard deviation."""
+
+    def __init__(self, candidate: Candidate, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.candidate = candidate
+        self.state: State = ""
+        self._image, self._circles, self._radius = picture(candidate)
+        self._theme = theme_of(dark=True)
+        self.setText(f"{contrast_of(candidate)}, {candidate.sigma:.1f} px")
+        self.setToolTip(f"<qt>{in_words(candidate)}</qt>")
+        self.setCursor(QtCore.Qt.CursorShape.PointingHandCursor)
+        self.setAttribute(QtCore.Qt.WidgetAttribute.WA_Hover)
+        self.setFixedSize(self.sizeHint())
+
+    def sizeHint(self) -> QtCore.QSize:
+        """A square with a line of words below."""
+        return QtCore.QSize(SIDE, SIDE + self.fontMetrics().height() + 4)
+
+    def set_state(self, state: State) -> None:
+        """Whether it was taken, or is asked for by the form, or neither."""
+        self.state = state
+        self.update()
+
+    def set_theme(self, dark: bool) -> None:
+        """Light on dark, or the other way round."""
+        self._theme = theme_of(dark)
+        self.update()
+
+    def paintEvent(self, event: Any) -> None:
+        painter, square = QtGui.QPainter(self), QtCore.QRectF(0, 0, SIDE, SIDE)
+        painter.setRenderHints(painter.RenderHint.Antialiasing | painter.RenderHint.SmoothPixmapTransform)
+        painter.drawImage(square, self._image)
+        painter.setClipRect(square)
+        radius = max(1.5, self._radius * SIDE)
+        for color, width in ((HALO, 3.0), (CIRCLE, 1.4)):
+            painter.setPen(QtGui.QPen(color, width))
+            for y, x in self._circles * SIDE:
+                painter.drawEllipse(QtCore.QPointF(x, y), radius, radius)
+        painter.setClipping(False)
+        self._draw_frame(painter, square)
+        words = QtCore.QRectF(0, SIDE, SIDE, self.height() - SIDE)
+        painter.setPen(QtGui.QColor(self._theme.text))
+        painter.drawText(words, QtCore.Qt.AlignmentFlag.AlignCenter, self.text())
+
+    def _draw_frame(self, painter: QtGui.QPainter, square: QtCore.QRectF) -> None:
+        lit = self.hasFocus() or self.underMouse()
+        pen = QtGui.QPen(QtGui.QColor(TAKEN if self.state else self._theme.text if lit else self._theme.line))
+        pen.setWidthF(FRAME if self.state else 2 if lit else 1)
+        pen.setStyle(QtCore.Qt.PenStyle.DashLine if self.state == "asked" else QtCore.Qt.PenStyle.SolidLine)
+        pen.setJoinStyle(QtCore.Qt.PenJoinStyle.MiterJoin)
+        half = pen.widthF() / 2
+        painter.setPen(pen)
+        painter.drawRect(square.adjusted(half, half, -half, -half))
+
+
+def picture(candidate: Candidate) -> tuple[QtGui.QImage, Any, float]:
+    """A square piece of a candidate's part of the image; the columns (N, 2) in it, y and x, and sigma, in its sides."""
+    rows, columns = zoom(candidate)
+    piece = candidate.part[rows, columns]
+    low, high = np.percentile(piece, (0.5, 99.5))
+    shades = np.ascontiguousarray(grey(piece, (float(low), float(high if high > low else low + 1))))
+    side = len(shades)
+    image = QtGui.QImage(shades.data, side, side, 4 * side, QtGui.QImage.Format.Format_RGBA8888).copy()
+    return image, (candidate.yx + 0.5 - (rows.start, columns.start)) / side, candidate.sigma / side
+
+
+def zoom(candidate: Candidate) -> tuple[slice, slice]:
+    """A square in the part of a candidate with about twenty columns, around one of those in its middle."""
+    shape, yx = np.array(candidate.part.shape), candidate.yx
+    spacing = np.sqrt(np.prod(shape) / max(1, len(yx)))
+    side = int(np.clip(np.sqrt(COLUMNS) * spacing, 8, min(WIDEST * candidate.sigma, *shape)))
+    centre = yx[np.argmin(((yx - shape / 2) ** 2).sum(axis=1))] if len(yx) else shape / 2
+    y, x = np.clip(np.rint(centre - side / 2), 0, shape - side).astype(int).tolist()
+    return slice(y, y + side), slice(x, x + side)
+
+
+def matching(candidates: Sequence[Candidate], contrast: str | None, sigma: float | None) -> Candidate | None:
+    """The candidate of a contrast and a sigma."""
+    if contrast is None or sigma is None:
+        return None
+    fit = (each for each in candidates if contrast_of(each) == contrast and abs(np.log(each.sigma / sigma)) < SAME)
+    return next(fit, None)
+
+
+def contrast_of(candidate: Candidate) -> str:
+    """Whether columns are bright or dark, as Segment calls it."""
+    return "bright" if candidate.bright else "dark"
+
+
+def in_words(candidate: Candidate) -> str:
+    """How good a candidate is, for people."""
+    repeats = next((words for least, words in REPEATS if candidate.repetition >= least), "hardly at all")
+    return (
+        f"{contrast_of(candidate).capitalize()} columns, sigma {candidate.sigma:.3g} px. The network is "
+        f"{candidate.confidence:.0%} confident of them; they explain {candidate.explained:.0%} of the contrast of the "
+        f"image, and repeat {repeats}. Circles have a radius of sigma."
+    )

@@ -1,0 +1,101 @@
+"""Why the classes are what they are: BIC and ICL against the number of components, and what merged, in the panel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from qtpy import QtCore, QtWidgets
+
+# isort: split
+# after qtpy, so that pyqtgraph takes the same Qt binding
+import pyqtgraph as pg
+
+from local_crystallography._napari.session.controller import Controller
+from local_crystallography._napari.widgets.theme import theme_of
+from local_crystallography.clustering.mixtures import CriterionCurve
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.steps.cluster import Cluster, Reasons
+
+BIC, ICL = "#2a95ff", "#ff9d2a"
+HEIGHT = 130
+TIP = (
+    "Show which number of components describes the atoms best, and for every two that are near each other whether they "
+    "are one class, by the density between them, by where their atoms are, and by what they look like"
+)
+NONE_NEAR = "No two components are near each other."
+PLOT_TIP = (
+    "Bayesian information criterion and integrated completed likelihood, less the lowest value: the lowest is best, "
+    "and where the curve is flat the number is a matter of taste. ICL counts components that overlap as one."
+)
+
+
+class CurveTools(QtWidgets.QWidget):  # type: ignore[misc]
+    """A button, and below it the curve of the active image."""
+
+    def __init__(
+        self, controller: Controller, step: Callable[[], Cluster], parent: QtWidgets.QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.controller, self.step = controller, step
+        self.button, self.plot = QtWidgets.QPushButton("Why these classes"), pg.PlotWidget()
+        self.words = QtWidgets.QLabel(wordWrap=True)
+        self.words.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.curve: CriterionCurve | None = None
+        self._atoms: Atoms | None = None
+        self.button.setToolTip(f"<qt>{TIP}</qt>")
+        self.plot.setToolTip(f"<qt>{PLOT_TIP}</qt>")
+        self.plot.setFixedHeight(HEIGHT)
+        self.plot.setMouseEnabled(x=False, y=False)
+        self.plot.setMenuEnabled(False)
+        self.plot.hideButtons()
+        self.plot.getPlotItem().setContentsMargins(0, 0, 8, 0)
+        self._show_parts(False)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.button)
+        layout.addWidget(self.plot)
+        layout.addWidget(self.words)
+        self.button.clicked.connect(self._on_clicked)
+        self.set_theme(dark=True)
+
+    def refresh(self) -> None:
+        """Offer it where there are atoms; the curve of other atoms goes."""
+        atoms = None if self.controller.active is None else self.controller.active.analysis.atoms
+        self.button.setEnabled(atoms is not None and not self.controller.running)
+        if self._atoms is not None and (atoms is None or not atoms.same_atoms(self._atoms)):
+            self.curve = self._atoms = None
+            self._show_parts(False)
+
+    def set_theme(self, dark: bool) -> None:
+        """Light on dark, or the other way round."""
+        theme = theme_of(dark)
+        self.plot.setBackground(theme.window)
+        title = f'<span style="color: {BIC}">BIC</span> and <span style="color: {ICL}">ICL</span> over the lowest'
+        self.plot.setTitle(title, color=theme.text, size="9pt")
+        self.plot.setLabel("bottom", "components", color=theme.text)
+        for side in ("left", "bottom"):
+            self.plot.getAxis(side).setPen(theme.line)
+            self.plot.getAxis(side).setTextPen(theme.text)
+
+    def _on_clicked(self) -> None:
+        session = self.controller.active
+        if session is not None and (atoms := session.analysis.atoms) is not None:
+            step, sub_images = self.step(), session.analysis.sub_images
+            self.controller.job(lambda: step.reasons(atoms, sub_images), partial(self._show, atoms))
+
+    def _show_parts(self, seen: bool) -> None:
+        for part in (self.plot, self.words):
+            part.setVisible(seen)
+
+    def _show(self, atoms: Atoms, reasons: Reasons) -> None:
+        self.curve, self._atoms = reasons.curve, atoms
+        curve = reasons.curve
+        self.words.setText("\n".join(f"• {pair.words}" for pair in reasons.pairs) or NONE_NEAR)
+        self.plot.clear()
+        for values, ink in ((curve.bic, BIC), (curve.icl, ICL)):
+            line = pg.mkPen(ink, width=2)
+            self.plot.plot(curve.components, values - values.min(), pen=line, symbol="o", symbolSize=4)
+            best = int(curve.components[values.argmin()])
+            self.plot.addItem(pg.InfiniteLine(best, 90, pen=pg.mkPen(ink, width=1, dash=(3, 3))))
+        self._show_parts(True)

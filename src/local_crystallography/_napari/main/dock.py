@@ -1,0 +1,251 @@
+"""The main dock: the steps as panels in order, from an image to its maps."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image as ImageLayer
+from napari.layers import Points as PointsLayer
+from napari.utils.notifications import show_warning
+from napari.utils.theme import get_theme
+from qtpy import QtCore, QtWidgets
+
+from local_crystallography._napari.explorer.explorer import LatentExplorer
+from local_crystallography._napari.main.candidates import CandidateView
+from local_crystallography._napari.main.curve import CurveTools
+from local_crystallography._napari.main.hint import Hint
+from local_crystallography._napari.main.layout import OPEN, SAVE, TIPS, arrange
+from local_crystallography._napari.main.left_out import LeftOutTools
+from local_crystallography._napari.main.mask import MaskTools
+from local_crystallography._napari.main.region import RegionBox
+from local_crystallography._napari.main.scan import ScanTools
+from local_crystallography._napari.main.session_files import ask_folder_to_open, ask_folder_to_save
+from local_crystallography._napari.main.side_docks import COMPONENTS, EXPLORER, MANIFOLD, SYMMETRY, SideDocks
+from local_crystallography._napari.main.state import DockState
+from local_crystallography._napari.main.step_panel import StepPanel, standing
+from local_crystallography._napari.session.controller import Controller
+from local_crystallography._napari.session.image_session import ImageSession
+from local_crystallography._napari.session.worker import Report
+from local_crystallography._napari.widgets.boxes import ColourBox, LayerBox
+from local_crystallography._napari.widgets.plots import Clock, TrainingWatch
+from local_crystallography._napari.widgets.timers import later
+from local_crystallography.recipe import Recipe
+from local_crystallography.steps.training import Training
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+
+HALTED = (
+    "⚠ Stopped after Refine atoms. {doubt} To go on all the same, set “when doubtful” to “continue” in Refine atoms "
+    "and run again."
+)
+
+
+class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
+    """Runs the steps on an image layer and shows their results as layers."""
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.viewer = napari_viewer
+        self.controller = Controller(napari_viewer, self)
+        self.image_box = LayerBox(napari_viewer, ImageLayer)
+        self.source_boxes = {
+            "probability": LayerBox(napari_viewer, ImageLayer, first="result of Segment"),
+            "atoms": LayerBox(napari_viewer, PointsLayer, first="result of Find atoms"),
+        }
+        self.mask = MaskTools(self.controller)
+        self.hint = Hint()
+        self.colour_box = ColourBox()
+        self.run_all = QtWidgets.QPushButton("Run all")
+        self.progress = QtWidgets.QProgressBar(textVisible=False)
+        self.message = QtWidgets.QLabel(wordWrap=True)
+        self.scroll = QtWidgets.QScrollArea()
+        self.panels = {step.name(): StepPanel(step) for step in Recipe().steps}
+        trainings = [step.name() for step in Recipe().steps if isinstance(step, Training)]
+        self.watches = {name: TrainingWatch(name) for name in trainings}
+        self.scan = ScanTools(self.controller)
+        self.curve = CurveTools(self.controller, lambda: self.recipe.cluster)
+        self.candidates = CandidateView(self.controller, self.panels["segment"].form)
+        self.left_out = LeftOutTools(self.controller)
+        self.buttons = {name: QtWidgets.QPushButton(name) for name in TIPS}
+        self.docks = SideDocks(self.controller, self)
+        self._clock = Clock()
+        self._docked = False
+        self.region_box: RegionBox = self.panels["refine_atoms"].form.fields["region"]
+        self.region_box.follow(napari_viewer, lambda: self.image_box.layer)
+        arrange(self)
+        self.state = DockState(self)
+        self._connect()
+        self._on_theme_changed()
+        self.controller.choose(self.image_box.layer)
+
+    @property
+    def session(self) -> ImageSession | None:
+        """The image worked on, with its analysis."""
+        return self.controller.active
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe as the forms show it."""
+        return Recipe(**{name: panel.form.step() for name, panel in self.panels.items()})
+
+    @property
+    def explorer(self) -> LatentExplorer | None:
+        """The latent explorer, once it has been opened."""
+        return self.docks.explorer
+
+    def sizeHint(self) -> QtCore.QSize:
+        """Narrow, so that canvas and docks fit a screen of 1280 x 800."""
+        return QtCore.QSize(330, 700)
+
+    def _connect(self) -> None:
+        controller = self.controller
+        self.image_box.chosen.connect(controller.choose)
+        self.colour_box.chosen.connect(self._on_colour_chosen)
+        self.run_all.clicked.connect(self._on_run_all_clicked)
+        for watch in self.watches.values():
+            watch.stop.clicked.connect(lambda: controller.stop(everything=False))
+            watch.going_on.connect(controller.resume)
+        for name, box in self.source_boxes.items():
+            box.chosen.connect(partial(controller.choose_source, name))
+        for panel in self.panels.values():
+            panel.run.connect(partial(self._on_run_clicked, panel))
+            panel.changed.connect(self._refresh)
+        self.buttons[SAVE].clicked.connect(self._on_save_clicked)
+        self.buttons[OPEN].clicked.connect(self._on_open_clicked)
+        self.buttons[EXPLORER].clicked.connect(self.docks.show_explorer)
+        self.buttons[MANIFOLD].clicked.connect(self.docks.show_manifold)
+        self.buttons[SYMMETRY].clicked.connect(self.docks.show_symmetry)
+        self.buttons[COMPONENTS].clicked.connect(self.docks.show_components)
+        controller.changed.connect(self._on_controller_changed)
+        controller.reported.connect(self._on_reported)
+        controller.opened.connect(self._on_opened)
+        controller.failed.connect(show_warning)
+        self.viewer.events.theme.connect(self._on_theme_changed)
+        runner = controller.runner
+        self.destroyed.connect(lambda: runner.halt())
+
+    def _on_run_all_clicked(self) -> None:
+        if self.controller.running:
+            self.controller.stop(everything=True)
+        else:
+            self.controller.run(self.recipe.wanted(), again=False)
+
+    def _on_run_clicked(self, panel: StepPanel) -> None:
+        self.controller.run((panel.form.step(),), again=True)
+
+    def _on_save_clicked(self) -> None:
+        settings = self.state.settings
+        if self.session is not None and (folder := ask_folder_to_save(self, self.session.layer.name, settings.folder)):
+            settings.folder = folder.parent
+            self.controller.save(folder)
+
+    def _on_open_clicked(self) -> None:
+        if folder := ask_folder_to_open(self, self.state.settings.folder):
+            self.state.settings.folder = folder.parent
+            self.controller.open(folder)
+
+    def _on_opened(self, session: ImageSession) -> None:
+        for box in self.source_boxes.values():
+            box.refresh()
+        self.image_box.choose(session.layer)
+        for name, step in session.analysis.asked.items():
+            self.panels[name].form.set(step)
+
+    def _on_colour_chosen(self, column: str) -> None:
+        if self.session is not None:
+            self.session.results.set_colour(column)
+
+    def _on_reported(self, report: Report) -> None:
+        progress, busy = report.progress, self.controller.busy
+        here = busy is self.session
+        if report.step in self.watches and busy is not None:
+            self.watches[report.step].add(progress, busy.key, shown=here)
+            if here and progress.epochs and not progress.fraction:
+                # its bars are there only after the layout
+                later(self.scroll, 50, partial(self.scroll.ensureWidgetVisible, self.watches[report.step]))
+        if not progress.fraction:
+            self._clock.restart()
+        left = self._clock.left(progress.fraction)
+        of = "" if here or busy is None else f"{busy.layer.name}: "
+        self.progress.setRange(0, 1000 if progress.fraction else 0)
+        self.progress.setValue(round(1000 * progress.fraction))
+        self.message.setText(f"{of}{progress.message}{left and f' · {left}'}")
+        if here and report.step in self.panels:
+            self.panels[report.step].set_status(progress.message)
+
+    def _on_controller_changed(self) -> None:
+        atoms = None if self.session is None else self.session.analysis.atoms
+        features = None if atoms is None else atoms.features
+        colour = self.colour_box.offer(features, "" if self.session is None else self.session.results.default_colour)
+        self.colour_box.warn(() if self.session is None else self.session.analysis.doubts)
+        for name, box in self.source_boxes.items():
+            box.show_chosen(None if self.session is None else self.session.sources.get(name))
+        if self.session is not None:
+            self.session.results.set_colour(colour)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        running, session = self.controller.running, self.session
+        stopping = running and bool(self.controller.runner.stop.everything.is_set())
+        self.run_all.setText("Cancelling …" if stopping else "Cancel" if running else "Run all")
+        wrong = not running and any(panel.form.problem() for panel in self.panels.values())
+        self.run_all.setEnabled(session is not None and not stopping and not wrong)
+        self.progress.setVisible(running)
+        doubt = session.analysis.doubt if session is not None and session.halted and not running else ""
+        summary = "" if session is None or running else session.analysis.summary
+        if doubt or summary:
+            self.message.setText(HALTED.format(doubt=doubt) if doubt else summary)
+        self.message.setVisible(running or bool(doubt or summary))
+        for watch in self.watches.values():
+            watch.refresh(self.controller)
+        for name in (SAVE, OPEN):
+            self.buttons[name].setEnabled(not running and (name == OPEN or session is not None))
+        for tools in (self.scan, self.curve, self.mask, self.candidates, self.left_out):
+            tools.refresh()
+        for panel in self.panels.values():
+            self._refresh_panel(panel, running, session)
+
+    def _refresh_panel(self, panel: StepPanel, running: bool, session: ImageSession | None) -> None:
+        problem = panel.form.problem()
+        if not running or panel.name != self.controller.step or self.controller.busy is not session:
+            panel.set_status(f"⚠ {problem}" if problem else standing(session, panel.form.step(), self.scan.remarks()))
+        panel.form.show_used(None if session is None else session.analysis.used.get(panel.name))
+        ready = session is not None and not problem and session.missing(panel.form.step()) is None
+        panel.button.setEnabled(ready and not running)
+
+    def event(self, event: Any) -> bool:
+        """Notice that the dock was closed: napari takes the widget out of it, but does not destroy it."""
+        if event.type() == QtCore.QEvent.Type.ParentChange:
+            was_docked, self._docked = self._docked, self.parent() is not None
+            if was_docked and not self._docked:
+                self._leave()
+        return bool(super().event(event))
+
+    def _leave(self) -> None:
+        """Stop, show what there is, and go."""
+        self.viewer.events.theme.disconnect(self._on_theme_changed)
+        for box in (self.image_box, *self.source_boxes.values()):
+            box.leave()
+        self.region_box.leave()
+        self.mask.leave()
+        self.left_out.leave()
+        self.docks.leave()
+        self.state.leave()
+        self.controller.leave()
+        # the job that ends brings its results first; the closure keeps this widget until then
+        self.controller.queue.done.connect(lambda: self._go())
+        self.controller.queue.add(self._go)
+
+    def _go(self) -> None:
+        if not self.controller.runner.running and not self.controller.queue.busy:
+            self.deleteLater()
+
+    def _on_theme_changed(self, event: Any = None) -> None:
+        dark = get_theme(self.viewer.theme).type == "dark"
+        for watch in self.watches.values():
+            watch.plot.set_theme(dark)
+        for tools in (self.scan, self.curve, self.candidates):
+            tools.set_theme(dark)

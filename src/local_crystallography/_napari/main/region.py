@@ -1,0 +1,79 @@
+"""Areas of an image drawn in a Shapes layer, as the field of a form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari.layers import Shapes as ShapesLayer
+from qtpy import QtCore, QtWidgets
+
+from local_crystallography._napari.layers.convert import polygons_from
+from local_crystallography.steps.refine_atoms import Region
+
+WHOLE, GIVEN = "whole image", "given"
+
+
+class RegionBox(QtWidgets.QComboBox):  # type: ignore[misc]
+    """The whole image, the areas a step came with, or those drawn in a layer, as they are when they are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._given: Region = ()
+        self._viewer: Any = None
+        self._image: Any = None
+        self.setSizeAdjustPolicy(self.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(8)
+        self._offer()
+
+    def set(self, value: Region) -> None:
+        """Show areas; those of the layer that is chosen already stay with it."""
+        if value and value == self.get():
+            return
+        self._given = value
+        self._offer(GIVEN if value else WHOLE)
+
+    def get(self) -> Region:
+        """The areas, in pixels of the image; nothing for the whole of it."""
+        if self.currentData() == GIVEN:
+            return self._given
+        layer = next((layer for layer in self._layers() if str(layer.unique_id) == self.currentData()), None)
+        image = None if self._image is None else self._image()
+        return () if layer is None or image is None else polygons_from(layer, image)
+
+    def follow(self, viewer: Any, image: Any) -> None:
+        """Offer the Shapes layers of a viewer; `image` tells the image layer they are drawn on."""
+        self._viewer, self._image = viewer, image
+        for event in self._events():
+            event.connect(self._on_layers_changed)
+        self._offer(self.currentData())
+
+    def leave(self) -> None:
+        """Follow the viewer no more."""
+        for event in self._events():
+            event.disconnect(self._on_layers_changed)
+        self._viewer = None
+
+    def _events(self) -> tuple[Any, ...]:
+        if self._viewer is None:
+            return ()
+        events = self._viewer.layers.events
+        return events.inserted, events.removed, events.renamed, events.reordered
+
+    def _layers(self) -> list[Any]:
+        return [] if self._viewer is None else [each for each in self._viewer.layers if isinstance(each, ShapesLayer)]
+
+    def _offer(self, wanted: str = WHOLE) -> None:
+        before = self.currentData()
+        with QtCore.QSignalBlocker(self):
+            self.clear()
+            self.addItem(WHOLE, WHOLE)
+            if self._given:
+                self.addItem(f"{len(self._given)} areas, as given", GIVEN)
+            for layer in self._layers():
+                self.addItem(layer.name, str(layer.unique_id))
+            self.setCurrentIndex(max(0, self.findData(wanted)))
+        if self.currentData() != before:
+            self.currentIndexChanged.emit(self.currentIndex())
+
+    def _on_layers_changed(self, event: Any = None) -> None:
+        self._offer(self.currentData())

@@ -1,0 +1,203 @@
+"""The docks beside the main one: opened once, filled with the atoms, closed with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, TypeVar
+
+import pandas as pd
+from napari.utils.theme import get_theme
+from qtpy import QtCore, QtWidgets
+
+from local_crystallography._napari.explorer.card import HoverCard
+from local_crystallography._napari.explorer.explorer import LastChoices, LatentExplorer
+from local_crystallography._napari.explorer.hover import ImageHover
+from local_crystallography._napari.manifold.manifold import ManifoldDock
+from local_crystallography._napari.results.dock import ComponentsDock
+from local_crystallography._napari.selection.selection_menu import TIP, SelectionActions
+from local_crystallography._napari.session.controller import Controller
+from local_crystallography._napari.settings import Settings
+from local_crystallography._napari.symmetry.symmetry import SymmetryDock
+from local_crystallography._napari.widgets.timers import later
+from local_crystallography.clustering.doubts import Doubt
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.steps.cluster import Cluster
+
+D = TypeVar("D", bound=QtWidgets.QWidget)
+MAIN, EXPLORER, MANIFOLD = "Local Crystallography", "Latent explorer", "Manifold"
+SYMMETRY, COMPONENTS = "Symmetry", "Components"
+HEIGHTS = {1: 385, 2: 500}
+"""Of the explorer, by rows of plots."""
+LAST_CHOICES = LastChoices()
+"""What was chosen in the explorer, for as long as the program runs."""
+
+
+class SideDocks(QtCore.QObject):  # type: ignore[misc]
+    """The explorer, below the canvas as soon as there are latents; all others behind the main dock."""
+
+    def __init__(self, controller: Controller, main: QtWidgets.QWidget) -> None:
+        super().__init__(main)
+        self.controller, self.main, self.viewer = controller, main, controller.viewer
+        self.explorer: LatentExplorer | None = None
+        self._explored: Atoms | None = None
+        self._previewed = False
+        self._rows = 0
+        self._keys_heard = False
+        self._left = False
+        self.behind: dict[str, Any] = {}
+        self.pointer = ImageHover(self.viewer, controller, main)
+        self.actions = SelectionActions(controller, lambda: main.recipe)
+        controller.changed.connect(self._on_controller_changed)
+        controller.previewed.connect(self.show_preview)
+        self.viewer.events.theme.connect(self._on_theme_changed)
+
+    def show_explorer(self) -> LatentExplorer:
+        """Open the linked plots as a dock of their own, once."""
+        if self.explorer is not None and EXPLORER not in self.viewer.window.dock_widgets:
+            self.explorer.deleteLater()
+            self.explorer = None
+        if self.explorer is None:
+            self.explorer, self._explored = self._new_explorer(), None
+            self.viewer.window.add_dock_widget(self.explorer, name=EXPLORER, area="bottom")
+            self._make_room()
+            self._on_theme_changed()
+            self.controller.queue.add(self._fill)
+        return self.explorer
+
+    def show_manifold(self) -> ManifoldDock:
+        """Open what the network decodes behind the main dock, once, and bring it to the front."""
+        return self._show_behind(MANIFOLD, lambda: ManifoldDock(self.controller))
+
+    def show_symmetry(self) -> SymmetryDock:
+        """Open the chain and the study of windows behind the main dock, once, and bring it to the front."""
+        return self._show_behind(
+            SYMMETRY, lambda: SymmetryDock(self.controller, lambda: self.main.recipe.decide_symmetry)
+        )
+
+    def show_components(self) -> ComponentsDock:
+        """Open classes, loadings, windows and comparison behind the main dock, once, and bring it to the front."""
+        return self._show_behind(COMPONENTS, self._new_components)
+
+    def show_preview(self, table: pd.DataFrame) -> None:
+        """The atoms as a network sees them that still trains, until the job has ended or they are others."""
+        if self.explorer is None and Settings().opens_explorer and not self._left:
+            self.controller.queue.add(self._open_explorer, partial(self.show_preview, table))
+        elif self.explorer is not None:
+            self._previewed = True
+            self._fill_with(table)
+
+    def leave(self) -> None:
+        """Close the docks and follow the viewer no more."""
+        self.viewer.events.theme.disconnect(self._on_theme_changed)
+        self.controller.changed.disconnect(self._on_controller_changed)
+        self.controller.previewed.disconnect(self.show_preview)
+        self._left = True
+        self.pointer.leave()
+        self.actions.leave()
+        for name, dock in {**self.behind, EXPLORER: self.explorer}.items():
+            if dock is not None and name in self.viewer.window.dock_widgets:
+                self.viewer.window.remove_dock_widget(dock)
+                dock.deleteLater()
+        self.explorer = None
+        self.behind.clear()
+
+    def _show_behind(self, name: str, make: Callable[[], D]) -> D:
+        """The dock of this name, brought to the front; made where there is none, or it was closed."""
+        if name in self.behind and name not in self.viewer.window.dock_widgets:
+            self.behind.pop(name).deleteLater()
+        if name not in self.behind:
+            self.behind[name] = make()
+            self._add_behind(self.behind[name], name)
+        dock: D = self.behind[name]
+        dock.parent().show()
+        dock.parent().raise_()
+        return dock
+
+    def _add_behind(self, dock: QtWidgets.QWidget, name: str) -> None:
+        """Add a dock behind the main one, as wide as that."""
+        self.viewer.window.add_dock_widget(dock, name=name, area="right", tabify=True)
+        self._on_theme_changed()
+        if isinstance(window := self.main.window(), QtWidgets.QMainWindow):
+            # the names in the tabs would have both docks wider, or be cut off
+            self.main.parent().setWindowTitle(MAIN)
+            window.resizeDocks([dock.parent()], [self.main.width()], QtCore.Qt.Orientation.Horizontal)
+
+    def _on_directed(self, step: Cluster) -> None:
+        """Sort again with other directions of the angles, and paint; classes stay, for nothing else has changed."""
+        self.main.panels[step.name()].form.set(step)
+        self.controller.run((step, self.main.recipe.paint_map), again=True)
+
+    def _open_explorer(self) -> None:
+        """Open it by itself, unless the main dock was closed before its turn came."""
+        if not self._left:
+            self.show_explorer()
+
+    def _new_explorer(self) -> LatentExplorer:
+        explorer = LatentExplorer(self.controller.selection, self.controller.hover, last=LAST_CHOICES)
+        explorer.failed.connect(self.controller.failed)
+        explorer.rows_changed.connect(self._on_rows_changed)
+        explorer.add_side(HoverCard(self.controller))
+        explorer.add_menu("Selection", self.actions.menu, TIP)
+        explorer.bar.add_tool(self.actions.lasso.action)
+        self.actions.listen_in(explorer)
+        return explorer
+
+    def _new_components(self) -> ComponentsDock:
+        dock = ComponentsDock(self.controller, lambda: self.main.recipe)
+        dock.windows.chosen.connect(self.main.panels["extract_sub_images"].form.set)
+        dock.classes.directed.connect(self._on_directed)
+        dock.loadings.list.painted.connect(self.main.colour_box.choose)
+        return dock
+
+    def _make_room(self) -> None:
+        """Put the explorer below the canvas alone, so that panels and layer list keep their height."""
+        window, corners, areas = self.main.window(), QtCore.Qt.Corner, QtCore.Qt.DockWidgetArea
+        if isinstance(window, QtWidgets.QMainWindow) and self.explorer is not None:
+            window.setCorner(corners.BottomLeftCorner, areas.LeftDockWidgetArea)
+            window.setCorner(corners.BottomRightCorner, areas.RightDockWidgetArea)
+            self._rows = 0
+            self._on_rows_changed(self.explorer.rows)
+            # the canvas has its new size only after the layout
+            later(self.main, 100, self.viewer.reset_view)
+
+    def _on_rows_changed(self, rows: int) -> None:
+        """Give a second row of plots its height; a height chosen by hand stays as long as the rows do."""
+        window = self.main.window()
+        if rows != self._rows and isinstance(window, QtWidgets.QMainWindow) and self.explorer is not None:
+            self._rows = rows
+            window.resizeDocks([self.explorer.parent()], [HEIGHTS[rows]], QtCore.Qt.Orientation.Vertical)
+
+    def _on_controller_changed(self) -> None:
+        if not self._keys_heard and isinstance(window := self.main.window(), QtWidgets.QMainWindow):
+            self._keys_heard = True
+            self.actions.listen_in(window.centralWidget())
+        atoms = self._atoms()
+        wanted = Settings().opens_explorer and self.explorer is None
+        if wanted and atoms is not None and "z0" in atoms.features:
+            self.controller.queue.add(self._open_explorer)
+        if self._previewed and not self.controller.runner.running:
+            self._explored = None
+        self._fill()
+
+    def _fill(self) -> None:
+        atoms = self._atoms()
+        if self.explorer is not None and atoms is not self._explored:
+            self._explored, self._previewed = atoms, False
+            session = self.controller.active
+            doubts = () if session is None else session.analysis.doubts
+            self._fill_with(pd.DataFrame() if atoms is None else atoms.to_frame(), doubts)
+
+    def _fill_with(self, table: pd.DataFrame, doubts: Iterable[Doubt] = ()) -> None:
+        session = self.controller.active
+        if self.explorer is not None:
+            self.explorer.set_table(table, None if session is None else session.analysis.styles, doubts)
+
+    def _atoms(self) -> Atoms | None:
+        return None if self.controller.active is None else self.controller.active.analysis.atoms
+
+    def _on_theme_changed(self, event: Any = None) -> None:
+        dark = get_theme(self.viewer.theme).type == "dark"
+        for dock in (self.explorer, *self.behind.values()):
+            if dock is not None:
+                dock.set_theme(dark)

@@ -1,0 +1,1 @@
+"""Classes: sizes, pictures, symmetry, reasons."""

@@ -1,0 +1,163 @@
+"""The runs that can be compared: what is kept of each, where they are read from, and the column each brings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from local_crystallography.analysis import Analysis
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import Image
+from local_crystallography.views.raster import holds_classes
+from local_crystallography.views.styles import ClassStyles
+
+NOW = "now"
+"""What the present result of the active image is called."""
+FIRST = ("label", "hand_label", "angle_rad", "z0", "z1", "z2")
+"""Columns that are offered before others."""
+HIDDEN = ("id", "frame")
+SAMPLE = 512
+"""Pixels along an edge of an image that tell it apart from others."""
+LONGEST = 40
+"""Most letters of a name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Atoms with their columns, as they were when the run was added; the present result is a new one each time.
+
+    Attributes
+    ----------
+    image
+        See `mark_of`; "" for one that is not known.
+    column
+        The one it is compared by; "" for the one chosen for all.
+    chosen
+        Whether it is compared.
+    """
+
+    name: str
+    atoms: Atoms
+    styles: ClassStyles
+    image: str = ""
+    column: str = ""
+    chosen: bool = True
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns of numbers, classes first."""
+        return sorted_columns(_numbers(self.atoms))
+
+
+def mark_of(image: Image) -> str:
+    """What tells an image apart from others: its shape, and a part of the pixels of its first frame."""
+    pixels = np.asarray(image.read(0))
+    steps = [max(1, side // SAMPLE) for side in pixels.shape]
+    some = np.ascontiguousarray(pixels[:: steps[0], :: steps[1]], np.float64)
+    return f"{image.data.shape} {hashlib.blake2b(some.tobytes(), digest_size=16).hexdigest()}"
+
+
+def run_of(name: str, analysis: Analysis) -> Run:
+    """What an analysis holds now; an InputError where it has no atoms."""
+    if analysis.image is None or analysis.atoms is None:
+        raise InputError(f"{name} came without atoms, a finished run was expected; run it to the end.")
+    return Run(name, analysis.atoms, analysis.styles, mark_of(analysis.image))
+
+
+def read_runs(folder: Path) -> list[Run]:
+    """The run in a folder: that of a session, one of a window study, or all of a study.
+
+    Raises
+    ------
+    InputError
+        For a folder that holds none of them.
+    """
+    if _is_study_run(folder):
+        return [_study_run(folder)]
+    inside = sorted(each for each in folder.iterdir() if _is_study_run(each)) if folder.is_dir() else []
+    return [_study_run(each) for each in inside] or [run_of(folder.name, Analysis.open(folder))]
+
+
+def offered_name(analysis: Analysis) -> str:
+    """What a result is called until somebody calls it otherwise: by its window and its classes."""
+    words = []
+    cut, cluster = (analysis.used.get(name) for name in ("extract_sub_images", "cluster"))
+    if cut is not None and analysis.sub_images is not None:
+        words.append(f"{cut.model_dump()['window_size']} px")
+    if cluster is not None and analysis.atoms is not None and "label" in analysis.atoms.features:
+        count = len(np.unique(known := analysis.atoms.features["label"].dropna())) - int((known < 0).any())
+        words.append(f"{count} classes" if count != 1 else "1 class")
+    return ", ".join(words) or "kept"
+
+
+def unique_name(name: str, taken: Iterable[str]) -> str:
+    """The name, with a number behind it where another run has it."""
+    name, taken = " ".join(name.split())[:LONGEST].rstrip() or "run", set(taken)
+    numbered = (name if number == 1 else f"{name} ({number})" for number in range(1, len(taken) + 2))
+    return next(each for each in numbered if each not in taken)
+
+
+def shared_columns(runs: Sequence[Run]) -> list[str]:
+    """Columns of numbers that all these have, but for those that bring one of their own; classes first."""
+    own = [_numbers(run.atoms) for run in runs if not run.column]
+    return sorted_columns(set.intersection(*own)) if own else []
+
+
+def sorted_columns(names: Iterable[str]) -> list[str]:
+    """Columns in the order they are offered in: label, other classes, angles and latents, the rest."""
+    rank = {name: number for number, name in enumerate(FIRST)}
+    return sorted(names, key=lambda name: (not holds_classes(name), rank.get(name, len(rank)), name))
+
+
+def aligned(runs: Sequence[Run], column: str) -> tuple[dict[str, Atoms], str]:
+    """Atoms by the name of their run, with what each is compared by in the column of the first one.
+
+    Raises
+    ------
+    InputError
+        For runs on different images, columns that are not there, and classes that are compared with numbers.
+    """
+    names = [run.column or column for run in runs]
+    known = [run for run in runs if run.image]
+    for run in known:
+        if run.image != known[0].image:
+            raise InputError(
+                f"{run.name} is of another image than {known[0].name}; runs on the same image were expected: take one "
+                "of them out."
+            )
+    for run, name in zip(runs, names, strict=True):
+        if name not in _numbers(run.atoms):
+            raise InputError(f"{run.name} has no numbers in {name or 'any column'}; choose another column for it.")
+        if holds_classes(name) != holds_classes(names[0]):
+            raise InputError(f"{name} of {run.name} and {names[0]} are classes and numbers; compare like with like.")
+    return {
+        called(run, name, names[0]): run.atoms.with_features(**{names[0]: run.atoms.features[name].to_numpy()})
+        for run, name in zip(runs, names, strict=True)
+    }, names[0]
+
+
+def called(run: Run, column: str, first: str) -> str:
+    """Name of a run, with its column where that is another one than the first run's."""
+    return run.name if column == first or column in run.name else f"{run.name}, {column}"
+
+
+def _numbers(atoms: Atoms) -> set[str]:
+    kept = atoms.features.select_dtypes(["number", "bool"])
+    return {str(name) for name in kept if name not in HIDDEN and kept[name].notna().any()}
+
+
+def _is_study_run(folder: Path) -> bool:
+    return (folder / "run.json").is_file() and (folder / "atoms.csv").is_file()
+
+
+def _study_run(folder: Path) -> Run:
+    try:
+        return Run(folder.name, Atoms.from_frame(pd.read_csv(folder / "atoms.csv")), ClassStyles())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / 'atoms.csv'} cannot be read ({error}); choose the folder of a run.") from error

@@ -1,0 +1,1 @@
+"""Loadings of components."""

@@ -1,0 +1,263 @@
+"""The analyses of the images in a viewer, and the one job that may run on them. No widgets."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Generator
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from qtpy import QtCore
+
+from local_crystallography._napari.session.image_session import ImageSession, new_session, open_session, opened
+from local_crystallography._napari.session.image_sessions import ImageSessions
+from local_crystallography._napari.session.layer_queue import LayerQueue
+from local_crystallography._napari.session.paused_trainings import PausedTrainings
+from local_crystallography._napari.session.preview import Preview
+from local_crystallography._napari.session.selection_sync import SelectionSync
+from local_crystallography._napari.session.worker import (
+    Hooks,
+    Outcome,
+    Report,
+    Runner,
+    Stop,
+    run_job,
+    run_once,
+    run_steps,
+)
+from local_crystallography.analysis import Analysis
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import Job
+from local_crystallography.steps.base import Step
+from local_crystallography.views.hover import Hover
+from local_crystallography.views.selection import Selection
+
+T = TypeVar("T")
+
+
+class Controller(QtCore.QObject):  # type: ignore[misc]
+    """Owns what the panels show: the works by image layer, the selection, the hover and the runner."""
+
+    changed = QtCore.Signal()
+    reported = QtCore.Signal(object)
+    previewed = QtCore.Signal(object)
+    opened = QtCore.Signal(object)
+    failed = QtCore.Signal(str)
+
+    def __init__(self, viewer: Any, parent: QtCore.QObject | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.sessions = ImageSessions(viewer, self)
+        self.sessions.opened.connect(self.opened)
+        self.busy: ImageSession | None = None
+        self._left = False
+        self.step = ""
+        self.selection = Selection()
+        self.hover = Hover()
+        self.sync = SelectionSync(self.selection)
+        self.paused = PausedTrainings()
+        self.runner = Runner(self)
+        self.runner.reported.connect(self._on_reported)
+        self.runner.ended.connect(self._on_ended)
+        self.queue = LayerQueue(self.sessions, self)
+        self.queue.done.connect(self._on_queue_done)
+        viewer.layers.events.removed.connect(self._on_layer_removed)
+
+    @property
+    def active(self) -> ImageSession | None:
+        """The image worked on, with its analysis."""
+        return self.sessions.active
+
+    @property
+    def running(self) -> bool:
+        """Whether a job runs, or its results are still being brought into the viewer."""
+        return self.runner.running or self.queue.busy
+
+    def choose(self, layer: Any | None) -> None:
+        """Work on this image layer from now on; what was done on another is kept."""
+        self.sessions.choose(layer)
+        self._show()
+        self._open_session()
+
+    def run(self, steps: tuple[Step, ...], *, again: bool) -> None:
+        """Run steps on the active image; those that are up to date only with `again`."""
+        session = self.active
+        if session is None or self.running or not steps:
+            return
+        try:
+            given = session.given(steps, again=again)
+        except InputError as error:
+            session.errors[steps[0].name()] = str(error)
+            self.changed.emit()
+            return
+        wanted = session.begin(steps, again=again)
+        self.busy, self.step = session, ""
+        self.paused.begin(session, wanted)
+        file = partial(self.paused.file, session, again=again)
+        hooks = Hooks(partial(session.prepare, given), session.after, session.results.previews.prepare, file)
+        self.runner.start(lambda stop: run_steps(session.analysis, wanted, stop, hooks=hooks, again=again))
+        self.changed.emit()
+
+    def can_resume(self, name: str) -> bool:
+        """Whether a training of the active image was stopped and can go on from there."""
+        return self.active is not None and not self.running and bool(self.paused.rest(self.active, name))
+
+    def resume(self, name: str) -> None:
+        """Go on with a training that was stopped, as it was asked for then, and with what was to follow it."""
+        if self.active is not None:
+            self.run(self.paused.rest(self.active, name), again=False)
+
+    def stop(self, *, everything: bool) -> None:
+        """End the step that runs with the best so far; and, with `everything`, go on with none after it."""
+        if everything:
+            self.runner.stop.everything.set()
+        else:
+            self.runner.stop.steps.add(self.step)
+        self.changed.emit()
+
+    def show_preview(self, session: ImageSession, preview: Preview) -> None:
+        """What a network sees while it trains; the results take its place."""
+        self.queue.show_previews(session, preview.maps)
+        if session is self.active:
+            self.queue.add(partial(self.previewed.emit, preview.table))
+
+    def save(self, folder: Path) -> None:
+        """Write the session of the active image."""
+        if self.active is not None and not self.running:
+            if self.active.take_edits():
+                self._show()
+            self._once("Saving …", partial(self.active.analysis.save, folder))
+
+    def open(self, folder: Path) -> None:
+        """Bring a session back, with a layer for its image."""
+        if not self.running:
+            self._once("Opening …", lambda: open_session(self.viewer, folder))
+
+    def compute(self, message: str, function: Callable[[], Callable[[], object]]) -> None:
+        """Call a function in the background, and then what it gives in the thread of the window."""
+        if self.active is not None and not self.running:
+            self._once(message, function)
+
+    def job(self, function: Callable[[], Job[T]], then: Callable[[T], object]) -> None:
+        """Run a job that is no step, with progress and Cancel; what it gives goes to `then`."""
+        if not self.running:
+            self._begin(lambda stop: run_job(function, then, stop))
+
+    def adopt(self, analysis: Analysis) -> ImageSession:
+        """Show an analysis that was made elsewhere, as the active one."""
+        session = new_session(self.viewer, analysis)
+        self._enter(session)
+        session.results.show()
+        self._show()
+        return session
+
+    def bring(self) -> None:
+        """Bring what has become new without a job into the viewer."""
+        if self.active is not None:
+            self.queue.show(self.active, self._show)
+
+    def choose_source(self, name: str, layer: Any | None) -> None:
+        """Take the probability map or the atoms from a layer; None: from the result of the step."""
+        if self.active is not None and self.active.choose_source(name, layer):
+            self.changed.emit()
+
+    def choose_mask(self, layer: Any | None, *, painted: bool) -> None:
+        """Take the mask of the active image from a layer or as it is painted; neither: as found in the image."""
+        if self.active is not None:
+            self.active.choose_mask(layer, painted=painted)
+            self.changed.emit()
+
+    def take_back(self, rows: set[int]) -> None:
+        """Add some of the atoms that were left out to the others, by their points."""
+        if self.active is not None and not self.running:
+            self.active.take_back(rows)
+            self.active.results.prune()
+            self.bring()
+
+    def leave(self) -> None:
+        """Follow the viewer no more: a job is stopped, with its best so far kept by the image layer."""
+        self.stop(everything=True)
+        self.viewer.layers.events.removed.disconnect(self._on_layer_removed)
+        self.sessions.active, self._left = None, True
+        self.sync.follow(None)
+        if not self.runner.running:
+            self.paused.remove()
+
+    def _open_session(self) -> None:
+        """Bring back the analysis of an image that came with a saved session."""
+        session = self.active
+        if session is not None and session.folder is not None and not self.running:
+            self._once("Opening …", partial(opened, session.folder))
+
+    def _once(self, message: str, function: Callable[[], Any]) -> None:
+        self._begin(lambda stop: run_once(message, function))
+
+    def _begin(self, session: Callable[[Stop], Generator[Report, None, Any]]) -> None:
+        self.busy, self.step = self.active, ""
+        self.runner.start(session)
+        self.changed.emit()
+
+    def _enter(self, session: ImageSession) -> None:
+        self.sessions.add(session)
+        self._show()
+        self.opened.emit(session)
+
+    def _show(self) -> None:
+        self.sync.follow(None if self.active is None else self.active.results)
+        self.changed.emit()
+
+    def _on_reported(self, report: Report) -> None:
+        if report.step != self.step:
+            self.step = report.step
+            if self.busy is not None:
+                self.queue.show(self.busy, self._show)
+        if report.preview is not None and self.busy is not None and not self.queue.busy:
+            self.show_preview(self.busy, report.preview)
+        self.reported.emit(report)
+
+    def _on_ended(self, outcome: Outcome) -> None:
+        session, self.busy, step = self.busy, None, outcome.step or self.step
+        self.step = ""
+        if session is not None and outcome.doubtful:
+            session.halted = True
+        if self._left:
+            self.paused.remove()
+        if callable(outcome.result):
+            self.queue.add(outcome.result)
+        if isinstance(outcome.result, ImageSession):
+            session = outcome.result
+            self._enter(session)
+        elif session is not None and session.folder is not None:
+            session = self.sessions.bring_back(session, None if outcome.error else outcome.result)
+        if session is None:
+            self.queue.add(partial(self._say, outcome.error))
+        else:
+            self.queue.show(session, partial(self._settle, session, step, outcome.error))
+
+    def _settle(self, session: ImageSession, step: str, error: str) -> None:
+        """The end of a job: what went wrong is said by the panel of the step, or else to all."""
+        there = self.sessions.holds(session)
+        if there:
+            session.end(step, error)
+        if not there or not step:
+            self._say(error)
+        self._show()
+
+    def _say(self, sentence: str) -> None:
+        if sentence:
+            self.failed.emit(sentence)
+
+    def _on_queue_done(self) -> None:
+        self.changed.emit()
+        self._open_session()
+
+    def _on_layer_removed(self, event: Any) -> None:
+        session = self.sessions.remove(event.value)
+        if session is not None:
+            gc.unfreeze()  # its data may be held by a cycle that collections would pass by
+        self.paused.forget(str(event.value.unique_id))
+        if session is not None and session is self.busy:
+            self.stop(everything=True)
+        if session is not None and session is self.active:
+            self.choose(None)

@@ -1,0 +1,129 @@
+"""Combo boxes that follow the viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+from qtpy import QtCore, QtWidgets
+
+from local_crystallography._napari.layers.convert import is_result
+from local_crystallography._napari.widgets.doubtful import warn_in
+from local_crystallography.clustering.doubts import Doubt
+
+ONE_COLOUR = "one colour"
+COLOUR_TIP = "The column the atoms in the image are coloured by"
+
+
+class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
+    """A choice among the layers of one kind; results of this plugin are not offered.
+
+    Parameters
+    ----------
+    kind
+        Class of the layers, or several.
+    first
+        Words for "no layer", offered on top; without it, a layer is chosen as soon as there is one.
+    """
+
+    chosen = QtCore.Signal(object)
+
+    def __init__(self, viewer: Any, kind: type | tuple[type, ...], first: str = "") -> None:
+        super().__init__()
+        self.viewer, self.kind, self.first = viewer, kind, first
+        self.setSizeAdjustPolicy(self.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(8)
+        events = viewer.layers.events
+        self._events = (events.inserted, events.removed, events.renamed, events.reordered)
+        for event in self._events:
+            event.connect(self._on_layers_changed)
+        self.refresh()
+        self.currentIndexChanged.connect(lambda: self.chosen.emit(self.layer))
+
+    @property
+    def layer(self) -> Any | None:
+        """The layer chosen, or None."""
+        return next((layer for layer in self._offered() if str(layer.unique_id) == self.currentData()), None)
+
+    def choose(self, layer: Any) -> None:
+        """Choose a layer."""
+        self.refresh()
+        self.setCurrentIndex(self.findData(str(layer.unique_id)))
+
+    def show_chosen(self, layer: Any | None) -> None:
+        """Show a choice that was made elsewhere; None for no layer."""
+        with QtCore.QSignalBlocker(self):
+            self.setCurrentIndex(0 if layer is None else max(0, self.findData(str(layer.unique_id))))
+
+    def _others(self) -> list[tuple[str, str]]:
+        """What there is to choose besides layers: words, and what stands for them."""
+        return [(self.first, "")] if self.first else []
+
+    def _offered(self) -> list[Any]:
+        kinds: list[Any] = [layer for layer in self.viewer.layers if isinstance(layer, self.kind)]
+        return [layer for layer in kinds if not is_result(layer)]
+
+    def leave(self) -> None:
+        """Follow the viewer no more."""
+        for event in self._events:
+            event.disconnect(self._on_layers_changed)
+
+    def refresh(self) -> None:
+        """Offer the layers there are; the one chosen stays where it is still there."""
+        before = self.currentData()
+        with QtCore.QSignalBlocker(self):
+            self.clear()
+            for words, data in self._others():
+                self.addItem(words, data)
+            for layer in self._offered():
+                self.addItem(layer.name, str(layer.unique_id))
+            self.setCurrentIndex(max(0, self.findData(before)) if self.count() else -1)
+        if self.currentData() != before:
+            self.chosen.emit(self.layer)
+
+    def _on_layers_changed(self, event: Any = None) -> None:
+        self.refresh()
+
+
+class ColourBox(QtWidgets.QComboBox):  # type: ignore[misc]
+    """A choice among the columns of numbers; until one is chosen by hand it is the most telling one."""
+
+    chosen = QtCore.Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._by_hand: str | None = None
+        self._doubts: tuple[Doubt, ...] = ()
+        self.setToolTip(COLOUR_TIP)
+        self.addItem(ONE_COLOUR, "")
+        self.activated.connect(self._on_activated)
+
+    def offer(self, features: pd.DataFrame | None, default: str) -> str:
+        """Offer the columns of a table; the name of the one chosen."""
+        numbers = [] if features is None else [str(name) for name in features.select_dtypes("number")]
+        names = [name for name in numbers if name not in ("id", "frame")]
+        with QtCore.QSignalBlocker(self):
+            self.clear()
+            self.addItem(ONE_COLOUR, "")
+            for name in names:
+                self.addItem(name, name)
+            known = self._by_hand is not None and self._by_hand in ("", *names)
+            wanted = self._by_hand if known else default
+            self.setCurrentIndex(max(0, self.findData(wanted)))
+        return str(self.currentData())
+
+    def warn(self, doubts: Iterable[Doubt]) -> None:
+        """Say at the columns that should not be believed why not."""
+        self._doubts = tuple(doubts)
+        warn_in(self, self._doubts, COLOUR_TIP)
+
+    def choose(self, column: str) -> None:
+        """Choose a column, as by hand; one that is not there yet is chosen once it is."""
+        self.setCurrentIndex(max(0, self.findData(column)))
+        self._by_hand = column
+        self.warn(self._doubts)
+        self.chosen.emit(self.currentData())
+
+    def _on_activated(self) -> None:
+        self.choose(str(self.currentData()))

@@ -1,0 +1,91 @@
+"""What a selection becomes: a class given by hand, a column, a table."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
+from local_crystallography.views.raster import holds_classes
+from local_crystallography.views.styles import ClassStyles
+
+Mask = npt.NDArray[np.bool_]
+
+HAND_LABEL = "hand_label"
+"""The column of the classes given by hand: whole numbers from 0, -1 for none."""
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+TAKEN = re.compile(
+    rf"id|frame|kept|label|grain|sublattice|{HAND_LABEL}|[zc]\d+|"
+    r"alternation|tetragonality|cell_angle|deciding_cells|position_noise|"
+    r"(pca|nmf|ica|fft|class_pca|zernike)\d+|pixel_label|(neighbour|aligned)\d+_[yx]|"
+    r".*_(px|nm|rad|std|error|probability|entropy|hdi|in_rope|decision|kind)",
+    re.IGNORECASE,
+)
+"""Names of columns that steps make, or may make yet."""
+
+
+def with_hand_label(atoms: Atoms, mask: Mask, number: int) -> Atoms:
+    """The atoms with the class `number` given to those of a (N,) mask; -1 takes their class away.
+
+    Raises
+    ------
+    InputError
+        For a number below -1.
+    """
+    if number < -1:
+        raise InputError(f"Class {number} came, a number from 0, or -1 for none, was expected.")
+    return atoms.with_features(**{HAND_LABEL: np.where(mask, number, hand_labels(atoms))})
+
+
+def hand_labels(atoms: Atoms) -> npt.NDArray[np.int64]:
+    """(N,) classes given by hand; -1 for none, and everywhere before the first was given."""
+    if HAND_LABEL not in atoms.features:
+        return np.full(len(atoms), -1)
+    return np.asarray(np.nan_to_num(atoms.features[HAND_LABEL].to_numpy(float), nan=-1), np.int64)
+
+
+def with_column(atoms: Atoms, name: str, mask: Mask) -> Atoms:
+    """The atoms with a new column: 1 for those of a (N,) mask, 0 for the others.
+
+    Raises
+    ------
+    InputError
+        For a name that does not do, see `checked_name`.
+    """
+    return atoms.with_features(**{checked_name(atoms, name): np.asarray(mask, np.int64)})
+
+
+def checked_name(atoms: Atoms, name: str) -> str:
+    """The name for a new column.
+
+    Raises
+    ------
+    InputError
+        Where it is no name, there is such a column, or a step gives its columns such names.
+    """
+    name = name.strip()
+    if not NAME.fullmatch(name):
+        raise InputError(
+            f"{name!r} came as the name of a column; up to 40 letters a to z, digits and underscores, with a letter "
+            "first, were expected."
+        )
+    if name in atoms.to_frame():
+        raise InputError(f"There is a column {name} already; take another name.")
+    if TAKEN.fullmatch(name):
+        raise InputError(f"{name} is the name of a result, or may become one; take another name.")
+    return name
+
+
+def table_of(atoms: Atoms, mask: Mask, styles: ClassStyles) -> pd.DataFrame:
+    """The atoms of a (N,) mask as a session's atoms.csv has them, and beside the classes their names."""
+    table = atoms[mask].to_frame()
+    for column in [str(name) for name in table if holds_classes(str(name))]:
+        numbers = np.nan_to_num(table[column].to_numpy(float), nan=-1).astype(int)
+        names = {number: styles.name(column, number) for number in np.unique(numbers).tolist()}
+        place = list(table).index(column) + 1
+        table.insert(place, f"{column}_name", [names[number] for number in numbers.tolist()])
+    return table

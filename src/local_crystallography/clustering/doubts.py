@@ -1,0 +1,176 @@
+"""What should not be believed of latents, angles and classes, in words, and of which atoms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from local_crystallography.clustering.environment import domains
+from local_crystallography.clustering.features import numbers, places, whole_numbers
+from local_crystallography.clustering.kinds import ALIKE
+from local_crystallography.clustering.look import look_at
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.subimages import SubImages
+
+if TYPE_CHECKING:
+    from local_crystallography.models.vae import Vae
+
+Mask = npt.NDArray[np.bool_]
+
+ROUND = 0.1
+"""Median standard deviation of the angle, over the turn after which a motif looks the same, from which it is round."""
+UNTURNED = np.radians(3)
+"""Turn up to which nothing is said to be turned, radians."""
+CROWDED = 0.5
+"""Share of the atoms whose sub-images hold another phase or grain from which they are too large."""
+FEWEST = 20
+"""Atoms of a class of which anything is said."""
+
+
+@dataclass(frozen=True, eq=False)
+class Doubt:
+    """A reason not to believe something.
+
+    Parameters
+    ----------
+    flag
+        In a few words, as they stand in the column `flags` of atoms.csv.
+    columns
+        The columns that are not to be believed.
+    rows
+        (N,) of which atoms.
+    says
+        The reason and what to do, in a sentence or two.
+    """
+
+    flag: str
+    columns: tuple[str, ...]
+    rows: Mask
+    says: str
+
+
+def doubts(atoms: Atoms, sub_images: SubImages | None, vae: Vae | None) -> tuple[Doubt, ...]:
+    """Everything that is to be doubted of the columns of Encode and Cluster."""
+    found = [*of_network(atoms, vae)] if vae is not None else []
+    label = whole_numbers(atoms, "label")
+    found += [*of_angles(atoms, label), *of_orders(atoms, label, vae)]
+    if sub_images is not None and (label >= 0).any():
+        found += [*of_brightness(atoms, label, sub_images), *of_windows(atoms, label, sub_images)]
+    return tuple(found)
+
+
+def flags(atoms: Atoms, found: tuple[Doubt, ...]) -> npt.NDArray[np.object_]:
+    """(N,) the flags of every atom, with semicolons between; "" where there is none."""
+    words = np.full(len(atoms), "", object)
+    for doubt in found:
+        words[doubt.rows] = [f"{before}; {doubt.flag}" if before else doubt.flag for before in words[doubt.rows]]
+    return words
+
+
+def of_network(atoms: Atoms, vae: Vae) -> Iterator[Doubt]:
+    """Latents that hold nothing, and a training that had not come to its end."""
+    latents = tuple(f"z{i}" for i in range(vae.settings.latents))
+    if not set(latents) <= set(atoms.features):
+        return
+    rows = np.isfinite(numbers(atoms, latents[0]))
+    said = iter(vae.remarks)
+    if vae.empty:
+        yield Doubt("collapsed latents", tuple(f"z{i}" for i in vae.empty), rows, next(said))
+    if vae.settings.unsettled:
+        yield Doubt("training not finished", (*latents, "angle_rad", "label"), rows, next(said))
+
+
+def of_angles(atoms: Atoms, label: npt.NDArray[np.int64]) -> Iterator[Doubt]:
+    """Classes whose motif is round, so that no angle is better than another."""
+    if not {"angle_rad", "angle_std_rad", "symmetry_order"} <= set(atoms.features):
+        return
+    std, order = numbers(atoms, "angle_std_rad"), numbers(atoms, "symmetry_order")
+    for kind in np.unique(label[label >= 0]).tolist() or [-1]:
+        rows = (label == kind) & np.isfinite(std) & (order >= 1)
+        if rows.sum() < FEWEST:
+            continue
+        turn = 2 * np.pi / float(np.median(order[rows]))
+        error = float(np.median(std[rows]))
+        if error > ROUND * turn:
+            whose = f"of class {kind} " if kind >= 0 else ""
+            says = (
+                f"The angles {whose}mean little: ± {np.degrees(error):.0f} degrees of {np.degrees(turn):.0f}, "
+                "since the motif is nearly round or lost in noise. Take a larger window, or leave the angle out."
+            )
+            yield Doubt("angle of a round motif", ("angle_rad",), rows, says)
+
+
+def of_orders(atoms: Atoms, label: npt.NDArray[np.int64], vae: Vae | None) -> Iterator[Doubt]:
+    """Classes whose angle hops between turns that the motif itself does not repeat at."""
+    latents = [] if vae is None else [f"z{i}" for i in range(vae.settings.latents)]
+    if vae is None or not vae.settings.turns or not {*latents, "symmetry_order"} <= set(atoms.features):
+        return
+    z, order = np.column_stack([numbers(atoms, name) for name in latents]), numbers(atoms, "symmetry_order")
+    for kind in np.unique(label[label >= 0]).tolist():
+        rows = (label == kind) & np.isfinite(z).all(axis=1) & (order >= 1)
+        if rows.sum() < FEWEST or vae.settings.classes:
+            continue
+        told = int(np.median(order[rows]))
+        own = int(vae.symmetry_order(np.median(z[rows], axis=0)[None])[0])
+        if told > own:
+            repeats = f"after {360 // own} degrees" if own > 1 else "only after a full turn"
+            says = (
+                f"Turns by {360 // told} degrees can hardly be distinguished in class {kind}, whose decoded image "
+                f"repeats {repeats}: its angles are given within {360 // told} degrees. A larger window or a "
+                "higher dose may separate them."
+            )
+            yield Doubt("symmetry order uncertain", ("angle_rad", "symmetry_order"), rows, says)
+
+
+def of_brightness(atoms: Atoms, label: npt.NDArray[np.int64], sub_images: SubImages) -> Iterator[Doubt]:
+    """Classes that look the same but for brightness and contrast."""
+    kinds = np.unique(label[label >= 0])
+    rank = np.where(label >= 0, np.searchsorted(kinds, label), -1)
+    if len(kinds) < 2:
+        return
+    alike, turn, lying, _ = look_at(sub_images, atoms, np.arange(len(atoms)))(rank)
+    same = (lying > ALIKE) | ((alike > ALIKE) & (np.abs(turn) < UNTURNED))
+    for one, other in zip(*np.nonzero(np.triu(same, 1)), strict=True):
+        pair = int(kinds[one]), int(kinds[other])
+        says = (
+            f"Classes {pair[0]} and {pair[1]} look alike (their mean sub-images correlate to "
+            f"{min(1.0, float(max(lying[one, other], alike[one, other]))):.3f}) and differ in brightness or contrast, "
+            "as where a specimen gets thicker. Merge them unless the element differs."
+        )
+        yield Doubt("class of brightness", ("label",), np.isin(label, pair), says)
+
+
+def of_windows(atoms: Atoms, label: npt.NDArray[np.int64], sub_images: SubImages) -> Iterator[Doubt]:
+    """Sub-images that end before the nearest neighbours, or in which several phases or grains are."""
+    rows = np.flatnonzero(label >= 0)
+    yx, half = places(atoms, rows), sub_images.window_size / 2
+    if len(rows) < FEWEST:
+        return
+    tree, columns = cKDTree(yx), ("label", *(str(name) for name in atoms.features if name in ("z0", "z1")))
+    spacing = float(np.median(tree.query(yx, 2)[0][:, 1]))
+    if half < spacing:
+        says = (
+            f"Sub-images of {sub_images.window_size} px end before the nearest neighbours, {spacing:.0f} px away: "
+            f"classes tell of single columns, not of where they are. Take a window of {2 * round(1.3 * spacing)} px."
+        )
+        yield Doubt("window too small", columns, label >= 0, says)
+    domain = domains(atoms)[rows]
+    if len(np.unique(domain)) < 2:
+        return
+    crowded = np.zeros(len(rows), bool)
+    for number in np.unique(domain):
+        inside = domain == number
+        crowded[inside] = cKDTree(yx[~inside]).query(yx[inside])[0] < half
+    if crowded.mean() > CROWDED:
+        mask = np.zeros(len(atoms), bool)
+        mask[rows[crowded]] = True
+        says = (
+            f"{crowded.mean():.0%} of the sub-images of {sub_images.window_size} px hold several phases or grains: "
+            "classes are of the mixtures in them. Take a smaller window."
+        )
+        yield Doubt("window over several domains", columns, mask, says)

@@ -1,0 +1,157 @@
+"""Where in its crystal an atom is: inside, at a boundary of phases or grains, at an edge, or beside a defect."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from local_crystallography.clustering.angle_peaks import preferred_angles
+from local_crystallography.clustering.features import numbers, places, whole_numbers
+from local_crystallography.clustering.neighbours import AROUND, FAR, at_edge
+from local_crystallography.data.atoms import Atoms
+
+Array = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+GRAIN, BANDWIDTH, WITHIN = 0.05, 0.04, 0.1
+"""Share of the atoms of a kind that an orientation has at least; the kernel that angles are counted with, and how far
+from the preferred one they are, radians."""
+CERTAIN = 0.2
+"""Median standard deviation of the angle, radians, above which orientations are not spoken of."""
+INTERMIXED = 0.8
+"""Share of the atoms of a kind with one of another around them from which the two are of one domain."""
+BORDER, ALONE = 0.2, 0.8
+"""Share of the atoms around, of one other domain, from which an atom is at a boundary, and from which it is alone."""
+
+
+class Environment(IntEnum):
+    """Where an atom is, beside what kind of site it is of."""
+
+    UNKNOWN = -1
+    """It has no class."""
+    INTERIOR = 0
+    """All around it is of its own domain."""
+    BOUNDARY = 1
+    """Atoms of another phase or grain are beside it."""
+    EDGE = 2
+    """Its crystal ends there."""
+    DEFECT = 3
+    """It is like none of its surroundings, or like no kind at all."""
+
+    @property
+    def words(self) -> str:
+        """As people read it."""
+        return self.name.lower()
+
+
+def surrounded(atoms: Atoms, outlying: Mask | None = None) -> Atoms:
+    """The atoms with their classes and the columns `environment` and `borders_label`, see `environments`."""
+    found, beyond = environments(atoms, outlying)
+    return atoms.with_features(environment=found, borders_label=beyond)
+
+
+def environments(atoms: Atoms, outlying: Mask | None = None) -> tuple[Index, Index]:
+    """(N,) the `Environment` of atoms with classes, and the class on the other side of a boundary, -1 for none.
+
+    Kinds of site that are intermixed are of one domain, be they sublattices or orientations that alternate; others are
+    of different phases or grains. An atom alone among others, and one whose latents are those of no kind (`outlying`),
+    is a defect unless it lies at a boundary or an edge.
+    """
+    label = whole_numbers(atoms, "label")
+    rows = np.flatnonzero(label >= 0)
+    found, beyond = np.full(len(atoms), int(Environment.UNKNOWN)), np.full(len(atoms), -1)
+    if len(rows) <= AROUND:
+        found[rows] = Environment.INTERIOR
+        return found, beyond
+    yx = places(atoms, rows)
+    domain = domains(atoms)[rows]
+    distance, near = cKDTree(yx).query(yx, AROUND + 1)
+    distance, near = distance[:, 1:], near[:, 1:]
+    spacing = float(np.median(distance[:, 0]))
+    close = distance < FAR * spacing
+    other = (domain[near] != domain[:, None]) & close
+    alone = other.sum(axis=1) > ALONE * np.maximum(close.sum(axis=1), 1)
+    other &= ~alone[near] & ~alone[:, None]
+    boundary = (other.sum(axis=1) >= 2) & (other.sum(axis=1) >= BORDER * close.sum(axis=1))
+    edge = at_edge(places(atoms, np.arange(len(atoms))), atoms.yx)[rows]
+    defect = alone if outlying is None else alone | outlying[rows]
+    found[rows] = np.select(
+        [boundary, edge, defect], [Environment.BOUNDARY, Environment.EDGE, Environment.DEFECT], Environment.INTERIOR
+    )
+    counts = np.zeros((len(rows), int(label.max()) + 1))
+    at, which = np.nonzero(other)
+    np.add.at(counts, (at, label[rows][near[at, which]]), 1)
+    beyond[rows[boundary]] = counts.argmax(axis=1)[boundary]
+    return found, beyond
+
+
+def domains(atoms: Atoms) -> Index:
+    """(N,) phase and grain of atoms with classes, -1 for the others: kinds and orientations that are intermixed."""
+    label = whole_numbers(atoms, "label")
+    part, count = np.full(len(atoms), -1), 0
+    for kind in np.unique(label[label >= 0]):
+        which, angles, _, _ = orientations(atoms, int(kind))
+        several = len(angles) > 1
+        part[label == kind] = which[label == kind] + count if several else count
+        part[(label == kind) & (which < 0) & several] = -1
+        count += max(len(angles), 1)
+    known = np.flatnonzero(part >= 0)
+    domain = np.full(len(atoms), -1)
+    domain[known] = intermixed(places(atoms, known), part[known], count)[part[known]]
+    unsure = np.flatnonzero((domain < 0) & (label >= 0))
+    if len(unsure) and len(known):
+        near = cKDTree(places(atoms, known)).query(places(atoms, unsure), min(AROUND, len(known)))[1]
+        around = domain[known][near.reshape(len(unsure), -1)]
+        domain[unsure] = [np.bincount(each).argmax() for each in around]
+    return domain
+
+
+def phases(atoms: Atoms) -> list[tuple[int, ...]]:
+    """Classes that are intermixed, by falling number of atoms."""
+    label = whole_numbers(atoms, "label")
+    rows = np.flatnonzero(label >= 0)
+    kinds = np.unique(label[rows])
+    group = intermixed(places(atoms, rows), np.searchsorted(kinds, label[rows]), len(kinds))
+    found = [tuple(int(kind) for kind in kinds[group == number]) for number in np.unique(group)]
+    return sorted(found, key=lambda phase: -int(np.isin(label, phase).sum()))
+
+
+def intermixed(yx: Array, part: Index, count: int) -> Index:
+    """(count,) number of the group that every part belongs to: parts each of which has the other around its atoms."""
+    size = np.bincount(part, minlength=count)
+    near = part[cKDTree(yx).query(yx, min(AROUND + 1, len(yx)))[1].reshape(len(yx), -1)[:, 1:]]
+    reached = np.stack([(near == other).any(axis=1) for other in range(count)], axis=1)
+    counts = np.stack([np.bincount(part, each, minlength=count) for each in reached.T], axis=1)
+    shares = counts / np.maximum(size, 1)[:, None]
+    together = coo_array((shares > INTERMIXED) | (shares.T > INTERMIXED))
+    return np.asarray(connected_components(together, directed=False)[1], np.int64)
+
+
+def orientations(atoms: Atoms, kind: int) -> tuple[Index, Array, Array, float]:
+    """Preferred angles of a class: (N,) which one an atom has, -1 for none; angles, errors; the period."""
+    none = np.full(len(atoms), -1), np.zeros(0), np.zeros(0), 2 * np.pi
+    label = whole_numbers(atoms, "label")
+    if not {"angle_rad", "angle_std_rad", "symmetry_order"} <= set(atoms.features):
+        return none
+    angle, order = numbers(atoms, "angle_rad"), numbers(atoms, "symmetry_order")
+    rows = np.flatnonzero((label == kind) & np.isfinite(angle) & (order >= 1))
+    if not len(rows) or not np.nanmedian(numbers(atoms, "angle_std_rad")[rows]) < CERTAIN:
+        return none
+    peaks, period = preferred_angles(angle[rows], order[rows], bandwidth=BANDWIDTH)
+    which = none[0]
+    found: list[float] = []
+    errors: list[float] = []
+    for peak in peaks:
+        away = (angle[rows] - peak + period / 2) % period - period / 2
+        near = np.abs(away) < WITHIN
+        if near.sum() >= GRAIN * len(rows):
+            which[rows[near]] = len(found)
+            found.append(float(peak + np.median(away[near])))
+            errors.append(float(away[near].std() / np.sqrt(near.sum())))
+    return which, np.array(found), np.array(errors), period

@@ -1,0 +1,1 @@
+"""Lattices from positions, and what they tell of their atoms. NumPy only."""

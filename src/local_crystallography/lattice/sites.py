@@ -1,0 +1,291 @@
+"""What repeats: lattice vectors of a patch of atoms, the sites of its cell, and superlattices that values betray."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse.csgraph import minimum_spanning_tree
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import pdist, squareform
+
+from local_crystallography.data.arrays import Array, Index, Mask
+
+TOLERANCES = (0.1, 0.15, 0.22)
+"""How far from its place, in nearest distances, a repeated atom may lie; the smallest that shows a lattice is used."""
+PATCHES = (140, 48)
+"""Atoms of a patch: many for long cells, few for small grains."""
+REPEATED = 0.72
+"""Least share of the atoms of a patch that a lattice vector must bring onto an atom."""
+EQUAL_LENGTH = 1.1
+"""Vectors whose lengths differ by less may take either name, a or b."""
+LARGEST_INDEX = 6
+"""Largest superlattice looked for, in cells of the smaller one."""
+BLOCK = 16
+"""Cells along a and b within which sublattices keep their order; two phases may differ in which one is stronger."""
+LEAST_SHIFT = 0.03
+"""Least root mean square shift of the sites of a superlattice, in nearest distances."""
+LEAST_SHARE = 0.2
+"""Least share of the variance that a superlattice must explain."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell: (2, 2) `vectors` with rows a, b as (y, x) in pixels, and (S, 2) fractional places of its sites."""
+
+    vectors: Array
+    basis: Array
+
+    def nearest(self) -> float:
+        """Shortest distance between two sites, in pixels."""
+        apart = self.basis[:, None, None] - self.basis[None, :, None] + cells_within(1)
+        distance = np.linalg.norm(apart @ self.vectors, axis=-1)
+        return float(distance[distance > 1e-6 * distance.max()].min())
+
+    def bridge(self) -> float:
+        """Longest distance in pixels that has to be crossed to go from any site to all others."""
+        sites = (cells_within(2)[:, None] + self.basis).reshape(-1, 2) @ self.vectors
+        return float(minimum_spanning_tree(squareform(pdist(sites))).max())
+
+    def reach(self) -> float:
+        """Distance in pixels within which atoms of one crystal are joined."""
+        return max(1.6 * self.spacing(), 1.2 * self.bridge())
+
+    def spacing(self) -> float:
+        """Square root of the area per site, in pixels."""
+        return float(np.sqrt(abs(np.linalg.det(self.vectors)) / len(self.basis)))
+
+    def settle(self, places: Array) -> tuple[Index, Index, Array]:
+        """Nearest site of (n, 2) fractional places: (n, 2) cell, (n,) site and (n, 2) what is left, in fractions."""
+        apart = places[:, None] - self.basis
+        cell = np.round(apart)
+        left = apart - cell
+        site = np.linalg.norm(left @ self.vectors, axis=-1).argmin(axis=1)
+        rows = np.arange(len(places))
+        return cell[rows, site].astype(np.int64), site, left[rows, site]
+
+
+def reduce_vectors(vectors: Array) -> Array:
+    """The same lattice by its shortest vectors: (2, 2) integers that make them from the given ones, as rows.
+
+    a is the shortest, and of several within 10 % the one nearest to +x; b follows it counter-clockwise as displayed
+    at 60 to 120 degrees.
+    """
+    change = np.eye(2)
+    for _ in range(100):
+        a, b = change @ vectors
+        if a @ a > b @ b:
+            change = change[::-1]
+            continue
+        turns = np.round(a @ b / (a @ a))
+        if turns == 0:
+            break
+        change = np.array([change[0], change[1] - turns * change[0]])
+    around = np.delete(cells_within(1), 4, axis=0) @ change  # without the middle one
+    length = np.linalg.norm(around @ vectors, axis=1)
+    short = around[length <= EQUAL_LENGTH * length.min()]
+    first = short[np.argmax((short @ vectors)[:, 1] / np.linalg.norm(short @ vectors, axis=1))]
+    (ay, ax), v = first @ vectors, around @ vectors
+    volume = abs(np.linalg.det(change @ vectors))
+    forward = np.isclose(ay * v[:, 1] - ax * v[:, 0], volume, rtol=1e-6)
+    along = v @ (ay, ax) / np.linalg.norm(v, axis=1) / np.hypot(ay, ax)
+    lean = np.abs(along) + 0.05 * (along > 0)  # of 60 and 120 degrees the larger, whatever the noise
+    second = around[np.where(forward, lean, np.inf).argmin()]
+    return np.array([first, second])
+
+
+def cell_of_patch(patch: Array, tolerance: float) -> tuple[Cell, float] | None:
+    """Cell of (M, 2) atoms sorted by their distance from the first, and the share of atoms it repeats; None if none.
+
+    The tolerance is in nearest distances.
+    """
+    reach = float(np.linalg.norm(patch[-1] - patch[0]))
+    apart = np.linalg.norm(patch[:, None] - patch, axis=-1)
+    nearest = float(np.median(np.sort(apart[: len(patch) // 4], axis=1)[:, 1]))
+    core = patch[np.linalg.norm(patch - patch[0], axis=1) <= 0.4 * reach]
+    if len(core) < 5:
+        return None
+    tolerance *= nearest
+    steps, share = _translations(core, patch, tolerance, 0.6 * reach)
+    best = float(share.max(initial=0))
+    rival = best - max(0.12, 2 * np.sqrt(best * (1 - best) / len(core)))
+    good = share >= max(REPEATED, best - 0.12)
+    vectors = _generators(steps[good], tolerance)
+    # steps that repeat nearly as well have to be nodes too: else noise has picked a part of the nodes
+    if vectors is None or _nodes(steps[share >= rival], vectors, tolerance)[1].mean() < 0.85:
+        return None
+    basis = _basis(core, patch, vectors, 1.5 * tolerance)
+    return (Cell(vectors, basis), float(share[good].mean())) if len(basis) else None
+
+
+def _translations(core: Array, patch: Array, tolerance: float, reach: float) -> tuple[Array, Array]:
+    """(T, 2) vectors between atoms, upper half-plane, and the share of the core they bring onto an atom."""
+    steps = (patch[None] - core[:4, None]).reshape(-1, 2)
+    length = np.linalg.norm(steps, axis=1)
+    upper = (steps[:, 0] < -tolerance) | ((np.abs(steps[:, 0]) <= tolerance) & (steps[:, 1] > 0))
+    steps = steps[upper & (length > 2 * tolerance) & (length <= reach)]
+    tree = cKDTree(patch)
+    for _ in range(2):
+        aim = core + steps[:, None]
+        distance, row = tree.query(aim, distance_upper_bound=tolerance)
+        hit = np.isfinite(distance)
+        left = np.where(hit[..., None], patch[np.where(hit, row, 0)] - aim, 0).sum(axis=1)
+        steps = steps + left / np.maximum(hit.sum(axis=1), 1)[:, None]
+    share = hit.mean(axis=1)
+    order, kept = np.argsort(-share, kind="stable"), np.empty(0, np.int64)
+    for t in order:
+        if len(kept) == 0 or np.linalg.norm(steps[kept] - steps[t], axis=1).min() > 2 * tolerance:
+            kept = np.append(kept, t)
+    return steps[kept], share[kept]
+
+
+def _generators(steps: Array, tolerance: float) -> Array | None:
+    """(2, 2) reduced vectors of the lattice that the steps are nodes of; None where they are of none."""
+    steps = steps[np.argsort(np.linalg.norm(steps, axis=1))]
+    for second in steps[1:]:
+        vectors = np.array([steps[0], second])
+        sine = abs(np.linalg.det(vectors)) / np.prod(np.linalg.norm(vectors, axis=1))
+        if sine < 0.3:
+            continue
+        node, fits = _nodes(steps, vectors, tolerance)
+        if fits.mean() < 0.8:
+            return None
+        vectors = np.asarray(np.linalg.lstsq(node[fits], steps[fits], rcond=None)[0], np.float64)
+        return np.asarray(reduce_vectors(vectors) @ vectors)
+    return None
+
+
+def _nodes(steps: Array, vectors: Array, tolerance: float) -> tuple[Array, Mask]:
+    """(T, 2) whole-number nodes nearest to the steps, and (T,) whether they are as near as two tolerances."""
+    node = np.asarray(np.round(steps @ np.linalg.inv(vectors)), np.float64)
+    return node, np.asarray(np.linalg.norm(node @ vectors - steps, axis=1) <= 2 * tolerance)
+
+
+def _basis(core: Array, patch: Array, vectors: Array, tolerance: float) -> Array:
+    """(S, 2) places of the sites, found by folding all atoms into one cell; the first is at the patch's first atom."""
+    places = (patch - patch[0]) @ np.linalg.inv(vectors)
+    near = np.linalg.norm(patch - patch[0], axis=1) <= 1.6 * np.linalg.norm(core[-1] - patch[0])
+    places = places[near]
+    apart = places[:, None] - places
+    apart -= np.round(apart)
+    close = np.linalg.norm(apart @ vectors, axis=-1) <= tolerance
+    cells = np.ptp(np.round(places), axis=0).prod()
+    left, basis, most = np.ones(len(places), bool), [], close.sum(axis=1).max()
+    while left.any():
+        votes = (close & left).sum(axis=1) * left
+        seed = int(votes.argmax())
+        if votes[seed] < max(0.5 * most, min(3, cells)):
+            break
+        group = close[seed] & left
+        basis.append(places[seed] + apart[group, seed].mean(axis=0))
+        left &= ~close[seed]
+    return np.array(basis).reshape(-1, 2)
+
+
+def primitive(cell: Cell, tolerance: float) -> Cell:
+    """The smallest cell that repeats all sites of a cell to within a tolerance in pixels."""
+    for shift in cell.basis[1:] - cell.basis[0]:
+        shift = shift - np.round(shift)
+        _, _, left = cell.settle(cell.basis + shift)
+        times = np.array([k for k in range(2, len(cell.basis) + 1) if len(cell.basis) % k == 0])
+        whole = np.linalg.norm((times[:, None] * shift - np.round(times[:, None] * shift)) @ cell.vectors, axis=1)
+        closes = times[whole <= tolerance * times]
+        if np.linalg.norm(left @ cell.vectors, axis=1).max() > tolerance or len(closes) == 0:
+            continue
+        k = int(closes[0])
+        nodes = np.vstack([np.eye(2), np.round(k * shift) / k])
+        vectors = _generators(_nodes_around(nodes, k) @ cell.vectors, 0.01 * cell.nearest())
+        if vectors is None:
+            continue
+        places = cell.basis @ cell.vectors @ np.linalg.inv(vectors)
+        smaller = Cell(vectors, np.array([places[0]]))
+        for place in places[1:]:
+            _, _, left = smaller.settle(place[None])
+            if np.linalg.norm(left @ vectors) > 2 * tolerance:
+                smaller = Cell(vectors, np.vstack([smaller.basis, place]))
+        return primitive(smaller, tolerance)
+    return cell
+
+
+def _nodes_around(nodes: Array, k: int) -> Array:
+    """Upper half of the sums of (3, 2) vectors, each taken -k to k times."""
+    sums = (np.indices((2 * k + 1,) * 3).reshape(3, -1).T - k) @ nodes
+    sums = np.unique(np.round(sums * 720) / 720, axis=0)
+    return np.asarray(sums[(sums[:, 0] > 0) | ((sums[:, 0] == 0) & (sums[:, 1] > 0))])
+
+
+def superlattices() -> list[Index]:
+    """All superlattices of index 2 to LARGEST_INDEX, as (2, 2) whole numbers in Hermite form."""
+    return [
+        np.array([[p, q], [0, n // p]])
+        for n in range(2, LARGEST_INDEX + 1)
+        for p in range(1, n + 1)
+        if n % p == 0
+        for q in range(n // p)
+    ]
+
+
+def coset(index: Index, larger: Index) -> Index:
+    """(n,) which of the cells that make up one larger cell each (n, 2) index is."""
+    (p, q), r = larger[0], larger[1, 1]
+    rounds, first = np.divmod(index[:, 0], p)
+    return np.asarray(first * r + (index[:, 1] - rounds * q) % r)
+
+
+def find_superlattice(index: Index, site: Index, shifts: Array, values: Array | None) -> Index | None:
+    """The superlattice that explains how atoms of one site differ; None where the small cell explains all.
+
+    Every superlattice up to index 6 is an analysis of variance of two quantities: the shift from the place in the
+    small cell, and the value less that of the surroundings. Each counts where it explains a fifth of the variance,
+    lowers the Bayesian information criterion and, for shifts, exceeds 3 % of the nearest distance; over the whole
+    lattice or block by block, since across an interface the stronger sublattice may become the weaker.
+
+    Parameters
+    ----------
+    index, site
+        (n, 2) cells and (n,) sites in the small cell.
+    shifts
+        (n, 2) in nearest distances.
+    values
+        (n,) any quantity of the atoms in which sublattices may differ, or None.
+    """
+    _, block = np.unique((index - index.min(axis=0)) // BLOCK, axis=0, return_inverse=True)
+    sites, scores = int(site.max()) + 1, []
+    for larger in superlattices():
+        cells = int(larger[0, 0] * larger[1, 1]) * sites
+        group = site * (cells // sites) + coset(index, larger)
+        if np.bincount(group, minlength=cells).max() < 8:
+            continue
+        score = 0.0
+        for groups in (group, block.ravel() * cells + group):
+            spread, share = _explained(groups, shifts)
+            count = len(np.unique(groups))
+            gain = _gain(share, len(index), 2 * count) if spread >= LEAST_SHIFT else 0.0
+            if values is not None:
+                gain += _gain(_explained(groups, values[:, None])[1], len(index), count)
+            score = max(score, gain)
+        if score > 0:
+            scores.append((score, larger))
+    if not scores:
+        return None
+    best = max(score for score, _ in scores)
+    return next(larger for score, larger in scores if score >= 0.9 * best)
+
+
+def _explained(group: Index, quantity: Array) -> tuple[float, float]:
+    """Root mean square of the means of the groups, and the share of the variance that they explain."""
+    count = np.maximum(np.bincount(group), 1)
+    means = np.stack([np.bincount(group, q) / count for q in quantity.T], axis=1)
+    between, total = (means[group] ** 2).sum(axis=1).mean(), (quantity**2).sum(axis=1).mean()
+    return float(np.sqrt(between)), float(between / total) if total > 0 else 0.0
+
+
+def _gain(share: float, n: int, parameters: int) -> float:
+    """Fall of the Bayesian information criterion per atom; 0 where the share or the fall is too small."""
+    fall = -np.log(max(1 - share, 1e-6)) - parameters * np.log(n) / n
+    return float(fall) if share >= LEAST_SHARE and fall > 0 else 0.0
+
+
+def cells_within(reach: int) -> Array:
+    """((2 reach + 1)^2, 2) whole-number steps to the cells around one, with itself in the middle."""
+    return np.indices((2 * reach + 1,) * 2, np.float64).reshape(2, -1).T - reach

@@ -1,0 +1,255 @@
+"""The part of a report on the classes: their pictures, what they are in numbers, and who lies beside whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from local_crystallography.clustering.class_symmetry import Score, Symmetry
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.report.page import figure, grid, swatch
+from local_crystallography.studies.classes import ClassEntry, ClassReport, class_report
+from local_crystallography.views import small_map
+from local_crystallography.views.greys import Colors, Floats, Limits, grey, grey_limits
+from local_crystallography.views.manifold import labels_of
+from local_crystallography.views.styles import ClassStyles
+
+if TYPE_CHECKING:
+    from local_crystallography.analysis import Analysis
+    from local_crystallography.steps.cluster import Reasons
+
+MOST_CLASSES = 12
+"""Classes that are shown."""
+DARKEST = (42, 111, 181)
+"""Red, green and blue of a cell whose value is 1."""
+LIT = 0.55
+"""Cells above this value have white words."""
+PICTURES = "Mean of the sub-images as cut, what the network decodes at mean latents, and where the class lies."
+NEIGHBOURS = (
+    "Share of the nearest neighbours of atoms of the class of the row, up to the first gap in distance, that are of "
+    "the class of the column; below, the share of every class, which is what chance would give."
+)
+SCORES = (
+    "Correlation within the inscribed disc, mean removed: 1 is perfect, 0 none. Centre: turned by 180°; n-fold: turned "
+    "by 360° / n; mirror: at the best of all angles, counter-clockwise from x. ± is a standard error from halves of "
+    "the class; the ceiling is what a perfectly symmetric picture with this noise would score. Motifs that lie turned "
+    "against each other blur the mean of their class, not the decoded image."
+)
+ALIKE = (
+    "Mean sub-image of the row against that of the column at the best of all turns, without and with a mirror. "
+    "Mirror images that no turn brings together score higher with it; classes with a mirror of their own score alike "
+    "in both. On the diagonal: the best mirror of a class."
+)
+CRITERION = "Bayesian information criterion and integrated completed likelihood, less the lowest: the lowest is best."
+PAIRS = (
+    "Components of the mixture that are near each other, in the order in which they were judged. They are one class "
+    "where the density has no valley between them, unless their atoms alternate or fill regions of their own, and "
+    "where their mean sub-images are one picture turned."
+)
+NUMBERS = "Spread: standard deviation within the class. Certainty: mean probability of the label."
+
+
+def class_section(analysis: Analysis) -> str:
+    """HTML for the report; nothing where there are no classes or no sub-images."""
+    atoms, sub_images, image = analysis.atoms, analysis.sub_images, analysis.image
+    labels = labels_of(atoms)
+    if atoms is None or sub_images is None or labels is None or not (labels >= 0).any():
+        return ""
+    channels = range(sub_images.channels)
+    reports = [class_report(atoms, sub_images, analysis.vae, channel=channel) for channel in channels]
+    limits = [grey_limits(sub_images, channel) for channel in channels]
+    tables = class_tables(reports[0], analysis.styles, first_of_several=len(reports) > 1)
+    maps = {} if image is None else class_maps(atoms, labels, image.shape, analysis.styles)
+    step = analysis.used.get("cluster")
+    directions = getattr(step, "directions", ()) if "angle_rad" in atoms.features else None
+    return class_pictures_grid(reports, limits, analysis.styles, maps, directions) + tables
+
+
+def reasons_section(reasons: Reasons | None) -> str:
+    """Why these are the classes: BIC and ICL, and what was decided of every pair; nothing where it is not known."""
+    if reasons is None:
+        return ""
+    from local_crystallography.report.figures import criterion_figure
+
+    curve = figure(criterion_figure(reasons.curve), CRITERION, "BIC and ICL against the number of components")
+    said = "".join(f"<li>{escape(pair.words)}</li>" for pair in reasons.pairs)
+    return f"<h3>Why these classes</h3>{grid('two', [curve])}" + (f"<ul>{said}</ul>" if said else "") + _note(PAIRS)
+
+
+def class_maps(
+    atoms: Atoms, labels: npt.NDArray[np.int64], shape: tuple[int, int], styles: ClassStyles
+) -> dict[int, Colors]:
+    """Where every class of the labels (N,) lies in the first frame of an image of this shape, by its number."""
+    rows = small_map.nearest_rows(atoms, labels >= 0, shape)
+    numbers = np.unique(labels[labels >= 0]).tolist()
+    return {each: small_map.of_class(rows, labels, each, styles.colour("label", each)) for each in numbers}
+
+
+def class_pictures_grid(
+    reports: list[ClassReport],
+    limits: list[Limits],
+    styles: ClassStyles,
+    maps: Mapping[int, Colors],
+    directions: tuple[int, ...] | None = None,
+) -> str:
+    """Mean and decoded sub-image of every class, channel by channel, and where it lies.
+
+    In decoded images a line shows from which of the directions, in degrees by class, angles are counted; None: no line.
+    """
+    from local_crystallography.report.figures import tile_figure
+
+    figures = []
+    for each in zip(*(report.classes[:MOST_CLASSES] for report in reports), strict=True):
+        picture = each[0].picture
+        caption = f"{swatch(styles, picture.number)} · {picture.count:,} atoms · {picture.share:.1%}"
+        means = [entry.picture.mean for entry in each]
+        figures += _tiles(means, limits, caption, f"Mean sub-image of class {picture.number}")
+        decoded = [entry.decoded for entry in each if entry.decoded is not None]
+        if decoded:
+            caption = f"{swatch(styles, picture.number)} · decoded"
+            words = f"Decoded image of class {picture.number}"
+            if directions is None:
+                figures += _tiles(decoded, limits, caption, words)
+            else:
+                degrees = directions[picture.number] if picture.number < len(directions) else 0
+                seen = [small_map.of_height(grey(one, each)) for one, each in zip(decoded, limits, strict=True)]
+                lined = [small_map.with_direction(one, np.radians(degrees)).astype(float) / 255 for one in seen]
+                figures += _tiles(lined, limits, f"{caption}, angles from {degrees}°", words)
+        if picture.number in maps:
+            tile, caption = tile_figure(maps[picture.number], (0, 1)), f"{swatch(styles, picture.number)} · where"
+            figures.append(figure(tile, caption, f"Map of class {picture.number}"))
+    return grid("six", figures) + _note(PICTURES)
+
+
+def class_tables(report: ClassReport, styles: ClassStyles, *, first_of_several: bool = False) -> str:
+    """What a class report says in numbers, as tables."""
+    entries = report.classes[:MOST_CLASSES]
+    where = " First channel." if first_of_several else ""
+    parts = [_part("In numbers", _numbers(entries, styles)), _note(NUMBERS)]
+    parts.append(_part("Symmetry of the mean sub-images", _symmetries(entries, "symmetry", styles)))
+    if entries[0].decoded_symmetry is not None:
+        parts.append(_part("Symmetry of the decoded images", _symmetries(entries, "decoded_symmetry", styles)))
+    parts += [_note(SCORES + where), _neighbours(report, entries, styles), _note(NEIGHBOURS)]
+    if len(entries) > 1:
+        parts += [_alike(report, entries, styles), _note(ALIKE + where)]
+    if left_out := len(report.classes) - len(entries):
+        parts.append(_note(f"{left_out} more {'class is' if left_out == 1 else 'classes are'} not shown."))
+    return "\n".join(parts)
+
+
+def colour_grid(values: Floats, heads: list[str], *, errors: Floats | None = None, below: Floats | None = None) -> str:
+    """A table (k, k) of class against class, the darker the nearer to 1; `below` (k,) is a last row set apart."""
+    head = "".join(f"<th>{each}</th>" for each in heads)
+    rows = []
+    for i, each in enumerate(heads):
+        cells = "".join(_cell(values[i, j], None if errors is None else errors[i, j]) for j in range(len(heads)))
+        rows.append(f"<tr><th>{each}</th>{cells}</tr>")
+    if below is not None:
+        rows.append(f"<tr><th>all</th>{''.join(_cell(value) for value in below)}</tr>")
+    return f'<table style="width: auto"><tr><th></th>{head}</tr>{"".join(rows)}</table>'
+
+
+def channel_words(number: int, count: int) -> str:
+    """Words that tell channels apart where there are several."""
+    return f" · channel {number + 1}" if count > 1 else ""
+
+
+def _tiles(pictures: Sequence[Floats], limits: list[Limits], caption: str, words: str) -> list[str]:
+    """A small picture of every channel."""
+    from local_crystallography.report.figures import tile_figure
+
+    tiles = [tile_figure(picture, each) for picture, each in zip(pictures, limits, strict=True)]
+    return [figure(tile, caption + channel_words(i, len(tiles)), words) for i, tile in enumerate(tiles)]
+
+
+def _numbers(entries: tuple[ClassEntry, ...], styles: ClassStyles) -> str:
+    """Counts, shares, certainty, and mean and spread of every latent."""
+    latents = range(len(entries[0].spread))
+    head = ["Class", "Atoms", "Share", "Sub-images", "Certainty", *(f"z{i}, spread" for i in latents)]
+    rows = []
+    for entry in entries:
+        picture = entry.picture
+        places = [f"{_number(picture.centroid[i], 2)}, {_number(entry.spread[i], 2)}" for i in latents]
+        certain = _number(entry.probability, 3)
+        cells = [f"{picture.count:,}", f"{picture.share:.1%}", f"{entry.windows:,}", certain, *places]
+        rows.append([swatch(styles, picture.number), *cells])
+    return _table(head, rows)
+
+
+def _symmetries(entries: tuple[ClassEntry, ...], kind: str, styles: ClassStyles) -> str:
+    """Scores of every class; `kind` is the attribute they are in."""
+    found: list[tuple[int, Symmetry | None]] = [(entry.picture.number, getattr(entry, kind)) for entry in entries]
+    rows = []
+    for number, symmetry in found:
+        if symmetry is not None:
+            scores = [_score(symmetry.centre), *(_score(symmetry.turns[n]) for n in (3, 4, 6))]
+            angle = _number(float(np.degrees(symmetry.mirror_angle)), 0)
+            ceiling = _number(symmetry.ceiling, 3)
+            rows.append([swatch(styles, number), *scores, f"{_score(symmetry.mirror)} at {angle}°", ceiling])
+    return _table(["Class", "Centre", "3-fold", "4-fold", "6-fold", "Best mirror", "Ceiling"], rows)
+
+
+def _neighbours(report: ClassReport, entries: tuple[ClassEntry, ...], styles: ClassStyles) -> str:
+    k, heads = len(entries), [swatch(styles, entry.picture.number) for entry in entries]
+    shares = np.array([entry.picture.share for entry in entries])
+    return _part("Neighbours", colour_grid(report.neighbours[:k, :k], heads, below=shares))
+
+
+def _alike(report: ClassReport, entries: tuple[ClassEntry, ...], styles: ClassStyles) -> str:
+    """Every class against every other, turned and mirrored."""
+    k, pairs = len(entries), report.pairs
+    heads = [swatch(styles, entry.picture.number) for entry in entries]
+    turned = np.where(np.eye(k, dtype=bool), np.nan, pairs.turned[:k, :k])  # a class is like itself
+    beside = [
+        _part("Alike when turned", colour_grid(turned, heads, errors=pairs.turned_error[:k, :k])),
+        _part("Alike when mirrored", colour_grid(pairs.mirrored[:k, :k], heads, errors=pairs.mirrored_error[:k, :k])),
+    ]
+    return f'<div style="display: flex; flex-wrap: wrap; gap: 0 40px">{"".join(beside)}</div>'
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    titles = "".join(f"<th>{title}</th>" for title in head)
+    body = "".join("<tr>" + "".join(f'<td class="value">{cell}</td>' for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{titles}</tr>{body}</table>"
+
+
+def _cell(value: float, error: float | None = None) -> str:
+    """A cell between white and the darkest colour; without a colour where there is no value."""
+    words = _score(Score(value, error)) if error is not None else _number(value, 2)
+    if not np.isfinite(value):
+        return '<td style="padding: 4px 10px">–</td>'
+    red, green, blue = _mixed(float(np.clip(value, 0, 1)))
+    ink = "#fff" if value > LIT else "#1c2330"
+    style = f"background: rgb({red} {green} {blue}); color: {ink}; padding: 4px 10px; print-color-adjust: exact"
+    return f'<td class="value" style="{style}">{words}</td>'
+
+
+def _mixed(share: float) -> npt.NDArray[np.int64]:
+    return np.rint(255 + share * (np.array(DARKEST) - 255)).astype(np.int64)
+
+
+def _score(score: Score) -> str:
+    """A score with its error, where it has one."""
+    if not np.isfinite(score.error):
+        return _number(score.value, 3)
+    error = "&lt;0.001" if score.error < 0.0005 else f"{score.error:.3f}"
+    return f"{_number(score.value, 3)} ± {error}"
+
+
+def _number(value: float, digits: int) -> str:
+    """A number without a negative zero; a dash where there is none."""
+    if not np.isfinite(value):
+        return "–"
+    return f"{round(float(value), digits) + 0.0:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _part(title: str, content: str) -> str:
+    return f"<div><h3>{title}</h3>{content}</div>"
+
+
+def _note(words: str) -> str:
+    return f'<p class="note">{words}</p>'

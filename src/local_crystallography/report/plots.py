@@ -1,0 +1,146 @@
+"""The plots of the latent explorer as a figure for a paper: axes and words as vectors, points as a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import rc_context
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+from local_crystallography.report.figures import STYLE
+from local_crystallography.views.columns import Column
+from local_crystallography.views.plot_data import ONE_COLOUR, Key, PlotData
+from local_crystallography.views.plot_picture import picture_of
+from local_crystallography.views.raster import View
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMATS = ("png", "svg", "pdf")
+SIDE = 3.4
+"""Width of a plot in inches."""
+DPI = 300
+PER_POINT = 3
+"""Pixels of the picture of points per pixel of the screen."""
+INK = "#1c2330"
+TICKS = ((200, 90), (100, 45), (50, 20), (20, 10), (8, 5))
+"""Least span of an axis in degrees, and the ticks that suit it."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A plot with the (N,) selected rows, and the x0, x1, y0, y1 in view."""
+
+    data: PlotData
+    mask: npt.NDArray[np.bool_]
+    view: View
+
+
+def write_plots(path: str | Path, panels: list[Panel]) -> None:
+    """Write plots side by side, four of them two by two; the ending of the path tells the format.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be written.
+    """
+    with rc_context({**STYLE, "svg.fonttype": "none", "pdf.fonttype": 42}):
+        plots_figure(panels).savefig(path, dpi=DPI, facecolor="white")
+
+
+def plots_figure(panels: list[Panel]) -> Figure:
+    """The figure of the plots, on white, with the keys of their colours."""
+    across = 2 if len(panels) == 4 else len(panels)
+    down = -(-len(panels) // across)
+    figure = Figure((SIDE * across + 1.2, SIDE * down), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False).ravel()
+    for panel, place in zip(panels, axes, strict=True):
+        _draw(place, panel)
+    keys = {panel.data.key.column.name: panel.data.on_white().key for panel in panels}
+    for key in keys.values():
+        _draw_key(figure, list(axes), key)
+    return figure
+
+
+def _draw(axes: Axes, panel: Panel) -> None:
+    data = panel.data.on_white()
+    x0, x1, y0, y1 = panel.view
+    axes.set(xlim=(x0, x1), ylim=(y1, y0) if data.y.down and not data.is_histogram else (y0, y1))
+    axes.set(xlabel=data.x.label, ylabel="Atoms" if data.is_histogram else data.y.label)
+    axes.set_box_aspect(None if not data.is_image else abs((y1 - y0) / (x1 - x0)))
+    _number(axes, "x", data.x, x1 - x0)
+    if data.is_histogram:
+        _draw_bars(axes, data, panel.mask)
+        return
+    _number(axes, "y", data.y, y1 - y0)
+    size = round(SIDE * 100 * PER_POINT), round(SIDE * 100 * PER_POINT)
+    picture, note = picture_of(data, panel.mask, view=panel.view, size=size, ratio=PER_POINT)
+    axes.imshow(picture, extent=(x0, x1, y1, y0), aspect="auto", origin="upper", interpolation="antialiased", zorder=1)
+    axes.set(xlim=(x0, x1), ylim=(y1, y0) if data.y.down else (y0, y1))
+    _draw_contours(axes, data)
+    if note:
+        axes.set_title(note, fontsize=6.5, loc="right", color="#555555")
+
+
+def _draw_contours(axes: Axes, data: PlotData) -> None:
+    if data.choice.mode != "contours" or data.density is None:
+        return
+    for lines in data.density.contours:
+        for line in lines:
+            for dx in data.x.copies:
+                for dy in data.y.copies:
+                    axes.plot(line[:, 0] + dx, line[:, 1] + dy, color=INK, linewidth=0.7)
+
+
+def _draw_bars(axes: Axes, data: PlotData, mask: npt.NDArray[np.bool_]) -> None:
+    edges, counted = data.histogram.edges, data.histogram.counts
+    inks = [entry.colour for entry in data.key.classes] or [ONE_COLOUR]
+    for dx in data.x.copies:
+        bottom = np.zeros(len(edges) - 1)
+        for count, ink in zip(counted, inks, strict=True):
+            if data.is_stacked:
+                axes.stairs(bottom + count, edges + dx, baseline=bottom, fill=True, color=ink)
+                bottom = bottom + count
+            else:
+                axes.stairs(count, edges + dx, baseline=None, color=ink, linewidth=1.2)
+        if len(mask) == len(data.plane.points) and mask.any():
+            axes.stairs(data.counted(mask).counts[0], edges + dx, baseline=None, color=INK, linewidth=0.9)
+
+
+def _number(axes: Axes, axis: str, column: Column, span: float) -> None:
+    """Ticks of an angle, counted within half a period of 0."""
+    if column.period is None:
+        return
+    half, period = column.period / 2, column.period
+    ticks = getattr(axes, f"{axis}axis")
+    ticks.set_major_locator(MultipleLocator(next((step for least, step in TICKS if span > least), 2)))
+    ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{half - (half - value) % period:g}"))
+
+
+def _draw_key(figure: Figure, axes: list[Axes], key: Key) -> None:
+    """A legend of the classes with count and share, or a colour bar, at the right of all plots."""
+    if key.classes:
+        marks: list[Any] = [
+            Line2D(
+                [],
+                [],
+                color=entry.colour,
+                marker="o",
+                linestyle="",
+                label=f"{entry.name}: {entry.count} · {100 * entry.share:.3g} %",
+            )
+            for entry in key.classes
+        ]
+        figure.legend(handles=marks, loc="outside right upper", title=key.column.label, frameon=False, fontsize=8)
+    elif key.colormap:
+        scale = ScalarMappable(Normalize(*key.limits), ListedColormap(key.table))
+        bar = figure.colorbar(scale, ax=axes, label=key.column.label, fraction=0.05, pad=0.02)
+        bar.outline.set_visible(False)

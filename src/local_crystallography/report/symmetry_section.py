@@ -1,0 +1,75 @@
+"""The part of a report on Decide symmetry: a map of each decision, their shares, and what size of window decides."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from local_crystallography.bayes.decision import Decision
+from local_crystallography.data.progress import finish
+from local_crystallography.report.figures import STYLE, png
+from local_crystallography.report.page import figure, grid
+from local_crystallography.report.symmetry import study_figure
+from local_crystallography.views.styles import DECIDED as COLORS
+
+if TYPE_CHECKING:
+    from local_crystallography.analysis import Analysis
+    from local_crystallography.data.atoms import Atoms
+    from local_crystallography.data.image import Image
+    from local_crystallography.steps.symmetry import DecideSymmetry
+
+DECIDED = {
+    "alternation": "Alternation of bonds",
+    "tetragonality": "b / a against 1",
+    "cell_angle": "Cell angle against the ideal one",
+}
+MOST_PLACES = 20_000
+"""Atoms in a map; of more, evenly spaced rows of the table are shown."""
+
+
+def symmetry_section(analysis: Analysis, image: Image) -> str:
+    """HTML for the report; nothing where the step was not run."""
+    step, atoms = analysis.used.get("decide_symmetry"), analysis.atoms
+    if step is None or atoms is None or "alternation_decision" not in atoms.features:
+        return ""
+    first = atoms[atoms.frame == int(atoms.frame.min())]
+    figures = [_map(first, image, name, title) for name, title in DECIDED.items()]
+    study = finish(cast("DecideSymmetry", step).study(atoms))
+    caption = (
+        "How many cells a decision takes: shares of the atoms, and dashed what the noise of their positions lets "
+        "expect. Near a domain wall windows see a mixture."
+    )
+    curve = figure(png(study_figure(study)), caption, "Size of the window against decisions")
+    return grid("three", figures) + grid("two", [curve])
+
+
+def decision_map(atoms: Atoms, image: Image, name: str) -> Figure:
+    """Atoms by the decision on alternation, tetragonality or cell_angle; row 0 on top."""
+    height, width = image.shape
+    decisions = atoms.features[f"{name}_decision"].to_numpy(float)
+    spacing = np.sqrt(height * width / max(len(atoms), 1)) * 3.5 * 72 / width
+    step = max(1, len(atoms) // MOST_PLACES)
+    with rc_context(STYLE):
+        drawn = Figure((3.5, min(3.5 * height / width, 7.0)), layout="constrained")
+        axes = drawn.add_subplot()
+        for each in Decision:
+            here = atoms.yx[decisions == each][::step]
+            axes.scatter(here[:, 1], here[:, 0], s=spacing**2, marker="s", linewidths=0, color=COLORS[each])
+        axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), aspect="equal", xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    return drawn
+
+
+def _map(atoms: Atoms, image: Image, name: str, title: str) -> str:
+    decisions = atoms.features[f"{name}_decision"].to_numpy(float)
+    shares = [
+        f'<span class="swatch" style="background: {COLORS[each]}"></span>{each.words} {share:.1%}'
+        for each in Decision
+        if (share := float((decisions == each).mean())) > 0
+    ]
+    caption = f"<b>{escape(title)}</b> &ensp;{' &ensp;'.join(shares)}"
+    return figure(png(decision_map(atoms, image, name)), caption, f"Decisions on {title}")

@@ -1,0 +1,1 @@
+"""Scan distortion of one image, from its own lattice. NumPy only."""

@@ -1,0 +1,1 @@
+"""Studies of finished analyses: they add no columns."""

@@ -1,0 +1,298 @@
+"""How the result depends on the window and on what is cut: one training for every size, source and seed (Fig. S2)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from local_crystallography.analysis import MISSING, Analysis, watched
+from local_crystallography.clustering.angle_peaks import angle_peaks
+from local_crystallography.clustering.assign import HAND_LABEL
+from local_crystallography.clustering.features import numbers
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import Image
+from local_crystallography.data.probability import ProbabilityMap
+from local_crystallography.data.progress import Job, Progress
+from local_crystallography.data.subimages import as_found, fits
+from local_crystallography.io.provenance import pixels_sha256
+from local_crystallography.io.window_runs import (
+    RunKey,
+    Source,
+    StudyRun,
+    StudyTable,
+    digest,
+    read_run,
+    refuse_other_image,
+    run_name,
+    write_run,
+)
+from local_crystallography.lattice.shells import Suggestion, even, neighbour_distance, pair_distribution, shells_of
+from local_crystallography.recipe import Recipe
+from local_crystallography.steps.extract_sub_images import WINDOW_SPACINGS
+from local_crystallography.steps.paint_map import PaintMap
+
+if TYPE_CHECKING:
+    from local_crystallography.models.vae import Vae
+
+T = TypeVar("T")
+
+NEW = ("encode", "cluster", "encode_cvae")
+"""Steps whose columns every run makes anew."""
+KEPT = r"id|frame|angle_rad|symmetry_order|z\d+|label|label_probability"
+
+
+class WindowStudy(BaseModel):
+    """Train once for every window size, source and seed, and compare what comes of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    windows: tuple[Annotated[int, Field(ge=8, le=512)], ...] = Field(
+        (24, 32, 48), description="Sides of the windows, in pixels."
+    )
+    sources: tuple[Source, ...] = Field(
+        ("image",),
+        description="What is cut: the image, the image smoothed by the width of its atoms, or the probability map.",
+    )
+    seeds: tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...] = Field(
+        (0,), description="Starts of the random numbers of the training; several tell how stable the classes are."
+    )
+    epochs: int | None = Field(
+        None, ge=1, le=5000, description="Passes over all sub-images; automatic: those of the recipe."
+    )
+
+    @property
+    def runs(self) -> tuple[RunKey, ...]:
+        """Source, window and seed of every run, in order, each once."""
+        return tuple(dict.fromkeys(product(self.sources, self.windows, self.seeds)))
+
+    def of_run(self, recipe: Recipe, source: Source, window: int, seed: int, smoothing: float) -> Recipe:
+        """The recipe of one run."""
+        cut = {"source": source, "window_size": window, "smoothing": smoothing}
+        trained = {"seed": seed, "epochs": self.epochs or recipe.train_vae.epochs, "checkpoint": None}
+        extract = recipe.extract_sub_images.model_copy(update=cut)
+        return recipe.with_step(extract).with_step(recipe.train_vae.model_copy(update=trained))
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What all runs start from."""
+
+    image: Image
+    atoms: Atoms
+    probability: ProbabilityMap | None
+    digests: dict[str, str]
+
+
+def run_window_study(analysis: Analysis, settings: WindowStudy, recipe: Recipe, folder: Path) -> Job[StudyTable]:
+    """A job that trains every run, each saved to its own sub-folder as it ends; the analysis stays as it is.
+
+    A run whose folder holds the result of the same image, atoms and settings is read and not done again; one with other
+    settings is replaced. A training that is stopped goes on where it was. Told to stop, the job gives the runs that are
+    done, those of later ones among them that an earlier study saved. A run that fails says why in its note.
+
+    Raises
+    ------
+    InputError
+        Where there is nothing to train on, a list is empty, a window does not fit, the folder holds runs on another
+        image or cannot be written, or all runs fail.
+    """
+    inputs = checked(analysis, settings, recipe)
+    recipes = recipes_of(settings, recipe, inputs)
+    refuse_other_image(folder, list(recipes), inputs.digests["image"])
+    done = {run: read_run(folder, run, asked(recipes[run], inputs)) for run in recipes}
+    for number, (run, each) in enumerate(recipes.items()):
+        name = run_name(*run)
+        if (yield Progress(number / len(recipes), f"{name}: {'done before' if done[run] else 'cutting'}")):
+            break
+        if done[run] is None:
+            done[run] = yield from share(one_run(run, each, inputs, folder), name, number, len(recipes))
+            if done[run] is None:
+                break
+    found = [run for run in done.values() if run is not None]
+    if found and all(run.note for run in found):
+        raise InputError(f"No run gave a result; {found[0].name}: {found[0].note}")
+    return StudyTable(tuple(found))
+
+
+def finished_runs(analysis: Analysis, settings: WindowStudy, recipe: Recipe, folder: Path) -> StudyTable:
+    """The runs asked for that a folder holds already; those that failed are not kept.
+
+    Raises
+    ------
+    InputError
+        As `run_window_study` for what cannot be studied.
+    """
+    inputs = checked(analysis, settings, recipe)
+    read = (read_run(folder, run, asked(each, inputs)) for run, each in recipes_of(settings, recipe, inputs).items())
+    return StudyTable(tuple(run for run in read if run is not None))
+
+
+def recipes_of(settings: WindowStudy, recipe: Recipe, inputs: Inputs) -> dict[RunKey, Recipe]:
+    """The recipe of every run, in order."""
+    smoothing = width_of(inputs, recipe)
+    return {run: settings.of_run(recipe, *run, smoothing) for run in settings.runs}
+
+
+def checked(analysis: Analysis, settings: WindowStudy, recipe: Recipe) -> Inputs:
+    """What the runs start from, if they can."""
+    for name in ("windows", "sources", "seeds"):
+        if not getattr(settings, name):
+            raise InputError(f"No {name} came for the window study, at least one was expected; name some.")
+    needed = ["image", "atoms"] + ["probability"] * ("probability" in settings.sources)
+    if lacking := [name for name in needed if getattr(analysis, name) is None]:
+        raise InputError(MISSING[lacking[0]])
+    if recipe.train_vae.kind != "rvae":
+        raise InputError("A network of kind vae came, which has no angle; one of kind rvae was expected, choose that.")
+    image, atoms = analysis.image, analysis.atoms
+    assert image is not None
+    assert atoms is not None
+    if not len(atoms):
+        raise InputError("No atoms came for the window study, some were expected; find atoms first.")
+    atoms = as_found(atoms).without([name for step in NEW for name in analysis.columns.get(step, [])])
+    largest = max(settings.windows)
+    if not fits(atoms.yx, image.shape, largest).any():
+        raise InputError(
+            f"A window of {largest} pixels came with an image of {image.shape[0]} x {image.shape[1]}, one that fits "
+            f"around some of the {len(atoms)} atoms was expected; use a smaller one."
+        )
+    digests = {"image": pixels_sha256(image), "atoms": digest(atoms.yx, atoms.ids, atoms.frame)}
+    read = {"intensity", *recipe.cluster.columns} | ({HAND_LABEL} if recipe.cluster.start_from == HAND_LABEL else set())
+    for name in sorted(read & set(atoms.features)):
+        digests[name] = digest(numbers(atoms, name))
+    probability = analysis.probability if "probability" in settings.sources else None
+    if probability is not None:
+        digests["probability"] = digest(probability.values)
+    return Inputs(image, atoms, probability, digests)
+
+
+def width_of(inputs: Inputs, recipe: Recipe) -> float:
+    """Standard deviation of the atoms in pixels: as refined, else as measured in the image, else of the recipe."""
+    if "sigma_px" in inputs.atoms.features:
+        sigma = float(inputs.atoms.features["sigma_px"].median())
+    else:
+        sigma = recipe.segment.resolve(inputs.image).sigma or recipe.extract_sub_images.smoothing
+    return round(float(np.clip(sigma, 0.1, 50)), 3)
+
+
+def one_run(run: RunKey, recipe: Recipe, inputs: Inputs, folder: Path) -> Job[StudyRun | None]:
+    """Cut, train, encode, cluster and save; None where it was stopped, which the next study goes on from."""
+    started, wanted = time.perf_counter(), asked(recipe, inputs)
+    place = folder / run_name(*run)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        checkpoint = place / f"training-{hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]}.safetensors"
+        sub_images = recipe.extract_sub_images(inputs.atoms, inputs.image, inputs.probability)
+        job = recipe.train_vae.model_copy(update={"checkpoint": checkpoint})(sub_images)
+        vae, stopped = yield from watched(job)
+        if stopped:
+            return None
+        encoded = recipe.encode(vae, sub_images, inputs.atoms)
+        clustered = recipe.cluster(encoded)
+        made = judged(run, clustered[np.isin(clustered.ids, sub_images.atoms.ids)], vae)
+        made = replace(made, seconds=round(time.perf_counter() - started, 2))
+        write_run(made, recipe.to_toml(), wanted, folder)
+        for old in place.glob("training-*.safetensors"):
+            old.unlink()
+    except InputError as error:
+        return StudyRun(*run, atoms=inputs.atoms[:0], note=str(error))
+    except OSError as error:
+        raise InputError(
+            f"{place} cannot be written ({error.strerror or error}), a folder with room and leave to write was "
+            "expected; choose another one."
+        ) from error
+    return made
+
+
+def judged(run: RunKey, atoms: Atoms, vae: Vae) -> StudyRun:
+    """A run with what is counted of it; of the columns those that are kept."""
+    kept = Atoms(atoms.yx, atoms.features.filter(regex=f"^({KEPT})$"), atoms.pixel_size)
+    label = kept.features["label"].to_numpy()
+    return StudyRun(
+        *run,
+        atoms=kept,
+        angle_peaks=angle_peaks(kept.features["angle_rad"], kept.features["symmetry_order"]),
+        elbo_per_pixel=elbo_per_pixel(vae),
+        numbers=int(vae.network.likelihood.numbers),
+        classes=len(np.unique(label[label >= 0])),
+    )
+
+
+def elbo_per_pixel(vae: Vae) -> float:
+    """The held-out evidence of a window in nats, over the pixels seen: those of the inscribed disc or of all of it."""
+    numbers, side = vae.network.likelihood.numbers, vae.settings.window_size
+    share = np.pi / 4 if vae.settings.decoder == "harmonic" else 1.0
+    return -float(vae.settings.held_out_loss) * numbers / (share * side**2 * vae.settings.channels)
+
+
+def study_maps(study: StudyTable, image: Image) -> dict[str, dict[str, npt.NDArray[np.float32]]]:
+    """Maps of angle, latents and label of every run with a result, of the shape of the image, by name and column."""
+    return {run.name: PaintMap()(run.atoms, image) for run in study.runs if not run.note}
+
+
+def suggested_window(atoms: Atoms) -> int:
+    """Even side of the window, in pixels, whose inscribed disc holds the first two shells of neighbours.
+
+    See `suggest`.
+    """
+    return suggest(atoms).window
+
+
+def suggest(atoms: Atoms) -> Suggestion:
+    """The window whose inscribed disc holds the first two shells of neighbours, and what it was read off.
+
+    The disc, which is what the network sees, reaches the second shell and a standard deviation of the atoms beyond,
+    where that is known. Shells are peaks of the radial pair distribution. Where it has no two, as in a glass, the
+    side is 2.3 times the distance of neighbours, which is what the automatic window of Extract sub-images always is.
+
+    Raises
+    ------
+    InputError
+        Where no frame holds two atoms, or most are at the place of another.
+    """
+    spacing = neighbour_distance(atoms)
+    if not spacing > 0:
+        raise InputError("Most atoms have another at the same place, single atoms were expected; find them again.")
+    radius, density = pair_distribution(atoms, spacing)
+    found = radius[shells_of(density)]
+    if len(found) < 2:
+        side = WINDOW_SPACINGS * spacing
+    else:
+        sigma = float(atoms.features["sigma_px"].median()) if "sigma_px" in atoms.features else 0.0
+        side = 2 * (found[1] + (sigma if np.isfinite(sigma) else 0.0))
+    return Suggestion(even(side), radius, density, found)
+
+
+def asked(recipe: Recipe, inputs: Inputs) -> dict[str, Any]:
+    """What the result of a run depends on, as JSON holds it."""
+    steps = (recipe.extract_sub_images, recipe.train_vae, recipe.encode, recipe.cluster)
+    digests = {
+        name: value
+        for name, value in inputs.digests.items()
+        if name != "probability" or recipe.extract_sub_images.source == "probability"
+    }
+    settings: dict[str, Any] = {step.name(): step.model_dump(mode="json") for step in steps}
+    return digests | settings
+
+
+def share(job: Job[T], name: str, number: int, of: int) -> Generator[Progress, bool | None, T]:
+    """The same job as one of several, counted from 0; without the preview, which is of other sub-images."""
+    stop: bool | None = None
+    while True:
+        try:
+            told = job.send(stop)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        fraction = (number + told.fraction) / of
+        stop = yield replace(told, fraction=fraction, message=f"{name}: {told.message}", preview=None)

@@ -1,0 +1,58 @@
+"""Sub-images and what a network decodes as grey pictures, all between the same limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from local_crystallography.data.subimages import SubImages
+
+if TYPE_CHECKING:
+    from local_crystallography.models.vae import Vae
+
+Floats = npt.NDArray[np.floating]
+Colors = npt.NDArray[np.uint8]
+Limits = tuple[float, float]
+
+SAMPLE = 500
+"""Sub-images that are enough for their percentiles."""
+
+
+def seen(vae: Vae, pictures: Floats) -> Floats:
+    """Pictures (…, w, w) of a network, NaN where it does not see."""
+    from local_crystallography.report.figures import disc_only
+
+    return disc_only(pictures) if vae.settings.decoder == "harmonic" else pictures
+
+
+def channel_of(pictures: npt.NDArray[Any], channel: int, axes: int = 3) -> npt.NDArray[Any]:
+    """One channel of pictures; those of a single one come with `axes` axes, those of several with one more."""
+    return pictures if pictures.ndim == axes else pictures[..., channel]
+
+
+def grey_limits(sub_images: SubImages, channel: int = 0) -> Limits:
+    """Values shown black and white: the percentiles 0.5 and 99.5 of the sub-images."""
+    some = channel_of(sub_images.windows[:: max(1, len(sub_images) // SAMPLE)], channel)
+    low, high = np.percentile(some, (0.5, 99.5)) if some.size else (0.0, 1.0)
+    return float(low), float(high if high > low else low + 1)
+
+
+def grey(picture: Floats, limits: Limits) -> Colors:
+    """(…, 4) RGBA of a picture between limits; NaN is transparent."""
+    low, high = limits
+    known = np.isfinite(picture)
+    value = np.clip((np.where(known, picture, low) - low) / (high - low), 0, 1)
+    level = np.rint(255 * value).astype(np.uint8)
+    return np.stack([level, level, level, np.where(known, 255, 0).astype(np.uint8)], axis=-1)
+
+
+def in_grey(picture: Floats, limits: list[Limits], vae: Vae | None = None) -> Colors:
+    """(h, w, 4) RGBA of a picture (w, w), or of the channels of (w, w, C) one below the other; limits by channel.
+
+    With the network it is of, it is transparent where that does not see.
+    """
+    shown = [channel_of(picture, channel, axes=2) for channel in range(len(limits))]
+    shown = shown if vae is None else [seen(vae, each) for each in shown]
+    return np.concatenate([grey(each, ends) for each, ends in zip(shown, limits, strict=True)])

@@ -1,0 +1,148 @@
+"""Names and colours of classes: one home, which every legend, plot and layer reads."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from psygnal import Signal
+
+from local_crystallography.bayes.decision import Decision
+from local_crystallography.clustering.environment import Environment
+from local_crystallography.data.errors import InputError
+from local_crystallography.views.raster import PALETTE, Colors, categorical_colors
+
+HEX = re.compile(r"#[0-9a-f]{6}")
+DECIDED = {
+    Decision.SYMMETRIC: "#0072b2",
+    Decision.BROKEN: "#d55e00",
+    Decision.UNDECIDED: "#c9ced6",
+    Decision.TOO_FEW: "#5c6675",
+}
+"""Colours of decisions, as every picture shows them."""
+SURROUNDED = {
+    Environment.INTERIOR: "#56b4e9",
+    Environment.BOUNDARY: "#d55e00",
+    Environment.EDGE: "#f0e442",
+    Environment.DEFECT: "#cc79a7",
+}
+"""Colours of environments."""
+ENVIRONMENT = "environment"
+LONGEST = 40
+"""Most letters of a name."""
+
+
+class ClassStyles:
+    """What classes of a column are called, and their colours; by number and palette until somebody says else.
+
+    Every change emits `changed(column)`.
+    """
+
+    changed = Signal(str)
+
+    def __init__(self) -> None:
+        self._names: dict[str, dict[int, str]] = {}
+        self._colours: dict[str, dict[int, str]] = {}
+
+    def name(self, column: str, number: int) -> str:
+        """What a class is called; "none" for -1. Decisions and environments have words, unless they were renamed."""
+        if (given := self._names.get(column, {}).get(number)) is not None:
+            return given
+        if column.endswith("_decision") and number in list(Decision):
+            return Decision(number).words
+        if column == ENVIRONMENT and number in list(Environment):
+            return Environment(number).words
+        return "none" if number < 0 else f"class {number}"
+
+    def colour(self, column: str, number: int) -> str:
+        """Colour of a class as #rrggbb."""
+        plain = "#" + categorical_colors([number])[0, :3].tobytes().hex()
+        return plain if number < 0 else self._chosen(column).get(number, plain)
+
+    def colours(self, column: str, labels: npt.ArrayLike) -> Colors:
+        """(N, 4) uint8 colours of class numbers; -1 and NaN are grey."""
+        labels = np.asarray(labels, np.float64)
+        colours = categorical_colors(labels)
+        for number, colour in self._chosen(column).items():
+            colours[labels == number, :3] = np.frombuffer(bytes.fromhex(colour[1:]), np.uint8)
+        return colours
+
+    def palette(self, column: str) -> npt.NDArray[np.float64]:
+        """(K, 4) floats: the colours of classes 0, 1, … as far as they are given, and at least the common palette."""
+        count = max([len(PALETTE), *(number + 1 for number in self._chosen(column))])
+        return np.asarray(self.colours(column, np.arange(count)) / 255)
+
+    def rename(self, column: str, number: int, name: str) -> None:
+        """Give a class a name; an empty one takes it back.
+
+        Raises
+        ------
+        InputError
+            For a name that another class of the column has, one that is too long, and for class -1.
+        """
+        name = " ".join(name.split())
+        taken = {other: given for other, given in self._names.get(column, {}).items() if other != number}
+        if number < 0 or len(name) > LONGEST or name in taken.values():
+            raise InputError(
+                f"{name!r} came as the name of class {number}; up to {LONGEST} letters that no other class has were "
+                "expected."
+            )
+        self._set(self._names, column, number, name)
+
+    def recolour(self, column: str, number: int, colour: str) -> None:
+        """Give a class a colour #rrggbb; an empty one takes it back.
+
+        Raises
+        ------
+        InputError
+            For what is no such colour, and for class -1.
+        """
+        colour = colour.lower()
+        if number < 0 or (colour and not HEX.fullmatch(colour)):
+            raise InputError(f"{colour!r} came as the colour of class {number}; #rrggbb was expected.")
+        self._set(self._colours, column, number, colour)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was given, to be saved."""
+        return {"names": _written(self._names), "colours": _written(self._colours)}
+
+    def take(self, saved: dict[str, Any]) -> None:
+        """Bring back what `to_dict` gave; what is no name or colour of a class is left out."""
+        names, colours = (saved.get(kind) for kind in ("names", "colours"))
+        self._names = _read(names, lambda text: len(text) <= LONGEST)
+        self._colours = _read(colours, lambda text: bool(HEX.fullmatch(text)))
+        for column in {*self._names, *self._colours}:
+            self.changed.emit(column)
+
+    def _chosen(self, column: str) -> dict[int, str]:
+        """Colours that are not those of the palette, by class."""
+        decided: dict[int, str] = {}
+        if column.endswith("_decision"):
+            decided = {int(each): colour for each, colour in DECIDED.items() if each >= 0}
+        elif column == ENVIRONMENT:
+            decided = {int(each): colour for each, colour in SURROUNDED.items()}
+        return {**decided, **self._colours.get(column, {})}
+
+    def _set(self, table: dict[str, dict[int, str]], column: str, number: int, value: str) -> None:
+        before = table.setdefault(column, {})
+        if before.get(number, "") == value:
+            return
+        if value:
+            before[number] = value
+        else:
+            before.pop(number)
+        self.changed.emit(column)
+
+
+def _written(table: dict[str, dict[int, str]]) -> dict[str, dict[str, str]]:
+    return {column: {str(k): text for k, text in sorted(values.items())} for column, values in table.items() if values}
+
+
+def _read(saved: Any, good: Any) -> dict[str, dict[int, str]]:
+    table: dict[str, dict[int, str]] = {}
+    for column, values in (saved if isinstance(saved, dict) else {}).items():
+        items = values.items() if isinstance(values, dict) else ()
+        table[column] = {int(k): t for k, t in items if k.isdecimal() and isinstance(t, str) and t and good(t)}
+    return table
