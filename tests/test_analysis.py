@@ -22,9 +22,9 @@ from local_crystallography import (
     TrainVae,
 )
 from local_crystallography.clustering import mixtures
-from local_crystallography.clustering.assign import with_hand_label
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
+from local_crystallography.views.assign import with_hand_label
 
 RECIPE = Recipe(train_vae=TrainVae(epochs=2), cluster=Cluster(classes=2), train_cvae=TrainCvae(epochs=2))
 WITHIN = ("train_cvae", "encode_cvae")

@@ -14,24 +14,26 @@ LEVELS = {
     "data": 0,
     "baselines": 1,
     "fitting": 1,
-    "lattice": 1,
-    "scan": 2,
-    "models": 3,
-    "bayes": 3,
-    "simulate": 3,
-    "clustering": 4,
-    "views": 5,
+    "lattice": 2,
+    "bayes": 2,
+    "scan": 3,
+    "models": 4,
+    "clustering": 5,
     "steps": 6,
     "recipe": 7,
-    "segmenters": 7,
-    "columns": 8,
-    "analysis": 9,
-    "studies": 10,
-    "report": 11,
-    "io": 12,
+    "io": 8,
+    "columns": 9,
+    "simulate": 9,
+    "views": 9,
+    "segmenters": 10,
+    "analysis": 10,
+    "studies": 11,
+    "report": 12,
     "cli": 13,
     "_napari": 14,
 }
+"""Every folder and module has a level, and imports from lower ones and from its own folder alone."""
+CHANGES = ("append", "add", "update", "setdefault", "pop", "clear", "extend", "remove", "insert", "discard")
 FILES = [path for path in sorted(ROOT.rglob("*.py")) if path.name != "__init__.py"]
 GUI = {"napari", "magicgui", "qtpy", "pyqtgraph", "superqt", "PyQt6", "PySide6"}
 
@@ -57,14 +59,65 @@ def imports(tree):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_run_downwards(path):
+    """Late imports and those for types count as well."""
+    own = part(path)
     for name, at_top in imports(ast.parse(path.read_text(encoding="utf-8"))):
         package, _, rest = name.partition(".")
-        if package == "local_crystallography" and rest and at_top:
-            assert LEVELS[rest.split(".")[0]] <= LEVELS[part(path)], name
-        if package in GUI and part(path) != "cli":
-            assert part(path) == "_napari", name
+        other = rest.split(".")[0]
+        if package == "local_crystallography" and rest and other != own:
+            assert LEVELS[other] < LEVELS[own] or (own, other) == ("cli", "_napari"), name
+        if package in GUI and own != "cli":
+            assert own == "_napari", name
         if package == "torch" and at_top:
-            assert part(path) == "models", name
+            assert own == "models", name
+
+
+def test_no_step_imports_another_but_where_it_names_it():
+    """A step may continue another one (Encode looks at classes first), but never two each other."""
+    allowed = {
+        ("encode", "cluster"),
+        ("encode_cvae", "train_cvae"),
+        ("train_cvae", "training"),
+        ("train_vae", "training"),
+    }
+    for path in (ROOT / "steps").glob("*.py"):
+        if path.stem in ("__init__", "catalog"):
+            continue
+        for name, _ in imports(ast.parse(path.read_text(encoding="utf-8"))):
+            if name.startswith("local_crystallography.steps."):
+                other = name.split(".")[2]
+                assert other in ("base", "catalog") or (path.stem, other) in allowed, (path.stem, other)
+
+
+def test_no_module_keeps_what_changes():
+    """No list, set or dictionary that a function of a module changes, and no `global`."""
+    for path in FILES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert not [node for node in ast.walk(tree) if isinstance(node, ast.Global)], path
+        made = {
+            target.id
+            for node in tree.body
+            if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.List | ast.Dict | ast.Set)
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                changes = node.func.attr in (
+                    "append",
+                    "add",
+                    "update",
+                    "setdefault",
+                    "pop",
+                    "clear",
+                    "extend",
+                    "remove",
+                )
+                assert not (changes and isinstance(node.func.value, ast.Name) and node.func.value.id in made), path
+            if isinstance(node, ast.Assign):
+                for target in node.targets:
+                    held = target.value if isinstance(target, ast.Subscript) else None
+                    assert not (isinstance(held, ast.Name) and held.id in made), path
 
 
 def test_importing_the_package_loads_nothing_heavy():

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from local_crystallography.clustering.assign import HAND_LABEL, hand_labels, table_of, with_column, with_hand_label
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
+from local_crystallography.views.assign import HAND_LABEL, hand_labels, table_of, with_column, with_hand_label
 from local_crystallography.views.styles import ClassStyles
 
 ATOMS = Atoms.at(

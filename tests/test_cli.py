@@ -21,7 +21,7 @@ from local_crystallography.cli import console
 from local_crystallography.cli.main import Run, main, overridden
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.progress import Progress
-from local_crystallography.io.session import FILES
+from local_crystallography.io.session import FILES, REPORT
 from local_crystallography.recipe import Recipe
 from local_crystallography.simulate.samples import load_truth, sample_folder
 from local_crystallography.simulate.score import match, score
@@ -45,7 +45,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_run_writes_every_file(outcome: Path) -> None:
-    assert {path.name for path in outcome.iterdir()} == {*FILES, "maps"} - {"cvae.safetensors"}
+    assert {path.name for path in outcome.iterdir()} == {*FILES, REPORT, "maps"} - {"cvae.safetensors"}
 
 
 def test_options_beat_the_recipe_and_the_rest_of_it_stays(outcome: Path) -> None:
@@ -95,7 +95,7 @@ def test_the_latents_within_classes_are_asked_for_and_repeated(tmp_path: Path) -
     assert main(["run", IMAGE, "--recipe", str(tmp_path / "a" / "recipe.toml"), "--out", str(tmp_path / "b")]) == 0
     first, second = (Analysis.open(tmp_path / name) for name in "ab")
     assert first.asked["train_cvae"] == TrainCvae(epochs=2, kind="crvae")
-    assert {path.name for path in (tmp_path / "a").iterdir()} == {*FILES, "maps"}
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {*FILES, REPORT, "maps"}
     pd.testing.assert_frame_equal(first.atoms.to_frame(), second.atoms.to_frame())
     assert first.recipe == second.recipe
 

@@ -1,73 +1,96 @@
-"""A column says what it is on an axis: words, unit, factor, and after what it begins again."""
+"""Columns are declared by the steps that add them, and everything else about them follows."""
 
-import numpy as np
-import pandas as pd
+from typing import get_args
+
 import pytest
+from conftest import copied
 
-from local_crystallography.views.columns import column_of, values_of, within
+from local_crystallography import CorrectScan, DecideSymmetry, Describe, MeasureLattice
+from local_crystallography.data.columns import kind_of, std_of, without_std
+from local_crystallography.data.progress import finish
+from local_crystallography.recipe import Recipe
+from local_crystallography.steps.catalog import columns, step_classes
+from local_crystallography.steps.describe import Method
 
 
 @pytest.mark.parametrize(
-    ("name", "label", "factor", "period"),
+    ("name", "kind"),
     [
-        ("z0", "z0", 1, None),
-        ("x_nm", "x (nm)", 1, None),
-        ("offset_y_px", "Offset y (px)", 1, None),
-        ("label", "Label", 1, None),
-        ("angle_rad", "Angle (°)", 180 / np.pi, 360),
-        ("displacement_angle_rad", "Displacement angle (°)", 180 / np.pi, 360),
-        ("axis_angle_rad", "Axis angle (°)", 180 / np.pi, 180),
-        ("angle_std_rad", "Angle std (°)", 180 / np.pi, None),
-        ("gamma_rad", "Gamma (°)", 180 / np.pi, None),
-        ("lattice_rotation_rad", "Lattice rotation (°)", 180 / np.pi, None),
+        ("label", "class"),
+        ("alternation_decision", "class"),
+        ("environment", "class"),
+        ("label_probability", "number"),
+        ("angle_rad", "cyclic"),
+        ("displacement_angle_rad", "cyclic"),
+        ("gamma_rad", "angle"),
+        ("angle_std_rad", "number"),
+        ("z0", "number"),
     ],
 )
-def test_words_unit_and_period(name, label, factor, period):
-    column = column_of(name)
-    assert (column.label, column.factor, column.period) == (label, pytest.approx(factor), pytest.approx(period))
+def test_the_end_of_a_name_says_what_a_column_holds(name, kind):
+    assert kind_of(name) == kind
+
+
+@pytest.mark.parametrize(("name", "std"), [("angle_rad", "angle_std_rad"), ("z0", "z0_std"), ("a_px", "a_std_px")])
+def test_standard_deviations_are_named_alike(name, std):
+    assert std_of(name) == std
+    assert without_std(std) == name
+
+
+def test_every_step_is_known_once():
+    known = step_classes()
+    assert {step.name() for step in Recipe().steps} <= set(known)
+    assert all(kind.name() == name for name, kind in known.items())
+
+
+def test_every_column_that_a_run_makes_is_declared_by_its_step(quick_within):
+    done = copied(quick_within)
+    steps = {"correct_scan": CorrectScan(), "measure_lattice": MeasureLattice(), "decide_symmetry": DecideSymmetry()}
+    finish(done.run(done.recipe.model_copy(update=steps), only=[*steps]))
+    finish(done.apply(Describe(methods=get_args(Method))))
+    for step, made in done.columns.items():
+        wrong = [name for name in made if columns().owner(name) not in (step, "find_atoms")]
+        assert not wrong, (step, wrong)
+        assert all(columns().help(name).endswith(".") for name in made)
 
 
 @pytest.mark.parametrize(
-    ("orders", "reach", "period"),
-    [([4, 4], 40, 90), ([4, 6], 25, 180), ([4, 4], 100, 360), ([np.nan, 3], 50, 120), ([np.nan, np.nan], 10, 360)],
-)
-def test_a_motif_that_looks_the_same_within_a_turn_has_a_shorter_period(orders, reach, period):
-    table = pd.DataFrame({"angle_rad": np.radians([reach, -reach]), "symmetry_order": orders})
-    assert column_of("angle_rad", table).period == pytest.approx(period)
-
-
-def test_angles_are_shown_within_half_a_period_of_0_and_told_in_radians():
-    column = column_of("angle_rad")
-    assert column.shown([np.pi / 2, 1.5 * np.pi, np.nan]) == pytest.approx([90, -90, np.nan], nan_ok=True)
-    assert column.raw(190) == pytest.approx(np.radians(-170))
-    assert column_of("z0").raw(190) == 190
-
-
-@pytest.mark.parametrize(("name", "down"), [("y_px", True), ("offset_y_px", True), ("y_nm", True), ("x_px", False)])
-def test_rows_of_the_image_grow_downwards(name, down):
-    assert column_of(name).down is down
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "period", "expected"),
+    "name",
     [
-        (-10, 10, None, [False, True, True, False]),
-        (170, 190, 360, [True, False, False, True]),
-        (170, -170, 360, [True, False, False, True]),
-        (-10, 10, 360, [False, True, True, False]),
-        (-400, 400, 360, [True, True, True, True]),
+        "strain_xx",
+        "symmetry_order",
+        "background",
+        "z7",
+        "z7_std",
+        "LABEL",
+        "mine_px",
+        "my_label",
+        "id",
+        "kept",
+        "z0_STD",
     ],
 )
-def test_a_range_may_go_through_the_seam(low, high, period, expected):
-    assert within(np.array([-175.0, 0, 10, 175]), low, high, period).tolist() == expected
+def test_names_of_results_are_reserved(name):
+    assert columns().is_reserved(name)
 
 
-def test_unknown_values_are_in_no_range():
-    assert not within(np.array([np.nan]), -400, 400, 360).any()
-    assert not within(np.array([np.nan]), -400, 400).any()
+@pytest.mark.parametrize("name", ["core", "defects", "zone1", "kinds", "mean_strain"])
+def test_other_names_are_free(name):
+    assert not columns().is_reserved(name)
 
 
-def test_a_missing_column_is_unknown_everywhere():
-    table = pd.DataFrame({"good": [True, False]})
-    assert np.isnan(values_of(table, "z0")).all()
-    assert values_of(table, "good").tolist() == [1, 0]
+def test_maps_of_classes_are_painted_last():
+    names = [
+        "label",
+        "hand_label",
+        "z0",
+        "strain_xx",
+        "environment",
+        "probability",
+        "displacement_px",
+        "displacement_nm",
+    ]
+    painted = columns().painted(names)
+    assert set(painted) == {*names} - {"probability", "displacement_px"}
+    assert set(painted[-3:]) == {"label", "hand_label", "environment"}
+    assert columns().painted(["displacement_px"]) == ("displacement_px",)

@@ -8,9 +8,9 @@ from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
-from local_crystallography.io.comparison_tables import differences_table, pairs_table, scores
 from local_crystallography.report.comparison import DIFFERS, comparison_figure
 from local_crystallography.studies.comparison import atoms_of, compare, correlation, same_places
+from local_crystallography.studies.comparison_tables import differences_table, pairs_table, scores
 from local_crystallography.views.styles import ClassStyles
 
 SIDE = 20

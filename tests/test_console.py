@@ -16,7 +16,7 @@ from crystals import blobs, square_lattice
 from local_crystallography.analysis import Analysis
 from local_crystallography.cli import console
 from local_crystallography.cli.main import main
-from local_crystallography.io.session import FILES
+from local_crystallography.io.session import FILES, REPORT
 
 LONG = 5000
 """Passes of a training that is not meant to end by itself."""
@@ -77,7 +77,7 @@ def test_two_processes_write_one_session(command: list[str], tmp_path: Path) -> 
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Found ") == done.stdout.count("Results are in") == 1
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {*FILES, "maps"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*FILES, REPORT, "maps"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "small.npy"]
     analysis = Analysis.open(tmp_path / "out")
     assert set(analysis.asked) == set(analysis.used)

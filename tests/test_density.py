@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from local_crystallography.data.polygons import inside
 from local_crystallography.views.density import SHARES, counts, density_of, histogram_of
-from local_crystallography.views.hit_test import inside
 
 RNG = np.random.default_rng(0)
 NORMAL = RNG.normal(size=(20_000, 2)) * (1, 3)

@@ -8,7 +8,6 @@ from test_plot_view import around, clusters, pick
 
 from local_crystallography._napari.explorer.explorer import LastChoices, LatentExplorer
 from local_crystallography._napari.explorer.plot_canvas import FRAME_MS
-from local_crystallography._napari.widgets.figure_writer import ask_figure
 from local_crystallography.views.hover import Hover
 from local_crystallography.views.plot_data import Choice
 from local_crystallography.views.presets import PRESETS
@@ -210,7 +209,7 @@ def test_menus_and_cards_of_others(explorer, qtbot):
 @pytest.mark.parametrize("end", ["png", "svg", "pdf"])
 def test_figures_are_written_in_the_background(explorer, qtbot, tmp_path, end, monkeypatch):
     path = tmp_path / f"plots.{end}"
-    monkeypatch.setattr("local_crystallography._napari.explorer.explorer.ask_figure", lambda parent: str(path))
+    monkeypatch.setattr("local_crystallography._napari.explorer.explorer.ask_figure", lambda parent: path)
     preset(explorer, "Latents, angle, offsets")
     button = explorer.buttons["Export figure …"]
     button.click()
@@ -221,19 +220,8 @@ def test_figures_are_written_in_the_background(explorer, qtbot, tmp_path, end, m
 
 def test_a_figure_that_cannot_be_written_is_said(explorer, qtbot, tmp_path):
     with qtbot.waitSignal(explorer.failed, timeout=20_000) as said:
-        explorer.export(str(tmp_path / "none" / "plots.png"))
+        explorer.export(tmp_path / "none" / "plots.png")
     assert "choose another place" in said.args[0]
-
-
-def test_a_format_is_put_behind_a_name_without(monkeypatch):
-    def dialog(answer, kind):
-        monkeypatch.setattr(QtWidgets.QFileDialog, "getSaveFileName", lambda *_: (answer, kind))
-        return ask_figure(None)
-
-    assert dialog("/a/b", "SVG (*.svg)") == "/a/b.svg"
-    assert dialog("/a/b.PDF", "PNG (*.png)") == "/a/b.PDF"
-    assert dialog("/a/b.v2", "PNG (*.png)") == "/a/b.v2.png"
-    assert dialog("", "") == ""
 
 
 @pytest.mark.parametrize("dark", [True, False])

@@ -8,7 +8,8 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.steps import paint_map
 from local_crystallography.steps.base import OWN, own
-from local_crystallography.steps.paint_map import Brush, is_default
+from local_crystallography.steps.catalog import columns
+from local_crystallography.steps.paint_map import Brush
 
 IMAGE = Image(np.arange(40.0 * 60).reshape(40, 60))
 ATOMS = Atoms.at([[10, 10], [10, 30], [30.4, 50]]).with_features(z0=[1.0, 2.0, 3.0], label=[0, -1, 1])
@@ -53,8 +54,8 @@ def test_what_exists_is_painted_by_default():
 
 @pytest.mark.parametrize("name", ["z0", "label", "hand_label", "strain_xx", "displacement_nm", "displacement_px"])
 def test_what_is_painted_by_default_is_known_by_name(name):
-    assert is_default(name)
-    assert not is_default(f"my_{name}")
+    assert columns().painted([name]) == (name,)
+    assert columns().painted([f"my_{name}"]) == ()
     assert name in PaintMap().resolve(ATOMS.with_features(**{name: 1.0}), IMAGE).columns
 
 

@@ -7,7 +7,6 @@ import io
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,22 +20,20 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
 from local_crystallography.data.progress import finish
 from local_crystallography.data.subimages import SubImages
-from local_crystallography.io.provenance import provenance_of
 from local_crystallography.report.figures import (
     MOST_PIXELS,
     by_channel,
-    disc_only,
     map_figure,
-    mosaic,
     round_length,
     shown,
     tableau_figure,
 )
-from local_crystallography.report.html import _value, render
+from local_crystallography.report.html import _value, render, write_report
+from local_crystallography.views.greys import disc_only, mosaic
 
 
 def page(analysis: Analysis) -> str:
-    return render(analysis, analysis.image, provenance_of(analysis, analysis.image))
+    return render(analysis)
 
 
 def headings(html: str) -> list[str]:
@@ -59,8 +56,9 @@ class Balanced(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def html(quick_session: Path) -> str:
-    return (quick_session / "report.html").read_text(encoding="utf-8")
+def html(quick_analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("report") / "quick.html"
+    return write_report(quick_analysis, path).read_text(encoding="utf-8")
 
 
 def test_nothing_from_elsewhere(html: str) -> None:

@@ -7,7 +7,6 @@ from PIL import Image as Picture
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
-from local_crystallography.io.provenance import provenance_of
 from local_crystallography.report.html import render
 from local_crystallography.report.scan import scan_figure
 from local_crystallography.scan.distortion import ScanCorrection
@@ -89,7 +88,7 @@ def reported(monkeypatch):
         analysis.atoms = Atoms.at([(20.0, 30.0), (40.0, 50.0)], frame=[frame, frame])
         if corrected:
             analysis.used["correct_scan"] = CorrectScan()
-        return render(analysis, analysis.image, provenance_of(analysis, analysis.image)), asked
+        return render(analysis), asked
 
     return reported
 

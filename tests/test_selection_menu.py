@@ -7,6 +7,7 @@ from napari.components import ViewerModel
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.layers.convert import is_result, note_of
+from local_crystallography._napari.selection import commands as selection_commands
 from local_crystallography._napari.selection.selection_menu import TIPS, SelectionActions
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography.analysis import Analysis
@@ -255,7 +256,7 @@ def test_a_labels_layer_marks_the_pixels_nearest_the_selected_atoms(controller, 
 
 def test_export_writes_the_selected_rows(controller, menu, left, wait, monkeypatch, tmp_path):
     path = tmp_path / "some.csv"
-    monkeypatch.setattr(selection_commands, "ask_file", lambda name: path)
+    monkeypatch.setattr(selection_commands, "ask_to_save", lambda *_: path)
     menu.actions["Export …"].trigger()
     wait()
     table, atoms = pd.read_csv(path), controller.active.analysis.atoms[left]
@@ -270,7 +271,7 @@ def test_export_writes_the_selected_rows(controller, menu, left, wait, monkeypat
 def test_a_file_that_cannot_be_written_is_said(controller, menu, left, wait, monkeypatch, tmp_path):
     said = []
     controller.failed.connect(said.append)
-    monkeypatch.setattr(selection_commands, "ask_file", lambda name: tmp_path / "nowhere" / "some.csv")
+    monkeypatch.setattr(selection_commands, "ask_to_save", lambda *_: tmp_path / "nowhere" / "some.csv")
     menu.actions["Export …"].trigger()
     wait()
     assert "cannot be written" in said[0]

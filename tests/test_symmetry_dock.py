@@ -208,7 +208,7 @@ def test_windows_are_studied_calibrated_and_weighed(dock, qtbot):
 
 def test_a_figure_is_written(dock, chain, qtbot, tmp_path, monkeypatch):
     path = tmp_path / "chain.svg"
-    monkeypatch.setattr(chain_panel, "ask_figure", lambda parent, name: str(path))
+    monkeypatch.setattr(chain_panel, "ask_figure", lambda parent, name: path)
     chain.buttons["figure"].click()
     settle(dock, qtbot)
     assert path.read_text().startswith("<?xml")
@@ -216,7 +216,7 @@ def test_a_figure_is_written(dock, chain, qtbot, tmp_path, monkeypatch):
 
 def test_a_figure_that_cannot_be_written_is_said(dock, chain, qtbot, tmp_path, monkeypatch):
     path = tmp_path / "nowhere" / "chain.png"
-    monkeypatch.setattr(chain_panel, "ask_figure", lambda parent, name: str(path))
+    monkeypatch.setattr(chain_panel, "ask_figure", lambda parent, name: path)
     with qtbot.waitSignal(dock.controller.failed, timeout=20_000) as said:
         chain.buttons["figure"].click()
     assert f"{path} cannot be written" in said.args[0]

@@ -222,8 +222,8 @@ def test_the_figure_opens_large(studied, qtbot):
 
 
 def test_figure_and_tables_are_written(studied, qtbot, tmp_path, monkeypatch):
-    monkeypatch.setattr(windows_panel, "ask_figure", lambda parent, name: str(tmp_path / "windows.svg"))
-    monkeypatch.setattr(windows_panel, "ask_table", lambda parent: str(tmp_path / "windows.csv"))
+    monkeypatch.setattr(windows_panel, "ask_figure", lambda parent, name: tmp_path / "windows.svg")
+    monkeypatch.setattr(windows_panel, "ask_to_save", lambda *_: tmp_path / "windows.csv")
     for name in ("figure", "table"):
         studied.results.buttons[name].click()
         settle(studied, qtbot)
@@ -234,7 +234,7 @@ def test_figure_and_tables_are_written(studied, qtbot, tmp_path, monkeypatch):
 
 def test_a_table_that_cannot_be_written_is_said(studied, tmp_path, monkeypatch):
     path = tmp_path / "nowhere" / "windows.csv"
-    monkeypatch.setattr(windows_panel, "ask_table", lambda parent: str(path))
+    monkeypatch.setattr(windows_panel, "ask_to_save", lambda *_: path)
     studied.results.buttons["table"].click()
     assert f"{path} cannot be written" in studied.message.text()
 

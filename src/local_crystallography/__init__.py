@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from local_crystallography.io.read import read_image as read_image
     from local_crystallography.models.vae import Vae as Vae
     from local_crystallography.recipe import Recipe as Recipe
+    from local_crystallography.report.html import write_report as write_report
     from local_crystallography.segmenters import train_segmenter as train_segmenter
     from local_crystallography.segmenters import tune_segmenter as tune_segmenter
     from local_crystallography.simulate.samples import simulate_sample as simulate_sample
@@ -93,6 +94,7 @@ _HOME = {
     "simulate_sample": "simulate.samples",
     "train_segmenter": "segmenters",
     "tune_segmenter": "segmenters",
+    "write_report": "report.html",
     "zernike_moments": "steps.describe",
 }
 

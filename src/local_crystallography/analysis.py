@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
-from local_crystallography.clustering.doubts import Doubt, doubts
+from local_crystallography.clustering.doubts import Doubt, doubts, flags
 from local_crystallography.clustering.summary import sentence
 from local_crystallography.columns import StepColumns, without
 from local_crystallography.data.atoms import Atoms
@@ -21,7 +21,8 @@ from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import SubImages
-from local_crystallography.recipe import Recipe, stale_after
+from local_crystallography.io.session import Session, load, save
+from local_crystallography.recipe import Recipe, recipe_of, stale_after
 from local_crystallography.steps.base import Step, words
 from local_crystallography.steps.cluster import Cluster, Reasons
 from local_crystallography.steps.paint_map import PaintMap, own_columns
@@ -237,8 +238,7 @@ class Analysis:
     @property
     def recipe(self) -> Recipe:
         """The recipe of the results as they are, automatic parameters filled in, asking for the optional steps used."""
-        also = tuple(name for name, step in STEPS.items() if step.optional and name in self.used)
-        return Recipe(also=also).model_copy(update=self.used)
+        return recipe_of(self.used)
 
     def _assign(self, name: str, value: Any, replaced: set[str]) -> None:
         """Keep a result and clear what was made of that which it replaces."""
@@ -297,30 +297,47 @@ class Analysis:
 
     def restore_results(
         self,
-        results: dict[str, Any],
-        asked: dict[str, Step],
-        used: dict[str, Step],
-        columns: dict[str, list[str]],
+        results: Mapping[str, Any],
+        asked: Mapping[str, Step],
+        used: Mapping[str, Step],
+        columns: Mapping[str, list[str]],
     ) -> None:
         """Take over saved results that belong together, with the steps that made them, clearing nothing."""
-        self._results = dict.fromkeys(self.results) | results
+        self._results = dict.fromkeys(self.results) | dict(results)
         self.asked, self.used = dict(asked), dict(used)
         self._columns.restore(columns)
         for name in self.results:
             self.changed.emit(name)
 
-    def save(self, folder: str | Path) -> Path:
-        """Write everything to one folder, which is the session; see `io.session`."""
-        from local_crystallography.io.session import save
+    @property
+    def session(self) -> Session:
+        """What is saved of it."""
+        atoms = self._results["atoms"]
+        return Session(
+            results=dict(self._results),
+            asked=dict(self.asked),
+            used=dict(self.used),
+            columns=self.columns,
+            seconds=dict(self.seconds),
+            styles=self.styles.to_dict(),
+            left_out=self.left_out,
+            doubt=self.doubt,
+            flags=flags(atoms, self.doubts) if atoms is not None and self.doubts else None,
+        )
 
-        return save(self, Path(folder))
+    def save(self, folder: str | Path) -> Path:
+        """Write everything but the report to one folder, which is the session; see `io.session`."""
+        return save(self.session, Path(folder))
 
     @classmethod
     def open(cls, folder: str | Path) -> Analysis:
         """Bring a saved session back."""
-        from local_crystallography.io.session import restore
-
-        return restore(cls(), Path(folder))
+        session, analysis = load(Path(folder)), cls()
+        analysis.restore_results(session.results, session.asked, session.used, session.columns)
+        analysis.seconds = dict(session.seconds)
+        analysis.styles.take(dict(session.styles))
+        analysis.left_out, analysis.doubt = session.left_out, session.doubt
+        return analysis
 
 
 def watched(job: Job[T]) -> Job[tuple[T, bool]]:

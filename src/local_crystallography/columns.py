@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.subimages import FOUND, as_found
@@ -52,9 +52,9 @@ class StepColumns:
         self.remember(now)
         return step.continued(made, self._last[step.name()]) if step.name() in self._last else made
 
-    def restore(self, by_step: dict[str, list[str]]) -> None:
+    def restore(self, by_step: Mapping[str, list[str]]) -> None:
         """Take over the saved columns."""
-        self._made = dict(by_step)
+        self._made = {step: list(names) for step, names in by_step.items()}
 
     def drop(self, steps: Iterable[str]) -> list[str]:
         """Names of the columns of these steps, which are theirs no more."""

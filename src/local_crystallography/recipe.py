@@ -144,3 +144,9 @@ def stale_after(replaced: set[str], used: Mapping[str, Step] | None = None) -> t
             stale.append(name)
             replaced = replaced | {step.gives()}
     return tuple(stale)
+
+
+def recipe_of(used: Mapping[str, Step]) -> Recipe:
+    """The recipe of steps as they were run, by name, asking for the optional ones among them."""
+    also = tuple(step.name() for step in Recipe().steps if step.optional and step.name() in used)
+    return Recipe(also=also).model_copy(update=dict(used))

@@ -14,7 +14,7 @@ from local_crystallography.bayes.bonds import CASES, Chain, SimulatedChain
 from local_crystallography.bayes.chain import ChainModel
 from local_crystallography.cli.console import progress_bar, stop_on_interrupt
 from local_crystallography.cli.run import STOPPED, say
-from local_crystallography.data.errors import InputError
+from local_crystallography.data.errors import InputError, writing
 from local_crystallography.data.progress import Job, finish
 from local_crystallography.steps.average_frames import AverageFrames
 from local_crystallography.steps.symmetry import DecideSymmetry
@@ -261,17 +261,12 @@ def write_tables(out: Path, tables: dict[str, pd.DataFrame], figures: dict[str, 
     """Write tables in CSV and figures to a folder, which is made where it is missing."""
     from local_crystallography.report.symmetry import write_figure
 
-    try:
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
             table.to_csv(out / f"{name}.csv", index=False)
         for name, figure in figures.items():
             write_figure(figure, out / f"{name}.{ending}")
-    except OSError as error:
-        raise InputError(
-            f"{out} cannot be written ({error.strerror or error}), a folder with leave to write was expected; choose "
-            "another one."
-        ) from error
     say(f"Tables and figures are in {out}.")
 
 
@@ -285,11 +280,6 @@ def write(out: Path, image: Image) -> None:
     """Write an image as TIFF; its folder is made where it is missing."""
     from local_crystallography.io.write import write_tiff
 
-    try:
+    with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         write_tiff(out, image.data, image.pixel_size)
-    except OSError as error:
-        raise InputError(
-            f"{out} cannot be written ({error.strerror or error}), a file name in a folder with leave to write was "
-            "expected; choose another one."
-        ) from error

@@ -35,7 +35,7 @@ from local_crystallography.cli.console import (
     logging_to_stderr,
 )
 from local_crystallography.cli.run import STOPPED, analyse, say
-from local_crystallography.data.errors import InputError
+from local_crystallography.data.errors import InputError, writing
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import Step, sentence
 
@@ -225,12 +225,8 @@ def make_sample(command: MakeSample) -> int:
             f"{command.out} holds other files, a new folder or one with a sample was expected; choose another."
         )
     simulation = simulate_sample(command.name, command.seed)
-    try:
+    with writing(command.out):
         write_simulation(simulation, command.out)
-    except OSError as error:
-        raise InputError(
-            f"{command.out} cannot be written ({error.strerror}), a folder was expected; choose another one."
-        ) from error
     say(f"Image and truth of {command.name} are in {command.out} (seed {simulation.seed}).")
     return 0
 

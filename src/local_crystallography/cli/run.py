@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from local_crystallography.cli.console import is_first_process, progress_bar, stop_on_interrupt, together
 from local_crystallography.data.progress import finish
+from local_crystallography.io.session import REPORT, earlier_files
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.refine_atoms import counted
 from local_crystallography.steps.segment import Segment
@@ -32,7 +33,7 @@ def analyse(image: Image, recipe: Recipe, out: Path) -> tuple[Analysis, int]:
     several processes the first alone saves, and decides for all when to stop.
     """
     from local_crystallography.analysis import Analysis
-    from local_crystallography.io.session import earlier_files
+    from local_crystallography.report.html import write_report
 
     earlier = earlier_files(out.resolve(), image)  # a folder that cannot be used is better refused before the work
     analysis, code = Analysis(image), 2
@@ -43,6 +44,7 @@ def analyse(image: Image, recipe: Recipe, out: Path) -> tuple[Analysis, int]:
     finally:
         if is_first_process() and (code in (0, DOUBTFUL) or not earlier):
             analysis.save(out)
+            write_report(analysis, out / REPORT)
     if code == STOPPED:
         kept = f"the earlier results in {out} stay" if earlier else "what was done by then is saved"
         logger.warning("Stopped; %s.", kept)
@@ -75,7 +77,7 @@ def summarise(analysis: Analysis, out: Path) -> None:
         say(f"Refine atoms left out {len(analysis.left_out):,} ({why}).")
     if analysis.doubt:
         logger.warning("%s", analysis.doubt)
-    say(f"Results are in {out}; open {out / 'report.html'} in a browser.")
+    say(f"Results are in {out}; open {out / REPORT} in a browser.")
 
 
 def columns_taken(candidates: Sequence[Candidate], used: Segment) -> str:

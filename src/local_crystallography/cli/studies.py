@@ -55,9 +55,9 @@ def study_windows(command: StudyWindows) -> int:
 
 def compare_runs(command: CompareRuns) -> int:
     """Write agreement, differences and figure, and say how far the runs agree."""
-    from local_crystallography.io.comparison_tables import differences_table, pairs_table
     from local_crystallography.report.comparison import comparison_figure
     from local_crystallography.studies.comparison import atoms_of, compare
+    from local_crystallography.studies.comparison_tables import differences_table, pairs_table
 
     folders = [path.resolve() for path in command.sessions]
     if len(set(folders)) < len(folders):

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import is_angle, is_class
 from local_crystallography.data.errors import InputError
-from local_crystallography.views.raster import holds_classes
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -62,7 +62,7 @@ def features(atoms: Atoms, columns: Sequence[str], *, period: int | None) -> Poi
     missing = [name for name in columns if name not in atoms.features]
     if missing:
         raise InputError(f"There is no column {', '.join(missing)}; pick from {', '.join(map(str, atoms.features))}.")
-    known = [np.isfinite(numbers(atoms, name)) for name in columns if not holds_classes(name)]
+    known = [np.isfinite(numbers(atoms, name)) for name in columns if not is_class(name)]
     rows = np.flatnonzero(np.logical_and.reduce([np.ones(len(atoms), bool), *known]))
     if not len(rows):
         raise InputError(
@@ -92,7 +92,7 @@ def places(atoms: Atoms, rows: Index) -> Array:
 def as_numbers(atoms: Atoms, column: str) -> pd.DataFrame:
     """(N, k) a column as numbers, classes as a column of 1 and 0 for each."""
     values = numbers(atoms, column)
-    if not holds_classes(column):
+    if not is_class(column):
         return pd.DataFrame({column: values if is_angle(column) else about_one(values)})
     found = np.unique(values[values >= 0])
     if not len(found):
@@ -140,11 +140,6 @@ def whole_numbers(atoms: Atoms, column: str) -> Index:
         return np.full(len(atoms), -1)
     given = numbers(atoms, column)
     return np.where(np.isfinite(given), given, -1).astype(np.int64)
-
-
-def is_angle(column: str) -> bool:
-    """Whether a column is an angle, in radians."""
-    return column.endswith("_rad") and not column.endswith("_std_rad")
 
 
 def equal_turns(atoms: Atoms, column: str, *, period: int | None) -> Array:

@@ -6,21 +6,19 @@ import hashlib
 import json
 import math
 import platform
+from collections.abc import Mapping
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.io.write import native
-
-if TYPE_CHECKING:
-    from local_crystallography.analysis import Analysis
-    from local_crystallography.data.atoms import Atoms
 
 PROVENANCE = "provenance.json"
 PACKAGES = (
@@ -77,8 +75,19 @@ class Provenance(BaseModel):
     """Why the atoms should not be trusted, if so."""
 
 
-def provenance_of(analysis: Analysis, image: Image) -> Provenance:
-    """The record of the results as they are now."""
+def provenance_of(
+    *,
+    results: Mapping[str, Any],
+    asked: Mapping[str, BaseModel],
+    used: Mapping[str, BaseModel],
+    columns: Mapping[str, list[str]],
+    seconds: Mapping[str, float],
+    styles: Mapping[str, Any],
+    doubt: str,
+) -> Provenance:
+    """The record of results as they are now; arguments as in `io.session.Session`."""
+    image: Image = results["image"]
+    probability = results["probability"]
     return Provenance(
         date=datetime.now().astimezone().isoformat(timespec="seconds"),
         image=ImageRecord(
@@ -90,16 +99,16 @@ def provenance_of(analysis: Analysis, image: Image) -> Provenance:
             metadata=jsonable(image.metadata),
         ),
         versions=versions(),
-        steps=list(analysis.used),
-        asked={name: step.model_dump(mode="json") for name, step in analysis.asked.items()},
-        seeds={name: step.seed for name, step in analysis.used.items() if hasattr(step, "seed")},
-        seconds={name: round(seconds, 3) for name, seconds in analysis.seconds.items()},
-        columns=analysis.columns,
-        types={} if analysis.atoms is None else number_types(analysis.atoms),
-        maps=list(analysis.maps or {}),
-        classes=() if analysis.probability is None else analysis.probability.classes,
-        styles=analysis.styles.to_dict(),
-        doubt=analysis.doubt,
+        steps=list(used),
+        asked={name: step.model_dump(mode="json") for name, step in asked.items()},
+        seeds={name: step.seed for name, step in used.items() if hasattr(step, "seed")},
+        seconds={name: round(taken, 3) for name, taken in seconds.items()},
+        columns={step: list(names) for step, names in columns.items()},
+        types={} if results["atoms"] is None else number_types(results["atoms"]),
+        maps=list(results["maps"] or {}),
+        classes=() if probability is None else probability.classes,
+        styles=dict(styles),
+        doubt=doubt,
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -15,9 +17,8 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import ValidationError
 
-from local_crystallography.clustering.doubts import flags
 from local_crystallography.data.atoms import Atoms
-from local_crystallography.data.errors import InputError
+from local_crystallography.data.errors import InputError, writing
 from local_crystallography.data.image import Image
 from local_crystallography.data.subimages import as_found
 from local_crystallography.io.formats import reader_errors
@@ -31,9 +32,10 @@ from local_crystallography.io.provenance import (
     to_json,
 )
 from local_crystallography.io.write import write_image, write_tiff
+from local_crystallography.recipe import Recipe, recipe_of
+from local_crystallography.steps.base import Step
 
 if TYPE_CHECKING:
-    from local_crystallography.analysis import Analysis
     from local_crystallography.models.vae import Vae
 
 NETWORKS = {"vae": "model.safetensors", "cvae": "cvae.safetensors"}
@@ -50,9 +52,10 @@ FILES = (
     LEFT_OUT,
     *NETWORKS.values(),
     "recipe.toml",
-    "report.html",
     PROVENANCE,
 )
+REPORT = "report.html"
+"""Drawn by `report.html` on request; one that is out of date goes when the session is saved again."""
 
 EXACT: dict[str, Any] = (
     {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
@@ -60,7 +63,55 @@ EXACT: dict[str, Any] = (
 """Before 3.1 pandas read numbers a last digit off unless told otherwise; since then it warns when told."""
 
 
-def save(analysis: Analysis, folder: Path) -> Path:
+@dataclass(frozen=True, eq=False)
+class Session:
+    """What a saved analysis holds.
+
+    Parameters
+    ----------
+    results
+        Image, probability, atoms, sub-images, networks and maps, by name; None for what there is not.
+    asked, used
+        Steps by name: as they were asked for, and as they were run with automatic parameters filled in.
+    columns
+        Columns of the atoms by the step that made them.
+    seconds
+        Time each step took.
+    styles
+        Names and colours of classes, by column.
+    left_out
+        Atoms that Refine atoms left out, with the reason.
+    doubt
+        Why the atoms should not be trusted; "" where nothing speaks against them.
+    flags
+        (N,) words on what should not be believed of every atom; None where nothing is doubted.
+    """
+
+    results: Mapping[str, Any]
+    asked: Mapping[str, Step]
+    used: Mapping[str, Step]
+    columns: Mapping[str, list[str]]
+    seconds: Mapping[str, float]
+    styles: Mapping[str, Any]
+    left_out: Atoms | None = None
+    doubt: str = ""
+    flags: npt.NDArray[np.object_] | None = None
+
+    @property
+    def provenance(self) -> Provenance:
+        """The record of where the results come from."""
+        return provenance_of(
+            results=self.results,
+            asked=self.asked,
+            used=self.used,
+            columns=self.columns,
+            seconds=self.seconds,
+            styles=self.styles,
+            doubt=self.doubt,
+        )
+
+
+def save(session: Session, folder: Path) -> Path:
     """Write all results to a folder; one that holds a session is brought up to date, other files in it stay.
 
     Everything is written beside the folder first and then moved in, so that a failed save loses nothing.
@@ -70,27 +121,24 @@ def save(analysis: Analysis, folder: Path) -> Path:
     InputError
         Without an image, or where the folder holds something else or cannot be written.
     """
-    if analysis.image is None:
-        raise InputError("There is nothing to save yet, an image was expected; open an image first.")
+    image = session.results["image"]
+    if image is None:
+        raise InputError("There is nothing to save yet; open an image first.")
     target = folder.resolve()
-    earlier = earlier_files(target, analysis.image)
+    earlier = earlier_files(target, image)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        part.mkdir(parents=True)
-        _write(analysis, analysis.image, part)
-        _move(part, target, earlier)
-    except OSError as error:
-        raise InputError(
-            f"{folder} cannot be written ({error.strerror or error}), a folder with room and leave to write "
-            "was expected; choose another one."
-        ) from error
+        with writing(folder):
+            part.mkdir(parents=True)
+            _write(session, image, part)
+            _move(part, target, earlier)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return folder
 
 
-def restore(analysis: Analysis, folder: Path) -> Analysis:
-    """Fill an empty analysis from a folder; sub-images are cut again with the settings and at the places they were.
+def load(folder: Path) -> Session:
+    """The session of a folder; sub-images are cut again with the settings and at the places they were.
 
     Raises
     ------
@@ -98,28 +146,29 @@ def restore(analysis: Analysis, folder: Path) -> Analysis:
         Where the folder is not a session or one of its files is missing, damaged or of something else.
     """
     provenance = read_provenance(folder)
-    recipe = type(analysis.recipe)
     try:
-        asked = recipe.model_validate(provenance.asked)
+        asked = Recipe.model_validate(provenance.asked)
     except ValidationError as error:
         raise _unusable(folder / PROVENANCE, "the steps of this version", error) from error
-    used = recipe.from_toml(folder / "recipe.toml")
+    recipe = Recipe.from_toml(folder / "recipe.toml")
     results = _read(folder, provenance)
-    steps = {name: getattr(used, name) for name in recipe.model_fields if name in provenance.steps}
-    if "extract_sub_images" in steps and results["atoms"] is not None:
-        moved = "encode" in steps and steps["encode"].correct_positions
+    used = {name: getattr(recipe, name) for name in Recipe.model_fields if name in provenance.steps}
+    if "extract_sub_images" in used and results["atoms"] is not None:
+        moved = "encode" in used and used["encode"].correct_positions
         atoms = as_found(results["atoms"]) if moved else results["atoms"]
-        cut = steps["extract_sub_images"]
+        cut = used["extract_sub_images"]
         later = [name for step, names in provenance.columns.items() if step not in cut.reads for name in names]
         results["sub_images"] = cut(atoms.without(later), results["image"], results["probability"])
-    asked_for = {name: getattr(asked, name) for name in provenance.asked}
-    analysis.restore_results(results, asked_for, steps, provenance.columns)
-    analysis.seconds = dict(provenance.seconds)
-    analysis.styles.take(provenance.styles)
-    if (folder / LEFT_OUT).exists():
-        analysis.left_out = _read_atoms(folder / LEFT_OUT, provenance)
-    analysis.doubt = provenance.doubt
-    return analysis
+    return Session(
+        results=results,
+        asked={name: getattr(asked, name) for name in provenance.asked},
+        used=used,
+        columns=provenance.columns,
+        seconds=provenance.seconds,
+        styles=provenance.styles,
+        left_out=_read_atoms(folder / LEFT_OUT, provenance) if (folder / LEFT_OUT).exists() else None,
+        doubt=provenance.doubt,
+    )
 
 
 def earlier_files(folder: Path, image: Image) -> set[Path]:
@@ -151,7 +200,7 @@ def earlier_files(folder: Path, image: Image) -> set[Path]:
             f"{folder} holds the session of another image ({provenance.image.name}), that of {image.name} was "
             "expected; choose another folder."
         )
-    return {Path(name) for name in (*FILES, MASK, STD, SHARES)} | {map_file(name) for name in provenance.maps}
+    return {Path(name) for name in (*FILES, REPORT, MASK, STD, SHARES)} | {map_file(name) for name in provenance.maps}
 
 
 def map_file(name: str) -> Path:
@@ -159,33 +208,31 @@ def map_file(name: str) -> Path:
     return Path("maps") / f"{quote(name, safe=' ')}.tif"
 
 
-def _write(analysis: Analysis, image: Image, folder: Path) -> None:
-    from local_crystallography.report.html import render
-
-    provenance = provenance_of(analysis, image)
+def _write(session: Session, image: Image, folder: Path) -> None:
+    results = session.results
+    if (probability := results["probability"]) is not None:
+        write_probability(folder, probability, image.pixel_size)
     write_image(folder / "image.tif", image)
-    if analysis.probability is not None:
-        write_probability(folder, analysis.probability, image.pixel_size)
-    if analysis.atoms is not None:
-        table = analysis.atoms.to_frame()
-        if analysis.doubts and FLAGS not in table:
-            table[FLAGS] = flags(analysis.atoms, analysis.doubts)
+    if (atoms := results["atoms"]) is not None:
+        table = atoms.to_frame()
+        if session.flags is not None and FLAGS not in table:
+            table = table.copy().assign(**{FLAGS: session.flags})
         table.to_csv(folder / "atoms.csv", index=False, lineterminator="\n")
-    if analysis.left_out is not None:
-        analysis.left_out.to_frame().to_csv(folder / LEFT_OUT, index=False, lineterminator="\n")
+    if session.left_out is not None:
+        session.left_out.to_frame().to_csv(folder / LEFT_OUT, index=False, lineterminator="\n")
     if image.mask is not None:
         write_tiff(folder / MASK, image.mask.astype(np.uint8), image.pixel_size)
     for name, file in NETWORKS.items():
-        if (vae := getattr(analysis, name)) is not None:
+        if (vae := results[name]) is not None:
             _write_vae(vae, folder / file)
-    for name, painted in (analysis.maps or {}).items():
+    maps = results["maps"] or {}
+    for name, painted in maps.items():
         (folder / "maps").mkdir(exist_ok=True)
         write_tiff(folder / map_file(name), painted.astype(np.float32), image.pixel_size)
-    if analysis.maps and "label" in analysis.maps:
-        write_tiff(folder / "labels.tif", label_image(analysis.maps["label"]), image.pixel_size)
-    (folder / "recipe.toml").write_text(analysis.recipe.to_toml(), encoding="utf-8")
-    (folder / "report.html").write_text(render(analysis, image, provenance), encoding="utf-8")
-    (folder / PROVENANCE).write_text(to_json(provenance), encoding="utf-8")
+    if "label" in maps:
+        write_tiff(folder / "labels.tif", label_image(maps["label"]), image.pixel_size)
+    (folder / "recipe.toml").write_text(recipe_of(session.used).to_toml(), encoding="utf-8")
+    (folder / PROVENANCE).write_text(to_json(session.provenance), encoding="utf-8")
 
 
 def label_image(painted: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8 | np.uint16]:

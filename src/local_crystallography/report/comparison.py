@@ -14,11 +14,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from local_crystallography.data.errors import InputError
-from local_crystallography.io.comparison_tables import scores
 from local_crystallography.report.figures import round_length
 from local_crystallography.report.symmetry import INK, PAPER
 from local_crystallography.studies.comparison import BESIDE, Agreement, Comparison, Correlation, Pair
-from local_crystallography.views.columns import column_of, values_of
+from local_crystallography.studies.comparison_tables import scores
+from local_crystallography.views.axis import axis_of, values_of
 from local_crystallography.views.raster import scale_of
 from local_crystallography.views.styles import ClassStyles
 
@@ -81,7 +81,7 @@ def comparison_figure(comparison: Comparison, styles: ClassStyles | None = None,
 
 def _maps(many: list[Axes], comparison: Comparison, styles: ClassStyles, frame: int) -> None:
     """Atoms of every run in the same colours."""
-    how = column_of(comparison.column)
+    how = axis_of(comparison.column)
     known = np.concatenate(comparison.values)
     cmap, (low, high) = scale_of(comparison.column, known)
     for axes, (name, atoms), values in zip(many, comparison.atoms.items(), comparison.values, strict=True):
@@ -127,7 +127,7 @@ def _difference_map(axes: Axes, comparison: Comparison, pair: Pair, frame: int) 
 
 def _painted(axes: Axes, comparison: Comparison, yx: Floats, found: Correlation, here: Any) -> str:
     """Differences of numbers, of angles less their mean; the words of a title."""
-    how = column_of(comparison.column)
+    how = axis_of(comparison.column)
     values = found.deviation[here]
     known = values[np.isfinite(values)]
     reach = (float(np.percentile(np.abs(known), 98)) if len(known) else 0.0) * how.factor or 1.0
@@ -148,7 +148,7 @@ def _against(axes: Axes, comparison: Comparison, pair: Pair, styles: ClassStyles
         _numbers(axes, found.table / np.maximum(found.table.sum(axis=1, keepdims=True), 1), found.table, words)
         axes.set_title(f"Adjusted Rand {found.adjusted_rand:.3f}, Rand {found.rand:.3f}", loc="left")
     else:
-        how = column_of(comparison.column)
+        how = axis_of(comparison.column)
         x, y = (comparison.values[run][rows] * how.factor for run, rows in zip(pair.runs, pair.rows.T, strict=True))
         axes.scatter(x, y, s=float(np.clip(6000 / max(len(x), 1), 0.5, 10)), c=RUNS[0], linewidths=0, rasterized=True)
         axes.set_title(f"{how.label}: r = {found.value:.3f}", loc="left")
@@ -182,7 +182,7 @@ def _histograms(part: Any, comparison: Comparison, names: list[str]) -> None:
     """Every run's values of a few columns as steps, over the same edges."""
     many = np.atleast_1d(part.subplots(1, len(names)))
     for axes, name in zip(many, names, strict=True):
-        how = column_of(name)
+        how = axis_of(name)
         values = [values_of(each.features, name) * how.factor for each in comparison.atoms.values()]
         values = [each[np.isfinite(each)] for each in values]
         low, high = np.percentile(np.concatenate(values), (0.25, 99.75))

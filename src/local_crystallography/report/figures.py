@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from local_crystallography.views.columns import column_of
+from local_crystallography.views.axis import axis_of
+from local_crystallography.views.greys import apart, mosaic
 from local_crystallography.views.raster import scale_of
 from local_crystallography.views.styles import ClassStyles
 
@@ -63,7 +64,7 @@ class Shown:
 
 def shown(name: str, values: Array) -> Shown:
     """How to show a column of these values, which may hold NaN."""
-    column = column_of(name)
+    column = axis_of(name)
     cmap, (low, high) = scale_of(name, values.astype(float))
     limits = low * column.factor, high * column.factor
     return Shown(column.title, column.unit, column.factor, cmap, limits)
@@ -196,28 +197,9 @@ def tableau_figure(tableau: Array, limits: tuple[float, float], reach: float) ->
         return png(figure)
 
 
-def apart(pictures: Array) -> Array:
-    """(…, w, w) pictures with an empty rim, so that they do not touch side by side."""
-    rim = max(1, pictures.shape[-1] // 24)
-    return np.pad(pictures, [(0, 0)] * (pictures.ndim - 2) + [(rim, rim)] * 2, constant_values=np.nan)
-
-
 def by_channel(pictures: Array, axes: int) -> list[Array]:
     """The pictures of every channel; those of a single one come with `axes` axes, those of several with one more."""
     return [pictures] if pictures.ndim == axes else list(np.moveaxis(pictures, -1, 0))
-
-
-def disc_only(pictures: Array) -> Array:
-    """(…, w, w) decoded pictures with NaN outside the inscribed disc, which the network does not see."""
-    side = pictures.shape[-1]
-    axis = np.arange(side) - (side - 1) / 2
-    return np.where(np.hypot(axis[:, None], axis) <= side / 2, pictures, np.nan)
-
-
-def mosaic(pictures: Array) -> Array:
-    """(n, m, w, w) pictures side by side, (n w, m w)."""
-    n, m, height, width = pictures.shape
-    return pictures.transpose(0, 2, 1, 3).reshape(n * height, m * width)
 
 
 def _square(shape: tuple[int, int], *, width: float, beside: float = 0.0) -> tuple[Figure, Axes]:

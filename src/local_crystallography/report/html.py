@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from local_crystallography.data.columns import is_class
+from local_crystallography.data.errors import InputError, writing
 from local_crystallography.data.image import Image
 from local_crystallography.io.provenance import Provenance
 from local_crystallography.report.page import STYLE, figure, grid, section, swatch
-from local_crystallography.views.columns import column_of
-from local_crystallography.views.raster import holds_classes
+from local_crystallography.views.axis import axis_of
+from local_crystallography.views.greys import seen
 
 if TYPE_CHECKING:
     from local_crystallography.analysis import Analysis
@@ -25,8 +28,32 @@ if TYPE_CHECKING:
 MOST_TILES = 12
 
 
-def render(analysis: Analysis, image: Image, provenance: Provenance) -> str:
-    """The page as HTML that needs nothing else: pictures and style are in it."""
+def write_report(analysis: Analysis, path: str | Path) -> Path:
+    """Draw the report of an analysis into one HTML file that needs nothing else; may take seconds.
+
+    Raises
+    ------
+    InputError
+        Without an image, or where the file cannot be written.
+    """
+    page, path = render(analysis), Path(path)
+    with writing(path):
+        path.write_text(page, encoding="utf-8")
+    return path
+
+
+def render(analysis: Analysis) -> str:
+    """The page as HTML that needs nothing else: pictures and style are in it.
+
+    Raises
+    ------
+    InputError
+        Without an image.
+    """
+    image = analysis.image
+    if image is None:
+        raise InputError("There is nothing to report yet; open an image first.")
+    provenance = analysis.session.provenance
     parts = [
         _header(analysis, image, provenance),
         section("Image and atoms", _atoms(analysis, image)),
@@ -110,8 +137,8 @@ def _maps(analysis: Analysis, image: Image) -> str:
     for name, painted in (analysis.maps or {}).items():
         if name.endswith("_decision"):  # in the section on symmetry
             continue
-        how = class_colours(painted, analysis.styles, name) if holds_classes(name) else shown(name, painted)
-        title = "Class" if name == "label" else column_of(name).label
+        how = class_colours(painted, analysis.styles, name) if is_class(name) else shown(name, painted)
+        title = "Class" if name == "label" else axis_of(name).label
         figures.append(figure(map_figure(image, painted, how), f"<b>{escape(title)}</b>", f"Map of {name}"))
     return grid("three", figures)
 
@@ -147,7 +174,8 @@ def _scatter(analysis: Analysis) -> list[str]:
 
 def _manifold(analysis: Analysis) -> list[str]:
     from local_crystallography.report.classes import channel_words
-    from local_crystallography.report.figures import by_channel, mosaic, tile_figure
+    from local_crystallography.report.figures import by_channel, tile_figure
+    from local_crystallography.views.greys import mosaic
 
     if analysis.vae is None:
         return []
@@ -156,7 +184,7 @@ def _manifold(analysis: Analysis) -> list[str]:
     caption = f"Manifold: decoded over the 5 % to 95 % quantiles of the prior; z0 grows to the right{upwards}."
     figures, channels = [], by_channel(analysis.vae.manifold(9), 4)
     for i, channel in enumerate(channels):
-        pictures = _seen(analysis.vae, channel)
+        pictures = seen(analysis.vae, channel)
         source = tile_figure(mosaic(pictures if plane else pictures[:1]), _limits(pictures), width=5.2)
         figures.append(figure(source, caption + channel_words(i, len(channels)), "Manifold of decoded images"))
     return figures
@@ -170,7 +198,7 @@ def _within_classes(analysis: Analysis) -> str:
     if cvae is None:
         return ""
     channels, plane = by_channel(cvae.tableaux(3), 5), cvae.settings.latents > 1
-    tableaux = _seen(cvae, channels[0] if plane else channels[0][:, :1])
+    tableaux = seen(cvae, channels[0] if plane else channels[0][:, :1])
     reach = float(np.nanpercentile(np.abs(tableaux - tableaux.mean(axis=(1, 2), keepdims=True)), 99.9)) or 1.0
     figures = [
         figure(
@@ -195,13 +223,6 @@ def _remarks(vae: Vae | None) -> str:
 
 def _notes(remarks: Sequence[str]) -> str:
     return "".join(f'<p class="note">⚠ {escape(remark)}</p>' for remark in remarks)
-
-
-def _seen(vae: Vae, pictures: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Decoded pictures, NaN where the network does not see."""
-    from local_crystallography.report.figures import disc_only
-
-    return disc_only(pictures) if vae.settings.decoder == "harmonic" else pictures
 
 
 def _histograms(analysis: Analysis) -> list[str]:

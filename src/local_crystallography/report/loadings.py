@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from local_crystallography.baselines.loadings import PIXEL_LABEL, Loading, grouped
-from local_crystallography.data.errors import InputError
+from local_crystallography.data.errors import InputError, writing
 from local_crystallography.data.progress import finish
 from local_crystallography.report.page import figure, grid
 from local_crystallography.views.raster import DIVERGING
@@ -60,10 +60,8 @@ def save_loadings(path: Path, loadings: Sequence[Loading], styles: ClassStyles) 
     InputError
         Where the place cannot be written to.
     """
-    try:
+    with writing(path):
         loadings_figure(loadings, styles).savefig(path, dpi=300, bbox_inches="tight")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
     return path
 
 

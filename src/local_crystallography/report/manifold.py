@@ -10,7 +10,8 @@ from matplotlib import rc_context
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from local_crystallography.report.figures import STYLE, apart, mosaic
+from local_crystallography.report.figures import STYLE
+from local_crystallography.views.greys import apart, mosaic
 from local_crystallography.views.manifold import tick_words
 
 MOST_TICKS = 7

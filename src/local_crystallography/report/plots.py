@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from local_crystallography.report.figures import STYLE
-from local_crystallography.views.columns import Column
+from local_crystallography.views.axis import Axis
 from local_crystallography.views.plot_data import ONE_COLOUR, Key, PlotData
 from local_crystallography.views.plot_picture import picture_of
 from local_crystallography.views.raster import View
@@ -115,7 +115,7 @@ def _draw_bars(axes: Axes, data: PlotData, mask: npt.NDArray[np.bool_]) -> None:
             axes.stairs(data.counted(mask).counts[0], edges + dx, baseline=None, color=INK, linewidth=0.9)
 
 
-def _number(axes: Axes, axis: str, column: Column, span: float) -> None:
+def _number(axes: Axes, axis: str, column: Axis, span: float) -> None:
     """Ticks of an angle, counted within half a period of 0."""
     if column.period is None:
         return

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from local_crystallography.data.columns import Column
+
 OWN = "own"
 """Stands in `Step.reads` for columns of the atoms that no step made; `own` for a single one of them."""
 
@@ -46,6 +48,8 @@ class Step(BaseModel):
     """The result of an analysis the call gives."""
     reads: ClassVar[tuple[str, ...]] = ()
     """Names of the steps whose columns of the atoms the call reads; all steps read those of Find atoms."""
+    adds: ClassVar[tuple[Column, ...]] = ()
+    """The columns that the call adds to the atoms."""
     optional: ClassVar[bool] = False
     """Whether a whole run leaves the step out unless it is asked for by name."""
 

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from local_crystallography.clustering.assign import HAND_LABEL
 from local_crystallography.clustering.cores import by_cores
 from local_crystallography.clustering.directions import directed
 from local_crystallography.clustering.environment import surrounded
@@ -33,6 +32,7 @@ from local_crystallography.clustering.mixtures import (
     outside_mixture,
 )
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import HAND_LABEL, Column
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job, finish
 from local_crystallography.data.subimages import SubImages
@@ -71,6 +71,14 @@ class Cluster(Step):
 
     needs: ClassVar = ("atoms", "sub_images?")
     makes: ClassVar = "atoms"
+    adds: ClassVar = (
+        Column("environment", "Where in its crystal the atom is: interior, boundary, edge or defect.", painted=True),
+        Column("label", "Class of the atom, by falling size; -1 for none.", painted=True),
+        Column("label_probability", "Probability of the class."),
+        Column("label_entropy", "Entropy of the class probabilities: 0 certain, 1 all alike."),
+        Column("borders_label", "Class on the other side of a boundary; -1 for none."),
+        Column("direction_angle_rad", "Direction of the reference of the class in the image.", painted=True),
+    )
     reads: ClassVar = ("measure_lattice", "encode", "describe")
     continues: ClassVar = True
 

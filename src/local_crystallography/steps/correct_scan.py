@@ -10,6 +10,7 @@ from pydantic import Field
 from scipy.spatial import cKDTree
 
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.progress import Job, finish
@@ -27,6 +28,7 @@ class CorrectScan(Step):
 
     needs: ClassVar = ("atoms", "image")
     makes: ClassVar = "atoms"
+    adds: ClassVar = (Column("[yx]_corrected_px", "Position with the distortions of the scan corrected."),)
     reads: ClassVar = ("refine_atoms",)
     optional: ClassVar = True
 

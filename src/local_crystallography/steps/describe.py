@@ -26,6 +26,7 @@ from local_crystallography.baselines.zernike import zernike_columns
 from local_crystallography.baselines.zernike import zernike_moments as zernike_moments
 from local_crystallography.baselines.zernike import zernike_orders as zernike_orders
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import Column
 from local_crystallography.data.progress import Job, Progress, finish
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.steps.base import Step
@@ -48,6 +49,16 @@ class Describe(Step):
 
     needs: ClassVar = ("sub_images", "atoms")
     makes: ClassVar = "atoms"
+    adds: ClassVar = (
+        Column(r"(pca|nmf|ica|fft)\d+", "Score of a component of all sub-images.", painted=True),
+        Column(r"class_pca\d+", "Score of a principal component within the class of the atom.", painted=True),
+        Column("pixel_label", "Class from a mixture of the pixels themselves.", painted=True),
+        Column("pixel_label_probability", "Probability of that class."),
+        Column(r"zernike_\d+_\d+", "Magnitude of a Zernike moment, by radial and azimuthal order."),
+        Column(r"zernike\d+", "Principal component of the Zernike moments."),
+        Column(r"fold_\d+", "Share of an n-fold rotational symmetry."),
+        Column(r"(neighbour|aligned)\d+_[yx]", "Position of a neighbour, in neighbour distances."),
+    )
     optional: ClassVar = True
 
     methods: tuple[Method, ...] = Field(

@@ -13,6 +13,7 @@ from local_crystallography.clustering.angle_peaks import order_told, scatter
 from local_crystallography.clustering.environment import CERTAIN
 from local_crystallography.clustering.features import places
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import FOUND, SubImages
 from local_crystallography.steps.base import Step
@@ -35,6 +36,13 @@ class Encode(Step):
 
     needs: ClassVar = ("vae", "sub_images", "atoms")
     makes: ClassVar = "atoms"
+    adds: ClassVar = (
+        Column("angle_rad", "Rotation of the motif, counter-clockwise.", painted=True, has_std=True),
+        Column("offset_[yx]_px", "Offset of the motif from the centre of the sub-image.", signed=True, painted=True),
+        Column(r"z\d+", "Latent: variation of sub-images beyond rotation and offset.", painted=True, has_std=True),
+        Column("reconstruction_error", "Mean squared residual over the variance of the noise; 1 is noise alone."),
+        Column("symmetry_order", "Rotational symmetry order of the motif."),
+    )
 
     angle: Literal["own symmetry", "full circle"] = Field(
         "own symmetry",

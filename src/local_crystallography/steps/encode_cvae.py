@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.steps.base import Step
@@ -21,6 +22,15 @@ class EncodeCvae(Step):
 
     needs: ClassVar = ("cvae", "sub_images", "atoms")
     makes: ClassVar = "atoms"
+    adds: ClassVar = (
+        Column(
+            r"c\d+",
+            "Latent within the class: how the atom differs from others of its class.",
+            painted=True,
+            has_std=True,
+        ),
+        Column("cvae_error", "Reconstruction error of the conditional network; 1 is noise alone."),
+    )
     reads: ClassVar = ("cluster",)
     optional: ClassVar = True
 

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from skimage.segmentation import relabel_sequential, watershed
 
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
@@ -38,6 +39,12 @@ class FindAtoms(Step):
 
     needs: ClassVar = ("probability", "image?")
     makes: ClassVar = "atoms"
+    adds: ClassVar = (
+        Column("probability", "Highest probability of an atom in its blob.", has_std=True),
+        Column("kind", "Number of the likeliest class of atom in the core of the blob."),
+        Column("kind_probability", "Share of that class in the core of the blob."),
+        Column("intensity", "Mean of the image in the core of the blob; Refine atoms: volume of the fitted Gaussian."),
+    )
 
     threshold: float = Field(
         0.25,

@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import Field
 
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
 from local_crystallography.lattice.lattices import Lattice, find_lattices
 from local_crystallography.lattice.strain import (
@@ -35,6 +36,36 @@ class MeasureLattice(Step):
 
     needs: ClassVar = ("atoms",)
     makes: ClassVar = "atoms"
+    adds: ClassVar = (
+        Column(
+            "strain_(xx|yy|xy)",
+            "Strain against the reference cell, along x to the right and y down.",
+            signed=True,
+            painted=True,
+            has_std=True,
+        ),
+        Column(
+            "lattice_rotation_rad",
+            "Rotation of the lattice against the reference cell, counter-clockwise.",
+            signed=True,
+            painted=True,
+        ),
+        Column("displacement_angle_rad", "Direction of the displacement, counter-clockwise from x.", painted=True),
+        Column("displacement_[yx]_px", "Displacement from the centre of the neighbouring sublattice.", signed=True),
+        Column(
+            "displacement_(px|nm)",
+            "Length of the displacement from the centre of the neighbouring sublattice.",
+            painted=True,
+            has_std=True,
+        ),
+        Column("neighbours", "Nearest neighbours, up to the first gap in distance."),
+        Column("neighbour_distance_(px|nm)", "Mean distance to the nearest neighbours."),
+        Column("grain", "Grain of the lattice, by falling size; -1 for none."),
+        Column("cell_[ab]", "Unit cell, counted along a or b."),
+        Column("sublattice", "Sublattice, 0 being the most intense; -1 for none."),
+        Column("[ab]_(px|nm)", "Length of a lattice vector around the atom."),
+        Column("gamma_rad", "Angle from lattice vector a to b."),
+    )
     reads: ClassVar = ("refine_atoms", "correct_scan")
     optional: ClassVar = True
 

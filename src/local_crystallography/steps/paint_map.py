@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -11,34 +10,16 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy.spatial import cKDTree
 
-from local_crystallography.clustering.assign import HAND_LABEL
-from local_crystallography.clustering.directions import DIRECTION
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import is_class, std_of
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.subimages import SubImages, fits
 from local_crystallography.lattice.shells import neighbour_distance
+from local_crystallography.steps import catalog
 from local_crystallography.steps.base import OWN, Step, own
-from local_crystallography.views.raster import holds_classes
 
 Array = npt.NDArray[np.float32]
-
-PLACED = ("angle_rad", DIRECTION, "offset_y_px", "offset_x_px")
-DESCRIBED = re.compile(r"(pca|nmf|ica|fft|class_pca)\d+|pixel_label")
-"""Baselines of Describe that are painted unless columns are named; Zernike moments and neighbours are many."""
-LABELS, ENVIRONMENT = ("label", HAND_LABEL), "environment"
-SYMMETRY = (
-    "alternation",
-    "alternation_hdi",
-    "alternation_in_rope",
-    "alternation_decision",
-    "deciding_cells",
-    "tetragonality",
-    "tetragonality_decision",
-    "cell_angle",
-    "cell_angle_decision",
-)
-LATTICE = ("strain_xx", "strain_yy", "strain_xy", "lattice_rotation_rad", "displacement_angle_rad")
 
 
 class PaintMap(Step):
@@ -80,7 +61,8 @@ class PaintMap(Step):
         columns = own_columns(replaced)
         if columns is None:
             return super().uses(replaced)
-        return any(name in self.columns if self.columns else is_default(name) for name in columns)
+        wanted = self.columns or catalog.columns().painted(columns)
+        return any(name in wanted for name in columns)
 
     def __call__(self, atoms: Atoms, image: Image, sub_images: SubImages | None = None) -> dict[str, Array]:
         """One float32 map per column, of the shape of the image; NaN where no atom is near, its value is NaN,
@@ -141,25 +123,12 @@ class Brush:
 
 def deviations_of(columns: Iterable[str], atoms: Atoms) -> list[str]:
     """The columns with their standard deviations, as far as they are there: angle_std_rad for angle_rad."""
-    names = [re.sub(r"(_rad|_px|_nm|)$", r"_std\1", name, count=1) for name in columns]
-    return [name for name in names if name in atoms.features]
+    return [name for name in map(std_of, columns) if name in atoms.features]
 
 
 def default_columns(atoms: Atoms) -> tuple[str, ...]:
-    """Angle, offsets, latents, what was measured of the lattice, and labels, as far as they are there."""
-    names = [str(name) for name in atoms.features]
-    latents, within = ([name for name in names if re.fullmatch(rf"{kind}\d+", name)] for kind in "zc")
-    described = [name for name in names if DESCRIBED.fullmatch(name)]
-    length = "displacement_nm" if "displacement_nm" in names else "displacement_px"
-    wanted = [*PLACED, *latents, *within, *described, *LATTICE, length, *SYMMETRY, ENVIRONMENT, *LABELS]
-    return tuple(name for name in wanted if name in names)
-
-
-def is_default(name: str) -> bool:
-    """Whether a column of this name can be among those painted when none is asked for."""
-    return name in (*PLACED, *LATTICE, *SYMMETRY, ENVIRONMENT, *LABELS) or bool(
-        DESCRIBED.fullmatch(name) or re.fullmatch(r"[zc]\d+|displacement_(nm|px)", name)
-    )
+    """The columns that are painted when none are named, as far as they are there."""
+    return catalog.columns().painted(map(str, atoms.features))
 
 
 def own_columns(replaced: set[str]) -> set[str] | None:
@@ -171,7 +140,7 @@ def own_columns(replaced: set[str]) -> set[str] | None:
 def column_values(atoms: Atoms, name: str) -> npt.NDArray[np.float64]:
     """(N,) numbers of a column; NaN for atoms without a class or a decision."""
     values = atoms.features[name].to_numpy(float)
-    return np.where(values < 0, np.nan, values) if holds_classes(name) else values
+    return np.where(values < 0, np.nan, values) if is_class(name) else values
 
 
 def not_cut(atoms: Atoms, image: Image, sub_images: SubImages | None) -> npt.NDArray[np.bool_]:

@@ -12,9 +12,11 @@ from pydantic import Field
 from scipy.spatial import cKDTree
 
 from local_crystallography.data.atoms import STRONG, Atoms
+from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.mask import filled, saturated
+from local_crystallography.data.polygons import inside
 from local_crystallography.data.progress import Job, Progress, finish
 from local_crystallography.fitting.background import terraces
 from local_crystallography.fitting.evidence import repetition, support
@@ -22,7 +24,6 @@ from local_crystallography.fitting.joint import are_dark, first_look, fit_column
 from local_crystallography.fitting.plausibility import CHANCE, on_maxima, plausibility
 from local_crystallography.fitting.quadratic import tops
 from local_crystallography.steps.base import Step
-from local_crystallography.views.hit_test import inside
 
 Array = npt.NDArray[np.float64]
 Region = tuple[tuple[tuple[float, float], ...], ...]
@@ -56,6 +57,15 @@ class RefineAtoms(Step):
 
     needs: ClassVar = ("atoms", "image")
     makes: ClassVar = "atoms"
+    adds: ClassVar = (
+        Column("amplitude", "Height of the column above the background, in units of the image.", has_std=True),
+        Column("background", "Background under the column, in units of the image."),
+        Column("sigma_px", "Standard deviation of the Gaussian fitted to the column."),
+        Column("[yx]_std_px", "Standard deviation of the position."),
+        Column("fit_error", "Residual in the core over the noise expected there; 1 is noise alone."),
+        Column("sigma_(long|short)_px", "Standard deviation of an elliptical Gaussian along its long or short axis."),
+        Column("axis_angle_rad", "Direction of the long axis, counter-clockwise from x."),
+    )
     moves: ClassVar = True
 
     method: Literal["joint", "quadratic"] = Field(

@@ -23,6 +23,7 @@ from local_crystallography.bayes.nets import Array, Index, Net, Together, nets
 from local_crystallography.bayes.study import Rule, WindowStudy, window_study
 from local_crystallography.bayes.windows import Regression, Windows, all_regressions, regress
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job, finish
 from local_crystallography.steps.base import ADVANCED, Step
@@ -36,6 +37,21 @@ class DecideSymmetry(Step):
 
     needs: ClassVar = ("atoms",)
     makes: ClassVar = "atoms"
+    adds: ClassVar = (
+        Column("alternation", "Difference of neighbouring bonds over the cell length.", signed=True, painted=True),
+        Column("alternation_hdi", "Width of the highest-density interval of the alternation.", painted=True),
+        Column("alternation_in_rope", "Probability that the alternation lies within the ROPE.", painted=True),
+        Column("alternation_decision", "Decision on the alternation; -1: too few neighbours.", painted=True),
+        Column("alternation_kind", "Direction of the alternation; -1 for none."),
+        Column("alternation_.*", "Alternation along one direction, its interval or its probability."),
+        Column("deciding_cells", "Doubled cells in the smallest window that decides.", painted=True),
+        Column("position_noise", "Standard deviation of a coordinate over the side of the cell."),
+        Column("tetragonality", "Ratio of the sides of the cell, less 1.", signed=True, painted=True),
+        Column("cell_angle", "Angle of the cell less the ideal one, in degrees.", signed=True, painted=True),
+        Column("(tetragonality|cell_angle)_decision", "Decision on the shape of the cell.", painted=True),
+        Column("(tetragonality|cell_angle)_hdi", "Width of the highest-density interval."),
+        Column("(tetragonality|cell_angle)_in_rope", "Probability of lying within the ROPE."),
+    )
     reads: ClassVar = ("measure_lattice", "refine_atoms", "correct_scan")
     optional: ClassVar = True
 

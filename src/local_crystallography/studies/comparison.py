@@ -15,10 +15,10 @@ from scipy.spatial import cKDTree
 
 from local_crystallography.clustering.matching import matched
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import is_class
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import as_found
-from local_crystallography.views.columns import column_of, values_of
-from local_crystallography.views.raster import holds_classes
+from local_crystallography.views.axis import axis_of, values_of
 
 if TYPE_CHECKING:
     from local_crystallography.analysis import Analysis
@@ -162,7 +162,7 @@ def compare(runs: Mapping[str, Atoms], column: str = "label") -> Comparison:
         raise InputError(
             f"{names[i]} and {names[j]} have no atoms in common, runs on the same image were expected; compare those."
         )
-    if holds_classes(column) and not column.endswith("decision"):  # those mean the same in every run
+    if is_class(column) and not column.endswith("decision"):  # those mean the same in every run
         atoms[1:] = [_renumbered(atoms[0], atoms[i], rows[0, i], column) for i in range(1, len(atoms))]
     made = [_pair(names, atoms, pair, common, column) for pair, common in rows.items()]
     return Comparison(column, dict(zip(names, atoms, strict=True)), tuple(made))
@@ -248,7 +248,7 @@ def _pair(names: list[str], atoms: list[Atoms], runs: tuple[int, int], rows: Ind
     called, two = (names[runs[0]], names[runs[1]]), (atoms[runs[0]][rows[:, 0]], atoms[runs[1]][rows[:, 1]])
     share = len(rows) / (len(atoms[runs[0]]) + len(atoms[runs[1]]) - len(rows))
     beside = {name: _correlated(*two, name) for name in BESIDE if all(_known(each, name) for each in two)}
-    if not holds_classes(column):
+    if not is_class(column):
         return Pair(runs, called, rows, share, _correlated(*two, column), beside)
     first, second = (each.features[column].to_numpy(np.int64) for each in two)
     return Pair(runs, called, rows, share, _agreement(first, second, called), beside)
@@ -256,7 +256,7 @@ def _pair(names: list[str], atoms: list[Atoms], runs: tuple[int, int], rows: Ind
 
 def _correlated(first: Atoms, second: Atoms, column: str) -> Correlation:
     """Angles are compared within the smaller of the sectors they lie in."""
-    how = [column_of(column, each.features) for each in (first, second)]
+    how = [axis_of(column, each.features) for each in (first, second)]
     period = min((each.period / each.factor for each in how if each.period is not None), default=None)
     return correlation(values_of(first.features, column), values_of(second.features, column), period)
 
@@ -273,7 +273,7 @@ def _renumbered(first: Atoms, later: Atoms, rows: Index, column: str) -> Atoms:
 
 def _checked(name: str, atoms: Atoms, column: str) -> Atoms:
     """The atoms where they were found; classes as whole numbers, -1 for every kind of none."""
-    classes = holds_classes(column)
+    classes = is_class(column)
     what, todo = ("classes", "cluster it first") if classes else ("numbers", "compare a column that every run has")
     values = values_of(atoms.features, column) if _known(atoms, column) else np.full(len(atoms), np.nan)
     known = values[np.isfinite(values)]

@@ -152,7 +152,7 @@ def tableaux(cvae: Vae, channel: int = 0) -> Tableaux:
 
 def mosaic_of(pictures: Floats) -> Floats:
     """(n, m, w, w) pictures side by side, with an empty rim between them."""
-    from local_crystallography.report.figures import apart, mosaic
+    from local_crystallography.views.greys import apart, mosaic
 
     return mosaic(apart(pictures))
 

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from local_crystallography.analysis import MISSING, Analysis, watched
 from local_crystallography.clustering.angle_peaks import angle_peaks
-from local_crystallography.clustering.assign import HAND_LABEL
 from local_crystallography.clustering.features import numbers
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import HAND_LABEL
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap

@@ -22,9 +22,14 @@ SAMPLE = 500
 
 def seen(vae: Vae, pictures: Floats) -> Floats:
     """Pictures (…, w, w) of a network, NaN where it does not see."""
-    from local_crystallography.report.figures import disc_only
-
     return disc_only(pictures) if vae.settings.decoder == "harmonic" else pictures
+
+
+def disc_only(pictures: Floats) -> Floats:
+    """(…, w, w) decoded pictures with NaN outside the inscribed disc, which the network does not see."""
+    side = pictures.shape[-1]
+    axis = np.arange(side) - (side - 1) / 2
+    return np.where(np.hypot(axis[:, None], axis) <= side / 2, pictures, np.nan)
 
 
 def channel_of(pictures: npt.NDArray[Any], channel: int, axes: int = 3) -> npt.NDArray[Any]:
@@ -56,3 +61,15 @@ def in_grey(picture: Floats, limits: list[Limits], vae: Vae | None = None) -> Co
     shown = [channel_of(picture, channel, axes=2) for channel in range(len(limits))]
     shown = shown if vae is None else [seen(vae, each) for each in shown]
     return np.concatenate([grey(each, ends) for each, ends in zip(shown, limits, strict=True)])
+
+
+def apart(pictures: Floats) -> Floats:
+    """(…, w, w) pictures with an empty rim, so that they do not touch side by side."""
+    rim = max(1, pictures.shape[-1] // 24)
+    return np.pad(pictures, [(0, 0)] * (pictures.ndim - 2) + [(rim, rim)] * 2, constant_values=np.nan)
+
+
+def mosaic(pictures: Floats) -> Floats:
+    """(n, m, w, w) pictures side by side, (n w, m w)."""
+    n, m, height, width = pictures.shape
+    return pictures.transpose(0, 2, 1, 3).reshape(n * height, m * width)

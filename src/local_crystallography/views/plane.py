@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from local_crystallography.views import hit_test
+from local_crystallography.data.polygons import inside
 from local_crystallography.views.raster import View
 
 Floats = npt.NDArray[np.float64]
@@ -39,7 +39,7 @@ class Plane:
         if len(known):
             (x0, y0), (x1, y1) = known.min(axis=0), known.max(axis=0)
             for shift in self._shifts((x0, x1, y0, y1)):
-                mask |= hit_test.inside(self.points, polygon - shift)
+                mask |= inside(self.points, polygon - shift)
         return mask
 
     def nearest(self, place: tuple[float, float], pixel: tuple[float, float], reach: float) -> int | None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from local_crystallography.views import raster
-from local_crystallography.views.columns import Column, column_of, values_of, within
+from local_crystallography.views.axis import Axis, axis_of, values_of, within
 from local_crystallography.views.density import Density, Histogram, bin_of, density_of, histogram_of
 from local_crystallography.views.plane import Plane
 from local_crystallography.views.styles import ClassStyles
@@ -68,7 +68,7 @@ class Key:
         Whether the canvas is.
     """
 
-    column: Column
+    column: Axis
     values: Floats
     classes: tuple[ClassEntry, ...] = ()
     colormap: str = ""
@@ -111,8 +111,8 @@ class PlotData:
     """One plot of a table of N rows; places are in the units shown."""
 
     choice: Choice
-    x: Column
-    y: Column
+    x: Axis
+    y: Axis
     plane: Plane
     key: Key
 
@@ -214,14 +214,14 @@ class PlotData:
 
 def plot_data(table: pd.DataFrame, choice: Choice, key: Key) -> PlotData:
     """What a plot of these columns shows."""
-    x, y = column_of(choice.x, table), column_of(choice.y, table)
+    x, y = axis_of(choice.x, table), axis_of(choice.y, table)
     points = np.column_stack([column.shown(values_of(table, column.name)) for column in (x, y)])
     return PlotData(choice, x, y, Plane(points, (x.period, y.period)), key)
 
 
 def key_of(table: pd.DataFrame, name: str, styles: ClassStyles, *, dark: bool) -> Key:
     """What the colours of a column mean, on a dark or a light canvas; without such a column all are of one colour."""
-    column, raw = column_of(name, table), values_of(table, name)
+    column, raw = axis_of(name, table), values_of(table, name)
     if name not in table:
         return Key(column, raw, dark=dark)
     if raster.is_categorical(name, raw):

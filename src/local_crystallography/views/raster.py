@@ -1,13 +1,13 @@
-"""Many points into one RGBA picture, and values into colours; NumPy only, so any canvas can show it."""
+"""Many points into one RGBA picture, and values into colours."""
 
 from __future__ import annotations
-
-import re
 
 import numpy as np
 import numpy.typing as npt
 
+from local_crystallography.data.columns import is_angle, is_class
 from local_crystallography.data.errors import InputError
+from local_crystallography.steps.catalog import columns
 
 Colors = npt.NDArray[np.uint8]
 Ranks = npt.NDArray[np.int32]
@@ -19,10 +19,6 @@ MOST_CLASSES = 20
 """A column of whole numbers with more different values than this is shown as a scale."""
 SEQUENTIAL, CYCLIC, DIVERGING = "viridis", "twilight", "RdBu_r"
 """Names of colormaps, as matplotlib and napari both have them."""
-SIGNED = re.compile(
-    r"(offset_|displacement_[yx]_|strain_..$|lattice_rotation_|(alternation|tetragonality|cell_angle)$)"
-)
-"""Columns that are read from 0 to either side."""
 ORDERS = (1, 2, 3, 4, 6)
 """How often a motif of a crystal can look the same within a turn."""
 FULL = 0.95
@@ -116,17 +112,12 @@ def categorical_colors(labels: npt.ArrayLike, palette: npt.ArrayLike = PALETTE) 
     return table[np.where(labels >= 0, classes, len(table) - 1)]
 
 
-def holds_classes(name: str) -> bool:
-    """Whether a column of this name holds classes, decisions or environments: whole numbers, -1 for none."""
-    return name.split("_")[-1] in ("label", "decision", "environment")
-
-
 def is_categorical(name: str, values: npt.NDArray[np.float64]) -> bool:
     """Whether a column holds classes: whole numbers from -1 on, by its name or of few different values."""
     known = values[np.isfinite(values)]
     if not len(known) or known.min() < -1 or (known != np.floor(known)).any():
         return False
-    return holds_classes(name) or 1 < len(np.unique(known)) <= MOST_CLASSES
+    return is_class(name) or 1 < len(np.unique(known)) <= MOST_CLASSES
 
 
 def limits_of(values: npt.NDArray[np.float64]) -> tuple[float, float]:
@@ -140,11 +131,12 @@ def limits_of(values: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 def scale_of(name: str, values: npt.NDArray[np.float64]) -> tuple[str, tuple[float, float]]:
     """Colormap and limits that show a column: cyclic where angles go all round, white at 0 where a sign matters."""
-    if name.endswith("_rad") and not name.endswith("_std_rad") and not SIGNED.match(name):
+    signed = columns().signed(name)
+    if is_angle(name) and not signed:
         cyclic, limits = angle_limits(values)
         return CYCLIC if cyclic else SEQUENTIAL, limits
     known = values[np.isfinite(values)]
-    if SIGNED.match(name):
+    if signed:
         reach = float(np.percentile(np.abs(known), 99)) if len(known) else 0.0
         return DIVERGING, (-(reach or 1.0), reach or 1.0)
     low, high = limits_of(known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -14,7 +15,8 @@ from local_crystallography._napari.explorer.explorer_bar import ExplorerBar
 from local_crystallography._napari.explorer.legend import Legend
 from local_crystallography._napari.explorer.plot_box import Tool
 from local_crystallography._napari.explorer.plot_view import PlotView
-from local_crystallography._napari.widgets.figure_writer import FigureWriter, ask_figure
+from local_crystallography._napari.widgets.dialogs import ask_figure
+from local_crystallography._napari.widgets.figure_writer import FigureWriter
 from local_crystallography._napari.widgets.theme import paint
 from local_crystallography.clustering.doubts import Doubt
 from local_crystallography.report.plots import Panel
@@ -239,7 +241,7 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         if self._writer is None and (path := ask_figure(self)):
             self.export(path)
 
-    def export(self, path: str) -> None:
+    def export(self, path: Path) -> None:
         """Write the plots as they are seen into a file, in the background."""
         panels = [Panel(plot.data, self.selection.mask, plot.plot.view) for plot in self.plots]
         self._writer = FigureWriter(path, panels, self)

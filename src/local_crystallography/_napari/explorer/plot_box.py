@@ -11,7 +11,7 @@ from qtpy import QtCore, QtGui, QtWidgets
 # after qtpy, so that pyqtgraph takes the same Qt binding
 import pyqtgraph as pg
 
-from local_crystallography.views.hit_test import simplify
+from local_crystallography.data.polygons import simplify
 from local_crystallography.views.selection import How
 
 Tool = Literal["Lasso", "Rectangle", "Click", "Move"]

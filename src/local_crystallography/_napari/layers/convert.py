@@ -12,9 +12,9 @@ import pint
 from scipy.spatial import cKDTree
 
 from local_crystallography._napari.layers.classes import class_look
-from local_crystallography.clustering.assign import HAND_LABEL
 from local_crystallography.clustering.summary import telling_map
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import HAND_LABEL, is_class
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.steps.refine_atoms import Region
@@ -157,7 +157,7 @@ def map_layer(
     Shown are classes given by hand and the column that is to be seen `first`.
     """
     arguments = {"name": name, "metadata": {KEY: note}, "visible": name in (first, HAND_LABEL), **place}
-    if raster.holds_classes(name):
+    if is_class(name):
         data = np.where(np.isfinite(values), values + 1, 0).astype(np.uint8)
         return data, {"opacity": 0.5, **class_look(name, styles or ClassStyles()), **arguments}, "labels"
     some = values.ravel()[:: max(1, values.size // SAMPLE)].astype(float)

@@ -15,8 +15,8 @@ from local_crystallography._napari.layers.named_layers import NamedLayers
 from local_crystallography._napari.layers.preview_layers import PreviewLayers
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import is_class
 from local_crystallography.data.image import Image
-from local_crystallography.views.raster import holds_classes
 
 
 class ResultLayers:
@@ -249,7 +249,7 @@ class ResultLayers:
     def _on_styles_changed(self, column: str) -> None:
         """Show classes by their new names and colours."""
         atoms, layer, painted = self._shown.get("atoms"), self.get("atoms"), self.get(column)
-        if painted is not None and holds_classes(column):
+        if painted is not None and is_class(column):
             for name, value in class_look(column, self.analysis.styles).items():
                 setattr(painted, name, value)
         if atoms is not None and layer is not None and len(layer.data) == len(atoms) and column == self._colour(atoms):

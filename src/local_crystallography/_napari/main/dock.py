@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image as ImageLayer
 from napari.layers import Points as PointsLayer
 from napari.utils.notifications import show_warning
 from napari.utils.theme import get_theme
-from qtpy import QtCore, QtWidgets
+from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.explorer.explorer import LatentExplorer
 from local_crystallography._napari.main.candidates import CandidateView
 from local_crystallography._napari.main.curve import CurveTools
 from local_crystallography._napari.main.hint import Hint
-from local_crystallography._napari.main.layout import OPEN, SAVE, TIPS, arrange
+from local_crystallography._napari.main.layout import OPEN, REPORT, SAVE, TIPS, arrange
 from local_crystallography._napari.main.left_out import LeftOutTools
 from local_crystallography._napari.main.mask import MaskTools
 from local_crystallography._napari.main.region import RegionBox
@@ -28,9 +30,11 @@ from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.worker import Report
 from local_crystallography._napari.widgets.boxes import ColourBox, LayerBox
+from local_crystallography._napari.widgets.dialogs import ask_to_save
 from local_crystallography._napari.widgets.plots import Clock, TrainingWatch
 from local_crystallography._napari.widgets.timers import later
 from local_crystallography.recipe import Recipe
+from local_crystallography.report.html import write_report
 from local_crystallography.steps.training import Training
 
 if TYPE_CHECKING:
@@ -115,6 +119,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             panel.changed.connect(self._refresh)
         self.buttons[SAVE].clicked.connect(self._on_save_clicked)
         self.buttons[OPEN].clicked.connect(self._on_open_clicked)
+        self.buttons[REPORT].clicked.connect(self._on_report_clicked)
         self.buttons[EXPLORER].clicked.connect(self.docks.show_explorer)
         self.buttons[MANIFOLD].clicked.connect(self.docks.show_manifold)
         self.buttons[SYMMETRY].clicked.connect(self.docks.show_symmetry)
@@ -141,6 +146,11 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         if self.session is not None and (folder := ask_folder_to_save(self, self.session.layer.name, settings.folder)):
             settings.folder = folder.parent
             self.controller.save(folder)
+
+    def _on_report_clicked(self) -> None:
+        session = self.session
+        if session is not None and (path := ask_to_save(self, "Save report", f"{session.layer.name}.html", ("html",))):
+            self.controller.compute("Drawing the report …", partial(_reported, session, path))
 
     def _on_open_clicked(self) -> None:
         if folder := ask_folder_to_open(self, self.state.settings.folder):
@@ -201,7 +211,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.message.setVisible(running or bool(doubt or summary))
         for watch in self.watches.values():
             watch.refresh(self.controller)
-        for name in (SAVE, OPEN):
+        for name in (SAVE, OPEN, REPORT):
             self.buttons[name].setEnabled(not running and (name == OPEN or session is not None))
         for tools in (self.scan, self.curve, self.mask, self.candidates, self.left_out):
             tools.refresh()
@@ -249,3 +259,9 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             watch.plot.set_theme(dark)
         for tools in (self.scan, self.curve, self.candidates):
             tools.set_theme(dark)
+
+
+def _reported(session: ImageSession, path: Path) -> Callable[[], object]:
+    """Write the report of an image; what opens it in the web browser."""
+    url = QtCore.QUrl.fromLocalFile(str(write_report(session.analysis, path).resolve()))
+    return lambda: QtGui.QDesktopServices.openUrl(url)

@@ -12,10 +12,11 @@ from local_crystallography._napari.main.state import RUN_ALL
 if TYPE_CHECKING:
     from local_crystallography._napari.main.dock import MainDock
 
-SAVE, OPEN = "Save session …", "Open session …"
+SAVE, OPEN, REPORT = "Save session …", "Open session …", "Report …"
 TIPS = {
-    SAVE: "Write image, results, network and settings to one folder",
-    OPEN: "Bring a saved folder back, with its layers",
+    SAVE: "Save image, results, networks and settings in one folder",
+    OPEN: "Open a saved folder, with its layers",
+    REPORT: "Save figures, classes, parameters and provenance as one HTML page, and open it",
     EXPLORER: "Show the atoms by their columns, to select with a lasso",
     MANIFOLD: "Show what the network decodes all over its latents, and the classes in pictures",
     SYMMETRY: "Show when a chain, a row of atoms or a window is known to be symmetric, and how sure one can be",
@@ -47,7 +48,7 @@ def arrange(dock: MainDock) -> None:
     for widget in (dock.hint, dock.run_all, dock.progress, dock.message):
         layout.addWidget(widget)
     layout.addWidget(_panels(dock), stretch=1)
-    for names in ((SAVE, OPEN), (EXPLORER, MANIFOLD), (SYMMETRY, COMPONENTS)):
+    for names in ((SAVE, OPEN, REPORT), (EXPLORER, MANIFOLD), (SYMMETRY, COMPONENTS)):
         row = QtWidgets.QHBoxLayout()
         for name in names:
             row.addWidget(dock.buttons[name])

@@ -14,7 +14,7 @@ from local_crystallography._napari.manifold.class_views import ClassList, Tablea
 from local_crystallography._napari.manifold.tile_panel import COLUMN, TilePanel, names_of, place_of
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.latest_task import LatestTask
-from local_crystallography._napari.widgets.figure_writer import ask_figure
+from local_crystallography._napari.widgets.dialogs import ask_figure
 from local_crystallography._napari.widgets.help import HelpButton
 from local_crystallography._napari.widgets.pictures import range_words
 from local_crystallography._napari.widgets.theme import paint
@@ -205,7 +205,7 @@ class ManifoldDock(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _on_save_clicked(self) -> None:
         if path := ask_figure(self, "manifold.png"):
-            self.save_figure(Path(path))
+            self.save_figure(path)
 
     def _on_saved(self, done: Path | InputError) -> None:
         self.panel.status.setText(str(done) if isinstance(done, InputError) else f"Saved {done.name}.")

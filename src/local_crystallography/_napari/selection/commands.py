@@ -16,14 +16,14 @@ from local_crystallography._napari.selection import selection_layers
 from local_crystallography._napari.selection.own_columns import OwnColumns
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
-from local_crystallography._napari.settings import Settings
-from local_crystallography.clustering.assign import Mask, checked_name, table_of
+from local_crystallography._napari.widgets.dialogs import ask_to_save
 from local_crystallography.data.atoms import Atoms
-from local_crystallography.data.errors import InputError
+from local_crystallography.data.errors import InputError, writing
+from local_crystallography.data.polygons import inside_any
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
 from local_crystallography.steps.paint_map import PaintMap
-from local_crystallography.views.hit_test import inside_any
+from local_crystallography.views.assign import Mask, checked_name, table_of
 from local_crystallography.views.styles import ClassStyles
 
 TRAINING = ("extract_sub_images", "train_vae", "encode", "cluster", "paint_map")
@@ -95,7 +95,11 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
     def export(self) -> None:
         """Ask for a file, and write the rows of the selected atoms."""
         session, atoms, mask = self.controller.active, self._atoms(), self.controller.selection.mask
-        if session is not None and atoms is not None and (path := ask_file(f"selection of {session.layer.name}")):
+        if (
+            session is not None
+            and atoms is not None
+            and (path := ask_to_save(None, "Export the selected atoms", f"selection of {session.layer.name}.csv"))
+        ):
             self._compute("Exporting …", lambda: write_table(path, atoms, mask, session.analysis.styles), None)
 
     def work_on(self, *, train: bool) -> None:
@@ -160,13 +164,8 @@ def write_table(path: Path, atoms: Atoms, mask: Mask, styles: ClassStyles) -> No
     InputError
         Where the file cannot be written.
     """
-    try:
+    with writing(path):
         table_of(atoms, mask, styles).to_csv(path, index=False, lineterminator="\n")
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror or error}), a folder with room and leave to write was "
-            "expected; choose another one."
-        ) from error
 
 
 def ask_name(problem: str, name: str) -> str | None:
@@ -175,19 +174,6 @@ def ask_name(problem: str, name: str) -> str | None:
     window = QtWidgets.QApplication.activeWindow()
     text, given = QtWidgets.QInputDialog.getText(window, "New column", f"<qt>{said}{COLUMN}</qt>", text=name)
     return text if given else None
-
-
-def ask_file(name: str) -> Path | None:
-    """Where to write the table; None for cancelled."""
-    settings = Settings()
-    start = f"{name}.csv" if settings.folder is None else str(settings.folder / f"{name}.csv")
-    window = QtWidgets.QApplication.activeWindow()
-    path, _ = QtWidgets.QFileDialog.getSaveFileName(window, "Export the selected atoms", start, "Tables (*.csv)")
-    if not path:
-        return None
-    chosen = Path(path) if Path(path).suffix else Path(path).with_suffix(".csv")
-    settings.folder = chosen.parent
-    return chosen
 
 
 def _parts(session: ImageSession, there: list[Any], mask: Mask) -> list[Any]:

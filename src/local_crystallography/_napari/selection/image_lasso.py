@@ -13,7 +13,7 @@ from local_crystallography._napari.explorer.plot_box import HOW
 from local_crystallography._napari.layers import convert
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
-from local_crystallography.views.hit_test import inside_any
+from local_crystallography.data.polygons import inside_any
 
 TEXT, KEY = "Lasso on image", "Ctrl+Shift+L"
 TIP = (

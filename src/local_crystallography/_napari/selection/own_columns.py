@@ -12,12 +12,13 @@ from qtpy import QtCore
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.latest_task import LatestTask
-from local_crystallography.clustering.assign import HAND_LABEL, Mask, with_column, with_hand_label
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import HAND_LABEL
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.steps.paint_map import Brush, PaintMap, column_values, not_cut
+from local_crystallography.views.assign import Mask, with_column, with_hand_label
 
 EDITED = "Atoms in the image were edited by hand, and no step has used that yet; run one, then give classes or columns."
 BUSY = "A step is running: stop it, or wait until it has ended, before you give classes."

@@ -10,11 +10,11 @@ from napari.layers import Layer
 
 from local_crystallography._napari.layers import convert
 from local_crystallography._napari.session.image_session import ImageSession
-from local_crystallography.clustering.assign import Mask
 from local_crystallography.columns import without
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.recipe import stale_after
 from local_crystallography.steps.paint_map import Brush
+from local_crystallography.views.assign import Mask
 
 ALL_OF = "all_atoms_of"
 """What a layer with all atoms of an image notes, so that it is made once."""

@@ -12,7 +12,7 @@ from local_crystallography._napari.selection.commands import SelectionCommands
 from local_crystallography._napari.selection.image_lasso import ImageLasso
 from local_crystallography._napari.selection.own_columns import OwnColumns
 from local_crystallography._napari.session.controller import Controller
-from local_crystallography.clustering.assign import HAND_LABEL
+from local_crystallography.data.columns import HAND_LABEL
 from local_crystallography.recipe import Recipe
 from local_crystallography.views.styles import ClassStyles
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from qtpy import QtCore, QtWidgets
@@ -13,7 +14,7 @@ from local_crystallography._napari.symmetry.chain_plots import ChainPlots
 from local_crystallography._napari.symmetry.chain_source import ChainSource
 from local_crystallography._napari.symmetry.priors_box import PriorsBox
 from local_crystallography._napari.symmetry.tables import calibration_table, reference_table
-from local_crystallography._napari.widgets.figure_writer import ask_figure
+from local_crystallography._napari.widgets.dialogs import ask_figure
 from local_crystallography._napari.widgets.form import ModelForm, folded, rows_layout
 from local_crystallography._napari.widgets.timers import while_there
 from local_crystallography.bayes.bonds import Chain
@@ -21,7 +22,7 @@ from local_crystallography.bayes.calibrate import Calibration, ChainTrials, cali
 from local_crystallography.bayes.chain import ChainModel
 from local_crystallography.bayes.reference_models import Bonds, Positions
 from local_crystallography.bayes.sampling import Reference, ReferencePosterior
-from local_crystallography.data.errors import InputError
+from local_crystallography.data.errors import InputError, writing
 from local_crystallography.data.progress import Job
 from local_crystallography.views.chain_view import ChainView, looked_at, view_chain
 
@@ -242,11 +243,9 @@ def _reference(view: ChainView, settings: ReferencePosterior) -> Job[Reference]:
     return settings(Bonds.of_chain(data, view.result.priors))
 
 
-def _write(path: str, view: ChainView) -> None:
+def _write(path: Path, view: ChainView) -> None:
     from local_crystallography.report.symmetry import NO_UNIT, chain_figure, write_figure
 
     figure = chain_figure(view.chain, view.result, view.model, unit=view.unit or NO_UNIT)
-    try:
+    with writing(path):
         write_figure(figure, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); choose another place.") from error

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy import QtCore, QtWidgets
+from qtpy import QtCore
 
-from local_crystallography.report.plots import FORMATS, Panel, write_plots
-
-FILTER = ";;".join(f"{end.upper()} (*.{end})" for end in FORMATS)
+from local_crystallography.data.errors import InputError, writing
+from local_crystallography.report.plots import Panel, write_plots
 
 
 class FigureWriter(QtCore.QThread):  # type: ignore[misc]
@@ -16,22 +15,15 @@ class FigureWriter(QtCore.QThread):  # type: ignore[misc]
 
     ended = QtCore.Signal(str)
 
-    def __init__(self, path: str, panels: list[Panel], parent: QtCore.QObject | None = None) -> None:
+    def __init__(self, path: Path, panels: list[Panel], parent: QtCore.QObject | None = None) -> None:
         super().__init__(parent)
         self.path, self.panels = path, panels
 
     def run(self) -> None:
         try:
-            write_plots(self.path, self.panels)
-        except OSError as error:
-            self.ended.emit(f"{self.path} cannot be written ({error.strerror}); choose another place.")
+            with writing(self.path):
+                write_plots(self.path, self.panels)
+        except InputError as error:
+            self.ended.emit(str(error))
         else:
             self.ended.emit("")
-
-
-def ask_figure(parent: QtWidgets.QWidget, name: str = "latents.png") -> str:
-    """Where to write a figure, with its ending; empty when the user thinks better of it."""
-    path, chosen = QtWidgets.QFileDialog.getSaveFileName(parent, "Export figure", name, FILTER)
-    if path and Path(path).suffix.lower().removeprefix(".") not in FORMATS:
-        path += "." + chosen.split(" ")[0].lower()
-    return str(path)

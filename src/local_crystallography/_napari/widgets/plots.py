@@ -20,7 +20,7 @@ TRAINING, HELD_OUT = "#2a95ff", "#ff9d2a"
 STOP, STOPPING, GO_ON = "Stop, keep the best", "Stopping …", "Go on"
 TIPS = {
     "stop": "End this training now; what follows goes on with the best network so far",
-    "go_on": "Go on with the training where it was stopped, as if it had never been, and with what was to follow it",
+    "resume": "Go on with the training where it was stopped, as if it had never been, and with what was to follow it",
     "epochs": "Passes over all sub-images; fewer where the held-out loss gets no better",
     "batches": "Batches of this pass",
     "place": "Time this training takes at most, and what it is computed on; small networks are fastest on one thread",

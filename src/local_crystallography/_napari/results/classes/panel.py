@@ -18,9 +18,10 @@ from local_crystallography._napari.results.classes.tables import Names, number_w
 from local_crystallography._napari.results.fitting import beside
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.latest_task import LatestTask
+from local_crystallography._napari.widgets.dialogs import ask_to_save
 from local_crystallography._napari.widgets.pictures import range_words
 from local_crystallography.analysis import Analysis
-from local_crystallography.data.errors import InputError
+from local_crystallography.data.errors import InputError, writing
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.studies.classes import ClassEntry, ClassReport
 from local_crystallography.views import small_map
@@ -127,10 +128,8 @@ class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
             return
         table = self.report.to_frame()
         table.insert(0, "name", [self._styles.name(self._asked.column, number) for number in self.report.numbers])
-        try:
+        with writing(path):
             table.to_csv(path)
-        except OSError as error:
-            raise InputError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
 
     def leave(self) -> None:
         """Listen no more."""
@@ -279,9 +278,8 @@ class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self.select(number, how(QtWidgets.QApplication.keyboardModifiers()))
 
     def _on_save_clicked(self) -> None:
-        path, _ = QtWidgets.QFileDialog.getSaveFileName(self, "Save the table of classes", "classes.csv", "CSV (*.csv)")
-        if path:
+        if path := ask_to_save(self, "Save the table of classes", "classes.csv"):
             try:
-                self.write(Path(path).with_suffix(".csv"))
+                self.write(path)
             except InputError as error:
                 self.controller.failed.emit(str(error))

@@ -14,9 +14,9 @@ from local_crystallography._napari.results.compare import layers as compare_laye
 from local_crystallography._napari.results.compare.runs import NOW, Run, mark_of, offered_name, read_runs, run_of
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.latest_task import LatestTask
+from local_crystallography.data.columns import is_class
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
-from local_crystallography.views.raster import holds_classes
 
 KEEP_TIP = (
     "Keep the atoms with all their columns as they are now, under a name, to compare later results with; until napari "
@@ -83,7 +83,7 @@ class AddRuns(QtWidgets.QWidget):  # type: ignore[misc]
         self.menu.clear()
         self._offer("Folder of a session or window study …", self._on_folder)
         now = self.now()
-        columns = [] if now is None else [name for name in now.columns if holds_classes(name)]
+        columns = [] if now is None else [name for name in now.columns if is_class(name)]
         for column in columns if len(columns) > 1 else []:
             self._offer(f"This result by {column}", partial(self.keep_now, column))
         for session in compare_layers.sessions(self.controller):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from local_crystallography._napari.results.compare.pictures import Pictures
 from local_crystallography._napari.results.compare.runs import Run, aligned
 from local_crystallography.data.atoms import Atoms
-from local_crystallography.data.errors import InputError
+from local_crystallography.data.errors import writing
 from local_crystallography.studies.comparison import Comparison, Pair, compare
 from local_crystallography.views.greys import Colors
 
@@ -97,7 +97,7 @@ def at_frame(asked: Asked, frame: int) -> Asked:
 
 def written_tables(shown: Shown, path: Path) -> str:
     """Write the agreement of pairs, and beside it the atoms of every pair; a sentence of what was written."""
-    from local_crystallography.io.comparison_tables import differences_table, pairs_table
+    from local_crystallography.studies.comparison_tables import differences_table, pairs_table
 
     beside = path.with_name(f"{path.stem}_differences{path.suffix}")
 
@@ -120,8 +120,6 @@ def written_figure(shown: Shown, path: Path) -> str:
 
 
 def _written(write: Callable[[], None], path: Path, words: str) -> str:
-    try:
+    with writing(path):
         write()
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); choose another place.") from error
     return words

@@ -19,7 +19,7 @@ from local_crystallography._napari.results.compare.pictures import LARGE
 from local_crystallography._napari.results.compare.results import Large
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.latest_task import LatestTask
-from local_crystallography._napari.widgets.figure_writer import ask_figure
+from local_crystallography._napari.widgets.dialogs import ask_figure, ask_to_save
 from local_crystallography.views.greys import Colors
 from local_crystallography.views.selection import How
 
@@ -94,14 +94,13 @@ class CompareCommands(QtCore.QObject):  # type: ignore[misc]
 
     def ask_tables(self) -> None:
         """Ask where to write the tables, and write them."""
-        path, _ = QtWidgets.QFileDialog.getSaveFileName(self.window, "Save tables", "comparison.csv", "CSV (*.csv)")
-        if path:
-            self.save_tables(Path(path).with_suffix(".csv"))
+        if path := ask_to_save(self.window, "Save tables", "comparison.csv"):
+            self.save_tables(path)
 
     def ask_figure(self) -> None:
         """Ask where to write the figure, and write it."""
         if path := ask_figure(self.window, "comparison.png"):
-            self.save_figure(Path(path))
+            self.save_figure(path)
 
     def _write(self, write: Callable[[Shown, Path], str], path: Path) -> None:
         if self.shown is not None:

@@ -15,7 +15,7 @@ from local_crystallography._napari.results.compare.runs import mark_of
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography.studies.comparison import Agreement, Comparison, Pair
-from local_crystallography.views.columns import column_of
+from local_crystallography.views.axis import axis_of
 
 COMPARED = "compared"
 """What a layer of differences notes of the runs."""
@@ -48,7 +48,7 @@ def painted(session: ImageSession, comparison: Comparison, pair: Pair) -> conver
     told = pair.found.differ if isinstance(pair.found, Agreement) else np.isfinite(pair.found.deviation)
     shown, atoms = np.flatnonzero(told), first[told]
     features = _values(comparison, pair, shown).assign(id=atoms.ids, id_second=second.ids[shown])
-    title = column_of(comparison.column).title
+    title = axis_of(comparison.column).title
     arguments = {
         "name": f"{title} {'differs' if of_classes else 'difference'}: {pair.names[1]} / {pair.names[0]}",
         "features": features,

@@ -16,7 +16,7 @@ from local_crystallography._napari.results.compare.pictures import (
 )
 from local_crystallography._napari.widgets.pictures import swatch
 from local_crystallography.studies.comparison import Correlation, Pair
-from local_crystallography.views.columns import column_of
+from local_crystallography.views.axis import axis_of
 from local_crystallography.views.greys import Colors
 
 DIFFERENCE = ((DIFFERS, "differs"), (ONLY_ONE, "in one run only"), (SAME, "the same"))
@@ -30,9 +30,7 @@ def runs_legend(pictures: Pictures) -> str:
         numbers = np.unique(np.concatenate(comparison.values)).astype(int).tolist()
         return "<br>".join(tables.class_words(column, number, pictures.styles) for number in numbers)
     colormap, (low, high) = pictures.look
-    return (
-        f"{column_of(column).title}<br>{ramp(colormap)}<br>{shown_number(low, column)} to {shown_number(high, column)}"
-    )
+    return f"{axis_of(column).title}<br>{ramp(colormap)}<br>{shown_number(low, column)} to {shown_number(high, column)}"
 
 
 def pair_legend(pictures: Pictures, pair: Pair) -> str:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.studies.comparison import Agreement, Comparison, Correlation, Pair
 from local_crystallography.views import raster
-from local_crystallography.views.columns import column_of
+from local_crystallography.views.axis import axis_of
 from local_crystallography.views.raster import Colors, View
 from local_crystallography.views.styles import ClassStyles
 
@@ -128,7 +128,7 @@ def bar(colormap: str) -> Colors:
 
 def shown_number(value: float, column: str) -> str:
     """A value of a column with its unit."""
-    how = column_of(column)
+    how = axis_of(column)
     return f"{value * how.factor:.3g}{how.unit if how.unit == '°' else how.unit and f' {how.unit}'}".replace(
         "-", "\N{MINUS SIGN}"
     )

@@ -20,7 +20,7 @@ from local_crystallography._napari.results.fitting import elided
 from local_crystallography._napari.widgets.pictures import pixmap
 from local_crystallography._napari.widgets.theme import theme_of
 from local_crystallography.studies.comparison import Correlation, Pair
-from local_crystallography.views.columns import column_of
+from local_crystallography.views.axis import axis_of
 from local_crystallography.views.greys import Colors
 
 SIDE = 136
@@ -138,7 +138,7 @@ class Results(QtWidgets.QWidget):  # type: ignore[misc]
         self.legend.setText(f"{runs_legend(pictures)}<br><br>{pair_legend(pictures, pair)}")
 
     def _show_histograms(self, pictures: Pictures, pair: Pair) -> None:
-        comparison, how = pictures.comparison, column_of(pictures.comparison.column)
+        comparison, how = pictures.comparison, axis_of(pictures.comparison.column)
         values = [each[np.isfinite(each)] * how.factor for each in comparison.values]
         low, high = np.percentile(np.concatenate(values), (0.25, 99.75))
         edges = np.linspace(low, high if high > low else low + 1, BINS + 1)

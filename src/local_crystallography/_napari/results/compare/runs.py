@@ -12,9 +12,9 @@ import pandas as pd
 
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import is_class
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
-from local_crystallography.views.raster import holds_classes
 from local_crystallography.views.styles import ClassStyles
 
 NOW = "now"
@@ -112,7 +112,7 @@ def shared_columns(runs: Sequence[Run]) -> list[str]:
 def sorted_columns(names: Iterable[str]) -> list[str]:
     """Columns in the order they are offered in: label, other classes, angles and latents, the rest."""
     rank = {name: number for number, name in enumerate(FIRST)}
-    return sorted(names, key=lambda name: (not holds_classes(name), rank.get(name, len(rank)), name))
+    return sorted(names, key=lambda name: (not is_class(name), rank.get(name, len(rank)), name))
 
 
 def aligned(runs: Sequence[Run], column: str) -> tuple[dict[str, Atoms], str]:
@@ -134,7 +134,7 @@ def aligned(runs: Sequence[Run], column: str) -> tuple[dict[str, Atoms], str]:
     for run, name in zip(runs, names, strict=True):
         if name not in _numbers(run.atoms):
             raise InputError(f"{run.name} has no numbers in {name or 'any column'}; choose another column for it.")
-        if holds_classes(name) != holds_classes(names[0]):
+        if is_class(name) != is_class(names[0]):
             raise InputError(f"{name} of {run.name} and {names[0]} are classes and numbers; compare like with like.")
     return {
         called(run, name, names[0]): run.atoms.with_features(**{names[0]: run.atoms.features[name].to_numpy()})

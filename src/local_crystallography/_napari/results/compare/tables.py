@@ -9,9 +9,9 @@ import numpy as np
 
 from local_crystallography._napari.results.compare.pictures import shown_number
 from local_crystallography._napari.widgets.pictures import swatch
-from local_crystallography.io.comparison_tables import scores
 from local_crystallography.studies.comparison import Agreement, Comparison, Correlation, Pair
-from local_crystallography.views.columns import column_of
+from local_crystallography.studies.comparison_tables import scores
+from local_crystallography.views.axis import axis_of
 from local_crystallography.views.styles import ClassStyles
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -63,10 +63,10 @@ def pair_words(comparison: Comparison, pair: Pair) -> str:
             f"<b>{np.count_nonzero(found.differ):,}</b> of {both} differ."
         )
     else:
-        title = column_of(comparison.column).title
+        title = axis_of(comparison.column).title
         words = f"{title}: {correlation_words(found, comparison.column)}<br>{both}."
     others = {name: each for name, each in pair.beside.items() if name != comparison.column}
-    beside = [f"{column_of(name).title}: {correlation_words(each, name)}" for name, each in others.items()]
+    beside = [f"{axis_of(name).title}: {correlation_words(each, name)}" for name, each in others.items()]
     return "<br>".join([words, *beside])
 
 

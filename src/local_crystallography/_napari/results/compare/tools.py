@@ -10,7 +10,7 @@ from local_crystallography._napari.results.compare.asked import Shown
 from local_crystallography._napari.results.compare.pictures import differing, usual_difference
 from local_crystallography._napari.results.compare.tables import letter
 from local_crystallography.studies.comparison import Correlation, Pair
-from local_crystallography.views.columns import column_of
+from local_crystallography.views.axis import axis_of
 
 TIPS = {
     "paint": "Put what differs on the image, in a layer of its own: of classes the atoms that differ, in red; of "
@@ -46,7 +46,7 @@ class PairTools(QtWidgets.QWidget):  # type: ignore[misc]
         self._show_pairs(shown)
         found = shown.pair.found
         if isinstance(found, Correlation) and new:
-            how = column_of(shown.comparison.column)
+            how = axis_of(shown.comparison.column)
             self.least.setSuffix(f" {how.unit}" if how.unit else "")
             usual = usual_difference(found) * how.factor
             self.least.setDecimals(int(np.clip(2 - np.floor(np.log10(usual or 1.0)), 1, 8)))
@@ -58,7 +58,7 @@ class PairTools(QtWidgets.QWidget):  # type: ignore[misc]
 
     def differing(self, pair: Pair) -> npt.NDArray[np.bool_]:
         """(n,) which atoms of the pair differ, numbers by more than what was chosen."""
-        factor = 1.0 if self._shown is None else column_of(self._shown.comparison.column).factor
+        factor = 1.0 if self._shown is None else axis_of(self._shown.comparison.column).factor
         return differing(pair, self.least.value() / factor)
 
     def _lay_out(self) -> None:

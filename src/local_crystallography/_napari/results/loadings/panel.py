@@ -14,13 +14,14 @@ from local_crystallography._napari.results.loadings.pictures import Asked, Made
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.latest_task import LatestTask
-from local_crystallography._napari.widgets.figure_writer import ask_figure
+from local_crystallography._napari.widgets.dialogs import ask_figure
 from local_crystallography._napari.widgets.timers import while_there
 from local_crystallography.analysis import Analysis
 from local_crystallography.baselines.loadings import PIXEL_LABEL
 from local_crystallography.data.errors import InputError
+from local_crystallography.steps.catalog import columns
 from local_crystallography.steps.describe import Describe
-from local_crystallography.steps.paint_map import DESCRIBED, PaintMap, default_columns, is_default
+from local_crystallography.steps.paint_map import PaintMap, default_columns
 from local_crystallography.views.selection import How
 from local_crystallography.views.styles import ClassStyles
 
@@ -194,7 +195,7 @@ class LoadingsPanel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _on_save_clicked(self) -> None:
         if path := ask_figure(self, "loadings.png"):
-            self.save_figure(Path(path))
+            self.save_figure(path)
 
     def _on_saved(self, done: Path | InputError) -> None:
         if isinstance(done, InputError):
@@ -206,8 +207,8 @@ def asked_of(analysis: Analysis) -> Asked | None:
     step, atoms = cast(Describe | None, analysis.used.get("describe")), analysis.atoms
     if step is None or atoms is None or analysis.sub_images is None or analysis.image is None:
         return None
-    columns = tuple(name for name in analysis.columns.get("describe", []) if DESCRIBED.fullmatch(name))
-    return Asked(step, analysis.sub_images, atoms, columns, analysis.image.shape) if columns else None
+    found = tuple(name for name in analysis.columns.get("describe", []) if columns().painted([name]))
+    return Asked(step, analysis.sub_images, atoms, found, analysis.image.shape) if found else None
 
 
 def painting(analysis: Analysis, column: str) -> PaintMap:
@@ -215,5 +216,5 @@ def painting(analysis: Analysis, column: str) -> PaintMap:
     asked = analysis.asked.get("paint_map")
     if isinstance(asked, PaintMap) and analysis.maps is not None:
         return asked.model_copy(update={"columns": tuple(dict.fromkeys([*analysis.maps, column]))})
-    others = [name for name in analysis.maps or () if not is_default(name)]
+    others = [name for name in analysis.maps or () if not columns().painted([name])]
     return PaintMap(columns=(*default_columns(analysis.atoms), *others)) if others and analysis.atoms else PaintMap()

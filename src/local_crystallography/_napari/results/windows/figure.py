@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qtpy import QtGui, QtWidgets
 
-from local_crystallography.data.errors import InputError
+from local_crystallography.data.errors import writing
 from local_crystallography.data.image import Image
 from local_crystallography.io.window_runs import StudyTable
 from local_crystallography.views.styles import ClassStyles
@@ -86,7 +86,5 @@ def write_tables(path: Path, study: StudyTable) -> None:
 
 
 def _written(path: Path, write: Callable[[], object]) -> None:
-    try:
+    with writing(path):
         write()
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); choose another place.") from error

@@ -24,7 +24,7 @@ from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.latest_task import LatestTask
 from local_crystallography._napari.session.worker import Report
-from local_crystallography._napari.widgets.figure_writer import ask_figure
+from local_crystallography._napari.widgets.dialogs import ask_figure, ask_to_save
 from local_crystallography._napari.widgets.timers import while_there
 from local_crystallography.data.errors import InputError
 from local_crystallography.io.window_runs import StudyRun, StudyTable
@@ -204,11 +204,11 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
         elif what == "enlarge":
             show = while_there(self, self.window_of_figure.show_png)
             self.controller.compute("Drawing runs …", lambda: partial(show, drawn(*everything)))
-        elif what == "figure" and (path := ask_figure(self, "windows.png")):
-            self.controller.compute("Writing …", lambda: self._written(asked.session, Path(path), *everything))
-        elif what == "table" and (path := ask_table(self)):
+        elif what == "figure" and (chosen := ask_figure(self, "windows.png")):
+            self.controller.compute("Writing …", partial(self._written, asked.session, chosen, *everything))
+        elif what == "table" and (path := ask_to_save(self, "Save table", "windows.csv")):
             try:
-                write_tables(Path(path), self._shown)
+                write_tables(path, self._shown)
             except InputError as error:
                 self._say(asked.session, f"⚠ {error}")
             else:
@@ -246,9 +246,3 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self._words[session.key] = words
         if session is self.controller.active:
             self.message.setText(words)
-
-
-def ask_table(parent: QtWidgets.QWidget) -> str:
-    """Where to write a table, with its ending; empty when the user thinks better of it."""
-    path, _ = QtWidgets.QFileDialog.getSaveFileName(parent, "Save table", "windows.csv", "CSV (*.csv)")
-    return f"{path}.csv" if path and not Path(path).suffix else str(path)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.io.window_runs import StudyRun, StudyTable
-from local_crystallography.views.columns import column_of
+from local_crystallography.views.axis import axis_of
 from local_crystallography.views.raster import Colors, colors_of, rasterise, scale_of
 from local_crystallography.views.styles import ClassStyles
 
@@ -89,7 +89,7 @@ def _histogram(
 ) -> Colors:
     """Bars on a strip of the colours of their angles."""
     wide = round((WIDE - 2 * GAP) / 3 * FINE)
-    degrees = angle[np.isfinite(angle)] * column_of("angle_rad").factor
+    degrees = angle[np.isfinite(angle)] * axis_of("angle_rad").factor
     counts, edges = np.histogram(degrees, BINS, (-reach, reach))
     colours = colors_of(np.radians((edges[1:] + edges[:-1]) / 2), table, limits)
     bar = np.arange(wide) * BINS // wide

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from local_crystallography.views.hit_test import inside, inside_any, simplify
+from local_crystallography.data.polygons import inside, inside_any, simplify
 
 SQUARE = [(0, 0), (2, 0), (2, 2), (0, 2)]
 EIGHT = [(0, 0), (2, 2), (2, 0), (0, 2)]

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from local_crystallography.studies.comparison import Agreement, Comparison, Correlation, Pair
-from local_crystallography.views.columns import values_of
+from local_crystallography.views.axis import values_of
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,17 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from local_crystallography.data.columns import UNITS, kind_of
+
 Floats = npt.NDArray[np.float64]
 
-UNITS = {"_rad": "°", "_px": "px", "_nm": "nm"}
-"""What is shown for a column whose name ends so; angles are kept in radians and shown in degrees."""
-GOES_ROUND = re.compile(r"(^|_)angle_rad$")
 DOWN = re.compile(r"(^|_)y_(px|nm)$")
 LETTER = re.compile(r"[a-z]\d*")
 
 
 @dataclass(frozen=True)
-class Column:
+class Axis:
     """How a column is shown.
 
     Attributes
@@ -61,14 +60,14 @@ class Column:
         return float(self.shown(value / self.factor)) / self.factor
 
 
-def column_of(name: str, table: pd.DataFrame | None = None) -> Column:
+def axis_of(name: str, table: pd.DataFrame | None = None) -> Axis:
     """How to show a column; the table tells how often a motif looks the same within a turn, if it is there."""
     end = next((end for end in UNITS if name.endswith(end)), "")
     title = name.removesuffix(end).replace("_", " ")
     title = title if LETTER.fullmatch(title) else title[:1].upper() + title[1:]
     factor = 180 / np.pi if end == "_rad" else 1.0
-    period = _period(name, table) * factor if GOES_ROUND.search(name) else None
-    return Column(name, title, UNITS.get(end, ""), factor, period, bool(DOWN.search(name)))
+    period = _period(name, table) * factor if kind_of(name) == "cyclic" else None
+    return Axis(name, title, UNITS.get(end, ""), factor, period, bool(DOWN.search(name)))
 
 
 def values_of(table: pd.DataFrame, name: str) -> Floats:

@@ -9,23 +9,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import HAND_LABEL, is_class
 from local_crystallography.data.errors import InputError
-from local_crystallography.views.raster import holds_classes
+from local_crystallography.steps.catalog import columns
 from local_crystallography.views.styles import ClassStyles
 
 Mask = npt.NDArray[np.bool_]
 
-HAND_LABEL = "hand_label"
-"""The column of the classes given by hand: whole numbers from 0, -1 for none."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
-TAKEN = re.compile(
-    rf"id|frame|kept|label|grain|sublattice|{HAND_LABEL}|[zc]\d+|"
-    r"alternation|tetragonality|cell_angle|deciding_cells|position_noise|"
-    r"(pca|nmf|ica|fft|class_pca|zernike)\d+|pixel_label|(neighbour|aligned)\d+_[yx]|"
-    r".*_(px|nm|rad|std|error|probability|entropy|hdi|in_rope|decision|kind)",
-    re.IGNORECASE,
-)
-"""Names of columns that steps make, or may make yet."""
 
 
 def with_hand_label(atoms: Atoms, mask: Mask, number: int) -> Atoms:
@@ -75,7 +66,7 @@ def checked_name(atoms: Atoms, name: str) -> str:
         )
     if name in atoms.to_frame():
         raise InputError(f"There is a column {name} already; take another name.")
-    if TAKEN.fullmatch(name):
+    if columns().is_reserved(name):
         raise InputError(f"{name} is the name of a result, or may become one; take another name.")
     return name
 
@@ -83,7 +74,7 @@ def checked_name(atoms: Atoms, name: str) -> str:
 def table_of(atoms: Atoms, mask: Mask, styles: ClassStyles) -> pd.DataFrame:
     """The atoms of a (N,) mask as a session's atoms.csv has them, and beside the classes their names."""
     table = atoms[mask].to_frame()
-    for column in [str(name) for name in table if holds_classes(str(name))]:
+    for column in [str(name) for name in table if is_class(str(name))]:
         numbers = np.nan_to_num(table[column].to_numpy(float), nan=-1).astype(int)
         names = {number: styles.name(column, number) for number in np.unique(numbers).tolist()}
         place = list(table).index(column) + 1

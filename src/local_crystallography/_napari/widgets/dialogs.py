@@ -1,0 +1,45 @@
+"""The dialog that asks where to save a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qtpy import QtWidgets
+
+from local_crystallography._napari.settings import Settings
+from local_crystallography.report.plots import FORMATS
+
+
+def ask_to_save(
+    parent: QtWidgets.QWidget | None, title: str, name: str, formats: Sequence[str] = ("csv",)
+) -> Path | None:
+    """Where to save a file of one of some formats, first offered in the folder last used; None for cancelled.
+
+    A name without the suffix of a format gets that of the format chosen; its dots stay: `z0.5` becomes `z0.5.csv`.
+    """
+    settings = Settings()
+    start = name if settings.folder is None else str(settings.folder / name)
+    filters = ";;".join(f"{each.upper()} (*.{each})" for each in formats)
+    answer, chosen = QtWidgets.QFileDialog.getSaveFileName(parent, title, start, filters)
+    if not answer:
+        return None
+    path = Path(answer)
+    if path.suffix.lower().removeprefix(".") not in formats:
+        path = path.with_name(f"{path.name}.{chosen.split(' ')[0].lower() or formats[0]}")
+        if path.exists() and not _may_replace(parent, path):
+            return None
+    settings.folder = path.parent
+    return path
+
+
+def ask_figure(parent: QtWidgets.QWidget | None, name: str = "latents.png") -> Path | None:
+    """Where to save a figure; None for cancelled."""
+    return ask_to_save(parent, "Save figure", name, FORMATS)
+
+
+def _may_replace(parent: QtWidgets.QWidget | None, path: Path) -> bool:
+    """Ask whether a file may be replaced; the dialog could not know its name yet."""
+    buttons = QtWidgets.QMessageBox.StandardButton
+    words = f"{path.name} already exists. Replace it?"
+    return bool(QtWidgets.QMessageBox.question(parent, "Save", words, buttons.Yes | buttons.No) == buttons.Yes)

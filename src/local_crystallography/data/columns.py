@@ -1,0 +1,135 @@
+"""Columns of the table of atoms: what their names mean, and what the steps that add them declare."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+Kind = Literal["number", "class", "angle", "cyclic"]
+"""class: whole numbers, -1 for none, that name something; angle: in radians; cyclic: an angle that wraps around."""
+
+UNITS = {"_rad": "°", "_px": "px", "_nm": "nm"}
+"""Unit shown for a column whose name ends so; angles are stored in radians and shown in degrees."""
+CLASSES = ("label", "decision", "environment")
+"""Last words of the names of columns that hold classes."""
+HAND_LABEL = "hand_label"
+"""Classes assigned by hand."""
+FIXED = ("id", "frame", "kept", "flags", "found_y_px", "found_x_px", "left_out", HAND_LABEL)
+"""Columns that no step adds."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column, or several of one kind, that a step adds to the atoms.
+
+    Parameters
+    ----------
+    name
+        Its name, or a regular expression that all names match: `z\\d+`.
+    help
+        What it holds, in a sentence.
+    signed
+        Whether it is read from 0 to either side.
+    painted
+        Whether it is painted as a map when no columns are named.
+    has_std
+        Whether a column with its standard deviations comes with it, named as `std_of` says.
+    """
+
+    name: str
+    help: str
+    signed: bool = False
+    painted: bool = False
+    has_std: bool = False
+
+    def matches(self, name: str) -> bool:
+        """Whether a column of this name is meant."""
+        return re.fullmatch(self.name, name, re.IGNORECASE) is not None
+
+
+class Columns:
+    """All columns that steps declare.
+
+    Parameters
+    ----------
+    by_step
+        The columns that every step adds, by its name.
+    """
+
+    def __init__(self, by_step: Mapping[str, Iterable[Column]]) -> None:
+        self.by_step = {step: tuple(columns) for step, columns in by_step.items()}
+
+    def owner(self, name: str) -> str | None:
+        """The step that adds a column of this name, or its standard deviations."""
+        found = self._found(name) or self._found(without_std(name), std=True)
+        return None if found is None else found[0]
+
+    def help(self, name: str) -> str:
+        """What a column holds, in a sentence; "" for one that no step adds."""
+        if (found := self._found(name)) is not None:
+            return found[1].help
+        found = self._found(without_std(name), std=True)
+        return "" if found is None else f"Standard deviation of {without_std(name)}."
+
+    def signed(self, name: str) -> bool:
+        """Whether a column is read from 0 to either side."""
+        found = self._found(name)
+        return found is not None and found[1].signed
+
+    def painted(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those of some columns that are painted when none are named, classes last, so that their maps are on top."""
+        names = tuple(names)
+        chosen = [name for column in self._painted for name in names if column.matches(name)]
+        chosen += [HAND_LABEL] if HAND_LABEL in names else []
+        if {"displacement_px", "displacement_nm"} <= set(chosen):
+            chosen.remove("displacement_px")
+        return tuple(dict.fromkeys(sorted(chosen, key=lambda name: kind_of(name) == "class")))
+
+    def is_reserved(self, name: str) -> bool:
+        """Whether a name is that of a result, or would be read as a length, an angle or a class."""
+        return (
+            name.lower() in FIXED
+            or self.owner(name) is not None
+            or kind_of(name.lower()) != "number"
+            or name.lower().endswith((*UNITS, "_std"))
+        )
+
+    @cached_property
+    def _painted(self) -> tuple[Column, ...]:
+        return tuple(column for columns in self.by_step.values() for column in columns if column.painted)
+
+    def _found(self, name: str, *, std: bool = False) -> tuple[str, Column] | None:
+        pairs = ((step, column) for step, columns in self.by_step.items() for column in columns)
+        return next(((s, c) for s, c in pairs if (c.has_std or not std) and c.matches(name)), None)
+
+
+def kind_of(name: str) -> Kind:
+    """What a column holds, by the last words of its name."""
+    if name.split("_")[-1] in CLASSES:
+        return "class"
+    if not name.endswith("_rad") or name.endswith("_std_rad"):
+        return "number"
+    return "cyclic" if re.search(r"(^|_)angle_rad$", name) else "angle"
+
+
+def is_class(name: str) -> bool:
+    """Whether a column of this name holds classes, decisions or environments: whole numbers, -1 for none."""
+    return kind_of(name) == "class"
+
+
+def is_angle(name: str) -> bool:
+    """Whether a column of this name holds angles, in radians."""
+    return kind_of(name) in ("angle", "cyclic")
+
+
+def std_of(name: str) -> str:
+    """The column with the standard deviations of another: `angle_std_rad` of `angle_rad`, `z0_std` of `z0`."""
+    return re.sub(r"(_rad|_px|_nm|)$", r"_std\1", name, count=1)
+
+
+def without_std(name: str) -> str:
+    """The column whose standard deviations a column holds."""
+    return re.sub(r"_std(_rad|_px|_nm|)$", r"\1", name, count=1)
