@@ -94,7 +94,7 @@ def refined(vae: Vae, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def network_of(part: SubImages, seed: int, *, ask: Callable = latents, **options: object) -> Encode:
     """A network of the project, asked for latents and angle."""
-    return partial(ask, finish(TrainVae(seed=seed, **options)(part)))
+    return partial(ask, TrainVae(seed=seed, **options)(part))
 
 
 def attention(part: SubImages, seed: int) -> Encode:

@@ -14,7 +14,6 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from local_crystallography import ExtractSubImages, FindAtoms, Image, Segment, SubImages, TrainVae, read_image
-from local_crystallography.data.progress import finish
 from local_crystallography.simulate.samples import load_sample, load_truth
 
 LATENTS = ["z0", "z1"]
@@ -42,7 +41,7 @@ def two_grains(seed: int) -> str:
     part, truth = sub_images(load_sample("two_grains")), load_truth("two_grains")
     _, row = cKDTree(truth[["y_px", "x_px"]]).query(part.atoms.yx)
     grain, site = truth["grain"].to_numpy()[row], truth["site"].to_numpy()[row]
-    vae = finish(TrainVae(seed=seed)(part))
+    vae = TrainVae(seed=seed)(part)
     columns = vae.encode(part.windows)
     errors = []
     for name in ("A", "B"):
@@ -64,7 +63,7 @@ def gold(seed: int, folder: Path) -> str:
     part = sub_images(read_image(folder / "gold_grain_boundary_HAADF.png"))
     y, x = part.atoms.yx.T
     boundary = 150 + 180 * y / 512
-    vae = finish(TrainVae(seed=seed)(part))
+    vae = TrainVae(seed=seed)(part)
     columns = vae.encode(part.windows)
     left, right = columns[x < boundary - 30], columns[x > boundary + 30]
     angle = difference(*(direction(side["angle_rad"].to_numpy(), 6) for side in (left, right)), 6)

@@ -28,7 +28,6 @@ from local_crystallography import (
     SubImages,
     TrainVae,
 )
-from local_crystallography.data.progress import finish
 from local_crystallography.models.rows import rows
 from local_crystallography.simulate.samples import simulate_sample
 from local_crystallography.simulate.simulation import expected_counts, simulate_scene
@@ -73,7 +72,7 @@ def dose(seed: int, environments: Path | None) -> list[str]:
         simulation = simulate_scene(scene, seed)
         part = cut(simulation.image)
         true = sites(part, simulation.truth)
-        columns = finish(TrainVae(seed=seed)(part)).encode(part.windows)
+        columns = TrainVae(seed=seed)(part).encode(part.windows)
         described = Describe()(part, part.atoms).features
         cells += [
             agreement(true, columns, POSE_AND_LATENTS, seed=seed),
@@ -119,7 +118,7 @@ def motifs(seed: int, environments: Path | None) -> list[str]:
     """Rand index and angle concordance on randomly turned hexagons and squares."""
     windows, fold, angle = motif_windows(seed)
     part, started = SubImages(windows, Atoms.at(np.zeros((len(windows), 2)))), time.perf_counter()
-    columns = finish(TrainVae(seed=seed, rotation_prior=100)(part)).encode(windows)
+    columns = TrainVae(seed=seed, rotation_prior=100)(part).encode(windows)
     seconds = time.perf_counter() - started
     labels = Cluster(classes=2, seed=seed)(part.atoms.with_features(**columns)).features["label"]
     found = columns["angle_rad"].to_numpy()
@@ -150,7 +149,7 @@ def offsets(seed: int, _environments: Path | None) -> list[str]:
     )
     cells = []
     for training in (shifted, centred):
-        vae = finish(TrainVae(seed=seed)(training))
+        vae = TrainVae(seed=seed)(training)
         before, after = (vae.encode(p.windows)[["offset_y_px", "offset_x_px"]].to_numpy() for p in (centred, shifted))
         error = after - before - shift
         cells += [f"{np.sqrt((error**2).mean()):.3f}", f"{np.median(np.abs(error)):.3f}"]
@@ -162,7 +161,7 @@ def noise(seed: int, _environments: Path | None) -> list[str]:
     cells = []
     for level in (0.05, 0.1, 0.2):
         windows, *_ = motif_windows(seed, noise=level)
-        vae = finish(TrainVae(seed=seed, rotation_prior=100)(SubImages(windows, Atoms.at(np.zeros((len(windows), 2))))))
+        vae = TrainVae(seed=seed, rotation_prior=100)(SubImages(windows, Atoms.at(np.zeros((len(windows), 2)))))
         cells.append(f"{(vae.noise / level) ** 2:.3f}")
     simulation = simulate_sample("lsmo_nio", seed)
     part = cut(simulation.image)
@@ -172,7 +171,7 @@ def noise(seed: int, _environments: Path | None) -> list[str]:
     rest = Image(np.polyval(to_frame, counts) - np.polyval(to_frame, clean), name="noise")
     back = np.polyfit(rest.frames[0].ravel().astype(float), rest.data.ravel(), 1)
     true = np.polyval(back, ExtractSubImages(window_size=part.window_size)(part.atoms, rest).windows)
-    vae = finish(TrainVae(seed=seed)(part))
+    vae = TrainVae(seed=seed)(part)
     true_rows = rows(true, vae.settings.model_copy(update={"center": (0.0,), "scale": (1.0,)}))
     variance = float(true_rows.square().sum(1).mean()) / vae.network.likelihood.numbers
     return [*cells, f"{vae.noise**2 / variance:.2f}"]
@@ -185,7 +184,7 @@ def layers(seed: int, _environments: Path | None) -> list[str]:
     for normalise in ("image", "sub-image"):
         part = cut(simulation.image, window_size=32, normalise=normalise)
         true, x = sites(part, simulation.truth), part.atoms.yx[:, 1]
-        columns = finish(TrainVae(seed=seed)(part)).encode(part.windows)
+        columns = TrainVae(seed=seed)(part).encode(part.windows)
         angle = columns["angle_rad"].to_numpy()
         layered = true != "Sr3Fe2O7 Sr1"
         axis = np.angle(np.exp(2j * angle[layered]).mean()) / 2
@@ -210,7 +209,7 @@ def memory(_seed: int, _environments: Path | None) -> list[str]:
         windows[i : i + 200] = some + 0.1 * rng.standard_normal(some.shape, np.float32)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     part = SubImages(windows, Atoms.at(np.zeros((len(windows), 2))))
-    vae = finish(TrainVae(epochs=1)(part))
+    vae = TrainVae(epochs=1)(part)
     columns = vae.encode(windows)
     vae.symmetry_order(columns[["z0", "z1"]])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -127,7 +127,7 @@ def test_stopped_it_keeps_the_frames_it_has():
         reports.append(progress)
         return len(reports) > 2
 
-    put = finish(CorrectScan().job(atoms, Image(np.stack([frame[0] for frame in frames]))), stop_soon)
+    put = finish(CorrectScan().run(atoms, Image(np.stack([frame[0] for frame in frames]))), stop_soon)
     known = np.isfinite(table(put)).all(axis=1)
     np.testing.assert_array_equal(known, atoms.frame == 0)
     fractions = [report.fraction for report in reports]

@@ -243,7 +243,7 @@ def test_the_classes_of_both_mixtures_are_the_same_and_come_once():
 
 def test_a_job_told_to_stop_keeps_the_methods_done():
     stack, atoms = scattered()
-    job = Describe(methods=("PCA", "FFT"), components=2).job(stack, atoms)
+    job = Describe(methods=("PCA", "FFT"), components=2).run(stack, atoms)
     assert [next(job).fraction, job.send(None).fraction] == [0, 0.5]
     with pytest.raises(StopIteration) as end:
         job.send(True)

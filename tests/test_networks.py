@@ -53,7 +53,7 @@ def loss_of_mean(data):
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda k: "-".join(k.values()))
 def test_every_kind_learns_more_than_the_mean_image(data, kind):
-    vae = finish(TrainVae(epochs=30, batch_size=64, offset_prior=0.3, **kind)(data))
+    vae = TrainVae(epochs=30, batch_size=64, offset_prior=0.3, **kind)(data)
     assert vae.settings.held_out_loss < loss_of_mean(data) - 0.01
     rest = (vae.reconstruct(data.windows) - data.windows)[:, vae.harmonics.disc]
     assert rest.std() < (data.windows - data.windows.mean(axis=0)).std()
@@ -64,14 +64,14 @@ def test_the_decoder_of_the_paper_learns_as_well_if_slowly(data, kind):
     losses = []
     few = SubImages(data.windows[:100], data.atoms[:100])
     step = TrainVae(kind=kind, decoder="coordinates", epochs=8, batch_size=10, warm_up=0)
-    vae = finish(step(few), lambda p: losses.append(p.held_out_loss) if p.held_out_loss is not None else None)
+    vae = finish(step.run(few), lambda p: losses.append(p.held_out_loss) if p.held_out_loss is not None else None)
     assert losses[-1] < losses[0]
     assert vae.decode([0, 0]).shape == (1, SIDE, SIDE)
 
 
 @pytest.mark.parametrize("kind", CONDITIONAL, ids=lambda k: "-".join(k.values()))
 def test_a_conditional_network_draws_the_class_it_is_told(data, kind):
-    vae = finish(TrainCvae(epochs=60, batch_size=64, **kind)(data, data.atoms))
+    vae = TrainCvae(epochs=60, batch_size=64, **kind)(data, data.atoms)
     label, disc = data.atoms.features["label"].to_numpy(), vae.harmonics.disc
     assert vae.settings.classes == (2, 7)
     columns = vae.encode(data.windows, label)
@@ -88,13 +88,13 @@ def test_a_conditional_network_draws_the_class_it_is_told(data, kind):
     [(None, "No labels came"), (np.full(N, 3), "Label 3 came, the network was told 2, 7"), ([2], "1 labels came")],
 )
 def test_labels_that_do_not_fit_are_said(data, labels, words):
-    vae = finish(TrainCvae(epochs=1)(data, data.atoms))
+    vae = TrainCvae(epochs=1)(data, data.atoms)
     with pytest.raises(InputError, match=words):
         vae.encode(data.windows, labels)
 
 
 def test_labels_for_a_network_without_classes_are_said(data):
-    vae = finish(TrainVae(kind="vae", epochs=1)(data))
+    vae = TrainVae(kind="vae", epochs=1)(data)
     with pytest.raises(InputError, match="without classes"):
         vae.encode(data.windows, np.zeros(N))
     with pytest.raises(InputError, match="knows no classes"):
@@ -104,10 +104,10 @@ def test_labels_for_a_network_without_classes_are_said(data):
 def test_atoms_without_a_class_are_left_out_of_a_conditional_training(data):
     label = data.atoms.features["label"].to_numpy().copy()
     label[::3] = -1
-    vae = finish(TrainCvae(epochs=1)(data, data.atoms.with_features(label=label)))
+    vae = TrainCvae(epochs=1)(data, data.atoms.with_features(label=label))
     assert vae.settings.classes == (2, 7)
     with pytest.raises(InputError, match="cluster first"):
-        finish(TrainCvae(epochs=1)(data, data.atoms.without(["label"])))
+        TrainCvae(epochs=1)(data, data.atoms.without(["label"]))
 
 
 @pytest.mark.parametrize("kind", ["rvae", "vae"])
@@ -116,7 +116,7 @@ def test_several_channels_are_seen_and_decoded(data, kind):
     rng = np.random.default_rng(1)
     second = -3 * data.windows + 0.9 * rng.standard_normal(data.windows.shape)
     both = SubImages(np.stack([data.windows, second], axis=-1).astype(np.float32), data.atoms)
-    vae = finish(TrainVae(kind=kind, epochs=30, batch_size=64)(both))
+    vae = TrainVae(kind=kind, epochs=30, batch_size=64)(both)
     image = vae.decode([0, 0])[0][vae.harmonics.disc]
     assert image.shape[1] == 2
     assert np.corrcoef(image.T)[0, 1] < -0.95
@@ -132,9 +132,7 @@ def test_probabilities_are_learned_with_a_bernoulli_likelihood(kind):
     rng = np.random.default_rng(2)
     angle = rng.uniform(-np.pi, np.pi, N)
     pictures = np.clip([0.95 * motif(a, side=SIDE) for a in angle], 0, 1)
-    vae = finish(
-        TrainVae(kind=kind, likelihood="bernoulli", rotation_prior=3, epochs=60, batch_size=64)(sub_images(pictures))
-    )
+    vae = TrainVae(kind=kind, likelihood="bernoulli", rotation_prior=3, epochs=60, batch_size=64)(sub_images(pictures))
     seen = vae.reconstruct(pictures)[:, vae.harmonics.disc]
     assert seen.min() >= 0
     assert seen.max() <= 1
@@ -146,7 +144,7 @@ def test_probabilities_are_learned_with_a_bernoulli_likelihood(kind):
 
 def test_a_bernoulli_likelihood_wants_probabilities(data):
     with pytest.raises(InputError, match="probabilities were expected"):
-        finish(TrainVae(likelihood="bernoulli")(data))
+        TrainVae(likelihood="bernoulli")(data)
 
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
@@ -195,9 +193,7 @@ def test_the_canonical_decoder_sees_its_image_at_pose_zero():
 
 def test_an_image_is_moved_far_as_it_is_drawn_there():
     harmonics = Harmonics(32, 1.0)
-    network = finish(
-        TrainVae(epochs=1, detail=2 * np.pi)(sub_images(np.random.default_rng(0).random((30, 32, 32))))
-    ).network
+    network = TrainVae(epochs=1, detail=2 * np.pi)(sub_images(np.random.default_rng(0).random((30, 32, 32)))).network
     still, moved = (
         torch.as_tensor(harmonics.analysis @ motif(0.4, s, side=32).ravel()).float() for s in ((0, 0), (1.2, -1.6))
     )

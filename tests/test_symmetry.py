@@ -117,7 +117,7 @@ def test_frames_are_decided_one_by_one():
 
 
 def test_stopping_keeps_what_is_decided(wall):
-    part = finish(DecideSymmetry().job(wall[0]), lambda progress: progress.fraction > 0.3)
+    part = finish(DecideSymmetry().run(wall[0]), lambda progress: progress.fraction > 0.3)
     decision = part.features["alternation_decision"]
     assert 3000 <= (decision != Decision.TOO_FEW).sum() < 9000
 

@@ -38,12 +38,12 @@ def weights_equal(one: Vae, other: Vae) -> bool:
 @pytest.mark.parametrize("kind", ["rvae", "vae"])
 def test_a_training_goes_on_from_a_checkpoint_as_if_it_had_never_stopped(data, kind, tmp_path):
     step = TrainVae(kind=kind, epochs=6, batch_size=64)
-    whole = finish(step(data))
+    whole = step(data)
     saving = step.model_copy(update={"checkpoint": tmp_path / "training.safetensors"})
-    stopped = finish(saving(data), lambda p: p.message.startswith("epoch 4"))
+    stopped = finish(saving.run(data), lambda p: p.message.startswith("epoch 4"))
     assert not weights_equal(stopped, whole)
     first = []
-    resumed = finish(saving(data), lambda p: first.append(p.message))
+    resumed = finish(saving.run(data), lambda p: first.append(p.message))
     assert first[1].startswith("epoch 4")
     assert weights_equal(resumed, whole)
     assert resumed.settings == whole.settings
@@ -51,8 +51,8 @@ def test_a_training_goes_on_from_a_checkpoint_as_if_it_had_never_stopped(data, k
 
 def test_a_finished_training_is_not_done_again(data, tmp_path):
     step = TrainVae(epochs=2, checkpoint=tmp_path / "training.safetensors")
-    one, messages = finish(step(data)), []
-    again = finish(step(data), lambda p: messages.append(p.message))
+    one, messages = step(data), []
+    again = finish(step.run(data), lambda p: messages.append(p.message))
     assert weights_equal(one, again)
     assert not any(message.startswith("epoch") for message in messages)
 
@@ -63,7 +63,7 @@ def test_a_finished_training_is_not_done_again(data, tmp_path):
 )
 def test_a_checkpoint_of_another_training_is_refused(data, step, others, tmp_path):
     path = tmp_path / "training.safetensors"
-    finish(TrainVae(epochs=2, checkpoint=path)(data))
+    TrainVae(epochs=2, checkpoint=path)(data)
     before = path.read_bytes()
     with pytest.raises(InputError, match="other sub-images or with other settings"):
         finish(step.model_copy(update={"checkpoint": path})(others or data))
@@ -74,13 +74,13 @@ def test_a_file_that_is_no_checkpoint_is_refused_and_kept(data, tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("my notes", encoding="utf-8")
     with pytest.raises(InputError, match="not a checkpoint"):
-        finish(TrainVae(epochs=1, checkpoint=path)(data))
+        TrainVae(epochs=1, checkpoint=path)(data)
     assert path.read_text(encoding="utf-8") == "my notes"
 
 
 def test_a_checkpoint_that_cannot_be_written_is_said(data, tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
-        finish(TrainVae(epochs=1, checkpoint=tmp_path / "nowhere" / "training.safetensors")(data))
+        TrainVae(epochs=1, checkpoint=tmp_path / "nowhere" / "training.safetensors")(data)
 
 
 @pytest.mark.parametrize("kind", ["rvae", "vae"])
@@ -88,15 +88,15 @@ def test_the_random_numbers_of_the_caller_are_left_alone(data, kind):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    one = finish(TrainVae(kind=kind, epochs=2)(data))
+    one = TrainVae(kind=kind, epochs=2)(data)
     assert torch.equal(torch.rand(3), expected)
     torch.manual_seed(77)
-    assert weights_equal(one, finish(TrainVae(kind=kind, epochs=2)(data)))
+    assert weights_equal(one, TrainVae(kind=kind, epochs=2)(data))
 
 
 @pytest.mark.parametrize("kind", ["rvae", "vae"])
 def test_seeds_change_the_start(data, kind):
-    one, other = (finish(TrainVae(kind=kind, epochs=1, seed=s)(data)) for s in (0, 1))
+    one, other = (TrainVae(kind=kind, epochs=1, seed=s)(data) for s in (0, 1))
     assert not weights_equal(one, other)
 
 
@@ -108,10 +108,10 @@ def test_of_several_starts_the_best_is_kept(data):
         fractions.append(progress.fraction)
         losses.append(progress.held_out_loss)
 
-    best = finish(step(data), watch)
+    best = finish(step.run(data), watch)
     assert best.settings.held_out_loss == pytest.approx(min(loss for loss in losses if loss is not None))
     assert fractions == sorted(fractions)
-    one = finish(step.model_copy(update={"restarts": 1})(data))
+    one = step.model_copy(update={"restarts": 1})(data)
     assert best.settings.held_out_loss <= one.settings.held_out_loss
 
 
@@ -124,33 +124,35 @@ def test_one_word_to_stop_is_enough_whenever_it_comes(data, reports):
         seen.append(progress)
         return len(seen) == reports
 
-    vae = finish(TrainVae(epochs=50)(data), stop_once)
+    vae = finish(TrainVae(epochs=50).run(data), stop_once)
     assert len(seen) <= reports + 1
     assert np.isfinite(vae.encode(data.windows).to_numpy()).all()
 
 
 def test_training_ends_when_nothing_gets_better(data):
     messages = []
-    finish(TrainVae(epochs=400, patience=3, learning_rate=1e-5)(data), lambda p: messages.append(p.message))
-    finish(TrainVae(epochs=60, patience=2, warm_up=0, learning_rate=0.03)(data), lambda p: messages.append(p.message))
+    finish(TrainVae(epochs=400, patience=3, learning_rate=1e-5).run(data), lambda p: messages.append(p.message))
+    finish(
+        TrainVae(epochs=60, patience=2, warm_up=0, learning_rate=0.03).run(data), lambda p: messages.append(p.message)
+    )
     assert not messages[-1].startswith("epoch 60")
 
 
 def test_pure_noise_is_said_to_hold_nothing():
     noise = SubImages(np.random.default_rng(0).standard_normal((300, SIDE, SIDE)).astype(np.float32), few(300).atoms)
-    vae = finish(TrainVae(kind="vae", epochs=40)(noise))
+    vae = TrainVae(kind="vae", epochs=40)(noise)
     assert "No latent holds anything" in vae.remarks[0]
 
 
 def test_an_idle_latent_is_named(data):
-    vae = finish(TrainVae(epochs=60, latents=5, batch_size=64)(data))
+    vae = TrainVae(epochs=60, latents=5, batch_size=64)(data)
     assert min(vae.settings.nats) < 0.05 < max(vae.settings.nats)
     assert "fewer latents would do" in vae.remarks[0]
 
 
 def test_capacity_holds_the_information_of_the_latents(data):
     free, held = (
-        finish(TrainVae(epochs=200, batch_size=64, capacity=c, kl_weight=w)(data)) for c, w in ((None, 1), (0.5, 100))
+        TrainVae(epochs=200, batch_size=64, capacity=c, kl_weight=w)(data) for c, w in ((None, 1), (0.5, 100))
     )
     assert sum(held.settings.nats) == pytest.approx(0.5, abs=0.15)
     assert sum(free.settings.nats) > sum(held.settings.nats)
@@ -163,7 +165,7 @@ def test_divergence_is_said_in_words(data, monkeypatch):
         return decode(self, z, classes) * float("nan")
 
     decode = HarmonicNetwork.decode
-    job = TrainVae(epochs=50)(data)
+    job = TrainVae(epochs=50).run(data)
     for _ in range(30):
         next(job)
     monkeypatch.setattr(HarmonicNetwork, "decode", broken)
@@ -184,7 +186,7 @@ def test_the_posterior_of_the_angle_has_a_peak_for_every_equal_turn():
     windows = np.array([square(a) for a in rng.uniform(-np.pi, np.pi, 600)])
     windows += 0.3 * rng.standard_normal(windows.shape)
     part = SubImages(windows.astype(np.float32), Atoms.at(np.zeros((600, 2))))
-    vae = finish(TrainVae(epochs=60, batch_size=64, rotation_prior=100)(part))
+    vae = TrainVae(epochs=60, batch_size=64, rotation_prior=100)(part)
     angle, posterior = vae.angle_posterior(windows[:50])
     assert posterior.sum(axis=1) == pytest.approx(1, abs=1e-4)
     share = [abs((posterior * np.exp(1j * m * angle)).sum(axis=1)).mean() for m in (1, 2, 4)]
@@ -196,7 +198,7 @@ def test_the_posterior_of_the_angle_has_a_peak_for_every_equal_turn():
 
 
 def test_a_network_without_an_angle_says_so(data):
-    vae = finish(TrainVae(kind="vae", epochs=1)(data))
+    vae = TrainVae(kind="vae", epochs=1)(data)
     assert "angle_rad" not in vae.encode(data.windows)
     assert vae.offset_prior is None
     with pytest.raises(InputError, match="no angle"):
@@ -204,7 +206,7 @@ def test_a_network_without_an_angle_says_so(data):
 
 
 def test_traversing_a_latent_changes_it_alone(data):
-    vae = finish(TrainVae(epochs=5, latents=3)(data))
+    vae = TrainVae(epochs=5, latents=3)(data)
     images = vae.traverse(1, 5)
     assert images.shape == (5, SIDE, SIDE)
     assert np.allclose(images[2], vae.decode([0, 0, 0])[0], atol=1e-5)
@@ -214,7 +216,7 @@ def test_traversing_a_latent_changes_it_alone(data):
 
 
 def test_points_with_angle_and_offset_are_not_latent_points(data):
-    vae = finish(TrainVae(epochs=1)(data))
+    vae = TrainVae(epochs=1)(data)
     with pytest.raises(InputError, match="Latent points of 5 numbers came, 2 were expected"):
         vae.decode(np.zeros((1, 5)))
 
@@ -225,9 +227,8 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_training import few
 from local_crystallography import TrainVae
-from local_crystallography.data.progress import finish
 from local_crystallography.models.parallel import Ranks
-vae = finish(TrainVae(epochs=60, batch_size=64, device="cpu")(few()))
+vae = TrainVae(epochs=60, batch_size=64, device="cpu")(few())
 total = sum(float(value.double().sum()) for value in vae.weights.values())
 rank = Ranks.of_environment("cpu").rank
 Path({folder!r}, f"rank{{rank}}.txt").write_text(f"{{total.hex()}} {{vae.settings.held_out_loss}}")
@@ -247,7 +248,7 @@ def test_two_processes_train_one_network(data, tmp_path):
     assert out.returncode == 0, out.stderr
     assert len(said) == 2
     assert said[0] == said[1]
-    alone = finish(TrainVae(epochs=60, batch_size=64)(data))
+    alone = TrainVae(epochs=60, batch_size=64)(data)
     assert float(said[0].split()[1]) == pytest.approx(alone.settings.held_out_loss, abs=0.03)
 
 
@@ -263,7 +264,7 @@ def test_who_looks_at_a_training_changes_nothing(data, how, turns):
             parts = list(progress.preview())
             seen.append({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
-    unseen, watched = finish(step(data)), finish(step(data), look)
+    unseen, watched = step(data), finish(step.run(data), look)
     assert weights_equal(unseen, watched)
     assert unseen.settings == watched.settings
     assert len(seen) >= 3
@@ -273,7 +274,7 @@ def test_who_looks_at_a_training_changes_nothing(data, how, turns):
 
 def test_a_look_at_a_training_sees_what_the_network_will_tell(data):
     step, seen = TrainVae(epochs=30, batch_size=64), []
-    vae = finish(step(data), lambda p: seen.append(next(p.preview())) if p.preview else None)
+    vae = finish(step.run(data), lambda p: seen.append(next(p.preview())) if p.preview else None)
     told = vae.encode(data.windows)
     assert np.corrcoef(seen[-1]["z0"], told["z0"])[0, 1] > 0.95
     away = (seen[-1]["angle_rad"] - told["angle_rad"] + np.pi) % (2 * np.pi) - np.pi
@@ -282,7 +283,7 @@ def test_a_look_at_a_training_sees_what_the_network_will_tell(data):
 
 def test_a_training_tells_pass_batch_and_device(data):
     told = []
-    finish(TrainVae(epochs=2, batch_size=64)(data), lambda p: told.append(p) if p.epochs else None)
+    finish(TrainVae(epochs=2, batch_size=64).run(data), lambda p: told.append(p) if p.epochs else None)
     assert [(p.epoch, p.epochs, p.batch, p.batches) for p in told[:4]] == [(1, 2, i, 3) for i in (1, 2, 3, 3)]
     assert [p.held_out_loss is None for p in told[:4]] == [True, True, True, False]
     assert {p.device for p in told} == {"CPU, 1 thread"}

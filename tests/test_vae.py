@@ -37,7 +37,7 @@ def truth():
 
 @pytest.fixture(scope="module")
 def vae(truth):
-    return finish(TrainVae(rotation_prior=3.0)(truth[0]))
+    return TrainVae(rotation_prior=3.0)(truth[0])
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_the_shear_of_a_scan_is_found_where_two_grains_tell_it(turns, found):
         places = np.vstack([[0, 0], neighbours]) @ turn.T @ shear.T + (SIDE - 1) / 2
         windows.append(blobs(places, shape=(SIDE, SIDE), sigma=2.6) + 0.05 * rng.standard_normal((SIDE, SIDE)))
     sub_images = SubImages(np.array(windows, np.float32), Atoms.at(np.zeros((400, 2))))
-    along, diagonal = finish(TrainVae(epochs=2)(sub_images)).settings.shear
+    along, diagonal = TrainVae(epochs=2)(sub_images).settings.shear
     assert along == pytest.approx(0, abs=0.008)
     assert diagonal == pytest.approx(0.04 if found else 0, abs=0.008)
 
@@ -154,7 +154,7 @@ def test_the_shear_is_found_of_a_lattice_that_is_nearly_hexagonal():
         places = corners @ turn.T @ shear.T + (SIDE - 1) / 2
         windows.append(blobs(places, shape=(SIDE, SIDE), sigma=1.8) + 0.05 * rng.standard_normal((SIDE, SIDE)))
     sub_images = SubImages(np.array(windows, np.float32), Atoms.at(np.zeros((400, 2))))
-    found = finish(TrainVae(epochs=2)(sub_images)).settings.shear
+    found = TrainVae(epochs=2)(sub_images).settings.shear
     assert found == pytest.approx((0, -0.05), abs=0.008)
 
 
@@ -167,7 +167,7 @@ def test_two_motifs_are_not_taken_for_a_sheared_one():
         places = np.vstack([[0, 0], 7.6 * np.stack([-np.sin(turns), np.cos(turns)], axis=1)]) + 9.5
         windows.append(blobs(places, shape=(20, 20), sigma=1.6) + 0.05 * rng.standard_normal((20, 20)))
     sub_images = SubImages(np.array(windows, np.float32), Atoms.at(np.zeros((500, 2))))
-    vae = finish(TrainVae(rotation_prior=100, epochs=100)(sub_images))
+    vae = TrainVae(rotation_prior=100, epochs=100)(sub_images)
     assert vae.settings.shear == (0, 0)
     assert vae.noise == pytest.approx(0.05, rel=0.1)
 
@@ -179,7 +179,7 @@ def test_reconstructions_are_in_the_atoms_own_pose(vae, truth):
 
 
 def test_the_same_seed_gives_the_same_network(truth):
-    one, same, other = (finish(TrainVae(epochs=2, seed=s)(truth[0])) for s in (3, 3, 4))
+    one, same, other = (TrainVae(epochs=2, seed=s)(truth[0]) for s in (3, 3, 4))
     first = one.encode(truth[0].windows[:20])
     assert first.equals(same.encode(truth[0].windows[:20]))
     assert not first.equals(other.encode(truth[0].windows[:20]))
@@ -192,7 +192,7 @@ def test_a_stopped_training_keeps_the_best_so_far(truth):
         reports.append(progress)
         return progress.fraction > 0.5
 
-    vae = finish(TrainVae(epochs=20)(truth[0]), stop_half_way)
+    vae = finish(TrainVae(epochs=20).run(truth[0]), stop_half_way)
     best = min(p.held_out_loss for p in reports if p.held_out_loss is not None)
     assert reports[-1].fraction < 0.6
     assert vae.settings.held_out_loss == pytest.approx(best)
@@ -200,7 +200,7 @@ def test_a_stopped_training_keeps_the_best_so_far(truth):
 
 def test_progress_grows_to_one(truth):
     fractions = []
-    finish(TrainVae(epochs=2)(truth[0]), lambda p: fractions.append(p.fraction))
+    finish(TrainVae(epochs=2).run(truth[0]), lambda p: fractions.append(p.fraction))
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
 
@@ -225,7 +225,7 @@ def test_settings_are_plain_values(vae):
 def test_what_cannot_be_trained_on_is_said(windows, words):
     sub_images = SubImages(windows.astype(np.float32), Atoms.at(np.zeros((len(windows), 2))))
     with pytest.raises(InputError, match=words):
-        finish(TrainVae()(sub_images))
+        TrainVae()(sub_images)
 
 
 def test_a_window_of_another_size_is_said(vae):

@@ -50,7 +50,7 @@ def main() -> None:
         **{name: value for name, value in settings.items() if value is not None},
     )
     watch = Watch()
-    vae = finish(step(SubImages(windows, Atoms.at(np.zeros((len(windows), 2))))), watch)
+    vae = finish(step.run(SubImages(windows, Atoms.at(np.zeros((len(windows), 2))))), watch)
     columns = vae.encode(windows)
     latents = [f"z{number}" for number in range(options.latents)]
     z = columns[["angle_rad", "offset_y_px", "offset_x_px", *latents]].to_numpy()

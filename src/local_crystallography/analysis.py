@@ -154,7 +154,7 @@ class Analysis:
         started = time.perf_counter()
         yield Progress(0.0, f"{title(step)} …")
         resolved, early = yield from ended(step.resolving(*inputs))
-        result, late = yield from ended(resolved.job(*inputs))
+        result, late = yield from watched(resolved.run(*inputs))
         if step.adds_columns():
             result = self._columns.continued(resolved, result, self._results["atoms"])
             self._columns.keep(step, inputs[step.needs.index("atoms")], result)

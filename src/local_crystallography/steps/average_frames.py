@@ -13,6 +13,7 @@ from skimage.registration import phase_cross_correlation
 
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.data.progress import Job, Progress
 from local_crystallography.steps.base import Step
 
 Array = npt.NDArray[np.float64]
@@ -55,8 +56,9 @@ class AverageFrames(Step):
         1.5, ge=0, le=50, description="Standard deviation of the smoothing against noise before comparing, in pixels."
     )
 
-    def __call__(self, image: Image) -> Image:
+    def run(self, image: Image) -> Job[Image]:
         """The average, (H, W); an image of one frame as it is."""
+        yield Progress(0.0, "averaging frames …")
         return image if image.data.ndim == 2 else self.average(image).image
 
     def average(self, image: Image) -> FrameAverage:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from local_crystallography.data.columns import Column
+from local_crystallography.data.progress import Job, finish
 
 OWN = "own"
 """Stands in `Step.reads` for columns of the atoms that no step made; `own` for a single one of them."""
@@ -36,8 +37,8 @@ def sentence(error: ValidationError) -> str:
 class Step(BaseModel):
     """Parameters of one step. Default, range and help of each stand once, on its field.
 
-    Calling a step computes; a step keeps no state. A field of None means "fitted to the image"; `resolve` takes the
-    inputs of the call and gives the same step with every such field filled in, for the record.
+    Calling a step gives its result; `run` gives the job behind it. A step keeps no state. A field of None means "fitted
+    to the image"; `resolve` takes the same inputs and gives the step with every such field filled in, for the record.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -96,14 +97,14 @@ class Step(BaseModel):
         """What an analysis runs: `resolve`, or where that takes long, a generator of Progress."""
         return self.resolve(*inputs)
 
-    def __call__(self, *inputs: Any) -> Any:
-        """Compute; a long step returns a generator of Progress instead."""
+    def run(self, *inputs: Any) -> Job[Any]:
+        """The work as a job, which reports its progress, can be stopped and returns the result."""
         raise NotImplementedError
+
+    def __call__(self, *inputs: Any) -> Any:
+        """The result of the job."""
+        return finish(self.run(*inputs))
 
     def continued(self, made: Any, last: Any) -> Any:
         """What a call made, told in the words of the last one: atoms with the columns of this step, both."""
         return made
-
-    def job(self, *inputs: Any) -> Any:
-        """What an analysis runs: the call, or for a step that is called for its result, a generator of Progress."""
-        return self(*inputs)

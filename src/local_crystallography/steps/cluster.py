@@ -34,7 +34,7 @@ from local_crystallography.clustering.mixtures import (
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import HAND_LABEL, Column
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.progress import Job, finish
+from local_crystallography.data.progress import Job, Progress, finish
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.steps.base import ADVANCED, Step
 
@@ -205,7 +205,7 @@ class Cluster(Step):
         like = yield from mixture._resolved_mixture(taken)
         return step.model_copy(update={"classes": like.classes})
 
-    def __call__(self, atoms: Atoms, sub_images: SubImages | None = None) -> Atoms:
+    def run(self, atoms: Atoms, sub_images: SubImages | None = None) -> Job[Atoms]:
         """The atoms with `label` (0, 1, … by falling size; -1 for none), `label_probability` and `label_entropy`, and
         where they are beside what they are: `environment` (`classes.environment.Environment`) and `borders_label`, the
         class on the other side of a boundary.
@@ -221,6 +221,7 @@ class Cluster(Step):
             Where a column is missing, constant or no number, or there are fewer atoms than components or classes, or
             fewer components than classes, or a setting does not go with the method.
         """
+        yield Progress(0.0, "sorting atoms into classes …")
         step = self.resolve(atoms, sub_images)
         taken = step._taken(atoms, sub_images)
         rows = taken.points.rows

@@ -49,18 +49,16 @@ class CorrectScan(Step):
     cell_angle: float = Field(90.0, ge=20, le=160, description="Angle between a and b of the named cell, in degrees.")
     flatten: bool = Field(False, description="Whether the smooth background is taken off the corrected image.")
 
-    def __call__(self, atoms: Atoms, image: Image) -> Atoms:
+    def run(self, atoms: Atoms, image: Image) -> Job[Atoms]:
         """The atoms with columns `y_corrected_px` and `x_corrected_px`; where they are seen in the image stays.
+
+        Atoms of frames not reached before it is stopped have no corrected places.
 
         Raises
         ------
         InputError
             Where too few atoms of a frame stand on a lattice.
         """
-        return finish(self.job(atoms, image))
-
-    def job(self, atoms: Atoms, image: Image) -> Job[Atoms]:
-        """The same as a job; atoms of frames not reached before it is stopped have no corrected places."""
         places, numbers = np.full((len(atoms), 2), np.nan), np.unique(atoms.frame)
         for done, frame in enumerate(numbers):
             rows, stop, job = atoms.frame == frame, None, self._correction(atoms, image, int(frame))

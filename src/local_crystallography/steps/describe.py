@@ -27,7 +27,7 @@ from local_crystallography.baselines.zernike import zernike_moments as zernike_m
 from local_crystallography.baselines.zernike import zernike_orders as zernike_orders
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import Column
-from local_crystallography.data.progress import Job, Progress, finish
+from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.steps.base import Step
 
@@ -112,8 +112,10 @@ class Describe(Step):
             return self
         return self.model_copy(update={"neighbours": shell_number(strong(atoms, sub_images.atoms))})
 
-    def __call__(self, sub_images: SubImages, atoms: Atoms) -> Atoms:
+    def run(self, sub_images: SubImages, atoms: Atoms) -> Job[Atoms]:
         """The atoms with the columns of all methods; NaN, or class -1, for atoms without a sub-image.
+
+        Where it is stopped gives the columns of the methods done so far.
 
         - Zernike moments: those of `zernike_columns`
         - PCA, NMF, ICA, FFT: `pca0`, `pca1`, …, and so on, the scores of `components`
@@ -129,10 +131,6 @@ class Describe(Step):
             Where the sub-images or atoms are too few, a pixel is not finite, all sub-images are the same, or the order
             is higher than the window has pixels.
         """
-        return finish(self.job(sub_images, atoms))
-
-    def job(self, sub_images: SubImages, atoms: Atoms) -> Job[Atoms]:
-        """The same as a job, which where it is stopped gives the columns of the methods done so far."""
         tables: list[pd.DataFrame] = []
         todo = self._different
         for done, method in enumerate(todo):

@@ -15,6 +15,7 @@ from local_crystallography.clustering.features import places
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import FOUND, SubImages
 from local_crystallography.steps.base import Step
 from local_crystallography.steps.cluster import Cluster
@@ -54,7 +55,7 @@ class Encode(Step):
         description="Move every atom by its offset, to where the network sees the motif.",
     )
 
-    def __call__(self, vae: Vae, sub_images: SubImages, atoms: Atoms) -> Atoms:
+    def run(self, vae: Vae, sub_images: SubImages, atoms: Atoms) -> Job[Atoms]:
         """The atoms with the columns of `Vae.encode` and `symmetry_order`; NaN for atoms without a sub-image.
 
         The order is that of a kind of site, as Cluster finds them in a first look, and decided from all its atoms: were
@@ -71,6 +72,7 @@ class Encode(Step):
         InputError
             Where positions are to be corrected by a network that has no offset.
         """
+        yield Progress(0.0, "encoding atoms …")
         if self.correct_positions and not vae.settings.turns:
             raise InputError(
                 "Positions cannot be corrected by a network of kind vae, which has no offset; train one of kind rvae, "

@@ -9,6 +9,7 @@ import numpy as np
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.steps.base import Step
 from local_crystallography.steps.train_cvae import labelled
@@ -34,7 +35,7 @@ class EncodeCvae(Step):
     reads: ClassVar = ("cluster",)
     optional: ClassVar = True
 
-    def __call__(self, cvae: Vae, sub_images: SubImages, atoms: Atoms) -> Atoms:
+    def run(self, cvae: Vae, sub_images: SubImages, atoms: Atoms) -> Job[Atoms]:
         """The atoms with c0, c1, …, c0_std, c1_std, … and `cvae_error`, the reconstruction error.
 
         NaN for atoms without a sub-image, and for those of a class the network was not told. Latents mean the same in
@@ -45,6 +46,7 @@ class EncodeCvae(Step):
         InputError
             Where no atom has one of the classes the network was told.
         """
+        yield Progress(0.0, "encoding atoms …")
         part, classes = labelled(sub_images, atoms), cvae.settings.classes
         label = part.atoms.features["label"].to_numpy(np.int64)
         known = np.isin(label, classes)

@@ -14,6 +14,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
+from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import SubImages, fits
 from local_crystallography.lattice.shells import neighbour_distance
 from local_crystallography.steps.base import Step
@@ -71,7 +72,7 @@ class ExtractSubImages(Step):
         side = round(WINDOW_SPACINGS * neighbour_distance(self._strong(atoms)) / 2) * 2
         return self.model_copy(update={"window_size": int(np.clip(side, 8, min(512, *image.shape)))})
 
-    def __call__(self, atoms: Atoms, image: Image, probability: Probability | None = None) -> SubImages:
+    def run(self, atoms: Atoms, image: Image, probability: Probability | None = None) -> Job[SubImages]:
         """Windows (N, w, w) float32, (N, w, w, 2) of two channels.
 
         Left out are atoms too near an edge for a window, and those of whose window more than a quarter is masked; in
@@ -82,6 +83,7 @@ class ExtractSubImages(Step):
         InputError
             Where the window is larger than the image, no atom is left, or the probability map is missing.
         """
+        yield Progress(0.0, "cutting sub-images …")
         side = self.resolve(atoms, image).window_size
         assert side is not None
         atoms = self._strong(atoms)

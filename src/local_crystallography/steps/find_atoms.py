@@ -18,6 +18,7 @@ from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
+from local_crystallography.data.progress import Job, Progress
 from local_crystallography.steps.base import Step
 
 CLEARLY = 1.15
@@ -54,7 +55,7 @@ class FindAtoms(Step):
     )
     smallest: int = Field(1, ge=1, le=10_000, description="Smallest blob above the threshold that counts, in pixels.")
 
-    def __call__(self, probability: ProbabilityMap | npt.ArrayLike, image: Image | None = None) -> Atoms:
+    def run(self, probability: ProbabilityMap | npt.ArrayLike, image: Image | None = None) -> Job[Atoms]:
         """Atoms of a map, or of a plain array (H, W) or (frames, H, W), with columns.
 
         - `probability`: the highest in the blob
@@ -68,6 +69,7 @@ class FindAtoms(Step):
         InputError
             Where no blob reaches the threshold, or image and map differ in shape.
         """
+        yield Progress(0.0, "finding atoms …")
         given = ProbabilityMap.of(probability)
         frames = given.frames
         if image is not None and (image.count, *image.shape) != (len(frames), *given.values.shape[-2:]):

@@ -12,6 +12,7 @@ from pydantic import Field
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import Job, Progress
 from local_crystallography.lattice.lattices import Lattice, find_lattices
 from local_crystallography.lattice.strain import (
     affine,
@@ -84,7 +85,7 @@ class MeasureLattice(Step):
         None, ge=0, le=10_000, description="Grain whose cell strain and rotation are told from; automatic: its own."
     )
 
-    def __call__(self, atoms: Atoms) -> Atoms:
+    def run(self, atoms: Atoms) -> Job[Atoms]:
         """The atoms with columns of neighbours and lattice; NaN, or -1 for whole numbers, where there is no answer.
 
         - `neighbours`, up to the first gap in distance, and their mean distance `neighbour_distance_px`
@@ -106,6 +107,7 @@ class MeasureLattice(Step):
         InputError
             Where no lattice is found, or a frame lacks the reference grain.
         """
+        yield Progress(0.0, "fitting lattices …")
         places = _places(atoms, self.corrected)
         tables = [
             self._frame(places[rows], atoms.features.iloc[rows]).set_index(rows)

@@ -14,6 +14,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import is_class, std_of
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import SubImages, fits
 from local_crystallography.lattice.shells import neighbour_distance
 from local_crystallography.steps import catalog
@@ -64,7 +65,7 @@ class PaintMap(Step):
         wanted = self.columns or catalog.columns().painted(columns)
         return any(name in wanted for name in columns)
 
-    def __call__(self, atoms: Atoms, image: Image, sub_images: SubImages | None = None) -> dict[str, Array]:
+    def run(self, atoms: Atoms, image: Image, sub_images: SubImages | None = None) -> Job[dict[str, Array]]:
         """One float32 map per column, of the shape of the image; NaN where no atom is near, its value is NaN,
         or the image is masked.
 
@@ -76,6 +77,7 @@ class PaintMap(Step):
         InputError
             Where a column is missing.
         """
+        yield Progress(0.0, "painting maps …")
         step = self.resolve(atoms, image)
         assert step.reach is not None
         missing = [name for name in step.columns if name not in atoms.features]

@@ -17,7 +17,7 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.mask import filled, saturated
 from local_crystallography.data.polygons import inside
-from local_crystallography.data.progress import Job, Progress, finish
+from local_crystallography.data.progress import Job, Progress
 from local_crystallography.fitting.background import terraces
 from local_crystallography.fitting.evidence import repetition, support
 from local_crystallography.fitting.joint import are_dark, first_look, fit_columns
@@ -106,8 +106,10 @@ class RefineAtoms(Step):
         "Shapes layer; none: the whole image.",
     )
 
-    def __call__(self, atoms: Atoms, image: Image) -> Atoms:
+    def run(self, atoms: Atoms, image: Image) -> Job[Atoms]:
         """The atoms at their refined places, with columns.
+
+        Where it is stopped gives the atoms as far as they were refined.
 
         - `intensity`: volume above the background, unit of the image times square pixels; below 0 for dark atoms
         - `amplitude`: height above the background, `amplitude_std` its standard deviation; `background`: the background
@@ -129,10 +131,6 @@ class RefineAtoms(Step):
         InputError
             Where there are no atoms in the image or none is kept, places are no numbers, or frames are not in it.
         """
-        return finish(self.job(atoms, image))
-
-    def job(self, atoms: Atoms, image: Image) -> Job[Atoms]:
-        """The same as a job, which where it is stopped gives the atoms as far as they were refined."""
         check(atoms, image)
         seen = in_image(atoms.yx, image)
         yx, tables, numbers = atoms.yx.copy(), [], np.unique(atoms.frame[seen])

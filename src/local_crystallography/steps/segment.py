@@ -15,7 +15,7 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.mask import filled
 from local_crystallography.data.probability import ProbabilityMap
-from local_crystallography.data.progress import Job, Progress, finish
+from local_crystallography.data.progress import Job, Progress
 from local_crystallography.fitting.background import terraces
 from local_crystallography.fitting.blobs import BLOB_SCALE, blob_probability, find_spacing
 from local_crystallography.steps.base import ADVANCED, Step
@@ -122,18 +122,16 @@ class Segment(Step):
         sigma = self.sigma or round(min(max(first.sigma, 0.5), 200), 2)
         return self.model_copy(update={"sigma": sigma, "contrast": "bright" if first.bright else "dark"})
 
-    def __call__(self, image: Image) -> ProbabilityMap:
+    def run(self, image: Image) -> Job[ProbabilityMap]:
         """Probability of every pixel, with what an ensemble is unsure of and the shares of classes where there are any.
+
+        Frame by frame; frames not reached before it is stopped hold nothing.
 
         Raises
         ------
         InputError
             As `resolve`; for a file that holds no network, or fewer members than the ensemble asks for.
         """
-        return finish(self.job(image))
-
-    def job(self, image: Image) -> Job[ProbabilityMap]:
-        """The same as a job, frame by frame; frames not reached before it is stopped hold nothing."""
         step = self.resolve(image)
         maps, mark = [], step._marker()
         for number in range(image.count):

@@ -25,7 +25,7 @@ from local_crystallography.bayes.windows import Regression, Windows, all_regress
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.progress import Job, finish
+from local_crystallography.data.progress import Job
 from local_crystallography.steps.base import ADVANCED, Step
 
 BENT = 2.5
@@ -118,8 +118,10 @@ class DecideSymmetry(Step):
             raise InputError(f"Windows from {low:g} to {high:g} cells came, the smaller first was expected; turn them.")
         return tuple(np.linspace(low, high, self.windows).tolist()) if self.windows else ()
 
-    def __call__(self, atoms: Atoms) -> Atoms:
+    def run(self, atoms: Atoms) -> Job[Atoms]:
         """The atoms with columns of posteriors; NaN and decision -1 where there are too few neighbours.
+
+        Atoms not reached before it is stopped have no decision.
 
         - for `alternation` (difference of neighbouring bonds over the length of the cell), `tetragonality` (b / a - 1)
           and `cell_angle` (less the ideal one, degrees): the mean under that name, `_hdi` the width of the interval,
@@ -141,10 +143,6 @@ class DecideSymmetry(Step):
         InputError
             Where the atoms have no lattice.
         """
-        return finish(self.job(atoms))
-
-    def job(self, atoms: Atoms) -> Job[Atoms]:
-        """The same as a job; atoms not reached before it is stopped have no decision."""
         radii, lattices = self.radii, nets(atoms, together=self.together, corrected=self.corrected)
         windows = Windows((*radii, self.radius), self._modes(), self.fill)
         fitted = yield from all_regressions(lattices, windows)

@@ -34,8 +34,8 @@ class TrainCvae(Training):
         """The same step with everything automatic found in the labelled sub-images."""
         return self.model_copy(update=self.resolved(labelled(sub_images, atoms)))
 
-    def __call__(self, sub_images: SubImages, atoms: Atoms) -> Job[Vae]:
-        """A job that yields Progress and returns the best network so far. Classes may be any numbers from 0 on.
+    def run(self, sub_images: SubImages, atoms: Atoms) -> Job[Vae]:
+        """The trained network; the best so far where the job is stopped. Classes may be any numbers from 0 on.
 
         Raises
         ------

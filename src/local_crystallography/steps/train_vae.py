@@ -29,8 +29,8 @@ class TrainVae(Training):
         """The same step with the detail found in the sub-images, the passes fitted to their number and so on."""
         return self.model_copy(update=self.resolved(sub_images))
 
-    def __call__(self, sub_images: SubImages) -> Job[Vae]:
-        """A job that yields Progress and returns the best network so far.
+    def run(self, sub_images: SubImages) -> Job[Vae]:
+        """The trained network; the best so far where the job is stopped.
 
         Raises
         ------
