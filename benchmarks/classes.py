@@ -72,7 +72,7 @@ def by_atomai(python: Path, analysis: Analysis, passes: int, seed: int) -> tuple
     settings = {"latents": 2, "batch": 100, "epochs": passes, "threads": 1, "learning_rate": 0.001, "seed": seed}
     found = run_peer(python, "atomai_rvae.py", windows, **settings)
     names = ("atomai0", "atomai1")
-    columns = pd.DataFrame(found["z"][:, 3:], columns=names)
+    columns = pd.DataFrame(found["latents"], columns=names)
     return analysis.atoms.join(cut.atoms.ids, columns), names
 
 

@@ -334,3 +334,29 @@ def test_a_stopped_run_keeps_what_is_done():
     assert analysis.vae is not None
     assert analysis.maps is None
     assert not analysis.is_current(RECIPE.train_vae)
+
+
+def test_latents_of_an_earlier_network_go_with_a_new_one(finished):
+    """Atoms that were brought in with all their columns: `z1` and `label` are not of the network trained now."""
+    brought = Analysis(finished.image)
+    brought.atoms = Atoms.from_frame(finished.atoms.to_frame(), finished.atoms.pixel_size)
+    finish(brought.apply(ExtractSubImages()))
+    assert {"z0", "label"} <= set(brought.atoms.features)
+    finish(brought.apply(TrainVae(epochs=1, latents=1)))
+    assert not {"z0", "z1", "label", "angle_rad"} & set(brought.atoms.features)
+
+
+def test_classes_of_ones_own_stay(finished):
+    brought = Analysis(finished.image)
+    brought.atoms = Atoms.at(finished.atoms.yx).with_features(label=1)
+    finish(brought.apply(ExtractSubImages()))
+    finish(brought.apply(TrainVae(epochs=1)))
+    assert (brought.atoms.features["label"] == 1).all()
+
+
+def test_a_column_of_any_step_can_be_painted(finished):
+    analysis = Analysis(finished.image)
+    analysis.atoms = Atoms.at(finished.atoms.yx)
+    finish(analysis.apply(RefineAtoms(when_doubtful="continue")))
+    finish(analysis.apply(PaintMap(columns=("amplitude",))))
+    assert set(analysis.maps) == {"amplitude"}

@@ -20,6 +20,7 @@ from local_crystallography.data.image import Image
 from local_crystallography.data.progress import finish
 from local_crystallography.io.read import read_image
 from local_crystallography.io.write import write_tiff
+from local_crystallography.report.html import write_report
 from local_crystallography.steps.average_frames import AverageFrames
 from local_crystallography.steps.correct_scan import CorrectScan
 from local_crystallography.steps.measure_lattice import MeasureLattice
@@ -62,8 +63,8 @@ def test_the_image_of_a_session_is_put_right_as_its_step_does(corrected: Analysi
     assert written.pixel_size == pytest.approx(0.02)
 
 
-def test_the_report_of_a_session_shows_its_correction(corrected: Analysis) -> None:
-    html = (Path(corrected.image.name) / "report.html").read_text(encoding="utf-8")
+def test_the_report_of_a_session_shows_its_correction(corrected: Analysis, tmp_path: Path) -> None:
+    html = write_report(corrected, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<h2>Scan correction</h2>" in html
     assert "which is assumed" in html
 
@@ -192,7 +193,7 @@ REFUSED = {
     "no lattice": (["symmetry-study", "plain", "--out", "o.d"], "--also measure_lattice"),
     "no lattice for a chain": (["symmetry-chain", "--session", "plain", "--out", "o.d"], "--also measure_lattice"),
     "windows turned round": (["symmetry-study", "plain", "--windows", "-1", "--out", "o.d"], "--windows -1"),
-    "a file for a folder": (["symmetry-chain", "--case", "2", "--out", "one.tif"], "a folder with leave to write"),
+    "a file for a folder": (["symmetry-chain", "--case", "2", "--out", "one.tif"], "one.tif cannot be written"),
 }
 
 

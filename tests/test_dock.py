@@ -9,7 +9,6 @@ from mouse import drag
 
 from local_crystallography._napari.main.dock import EXPLORER, MainDock
 from local_crystallography.recipe import Recipe
-from local_crystallography.steps.paint_map import SYMMETRY
 from local_crystallography.steps.training import Training
 
 PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
@@ -80,8 +79,9 @@ def test_every_step_by_its_button(dock, viewer, press):
         "lattice_rotation_rad",
         "displacement_angle_rad",
         "displacement_nm",
-        *SYMMETRY,
+        *("alternation", "alternation_hdi", "alternation_in_rope", "deciding_cells", "tetragonality", "cell_angle"),
         "environment",
+        *("alternation_decision", "tetragonality_decision", "cell_angle_decision"),
         "label",
         "atoms",
     ]

@@ -5,6 +5,7 @@ import pytest
 
 from local_crystallography._napari.session.preview import Preview
 from local_crystallography._napari.widgets.plots import STOP, STOPPING
+from local_crystallography.data.errors import InputError
 from local_crystallography.steps.training import Training
 
 PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
@@ -227,3 +228,18 @@ def test_a_preview_taken_away_is_not_made_anew(training, viewer, qtbot):
     send(training, qtbot, 2.0)
     assert "z0" not in names(viewer)
     assert (viewer.layers["z1"].data == 2).all()
+
+
+def test_one_panel_that_does_not_fit_together_stops_no_other(dock, qtbot):
+    """Kind vae has no rotation, so no harmonic decoder: Train VAE cannot run, and all else can."""
+    form = dock.panels["train_vae"].form
+    form.fields["kind"].set("vae")
+    form.fields["decoder"].set("harmonic")
+    said = []
+    dock.controller.failed.connect(said.append)
+    dock.curve._on_clicked()
+    dock.docks.show_symmetry()
+    assert dock.panels["decide_symmetry"].form.step().name() == "decide_symmetry"
+    assert not said
+    with pytest.raises(InputError, match=r"Train VAE: .*harmonic.*main panel"):
+        _ = dock.recipe

@@ -12,6 +12,7 @@ from local_crystallography._napari.explorer.plot_view import PlotView
 from local_crystallography._napari.widgets.boxes import ColourBox
 from local_crystallography.clustering.doubts import doubts, flags
 from local_crystallography.data.subimages import SubImages
+from local_crystallography.report.html import render
 from local_crystallography.views.hover import Hover
 from local_crystallography.views.plot_data import Choice
 from local_crystallography.views.selection import Selection
@@ -109,7 +110,7 @@ def test_flags_stand_in_the_table_that_is_saved_and_not_among_the_columns_of_a_s
     analysis.atoms = atoms(CHECKS, angle_std=np.where(CHECKS, 0.3, 0.02))
     table = pd.read_csv(analysis.save(tmp_path / "out") / "atoms.csv", keep_default_na=False)
     assert np.array_equal(table["flags"] != "", CHECKS == 1)
-    assert "The angles of class 1 mean little" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "The angles of class 1 mean little" in render(analysis)
     opened = Analysis.open(tmp_path / "out")
     assert "flags" not in opened.atoms.features
     assert [doubt.flag for doubt in opened.doubts] == ["angle of a round motif"]

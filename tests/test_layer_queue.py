@@ -1,13 +1,16 @@
 """Pieces of work are done in order, and the window has its turn between them."""
 
+from types import SimpleNamespace
+
 import pytest
-from local_crystallography._napari.session.queue import LayerQueue
 from qtpy import QtCore
+
+from local_crystallography._napari.session.layer_queue import LayerQueue
 
 
 @pytest.fixture
 def queue(qtbot):
-    return LayerQueue()
+    return LayerQueue(SimpleNamespace(holds=lambda session: True))
 
 
 def test_the_window_has_its_turn_between_two_pieces(queue, qtbot):

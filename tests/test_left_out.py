@@ -151,9 +151,9 @@ def test_a_run_ends_with_a_doubtful_result(monkeypatch, doubt, ran, outcome, aga
     monkeypatch.setattr(analysis, "doubt", doubt)
     monkeypatch.setattr(type(analysis), "is_current", lambda self, step: not again)
     monkeypatch.setattr("local_crystallography._napari.session.worker._run_step", lambda *_: done.append(1) or iter(()))
-    around = Hooks(before=int, after=type, seen=len, file=lambda step: None)
+    hooks = Hooks(before=int, after=type, seen=len, file=lambda step: None)
     steps = (Segment(), RefineAtoms(), ExtractSubImages())
-    job = run_steps(analysis, steps, Stop(), around=around, again=again)
+    job = run_steps(analysis, steps, Stop(), hooks=hooks, again=again)
     assert finish(job) == outcome
     assert len(done) == (ran if again else 0)
 

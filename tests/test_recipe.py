@@ -148,5 +148,15 @@ def test_classes_are_of_the_lattice_only_where_their_angles_are_counted_from_it(
 def test_a_step_takes_only_what_earlier_steps_give(step):
     order = [other.name() for other in Recipe().steps]
     earlier = Recipe().steps[: order.index(step.name())]
-    assert step.takes() <= {"image", OWN, own("label")} | {other.gives() for other in earlier}
+    given = {"image", OWN, own("label")} | {other.gives() for other in earlier}
+    assert step.takes() <= given
     assert all(other.adds_columns() for other in earlier if other.name() in step.reads)
+
+
+def test_settings_of_an_optional_step_that_would_not_run_are_said(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text("[describe]\ncomponents = 2\n")
+    with pytest.raises(InputError, match=r"settings for describe, which is optional .* add 'describe' to the list"):
+        Recipe.from_toml(path)
+    path.write_text('also = ["describe"]\n[describe]\ncomponents = 2\n')
+    assert Recipe.from_toml(path).describe.components == 2

@@ -75,10 +75,10 @@ def dock(make_napari_viewer_proxy, analysis, qtbot):
 
 def waiting(menu, qtbot):
     """Wait until all that was begun has ended."""
-    own, session, of_cluster = menu.own, menu.session, menu.of_cluster
+    own, commands, of_cluster = menu.own, menu.commands, menu.of_cluster
 
     def still():
-        return not (menu.controller.running or own._aside.busy or own._due or session._then or of_cluster._then)
+        return not (menu.controller.running or own._latest.busy or own._due or commands._then or of_cluster._then)
 
     return lambda: qtbot.waitUntil(still, timeout=60_000)
 

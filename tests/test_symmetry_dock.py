@@ -5,6 +5,7 @@ import pytest
 from conftest import copied
 from napari.layers import Labels
 from napari.utils.theme import get_theme
+from qtpy import QtCore
 
 from local_crystallography import MeasureLattice
 from local_crystallography._napari.main.dock import MainDock
@@ -188,8 +189,12 @@ def test_windows_are_studied_calibrated_and_weighed(dock, qtbot):
     study = dock.study
     study.buttons["calibrate"].click()
     assert "Study windows first" in study.words.text()
+    read, step = [], study.step
+    study.step = lambda: read.append(QtCore.QThread.currentThread()) or step()
     study.buttons["study"].click()
     settle(dock, qtbot)
+    assert read == [study.thread()]  # widgets are read in the thread of the window
+    study.step = step
     assert study.study is not None
     assert not study.plot.isHidden()
     assert "cells decide" in study.words.text()

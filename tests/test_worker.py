@@ -111,8 +111,8 @@ class Slow:
 
 
 def session_on(slow, steps=2):
-    around = Hooks(before=int, after=type, seen=len, file=lambda step: None)
-    return lambda stop: run_steps(slow, (Segment(),) * steps, stop, around=around, again=True)
+    hooks = Hooks(before=int, after=type, seen=len, file=lambda step: None)
+    return lambda stop: run_steps(slow, (Segment(),) * steps, stop, hooks=hooks, again=True)
 
 
 @pytest.mark.parametrize(("everything", "ran"), [(True, 1), (False, 2)])

@@ -23,7 +23,7 @@ from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.io.session import Session, load, save
 from local_crystallography.recipe import Recipe, recipe_of, stale_after
-from local_crystallography.steps.base import Step, words
+from local_crystallography.steps.base import Step
 from local_crystallography.steps.cluster import Cluster, Reasons
 from local_crystallography.steps.paint_map import PaintMap, own_columns
 from local_crystallography.steps.refine_atoms import RefineAtoms
@@ -107,6 +107,8 @@ class Analysis:
             else:
                 self._forget(MAKERS.get(name, ""))
             self._assign(name, value, replaced)
+            if replaced == {"atoms"} and value is not None:
+                self._columns.adopt(value)
         else:
             super().__setattr__(name, value)
 
@@ -152,7 +154,7 @@ class Analysis:
         """Run one step and keep its result; a job, so that a long step can report and be stopped."""
         inputs = self.inputs(step)
         started = time.perf_counter()
-        yield Progress(0.0, f"{title(step)} …")
+        yield Progress(0.0, f"{step.title()} …")
         resolved, early = yield from ended(step.resolving(*inputs))
         result, late = yield from watched(resolved.run(*inputs))
         if step.adds_columns():
@@ -187,7 +189,7 @@ class Analysis:
                 if self.stops_after(step):
                     return
                 continue
-            stop = yield from part(self.apply(step), title(step), number, len(wanted))
+            stop = yield from part(self.apply(step), step.title(), number, len(wanted))
             if stop or self.stops_after(step):
                 return
 
@@ -367,9 +369,3 @@ def part(job: Job[object], name: str, number: int, of: int) -> Job[bool | None]:
             return stop
         share = (number + progress.fraction) / of
         stop = yield replace(progress, fraction=share, message=f"{name}: {progress.message}")
-
-
-def title(step: Step) -> str:
-    """`find_atoms` as people read it: Find atoms."""
-    read = words(step.name())
-    return read[0].upper() + read[1:]

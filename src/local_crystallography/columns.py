@@ -8,6 +8,8 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.subimages import FOUND, as_found
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import OWN, Step, own
+from local_crystallography.steps.catalog import columns, step_classes
+from local_crystallography.steps.encode import Encode
 
 After = Callable[[set[str]], tuple[str, ...]]
 """Which steps are made of what was replaced, as `stale_after` of recipes tells."""
@@ -56,6 +58,17 @@ class StepColumns:
         """Take over the saved columns."""
         self._made = {step: list(names) for step, names in by_step.items()}
 
+    def adopt(self, atoms: Atoms) -> None:
+        """Take the columns of atoms that bring the latents of an earlier run as those of the steps that declare them.
+
+        Without latents they are the user's: a class that was drawn, an angle that was measured elsewhere.
+        """
+        owners = {str(name): columns().owner(str(name)) for name in atoms.features}
+        if Encode.name() in owners.values():
+            for name, owner in owners.items():
+                if owner is not None and step_classes()[owner].adds_columns():
+                    self._made.setdefault(owner, []).append(name)
+
     def drop(self, steps: Iterable[str]) -> list[str]:
         """Names of the columns of these steps, which are theirs no more."""
         return [column for step in steps for column in self._made.pop(step, [])]
@@ -88,15 +101,15 @@ class StepColumns:
     def _hidden_from(self, step: Step, stale_after: After) -> list[str]:
         """Columns the step is called without: those of steps it does not read, or those that its own will replace."""
         replaced = {step.name(), *stale_after(step.replaces())}
-        makers = replaced if step.adds_columns() else set(self._made) - set(step.reads)
+        makers = replaced if step.adds_columns() else set(self._made) - set(step.reads_from())
         return [column for maker in makers for column in self._made.get(maker, [])]
 
 
-def without(atoms: Atoms | None, columns: list[str]) -> Atoms | None:
+def without(atoms: Atoms | None, names: list[str]) -> Atoms | None:
     """The atoms without these columns, and back where they were found if those tell where."""
-    if atoms is None or not columns:
+    if atoms is None or not names:
         return atoms
-    return (as_found(atoms) if set(FOUND) <= set(columns) else atoms).without(columns)
+    return (as_found(atoms) if set(FOUND) <= set(names) else atoms).without(names)
 
 
 def with_own_columns(atoms: Atoms, later: Atoms, *, made: set[str]) -> Atoms:

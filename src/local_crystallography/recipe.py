@@ -118,7 +118,7 @@ class Recipe(BaseModel):
             Where the file cannot be read or a parameter is unknown or out of range.
         """
         try:
-            return cls.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+            recipe = cls.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror}); a recipe in TOML was expected.") from error
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -130,6 +130,13 @@ class Recipe(BaseModel):
             place = ".".join(map(str, first["loc"]))
             came = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
             raise InputError(f"{path}: {place}{came}: {sentence(error)}; correct this line.") from error
+        forgotten = [step.name() for step in recipe.steps if step.optional and step != type(step)()]
+        if forgotten := [name for name in forgotten if name not in recipe.also]:
+            raise InputError(
+                f"{path} has settings for {', '.join(forgotten)}, which is optional and would not be run; add "
+                f"{', '.join(map(repr, forgotten))} to the list `also`, or remove the settings."
+            )
+        return recipe
 
 
 def stale_after(replaced: set[str], used: Mapping[str, Step] | None = None) -> tuple[str, ...]:

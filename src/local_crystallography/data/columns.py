@@ -80,13 +80,14 @@ class Columns:
         return found is not None and found[1].signed
 
     def painted(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Those of some columns that are painted when none are named, classes last, so that their maps are on top."""
+        """Those of some columns that are painted when none are named; classes last, so that their maps are on top."""
         names = tuple(names)
         chosen = [name for column in self._painted for name in names if column.matches(name)]
         chosen += [HAND_LABEL] if HAND_LABEL in names else []
         if {"displacement_px", "displacement_nm"} <= set(chosen):
             chosen.remove("displacement_px")
-        return tuple(dict.fromkeys(sorted(chosen, key=lambda name: kind_of(name) == "class")))
+        on_top = {name: is_class(name) + name.endswith("label") for name in chosen}
+        return tuple(sorted(on_top, key=on_top.__getitem__))
 
     def is_reserved(self, name: str) -> bool:
         """Whether a name is that of a result, or would be read as a length, an angle or a class."""

@@ -157,7 +157,7 @@ def load(folder: Path) -> Session:
         moved = "encode" in used and used["encode"].correct_positions
         atoms = as_found(results["atoms"]) if moved else results["atoms"]
         cut = used["extract_sub_images"]
-        later = [name for step, names in provenance.columns.items() if step not in cut.reads for name in names]
+        later = [name for step, names in provenance.columns.items() if step not in cut.reads_from() for name in names]
         results["sub_images"] = cut(atoms.without(later), results["image"], results["probability"])
     return Session(
         results=results,

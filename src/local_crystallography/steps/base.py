@@ -13,6 +13,9 @@ from local_crystallography.data.progress import Job, finish
 OWN = "own"
 """Stands in `Step.reads` for columns of the atoms that no step made; `own` for a single one of them."""
 
+ANY = "any"
+"""Stands in `Step.reads` for the columns of all steps."""
+
 ADVANCED: dict[str, Any] = {"advanced": True}
 """For `json_schema_extra` of parameters that few people change; forms show them under More settings."""
 
@@ -66,6 +69,12 @@ class Step(BaseModel):
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     @classmethod
+    def title(cls) -> str:
+        """`find_atoms` as people read it: Find atoms."""
+        read = words(cls.name())
+        return read[0].upper() + read[1:]
+
+    @classmethod
     def adds_columns(cls) -> bool:
         """Whether the call gives the atoms it takes, with columns added."""
         return cls.makes == "atoms" and "atoms" in cls.needs
@@ -73,7 +82,17 @@ class Step(BaseModel):
     @classmethod
     def takes(cls) -> set[str]:
         """What the call is made of: results by name, and columns by the name of the step that made them."""
-        return {name.rstrip("?") for name in cls.needs} | set(cls.reads)
+        return {name.rstrip("?") for name in cls.needs} | set(cls.reads_from())
+
+    @classmethod
+    def reads_from(cls) -> tuple[str, ...]:
+        """`reads`, with `ANY` replaced by the steps that add columns."""
+        if ANY not in cls.reads:
+            return cls.reads
+        from local_crystallography.steps.catalog import step_classes
+
+        adding = [name for name, kind in step_classes().items() if kind.adds_columns()]
+        return (*(name for name in cls.reads if name != ANY), *adding)
 
     @classmethod
     def gives(cls) -> str:

@@ -18,7 +18,7 @@ from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import SubImages, fits
 from local_crystallography.lattice.shells import neighbour_distance
 from local_crystallography.steps import catalog
-from local_crystallography.steps.base import OWN, Step, own
+from local_crystallography.steps.base import ANY, OWN, Step, own
 
 Array = npt.NDArray[np.float32]
 
@@ -28,7 +28,7 @@ class PaintMap(Step):
 
     needs: ClassVar = ("atoms", "image", "sub_images?")
     makes: ClassVar = "maps"
-    reads: ClassVar = ("measure_lattice", "decide_symmetry", "encode", "describe", "cluster", "encode_cvae", OWN)
+    reads: ClassVar = (ANY, OWN)
 
     columns: tuple[str, ...] = Field(
         (),

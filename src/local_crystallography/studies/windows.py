@@ -20,7 +20,7 @@ from local_crystallography.clustering.angle_peaks import angle_peaks
 from local_crystallography.clustering.features import numbers
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import HAND_LABEL
-from local_crystallography.data.errors import InputError
+from local_crystallography.data.errors import InputError, writing
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import Job, Progress
@@ -189,28 +189,24 @@ def one_run(run: RunKey, recipe: Recipe, inputs: Inputs, folder: Path) -> Job[St
     """Cut, train, encode, cluster and save; None where it was stopped, which the next study goes on from."""
     started, wanted = time.perf_counter(), asked(recipe, inputs)
     place = folder / run_name(*run)
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        checkpoint = place / f"training-{hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]}.safetensors"
-        sub_images = recipe.extract_sub_images(inputs.atoms, inputs.image, inputs.probability)
-        job = recipe.train_vae.model_copy(update={"checkpoint": checkpoint})(sub_images)
-        vae, stopped = yield from watched(job)
-        if stopped:
-            return None
-        encoded = recipe.encode(vae, sub_images, inputs.atoms)
-        clustered = recipe.cluster(encoded)
-        made = judged(run, clustered[np.isin(clustered.ids, sub_images.atoms.ids)], vae)
-        made = replace(made, seconds=round(time.perf_counter() - started, 2))
-        write_run(made, recipe.to_toml(), wanted, folder)
-        for old in place.glob("training-*.safetensors"):
-            old.unlink()
-    except InputError as error:
-        return StudyRun(*run, atoms=inputs.atoms[:0], note=str(error))
-    except OSError as error:
-        raise InputError(
-            f"{place} cannot be written ({error.strerror or error}), a folder with room and leave to write was "
-            "expected; choose another one."
-        ) from error
+    with writing(place):
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            checkpoint = place / f"training-{hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]}.safetensors"
+            sub_images = recipe.extract_sub_images(inputs.atoms, inputs.image, inputs.probability)
+            training = recipe.train_vae.model_copy(update={"checkpoint": checkpoint})
+            vae, stopped = yield from watched(training.run(sub_images))
+            if stopped:
+                return None
+            encoded = recipe.encode(vae, sub_images, inputs.atoms)
+            clustered = recipe.cluster(encoded)
+            made = judged(run, clustered[np.isin(clustered.ids, sub_images.atoms.ids)], vae)
+            made = replace(made, seconds=round(time.perf_counter() - started, 2))
+            write_run(made, recipe.to_toml(), wanted, folder)
+            for old in place.glob("training-*.safetensors"):
+                old.unlink()
+        except InputError as error:
+            return StudyRun(*run, atoms=inputs.atoms[:0], note=str(error))
     return made
 
 

@@ -16,8 +16,7 @@ from local_crystallography._napari.session.latest_task import LatestTask
 from local_crystallography._napari.widgets.pictures import pixmap, swatch
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
-from local_crystallography.data.errors import InputError
-from local_crystallography.data.subimages import SubImages
+from local_crystallography.data.subimages import SubImages, fits
 from local_crystallography.views import greys, manifold
 from local_crystallography.views.readout import readout
 
@@ -156,11 +155,10 @@ class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
         vae, limits = analysis.vae, self._windows.limits
         if window is None:
             self._latest.drop()
-            edge = analysis.sub_images is not None
-            self.pictures["sub-image"].say("too near an edge" if edge else "no sub-images yet")
-            self.pictures["model"].say("" if edge else NO_NETWORK)
+            self.pictures["sub-image"].say(why_none(analysis, row))
+            self.pictures["model"].say("" if analysis.sub_images is not None else NO_NETWORK)
             return
-        self.pictures["sub-image"].show_result(greys.in_grey(window, limits))
+        self.pictures["sub-image"].show_picture(greys.in_grey(window, limits))
         if vae is None:
             self._latest.drop()
             self.pictures["model"].say(NO_NETWORK)
@@ -168,7 +166,8 @@ class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
             # the last one stays until this one is there, so that nothing flickers
             self._latest.ask(
                 lambda: greys.in_grey(vae.reconstruct(window[None])[0], limits, vae),
-                self.pictures["model"].show_result,
+                self.pictures["model"].show_picture,
+                self.pictures["model"].say,
             )
 
     def _show_place(self, analysis: Analysis, place: dict[str, float]) -> None:
@@ -187,12 +186,23 @@ class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
                 z[int(name[1:])] = value
         limits = self._windows.limits
         self._latest.ask(
-            lambda: greys.in_grey(vae.decode(z[None])[0], limits, vae), self.pictures["decoded"].show_result
+            lambda: greys.in_grey(vae.decode(z[None])[0], limits, vae),
+            self.pictures["decoded"].show_picture,
+            self.pictures["decoded"].say,
         )
 
     def _show_pictures(self, *names: str) -> None:
         for name, picture in self.pictures.items():
             picture.setVisible(name in names)
+
+
+def why_none(analysis: Analysis, row: int) -> str:
+    """Why an atom has no sub-image."""
+    sub_images, image, atoms = analysis.sub_images, analysis.image, analysis.atoms
+    if sub_images is None or image is None or atoms is None:
+        return "no sub-images yet"
+    inside = fits(atoms.yx[row : row + 1], image.shape, sub_images.window_size).all()
+    return "left out: weak or masked" if inside else "too near an edge"
 
 
 class Picture(QtWidgets.QWidget):  # type: ignore[misc]
@@ -213,13 +223,10 @@ class Picture(QtWidgets.QWidget):  # type: ignore[misc]
             layout.addWidget(caption)
         self.hide()
 
-    def show_result(self, result: greys.Colors | InputError) -> None:
-        """Show an (h, w, 4) picture, or say why there is none."""
-        if isinstance(result, InputError):
-            self.say(str(result))
-            return
-        ratio, height, width = self.devicePixelRatioF(), *result.shape[:2]
-        self.label.setPixmap(pixmap(result, round(self.side * height / width), ratio))
+    def show_picture(self, picture: greys.Colors) -> None:
+        """Show an (h, w, 4) picture."""
+        ratio, height, width = self.devicePixelRatioF(), *picture.shape[:2]
+        self.label.setPixmap(pixmap(picture, round(self.side * height / width), ratio))
 
     def say(self, words: str) -> None:
         """Show words instead."""

@@ -121,7 +121,7 @@ class ResultLayers:
         colour = self._colour(atoms)
         layer.features = atoms.features
         layer.feature_defaults = convert.feature_defaults(atoms.features)
-        layer.metadata = {convert.KEY: self.note("atoms", "cluster")}
+        layer.metadata = {convert.KEY: self.note("atoms")}
         same = colour in shown.features and colour in atoms.features
         if colour != self._colour(shown) or (same and not atoms.features[colour].equals(shown.features[colour])):
             layer.face_color = convert.face_colors(atoms, colour, self.analysis.styles)
@@ -162,7 +162,7 @@ class ResultLayers:
             places = convert.coordinates(atoms, self.stack) if len(atoms) else np.empty((0, layer.ndim))
             rings.move(layer, places, self._point_size(atoms))
         elif len(atoms):
-            place, note = convert.placement_of(self.image_layer), self.note(rings.NAME, "cluster")
+            place, note = convert.placement_of(self.image_layer), self.note(rings.NAME)
             new = rings.made(atoms, place, note, size=self._point_size(atoms), stack=self.stack)
             self._own.put(rings.NAME, new)
 
@@ -239,7 +239,7 @@ class ResultLayers:
             size, note = convert.point_size(self.analysis.atoms or value), self.note(name, "refine_atoms")
             return left_out.made(value, place, note, size=size, stack=self.stack)
         if name == "atoms":
-            note = self.note(name, "cluster")
+            note = self.note(name)
             return convert.points_from(
                 value, place, note, colour=self._colour(value), stack=self.stack, styles=self.analysis.styles
             )
@@ -276,6 +276,6 @@ class ResultLayers:
         # the atoms of a layer have one size unless somebody changed some of them
         return convert.point_size(atoms) if layer is None or not len(layer.size) else float(layer.size[0])
 
-    def note(self, name: str, last: str) -> dict[str, Any]:
+    def note(self, name: str, last: str | None = None) -> dict[str, Any]:
         """Provenance: the steps that led to a result."""
         return provenance.note(self.analysis, self.image_layer, name, last)

@@ -80,8 +80,9 @@ class CurveTools(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _on_clicked(self) -> None:
         session = self.controller.active
-        if session is not None and (atoms := session.analysis.atoms) is not None:
-            step, sub_images = self.step(), session.analysis.sub_images
+        step = self.controller.attempt(self.step)
+        if step is not None and session is not None and (atoms := session.analysis.atoms) is not None:
+            sub_images = session.analysis.sub_images
             self.controller.job(lambda: step.reasons(atoms, sub_images), partial(self._show, atoms))
 
     def _show_parts(self, seen: bool) -> None:

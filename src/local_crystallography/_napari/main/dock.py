@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from napari.layers import Image as ImageLayer
 from napari.layers import Points as PointsLayer
@@ -35,6 +35,7 @@ from local_crystallography._napari.widgets.plots import Clock, TrainingWatch
 from local_crystallography._napari.widgets.timers import later
 from local_crystallography.recipe import Recipe
 from local_crystallography.report.html import write_report
+from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.training import Training
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         trainings = [step.name() for step in Recipe().steps if isinstance(step, Training)]
         self.watches = {name: TrainingWatch(name) for name in trainings}
         self.scan = ScanTools(self.controller)
-        self.curve = CurveTools(self.controller, lambda: self.recipe.cluster)
+        self.curve = CurveTools(self.controller, lambda: cast(Cluster, self.panels[Cluster.name()].form.step()))
         self.candidates = CandidateView(self.controller, self.panels["segment"].form)
         self.left_out = LeftOutTools(self.controller)
         self.buttons = {name: QtWidgets.QPushButton(name) for name in TIPS}

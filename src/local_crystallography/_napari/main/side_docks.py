@@ -72,7 +72,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
     def show_symmetry(self) -> SymmetryDock:
         """Open the chain and the study of windows behind the main dock, once, and bring it to the front."""
         return self._show_behind(
-            SYMMETRY, lambda: SymmetryDock(self.controller, lambda: self.main.recipe.decide_symmetry)
+            SYMMETRY, lambda: SymmetryDock(self.controller, self.main.panels["decide_symmetry"].form.step)
         )
 
     def show_components(self) -> ComponentsDock:
@@ -126,7 +126,8 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
     def _on_directed(self, step: Cluster) -> None:
         """Sort again with other directions of the angles, and paint; classes stay, for nothing else has changed."""
         self.main.panels[step.name()].form.set(step)
-        self.controller.run((step, self.main.recipe.paint_map), again=True)
+        if (paint := self.controller.attempt(self.main.panels["paint_map"].form.step)) is not None:
+            self.controller.run((step, paint), again=True)
 
     def _open_explorer(self) -> None:
         """Open it by itself, unless the main dock was closed before its turn came."""

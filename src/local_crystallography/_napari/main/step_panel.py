@@ -12,7 +12,7 @@ from superqt import QCollapsible
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.widgets.form import StepForm
 from local_crystallography._napari.widgets.help import HelpButton
-from local_crystallography.analysis import MISSING, STEPS, Analysis, title
+from local_crystallography.analysis import MISSING, STEPS, Analysis
 from local_crystallography.bayes.decision import Decision
 from local_crystallography.clustering.doubts import Doubt
 from local_crystallography.data.atoms import Atoms
@@ -41,10 +41,10 @@ class StepPanel(QCollapsible):  # type: ignore[misc]
     changed = QtCore.Signal()
 
     def __init__(self, step: Step, parent: QtWidgets.QWidget | None = None) -> None:
-        super().__init__(title(step), parent, expandedIcon="▾", collapsedIcon="▸")
+        super().__init__(step.title(), parent, expandedIcon="▾", collapsedIcon="▸")
         self.name = step.name()
         self.form = StepForm(step)
-        self.help = HelpButton(title(step))
+        self.help = HelpButton(step.title())
         self.button = QtWidgets.QPushButton("Run")
         self.status = QtWidgets.QLabel(wordWrap=True)
         self.addWidget(self.form)

@@ -20,7 +20,6 @@ from local_crystallography._napari.widgets.pictures import range_words
 from local_crystallography._napari.widgets.theme import paint
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
-from local_crystallography.data.errors import InputError
 from local_crystallography.studies.gallery import Asked, Gallery, gallery
 from local_crystallography.views.manifold import labels_of, latents_of, medians
 from local_crystallography.views.selection import How
@@ -70,7 +69,7 @@ class ManifoldDock(QtWidgets.QWidget):  # type: ignore[misc]
             self._asked = self.gallery = None
         elif self._asked is None or not asked.same(self._asked):
             self._asked = asked
-            self._latest.ask(partial(gallery, asked, self.gallery), self._on_gallery)
+            self._latest.ask(partial(gallery, asked, self.gallery), self._on_gallery, self._on_failed)
 
     def select_tile(self, tile: int, how: How = "replace") -> None:
         """Select the atoms whose latents are nearest to a tile."""
@@ -90,7 +89,9 @@ class ManifoldDock(QtWidgets.QWidget):  # type: ignore[misc]
             grid = shown.asked.grid
             names, ticks = names_of(grid), grid.ticks
             self._saving.ask(
-                lambda: save_manifold(path, shown.tiles, ticks=ticks, names=names, limits=shown.limits), self._on_saved
+                lambda: save_manifold(path, shown.tiles, ticks=ticks, names=names, limits=shown.limits),
+                lambda done: self.panel.status.setText(f"Saved {done.name}."),
+                self.panel.status.setText,
             )
 
     def set_theme(self, dark: bool) -> None:
@@ -164,11 +165,11 @@ class ManifoldDock(QtWidgets.QWidget):  # type: ignore[misc]
             return before.grid.rest
         return medians(latents_of(atoms, d), d) if d > 2 else (0.0,) * d
 
-    def _on_gallery(self, made: Gallery | InputError) -> None:
-        if isinstance(made, InputError):
-            self.message.setText(str(made))
-            self.message.show()
-            return
+    def _on_failed(self, why: str) -> None:
+        self.message.setText(why)
+        self.message.show()
+
+    def _on_gallery(self, made: Gallery) -> None:
         self.gallery = made
         self.panel.show_gallery(made)
         self.scale.setText(f"All grey pictures: {range_words(made.limits)}.")
@@ -206,6 +207,3 @@ class ManifoldDock(QtWidgets.QWidget):  # type: ignore[misc]
     def _on_save_clicked(self) -> None:
         if path := ask_figure(self, "manifold.png"):
             self.save_figure(path)
-
-    def _on_saved(self, done: Path | InputError) -> None:
-        self.panel.status.setText(str(done) if isinstance(done, InputError) else f"Saved {done.name}.")

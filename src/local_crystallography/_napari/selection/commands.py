@@ -147,8 +147,10 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
 
     def _train(self) -> None:
         assert self.controller.active is not None
-        recipe = self.controller.active.analysis.recipe if self._recipe is None else self._recipe()
-        self.controller.run(recipe.wanted(TRAINING), again=False)
+        analysis = self.controller.active.analysis
+        given = self._recipe or (lambda: analysis.recipe)
+        if (recipe := self.controller.attempt(given)) is not None:
+            self.controller.run(recipe.wanted(TRAINING), again=False)
 
     def _on_controller_changed(self) -> None:
         if self._then is not None and not self.controller.running:

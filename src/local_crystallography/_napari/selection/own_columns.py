@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy.typing as npt
@@ -14,7 +15,6 @@ from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.latest_task import LatestTask
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import HAND_LABEL
-from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.steps.paint_map import Brush, PaintMap, column_values, not_cut
@@ -142,7 +142,11 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
         if session.analysis.maps is None or "paint_map" in session.analysis.asked or session.analysis.missing(step):
             self._due.pop(session.key)
             return
-        self._latest.ask(self._painting(session, step), lambda result: self._on_painted(session, result))
+        self._latest.ask(
+            self._painting(session, step),
+            partial(self._on_painted, session),
+            lambda why: self._due.pop(session.key, None),
+        )
 
     def _painting(self, session: ImageSession, step: PaintMap) -> Callable[[], Painted]:
         now, there = session.analysis.atoms, set(session.analysis.maps or ())
@@ -157,10 +161,7 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
 
         return paint
 
-    def _on_painted(self, session: ImageSession, result: Painted | InputError) -> None:
-        if isinstance(result, InputError):
-            self._due.pop(session.key, None)
-            return
+    def _on_painted(self, session: ImageSession, result: Painted) -> None:
         if self.controller.sessions.get(session.key) is not session or self.controller.runner.running:
             return
         analysis = session.analysis

@@ -144,6 +144,14 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         if not self.running:
             self._begin(lambda stop: run_job(function, then, stop))
 
+    def attempt(self, call: Callable[[], T]) -> T | None:
+        """The result of a call, or None where something given cannot be used, which is said."""
+        try:
+            return call()
+        except InputError as error:
+            self.failed.emit(str(error))
+            return None
+
     def adopt(self, analysis: Analysis) -> ImageSession:
         """Show an analysis that was made elsewhere, as the active one."""
         session = new_session(self.viewer, analysis)

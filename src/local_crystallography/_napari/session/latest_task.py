@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from qtpy import QtCore
 
 from local_crystallography.data.errors import InputError
 
+T = TypeVar("T")
 LOOK_MS = 8
 """How often it is looked whether something is ready."""
 
@@ -36,9 +38,9 @@ class LatestTask(QtCore.QObject):  # type: ignore[misc]
         """Whether something is being computed."""
         return self._running is not None
 
-    def ask(self, function: Callable[[], Any], then: Callable[[Any], object]) -> None:
-        """Call a function in the thread, and `then` with what it gives, or with its InputError, in the window's."""
-        self._next = (function, then)
+    def ask(self, function: Callable[[], T], then: Callable[[T], object], failed: Callable[[str], object]) -> None:
+        """Call a function in the thread, and in that of the window `then` with its result, or `failed` with why not."""
+        self._next = (function, partial(_handed_over, then, failed))
         self._begin()
 
     def drop(self) -> None:
@@ -74,6 +76,13 @@ def _result(function: Callable[[], Any]) -> Any:
         # torch raises a RuntimeError when memory is out
         said = str(error).strip().split("\n")[0] or type(error).__name__
         return InputError(f"This could not be computed: {said}.")
+
+
+def _handed_over(then: Callable[[Any], object], failed: Callable[[str], object], result: Any) -> None:
+    if isinstance(result, InputError):
+        failed(str(result))
+    else:
+        then(result)
 
 
 def _nothing(result: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from qtpy import QtCore, QtWidgets
 
@@ -89,7 +88,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
             self._say(str(error))
             return
         model = self.model()
-        self._latest.ask(partial(view_chain, chain, model, None, unit), self._on_judged)
+        self._latest.ask(partial(view_chain, chain, model, None, unit), self._on_judged, self._say)
 
     def set_theme(self, dark: bool) -> None:
         """Light on dark, or the other way round."""
@@ -148,10 +147,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
             form.blockSignals(False)
         self.refresh()
 
-    def _on_judged(self, view: ChainView | InputError) -> None:
-        if isinstance(view, InputError):
-            self._say(str(view))
-            return
+    def _on_judged(self, view: ChainView) -> None:
         self.priors.show_used(view.result.priors)
         self.cells.blockSignals(True)
         self.cells.setRange(int(view.result.cells[0]), int(view.result.cells[-1]))
@@ -160,10 +156,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self.table.setVisible(False)
         self._show(view)
 
-    def _show(self, view: ChainView | InputError) -> None:
-        if isinstance(view, InputError):
-            self._say(str(view))
-            return
+    def _show(self, view: ChainView) -> None:
         self.view = view
         self.plots.setVisible(True)
         self.plots.show_view(view)
@@ -183,7 +176,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _on_cells_changed(self, cells: int) -> None:
         if self.view is not None:
-            self._latest.ask(partial(looked_at, self.view, cells), self._show)
+            self._latest.ask(partial(looked_at, self.view, cells), self._show, self._say)
 
     def _on_play_clicked(self) -> None:
         if self._timer.isActive():
@@ -227,11 +220,7 @@ class ChainPanel(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _on_figure_clicked(self) -> None:
         if (view := self.view) is not None and (path := ask_figure(self, "chain.png")):
-            self._saving.ask(partial(_write, path, view), self._on_written)
-
-    def _on_written(self, done: Any) -> None:
-        if isinstance(done, InputError):
-            self.controller.failed.emit(str(done))
+            self._saving.ask(partial(_write, path, view), lambda _: None, self.controller.failed.emit)
 
 
 def _reference(view: ChainView, settings: ReferencePosterior) -> Job[Reference]:

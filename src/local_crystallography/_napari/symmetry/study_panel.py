@@ -128,8 +128,10 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
             label.clear()
 
     def _on_study_clicked(self) -> None:
-        if (atoms := self._atoms) is not None:
-            self.controller.job(lambda: self.step().study(atoms), while_there(self, self._on_studied))
+        # here, since a widget may be read in the thread of the window alone
+        step = self.controller.attempt(self.step)
+        if step is not None and (atoms := self._atoms) is not None:
+            self.controller.job(lambda: step.study(atoms), while_there(self, self._on_studied))
 
     def _on_studied(self, study: WindowStudy) -> None:
         self.study = study
@@ -157,7 +159,9 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self.plot.setYRange(0, 1.02, padding=0)
 
     def _on_calibrate_clicked(self) -> None:
-        step, study = self.step(), self.study
+        step, study = self.controller.attempt(self.step), self.study
+        if step is None:
+            return
         if study is None:
             self.words.setText("⚠ Study windows first: the simulated windows take its noise and difference.")
             return

@@ -11,6 +11,7 @@ from qtpy import QtCore, QtGui, QtWidgets
 from superqt import QCollapsible
 
 from local_crystallography._napari.widgets.fields import AutoChoice, AutoNumber, Words, field_widget
+from local_crystallography.data.errors import InputError
 from local_crystallography.steps.base import Step, sentence, words
 
 MORE = "More settings"
@@ -97,7 +98,15 @@ class StepForm(ModelForm[Step]):
     """The parameters of a step."""
 
     def step(self) -> Step:
-        """The step as the form shows it."""
+        """The step as the form shows it.
+
+        Raises
+        ------
+        InputError
+            Where its settings do not fit together.
+        """
+        if problem := self.problem():
+            raise InputError(f"{self._kind.title()}: {problem}; correct it in the main panel.")
         return self.model()
 
     def show_used(self, used: Step | None) -> None:

@@ -102,7 +102,7 @@ class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
             self._made = None
             self._say(LOOKING)
         self._asked = asked
-        self._latest.ask(asked.made, self._on_made)
+        self._latest.ask(asked.made, self._on_made, self._on_failed)
 
     def set_theme(self, dark: bool) -> None:
         """Light on dark, or the other way round."""
@@ -188,11 +188,11 @@ class ClassesPanel(QtWidgets.QWidget):  # type: ignore[misc]
             self._styles = styles
             styles.changed.connect(self._on_styles_changed)
 
-    def _on_made(self, made: Made | InputError) -> None:
-        if isinstance(made, InputError):
-            self._made = None
-            self._say(str(made))
-            return
+    def _on_failed(self, why: str) -> None:
+        self._made = None
+        self._say(why)
+
+    def _on_made(self, made: Made) -> None:
         self._made = made
         self._say("")
         self._show()

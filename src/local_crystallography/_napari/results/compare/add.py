@@ -77,7 +77,7 @@ class AddRuns(QtWidgets.QWidget):  # type: ignore[misc]
     def read(self, folder: Path) -> None:
         """Add what is in a folder."""
         self.said.emit(f"Opening {folder.name} …")
-        self._reading.ask(partial(read_runs, folder), self.found.emit)
+        self._reading.ask(partial(read_runs, folder), self.found.emit, self._on_failed)
 
     def _fill_menu(self) -> None:
         self.menu.clear()
@@ -97,7 +97,10 @@ class AddRuns(QtWidgets.QWidget):  # type: ignore[misc]
         try:
             self.found.emit([run_of(session.layer.name, session.analysis)])
         except InputError as error:
-            self.found.emit(error)
+            self._on_failed(str(error))
+
+    def _on_failed(self, why: str) -> None:
+        self.said.emit(f"⚠ {why}")
 
     def _on_folder(self) -> None:
         words = "Folder of a session, of a run of a window study, or of a whole study"

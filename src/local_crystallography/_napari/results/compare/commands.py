@@ -73,7 +73,7 @@ class CompareCommands(QtCore.QObject):  # type: ignore[misc]
             self.said.emit(NO_IMAGE)
         else:
             draw = partial(compare_layers.painted, session, shown.comparison, shown.pair)
-            self._latest.ask(draw, partial(self._on_painted, shown.pair.names))
+            self._latest.ask(draw, partial(self._on_painted, shown.pair.names), self._on_failed)
 
     def enlarge(self, number: int) -> None:
         """Show a map large, by its place; -1 for what differs."""
@@ -82,7 +82,7 @@ class CompareCommands(QtCore.QObject):  # type: ignore[misc]
             draw = partial(pictures.of_pair, pair, LARGE) if number < 0 else partial(pictures.of_run, number, LARGE)
             legend = pair_legend(pictures, pair) if number < 0 else runs_legend(pictures)
             title = " ↔ ".join(pair.names) if number < 0 else shown.comparison.names[number]
-            self._latest.ask(draw, partial(self._on_large, title, legend))
+            self._latest.ask(draw, partial(self._on_large, title, legend), self._on_failed)
 
     def save_tables(self, path: Path) -> None:
         """Write agreement and differences."""
@@ -105,7 +105,10 @@ class CompareCommands(QtCore.QObject):  # type: ignore[misc]
     def _write(self, write: Callable[[Shown, Path], str], path: Path) -> None:
         if self.shown is not None:
             self.said.emit(f"Writing {path.name} …")
-            self._latest.ask(partial(write, self.shown, path), lambda said: self.said.emit(str(said)))
+            self._latest.ask(partial(write, self.shown, path), self.said.emit, self._on_failed)
+
+    def _on_failed(self, why: str) -> None:
+        self.said.emit(f"⚠ {why}")
 
     def _on_painted(self, names: tuple[str, str], new: LayerData) -> None:
         layer = compare_layers.put(self.controller.viewer, new)

@@ -18,7 +18,6 @@ from local_crystallography._napari.results.compare.runs import shared_columns
 from local_crystallography._napari.results.compare.tools import PairTools
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.latest_task import LatestTask
-from local_crystallography.data.errors import InputError
 from local_crystallography.views.styles import ClassStyles
 
 INTRO = (
@@ -81,7 +80,7 @@ class ComparePanel(QtWidgets.QWidget):  # type: ignore[misc]
             self._follow_styles(asked.runs[0].styles)
             if sum(len(run.atoms) for run in asked.runs) > MANY:
                 self._say(COMPARING)
-            self._latest.ask(partial(shown_of, asked, self.shown), self._on_shown)
+            self._latest.ask(partial(shown_of, asked, self.shown), self._on_shown, self._on_failed)
 
     def set_theme(self, dark: bool) -> None:
         """Light on dark, or the other way round."""
@@ -127,7 +126,7 @@ class ComparePanel(QtWidgets.QWidget):  # type: ignore[misc]
         self._show(None, INTRO)
 
     def _connect(self) -> None:
-        self.add.found.connect(self._on_found)
+        self.add.found.connect(self.list.add)
         self.list.changed.connect(self._on_list_changed)
         self.list.currentItemChanged.connect(lambda *_: self._show_list_buttons())
         self.column.activated.connect(lambda _: self._on_list_changed())
@@ -184,17 +183,11 @@ class ComparePanel(QtWidgets.QWidget):  # type: ignore[misc]
         self.said.setText(words)
         self.said.setVisible(bool(words))
 
-    def _on_shown(self, shown: Shown | InputError) -> None:
-        if isinstance(shown, InputError):
-            self._show(None, f"⚠ {shown}")
-        else:
-            self._show(shown, "")
+    def _on_shown(self, shown: Shown) -> None:
+        self._show(shown, "")
 
-    def _on_found(self, runs: Any) -> None:
-        if isinstance(runs, InputError):
-            self._say(f"⚠ {runs}")
-        else:
-            self.list.add(runs)
+    def _on_failed(self, why: str) -> None:
+        self._show(None, f"⚠ {why}")
 
     def _on_list_changed(self) -> None:
         self._say("")

@@ -110,7 +110,9 @@ class LoadingsPanel(QtWidgets.QWidget):  # type: ignore[misc]
 
         if (made := self.made) is not None:
             styles = self._styles
-            self._saving.ask(lambda: save_loadings(path, made.loadings, styles), self._on_saved)
+            self._saving.ask(
+                lambda: save_loadings(path, made.loadings, styles), lambda _: None, self.controller.failed.emit
+            )
 
     def leave(self) -> None:
         """Listen no more."""
@@ -196,10 +198,6 @@ class LoadingsPanel(QtWidgets.QWidget):  # type: ignore[misc]
     def _on_save_clicked(self) -> None:
         if path := ask_figure(self, "loadings.png"):
             self.save_figure(path)
-
-    def _on_saved(self, done: Path | InputError) -> None:
-        if isinstance(done, InputError):
-            self.controller.failed.emit(str(done))
 
 
 def asked_of(analysis: Analysis) -> Asked | None:

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.results.windows.asked import Asked, asked_before
@@ -29,7 +28,6 @@ from local_crystallography._napari.widgets.timers import while_there
 from local_crystallography.data.errors import InputError
 from local_crystallography.io.window_runs import StudyRun, StudyTable
 from local_crystallography.recipe import Recipe
-from local_crystallography.steps.base import sentence
 from local_crystallography.studies.windows import study_maps
 
 RUN_TIP = (
@@ -122,7 +120,7 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
         if session is None or self.controller.running or (atoms := session.analysis.atoms) is None:
             return
         try:
-            asked = Asked(session, atoms, self.setup.study(), self._recipe(), self.setup.place)
+            asked = Asked(session, atoms, self.setup.study(), self.recipe(), self.setup.place)
         except InputError as error:
             self._say(session, f"⚠ {error}")
             return
@@ -131,15 +129,9 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self._say(session, f"Training {len(asked.settings.runs)} networks, one after the other …")
         self.controller.job(asked.study, while_there(self, partial(self._on_studied, asked)))
 
-    def _recipe(self) -> Recipe:
-        try:
-            return self.recipe()
-        except ValidationError as error:
-            raise InputError(f"The settings of the main panel do not fit together: {sentence(error)}") from error
-
     def _follows(self, asked: Asked) -> bool:
         try:
-            return asked.follows(self._recipe())
+            return asked.follows(self.recipe())
         except InputError:
             return False
 
@@ -148,7 +140,7 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
         run = report.progress.message.partition(":")[0]
         if self._running is not None and run != self._run:
             self._run = run
-            self._latest.ask(self._running.finished, partial(self._on_found, self._running))
+            self._latest.ask(self._running.finished, partial(self._on_found, self._running), _ignored)
 
     def _look(self, session: ImageSession | None) -> None:
         """Look for the runs of a study that another dock began, and notice where one of this dock broke off."""
@@ -159,11 +151,11 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
             self._running = None
         if session is not None and session.key not in self._looked and (asked := asked_before(session)) is not None:
             self._looked.add(session.key)
-            self._latest.ask(asked.finished, partial(self._on_found, asked))
+            self._latest.ask(asked.finished, partial(self._on_found, asked), _ignored)
 
-    def _on_found(self, asked: Asked, study: StudyTable | InputError) -> None:
+    def _on_found(self, asked: Asked, study: StudyTable) -> None:
         wanted = self._running is asked or asked.session.key not in self._studies
-        if isinstance(study, StudyTable) and study.runs and wanted:
+        if study.runs and wanted:
             self._keep(asked, study)
 
     def _on_studied(self, asked: Asked, study: StudyTable | InputError) -> None:
@@ -246,3 +238,7 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self._words[session.key] = words
         if session is self.controller.active:
             self.message.setText(words)
+
+
+def _ignored(why: str) -> None:
+    """A folder of runs that cannot be read is looked into again when the study is run."""

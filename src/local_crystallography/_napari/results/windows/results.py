@@ -10,7 +10,6 @@ from local_crystallography._napari.results.windows.pictures import WIDE, Picture
 from local_crystallography._napari.results.windows.tables import AgreementTable, RunTable
 from local_crystallography._napari.session.latest_task import LatestTask
 from local_crystallography._napari.widgets.pictures import pixmap
-from local_crystallography.data.errors import InputError
 from local_crystallography.io.window_runs import StudyRun, StudyTable
 from local_crystallography.views.raster import Colors
 from local_crystallography.views.styles import ClassStyles
@@ -106,7 +105,7 @@ class WindowsResults(QtWidgets.QWidget):  # type: ignore[misc]
         self.runs.show_study(study)
         done = [run.name for run in study.runs if not run.note]
         self.choose(self.name if self.run is not None else next(iter(done), ""))
-        self._latest.ask(partial(pictures_of, study, shape, styles), self._on_pictures)
+        self._latest.ask(partial(pictures_of, study, shape, styles), self._on_pictures, self._on_failed)
 
     def choose(self, name: str) -> None:
         """Choose a run by its name."""
@@ -144,14 +143,18 @@ class WindowsResults(QtWidgets.QWidget):  # type: ignore[misc]
         layout.addWidget(self.agrees)
         layout.addWidget(self.agreement)
 
-    def _on_pictures(self, made: Pictures | InputError) -> None:
+    def _on_failed(self, why: str) -> None:
+        self._clear()
+        self.legend.setText(f"⚠ {why}")
+
+    def _clear(self) -> None:
         for button in self.pictures.values():
             self.column.removeWidget(button)
             button.deleteLater()
         self.pictures = {}
-        if isinstance(made, InputError):
-            self.legend.setText(f"⚠ {made}")
-            return
+
+    def _on_pictures(self, made: Pictures) -> None:
+        self._clear()
         self.agreement.show_study(self.study, made.agreement)
         self.agrees.setVisible(not self.agreement.isHidden())
         reach = f"\N{MINUS SIGN}{made.reach:g}° to {made.reach:g}°"

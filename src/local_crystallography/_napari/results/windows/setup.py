@@ -122,7 +122,7 @@ class WindowsSetup(QtWidgets.QWidget):  # type: ignore[misc]
             self.words.setText(NO_ATOMS)
         else:
             self.words.setText("Counting distances …")
-            self._latest.ask(partial(suggest, atoms), self._show)
+            self._latest.ask(partial(suggest, atoms), self._show, lambda why: self.words.setText(f"⚠ {why}"))
 
     def use_suggestion(self) -> None:
         """Put the window suggested, a smaller and a larger one into the list."""
@@ -162,12 +162,10 @@ class WindowsSetup(QtWidgets.QWidget):  # type: ignore[misc]
                 widget.setToolTip(f"<qt>{TIPS[name]}</qt>")
         self._show(None)
 
-    def _show(self, found: Suggestion | InputError | None) -> None:
-        self.suggestion = found if isinstance(found, Suggestion) else None
+    def _show(self, found: Suggestion | None) -> None:
+        self.suggestion = found
         self.use.setVisible(self.suggestion is not None)
         self.plot.setVisible(self.suggestion is not None)
-        if isinstance(found, InputError):
-            self.words.setText(f"⚠ {found}")
         if self.suggestion is None or self._atoms is None:
             return
         size = self._atoms.pixel_size
