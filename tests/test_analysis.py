@@ -340,8 +340,8 @@ def test_latents_of_an_earlier_network_go_with_a_new_one(finished):
     """Atoms that were brought in with all their columns: `z1` and `label` are not of the network trained now."""
     brought = Analysis(finished.image)
     brought.atoms = Atoms.from_frame(finished.atoms.to_frame(), finished.atoms.pixel_size)
-    finish(brought.apply(ExtractSubImages()))
     assert {"z0", "label"} <= set(brought.atoms.features)
+    finish(brought.apply(ExtractSubImages()))
     finish(brought.apply(TrainVae(epochs=1, latents=1)))
     assert not {"z0", "z1", "label", "angle_rad"} & set(brought.atoms.features)
 

@@ -18,7 +18,8 @@ import local_crystallography
 import local_crystallography._napari as napari_part
 from local_crystallography.analysis import Analysis
 from local_crystallography.cli import console
-from local_crystallography.cli.main import Run, main, overridden
+from local_crystallography.cli.main import main
+from local_crystallography.cli.run import Run, overridden
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.progress import Progress
 from local_crystallography.io.session import FILES, REPORT
@@ -245,7 +246,7 @@ def window(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     )
     monkeypatch.setitem(sys.modules, "local_crystallography._napari.show", fake)
     monkeypatch.setattr(napari_part, "show", fake, raising=False)
-    monkeypatch.setattr("local_crystallography.cli.main.Recipe", lambda: Recipe(train_vae=TrainVae(epochs=1)))
+    monkeypatch.setattr("local_crystallography.cli.demo.Recipe", lambda: Recipe(train_vae=TrainVae(epochs=1)))
     return calls
 
 

@@ -1,17 +1,23 @@
-"""A recipe on an image without a window: progress, Ctrl-C, saving, and what to say in the end."""
+"""`local-crystallography run`: a recipe on an image, with progress, Ctrl-C, saving, and what to say in the end."""
 
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import Field, ValidationError
+from pydantic_settings import CliPositionalArg
 
 from local_crystallography.cli.console import is_first_process, progress_bar, stop_on_interrupt, together
+from local_crystallography.cli.output import DOUBTFUL, STOPPED, say
+from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 from local_crystallography.io.session import REPORT, earlier_files
 from local_crystallography.recipe import Recipe
+from local_crystallography.steps.base import Step, sentence
 from local_crystallography.steps.refine_atoms import counted
 from local_crystallography.steps.segment import Segment
 
@@ -22,8 +28,28 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("local_crystallography.cli")
 
-STOPPED, DOUBTFUL = 130, 3
-"""Exit codes after Ctrl-C, as shells give it, and for atoms that should not be trusted."""
+
+class Run(Recipe):
+    """Find, learn and map the atoms of one image; options override the recipe file."""
+
+    image: CliPositionalArg[Path] = Field(description="Image file: a microscope format, TIFF, PNG, JPEG or NumPy.")
+    recipe: Path | None = Field(None, description="Recipe in TOML, such as recipe.toml of an earlier result.")
+    out: Path = Field(description="Folder for the results; one with earlier results is brought up to date.")
+    mask: Path | None = Field(
+        None,
+        description="Image of the same size, not 0 on pixels to leave out; automatic: padding, bars, clipped and "
+        "broken pixels are found.",
+    )
+
+    def execute(self) -> int:
+        """Read the image, run the recipe, save the session."""
+        from local_crystallography.io.read import read_image
+
+        recipe = Recipe() if self.recipe is None else Recipe.from_toml(self.recipe)
+        image = read_image(self.image)
+        if self.mask is not None:
+            image = replace(image, mask=read_image(self.mask).read(0) != 0)
+        return analyse(image, overridden(recipe, self), self.out)[1]
 
 
 def analyse(image: Image, recipe: Recipe, out: Path) -> tuple[Analysis, int]:
@@ -90,6 +116,33 @@ def columns_taken(candidates: Sequence[Candidate], used: Segment) -> str:
     return line + "."
 
 
-def say(line: str) -> None:
-    """One line of result to standard output."""
-    sys.stdout.write(line + "\n")
+def overridden(recipe: Recipe, given: Recipe) -> Recipe:
+    """The recipe with those parameters replaced that were given, and with the optional steps of both.
+
+    Raises
+    ------
+    InputError
+        For an option of a step that is not going to be run, and for one that does not fit the recipe.
+    """
+    recipe = recipe.model_copy(update={"also": tuple(dict.fromkeys([*recipe.also, *given.also]))})
+    for step in given.steps:
+        name, values = step.name(), {field: getattr(step, field) for field in step.model_fields_set}
+        if values and step.optional and name not in recipe.also:
+            option = f"--{name}.{next(iter(values))}".replace("_", "-")
+            raise InputError(f"{option} came, but {name} is optional and would not be run; add --also {name}.")
+        recipe = recipe.with_step(changed(getattr(recipe, name), values))
+    return recipe
+
+
+def changed(step: Step, values: dict[str, Any]) -> Step:
+    """The step with other values, which have to fit the rest of it.
+
+    Raises
+    ------
+    InputError
+        Where they do not.
+    """
+    try:
+        return type(step)(**(dict(step) | values))
+    except ValidationError as error:
+        raise InputError(f"{step.name()} of recipe and options together: {sentence(error)}.") from error

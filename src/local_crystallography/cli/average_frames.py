@@ -1,0 +1,32 @@
+"""`local-crystallography average-frames`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+from pydantic_settings import CliPositionalArg
+
+from local_crystallography.cli.output import check_tiff, say, write_image
+from local_crystallography.steps.average_frames import AverageFrames
+
+
+class AverageStack(AverageFrames):
+    """Align the frames of a stack and average them: one image with less noise."""
+
+    stack: CliPositionalArg[Path] = Field(description="File with a stack of frames of the same place.")
+    out: Path = Field(description="TIFF file to write, with the pixel size in its tags.")
+
+    def execute(self) -> int:
+        """Average a stack and write the average."""
+        from local_crystallography.io.read import read_image
+
+        check_tiff(self.out)
+        settings: dict[str, Any] = {name: getattr(self, name) for name in AverageFrames.model_fields}
+        average = AverageFrames(**settings).average(read_image(self.stack))
+        write_image(self.out, average.image)
+        reach = float(np.abs(average.shifts).max())
+        say(f"The average of {len(average.shifts)} frames, moved by up to {reach:.1f} px, is in {self.out}.")
+        return 0

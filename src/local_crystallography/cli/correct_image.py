@@ -1,0 +1,37 @@
+"""`local-crystallography correct-image`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import CliPositionalArg
+
+from local_crystallography.cli.output import check_tiff, say, write_image
+from local_crystallography.data.errors import InputError
+from local_crystallography.steps.correct_scan import CorrectScan
+
+
+class CorrectImage(BaseModel):
+    """Write the image of a result with the distortions of its scan taken off, as Correct scan found them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    session: CliPositionalArg[Path] = Field(description="Folder of a run that included correct_scan.")
+    out: Path = Field(description="TIFF file to write, with the pixel size in its tags.")
+
+    def execute(self) -> int:
+        """Put the image of a saved result right and write it."""
+        from local_crystallography.analysis import Analysis
+
+        check_tiff(self.out)
+        analysis = Analysis.open(self.session)
+        step = analysis.used.get("correct_scan")
+        if not isinstance(step, CorrectScan) or analysis.image is None or analysis.atoms is None:
+            raise InputError(
+                f"{self.session} came without a scan correction, a result with one was expected; run it again with "
+                "--also correct_scan."
+            )
+        write_image(self.out, step.corrected_image(analysis.atoms, analysis.image))
+        say(f"The corrected image of {analysis.image.name} is in {self.out}.")
+        return 0

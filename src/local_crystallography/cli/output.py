@@ -1,0 +1,76 @@
+"""What commands say, write and refuse."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from local_crystallography.cli.console import progress_bar, stop_on_interrupt
+from local_crystallography.data.errors import InputError, writing
+from local_crystallography.data.progress import Job, finish
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from local_crystallography.data.atoms import Atoms
+    from local_crystallography.data.image import Image
+
+TIFF = (".tif", ".tiff")
+STOPPED, DOUBTFUL = 130, 3
+"""Exit codes after Ctrl-C, as shells give it, and for atoms that should not be trusted."""
+Format = Literal["png", "svg", "pdf"]
+T = TypeVar("T")
+
+
+def say(line: str) -> None:
+    """One line of result to standard output."""
+    sys.stdout.write(line + "\n")
+
+
+def run_job(job: Job[T]) -> tuple[T, int]:
+    """Finish a job with a progress bar, or stop it at Ctrl-C; its result and the exit code."""
+    with progress_bar() as report, stop_on_interrupt() as stopped:
+        return finish(job, lambda progress: report(progress) or stopped()), STOPPED if stopped() else 0
+
+
+def write_tables(out: Path, tables: dict[str, pd.DataFrame], figures: dict[str, Figure], ending: Format) -> None:
+    """Write tables in CSV and figures to a folder, which is made where it is missing."""
+    from local_crystallography.report.symmetry import write_figure
+
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            table.to_csv(out / f"{name}.csv", index=False)
+        for name, figure in figures.items():
+            write_figure(figure, out / f"{name}.{ending}")
+    say(f"Tables and figures are in {out}.")
+
+
+def check_tiff(out: Path) -> None:
+    """Refuse a name that is none of a TIFF file, before the work is done."""
+    if out.suffix.lower() not in TIFF:
+        raise InputError(f"--out {out} came, the name of a TIFF file was expected; let it end in .tif.")
+
+
+def write_image(out: Path, image: Image) -> None:
+    """Write an image as TIFF; its folder is made where it is missing."""
+    from local_crystallography.io.write import write_tiff
+
+    with writing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_tiff(out, image.data, image.pixel_size)
+
+
+def measured(session: Path) -> Atoms:
+    """The atoms of a saved result with their lattice."""
+    from local_crystallography.analysis import Analysis
+
+    atoms = Analysis.open(session).atoms
+    if atoms is None or "cell_a" not in atoms.features:
+        raise InputError(
+            f"{session} came without a lattice, a result with one was expected; run it again with --also "
+            "measure_lattice."
+        )
+    return atoms

@@ -1,0 +1,55 @@
+"""`local-crystallography train-segmenter`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from local_crystallography.cli.output import run_job, say
+from local_crystallography.data.errors import InputError
+
+
+class TrainSegmenter(BaseModel):
+    """Train the network that finds atoms: anew on simulated pictures, or on for an image whose atoms are marked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    out: Path = Field(description="File to write, such as atoms.safetensors; give it to run as --segment.network.")
+    image: Path | None = Field(None, description="Image to go on with; none: train anew, about an hour.")
+    points: Path | None = Field(
+        None, description="Table in CSV that marks every atom of the image: y_px, x_px and, for classes, label."
+    )
+    steps: int | None = Field(
+        None, ge=1, le=1_000_000, description="Steps of the optimiser; automatic: 9,000 anew, 400 to go on."
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Start of the random numbers.")
+    checkpoint: Path | None = Field(
+        None, description="File the training is saved to now and then, and gone on from where it exists."
+    )
+
+    def execute(self) -> int:
+        """Train and write the networks; after Ctrl-C those there are."""
+        import pandas as pd
+
+        from local_crystallography import segmenters
+        from local_crystallography.data.atoms import Atoms
+        from local_crystallography.io.read import read_image
+
+        if (self.image is None) != (self.points is None):
+            raise InputError("Only one of --image and --points came, both or none were expected; give the other too.")
+        if self.image is None or self.points is None:
+            steps = self.steps or segmenters.STEPS
+            job = segmenters.train_segmenter(seed=self.seed, steps=steps, checkpoint=self.checkpoint)
+        else:
+            try:
+                atoms = Atoms.from_frame(pd.read_csv(self.points))
+            except (OSError, ValueError) as error:
+                raise InputError(f"{self.points} cannot be read ({error}); a table in CSV was expected.") from error
+            steps = self.steps or segmenters.TUNING_STEPS
+            image = read_image(self.image)
+            job = segmenters.tune_segmenter(image, atoms, seed=self.seed, steps=steps, checkpoint=self.checkpoint)
+        segmenter, code = run_job(job)
+        segmenter.save(self.out)
+        say(f"The networks are in {self.out}; use them with --segment.network {self.out}.")
+        return code
