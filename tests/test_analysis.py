@@ -80,7 +80,7 @@ def test_a_run_makes_every_result(analysis):
 def test_what_was_chosen_is_on_record(analysis):
     used = analysis.recipe
     assert used.segment.sigma == pytest.approx(2, rel=0.3)
-    assert None not in (used.extract_sub_images.window_size, used.train_vae.detail, used.paint_map.reach)
+    assert None not in (used.extract_sub_images.window_size, used.train_vae.min_wavelength, used.paint_map.max_distance)
 
 
 def test_running_again_does_nothing(analysis):

@@ -50,7 +50,7 @@ def settle(panel, qtbot):
 
 
 def change(panel, qtbot, rows=ROWS):
-    """Let the present result have another class at some atoms; which atoms."""
+    """Let the current result have another class at some atoms; which atoms."""
     analysis = panel.controller.active.analysis
     label = analysis.atoms.features["label"].to_numpy(float).copy()
     known = np.flatnonzero(label >= 0)[rows]

@@ -165,7 +165,7 @@ def test_a_second_click_starts_nothing(training, qtbot):
     ("error", "said"),
     [
         (RuntimeError("CUDA out of memory. Tried to allocate 20 GiB"), "There is not enough memory"),
-        (RuntimeError("shapes do not match"), "The step broke off: shapes do not match"),
+        (RuntimeError("shapes do not match"), "The step failed: shapes do not match"),
     ],
 )
 def test_what_breaks_a_training_is_said_in_its_panel_and_nowhere_else(dock, viewer, qtbot, monkeypatch, error, said):

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from local_crystallography import Cluster, Describe, PaintMap, Recipe, Segment, TrainCvae, TrainVae
+from local_crystallography import Cluster, Describe, FindAtoms, PaintMap, Recipe, Segment, TrainCvae, TrainVae
 from local_crystallography.data.errors import InputError
 from local_crystallography.recipe import stale_after
 from local_crystallography.steps.base import OWN, own, words
@@ -160,3 +160,52 @@ def test_settings_of_an_optional_step_that_would_not_run_are_said(tmp_path):
         Recipe.from_toml(path)
     path.write_text('also = ["describe"]\n[describe]\ncomponents = 2\n')
     assert Recipe.from_toml(path).describe.components == 2
+
+
+def test_a_recipe_of_0_1_0_still_opens(tmp_path):
+    """With the names that parameters had then."""
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        """
+        also = ["correct_scan", "measure_lattice", "decide_symmetry"]
+        [segment]
+        significance = 4.0
+        weakest = 0.2
+        [find_atoms]
+        smallest = 3
+        [refine_atoms]
+        significance = 3.0
+        closest = 5.0
+        weakest = 0.05
+        axes = true
+        [correct_scan]
+        slowest = 20
+        [measure_lattice]
+        smallest = 20
+        [decide_symmetry]
+        mass = 0.9
+        each = true
+        [extract_sub_images]
+        weakest = 0.0
+        [train_vae]
+        detail = 3.0
+        [cluster]
+        mistaken = 0.1
+        smallest = 0.02
+        [paint_map]
+        reach = 7.0
+        """
+    )
+    recipe = Recipe.from_toml(path)
+    assert (recipe.segment.min_snr, recipe.segment.min_relative_intensity) == (4, 0.2)
+    refine = recipe.refine_atoms
+    assert (refine.min_snr, refine.min_distance, refine.min_relative_intensity, refine.fit_axes) == (3, 5, 0.05, True)
+    assert (recipe.find_atoms.min_size, recipe.measure_lattice.min_size, recipe.cluster.min_size) == (3, 20, 0.02)
+    assert (recipe.correct_scan.longest_period, recipe.paint_map.max_distance) == (20, 7)
+    assert (recipe.decide_symmetry.hdi_prob, recipe.decide_symmetry.all_kinds) == (0.9, True)
+    assert (recipe.train_vae.min_wavelength, recipe.extract_sub_images.min_relative_intensity) == (3, 0)
+
+
+def test_a_parameter_under_both_names_is_refused():
+    with pytest.raises(ValidationError):
+        FindAtoms(smallest=2, min_size=3)

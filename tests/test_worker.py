@@ -36,7 +36,7 @@ def broken(error):
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (RuntimeError("shapes do not match"), "The step broke off: shapes do not match"),
+        (RuntimeError("shapes do not match"), "The step failed: shapes do not match"),
         (RuntimeError("CUDA out of memory. Tried to allocate"), "use a smaller batch size"),
         (MemoryError(), "use a smaller batch size"),
     ],

@@ -49,7 +49,7 @@ class Recipe(BaseModel):
         default_factory=RefineAtoms, description="Fit all atoms and the background together, to a fraction of a pixel."
     )
     correct_scan: CorrectScan = Field(
-        default_factory=CorrectScan, description="Take scan distortions off the places of the atoms (optional)."
+        default_factory=CorrectScan, description="Correct the positions of atoms for scan distortions (optional)."
     )
     measure_lattice: MeasureLattice = Field(
         default_factory=MeasureLattice,

@@ -37,7 +37,7 @@ def train_segmenter(*, seed: int, steps: int = STEPS, checkpoint: Path | None = 
     seed, steps
         Start of the random numbers; steps of the optimiser, 8 pictures each.
     checkpoint
-        File the training is saved to now and then, and gone on from where it exists.
+        File the training is saved to regularly, and resumed from where it exists.
     """
     from local_crystallography.models.segmenter import COLUMN
     from local_crystallography.models.segmenter_training import SegmenterTraining
@@ -49,7 +49,7 @@ def train_segmenter(*, seed: int, steps: int = STEPS, checkpoint: Path | None = 
 def tune_segmenter(
     image: Image, atoms: Atoms, *, seed: int, steps: int = TUNING_STEPS, checkpoint: Path | None = None
 ) -> Job[Segmenter]:
-    """Go on with the first network that comes with the program, for an image in which every atom is marked.
+    """Fine-tune the first network that comes with the program for an image in which every atom is marked.
 
     Where the atoms have a column `label`, the network learns to tell those classes; without, simulated pictures are
     mixed in, so that it does not forget.

@@ -28,7 +28,7 @@ class ChainTrials(BaseModel):
     cells: int = Field(100, ge=2, le=10_000, description="Unit cells that are looked at, besides any held out.")
     bond: float = Field(1.0, gt=0, description="Mean bond.")
     deviation: float = Field(0.1, gt=0, description="Standard deviation of the noise, in the unit of the bonds.")
-    noise: Noise = Field("bonds", description="What the noise is on: bonds, as in the paper, or positions.")
+    noise: Noise = Field("bonds", description="Noise model: on bonds, as in the paper, or on positions.")
     differences: tuple[float, ...] = Field(
         (0.0, 0.1), min_length=1, description="True differences even - odd, in the unit of the bonds."
     )
@@ -158,7 +158,7 @@ def _at_end(result: Calibration, d: int) -> Calibration:
     positions, priors = _simulated(result, d)
     model, true = result.model, result.differences[d]
     sums = tuple(summary[:, -1] for summary in model.running(positions))
-    low, high = model.posterior(sums, priors, POINTS).interval(model.mass, model.kind)
+    low, high = model.posterior(sums, priors, POINTS).interval(model.hdi_prob, model.kind)
     coverage = float(np.mean((low <= true) & (true <= high)))
     error = float(np.sqrt(max(coverage * (1 - coverage), 0.25 / len(low)) / len(low)))
     return replace(
@@ -203,7 +203,7 @@ def _stopping(result: Calibration, d: int) -> Job[tuple[Calibration, bool]]:
             break
         sums = tuple(summary[left, n - 1] for summary in running)
         posterior = model.posterior(sums, [priors[chain] for chain in left], POINTS)
-        low, high = posterior.interval(model.mass, model.kind)
+        low, high = posterior.interval(model.hdi_prob, model.kind)
         decision = decide(low, high, model.rope)
         for rule, stops in (
             (first, decision != Decision.UNDECIDED),

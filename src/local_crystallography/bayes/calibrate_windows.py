@@ -97,11 +97,11 @@ def _middles(
 def _counted(rule: Rule, fit: Regression, difference: float) -> Array:
     """(5,) coverage, its error, and the shares of the three decisions."""
     posterior = alternation(fit, rule.one or "a")
-    half = posterior.half_width(rule.mass)
+    half = posterior.half_width(rule.hdi_prob)
     sense = np.sign(np.nanmedian(posterior.mean)) or 1.0
     coverage = float(np.mean(np.abs(sense * posterior.mean - difference) <= half))
     error = float(np.sqrt(max(coverage * (1 - coverage), 0.25 / len(half)) / len(half)))
-    settled = rule if rule.kind == "strongest" else Rule(rule.one or "a", rule.rope, rule.mass, False, rule.fill)
+    settled = rule if rule.kind == "strongest" else Rule(rule.one or "a", rule.rope, rule.hdi_prob, False, rule.fill)
     decision = settled.judge(fit)[2]
     shares = [float(np.mean(decision == each)) for each in (Decision.SYMMETRIC, Decision.BROKEN, Decision.UNDECIDED)]
     return np.array([coverage, error, *shares])

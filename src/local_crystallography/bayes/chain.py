@@ -126,7 +126,9 @@ class ChainModel(BaseModel):
         "mu2 - mu1, fitted apart. positions: alternation in a lattice fitted to the positions (ours), the one that is "
         "right where positions carry the noise.",
     )
-    mass: float = Field(0.94, ge=0.01, le=0.999, description="Probability that the interval holds; 0.94 in the paper.")
+    hdi_prob: float = Field(
+        0.94, ge=0.01, le=0.999, description="Probability that the interval holds; 0.94 in the paper."
+    )
     kind: Kind = Field("HDI", description="HDI: shortest interval, as in the paper. ETI: equal tails.")
     rope_half_width: float = Field(
         0.1,
@@ -183,7 +185,7 @@ class ChainModel(BaseModel):
         cells = np.arange(max(min(self.first_cells, data.cells), least), data.cells + 1)
         sums = tuple(summary[0, cells - 1] for summary in self.running(data.positions[None]))
         mu3 = self.posterior(sums, [priors])
-        low, high = mu3.interval(self.mass, self.kind)
+        low, high = mu3.interval(self.hdi_prob, self.kind)
         decision, inside = decide(low, high, self.rope), mu3.share_inside(self.rope)
         edges = on_edge(low, high, self.rope)
         of_bonds = bonds_after(chain, self, priors, data.cells)

@@ -49,7 +49,7 @@ class Rule:
 
     kind: Choice = "commonest"
     rope: Rope = field(default_factory=lambda: Rope(-0.05, 0.05))
-    mass: float = 0.94
+    hdi_prob: float = 0.94
     pool: bool = False
     fill: bool = False
 
@@ -74,11 +74,11 @@ class Rule:
     def judge(self, fit: Regression) -> tuple[Posterior, Array, Index, Index]:
         """Posterior, probability inside the ROPE, decision and number of the kind (of `ALTERNATIONS`), each (n,)."""
         if self.kind == "strongest":
-            return strongest(fit, self.rope, self.mass)
+            return strongest(fit, self.rope, self.hdi_prob)
         kind: Alternation = self.settled(fit).one or "a"
         one = alternation(fit, kind)
         number = np.where(fit.known, list(ALTERNATIONS).index(kind), -1)
-        return one, one.in_rope(self.rope), one.decision(self.rope, self.mass), number
+        return one, one.in_rope(self.rope), one.decision(self.rope, self.hdi_prob), number
 
 
 @dataclass(frozen=True)
@@ -201,8 +201,8 @@ def predict(deviation: float, degrees: float, difference: float, rule: Rule) -> 
     many = len(ALTERNATIONS) if rule.kind == "strongest" else 1
     levels = (np.arange(NODES) + 0.5) / NODES
     seen = deviation * np.sqrt(special.chdtri(degrees, levels) / degrees)
-    half = seen * special.stdtrit(degrees, (1 + rule.mass) / 2)
-    wide = seen * special.stdtrit(degrees, 1 - (1 - rule.mass) / many / 2)
+    half = seen * special.stdtrit(degrees, (1 + rule.hdi_prob) / 2)
+    wide = seen * special.stdtrit(degrees, 1 - (1 - rule.hdi_prob) / many / 2)
     low, high, se = rule.rope.low, rule.rope.high, np.maximum(deviation, 1e-300)
     inside = np.maximum(special.ndtr((high - half) / se) - special.ndtr((low + half) / se), 0)
     outside = special.ndtr((difference - high - wide) / se) + special.ndtr((low - wide - difference) / se)

@@ -13,7 +13,7 @@ from local_crystallography.steps.correct_scan import CorrectScan
 
 
 class CorrectImage(BaseModel):
-    """Write the image of a result with the distortions of its scan taken off, as Correct scan found them."""
+    """Write the image of a result with its scan distortions corrected, as found by Correct scan."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -25,7 +25,7 @@ class TrainSegmenter(BaseModel):
     )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Start of the random numbers.")
     checkpoint: Path | None = Field(
-        None, description="File the training is saved to now and then, and gone on from where it exists."
+        None, description="File the training is saved to regularly, and resumed from where it exists."
     )
 
     def execute(self) -> int:

@@ -31,7 +31,7 @@ class Seen(NamedTuple):
     Attributes
     ----------
     alike, turn
-        (k, k) correlation of every two at the best turn, noise taken off, and that turn, radians.
+        (k, k) correlation of every two at the best turn, corrected for noise, and that turn, radians.
     lying
         (k, k) correlation as they lie in the image.
     contrast
@@ -64,8 +64,8 @@ SMALL, REPEATED, NEAR = 0.1, 0.55, 0.03
 """A class of less than this share of the atoms, or of fewer than this number, is of noise or of a boundary where its
 atoms repeat less than this share of what all do, and it is not all by itself: the least density on the way to it."""
 ALIKE, CONTRAST = 0.99, 0.1
-"""Correlation of the mean sub-images of two classes, noise taken off, from which they are one picture, and how much of
-their contrast they may differ by where nothing is turned."""
+"""Correlation of the mean sub-images of two classes, corrected for noise, from which they are one picture; and the
+share of their contrast by which they may differ where neither is rotated."""
 HARDLY = 0.2
 """Valley from which regions with one picture are one however their contrast differs, as where a specimen is a wedge."""
 OTHER, SHALLOW, RIM = 0.975, 0.95, 0.3
@@ -88,8 +88,8 @@ class Pair:
     verdict
         What was decided.
     alike, turn
-        Correlation of their mean sub-images at the best turn, noise taken off, and that turn, radians; NaN where nobody
-        looked.
+        Correlation of their mean sub-images at the best rotation, corrected for noise, and that rotation, radians; NaN
+        where it was not computed.
     """
 
     sizes: tuple[int, int]

@@ -93,7 +93,8 @@ class HarmonicNetwork(Network):
         """(n, 2 P C) coefficients of the canonical image of every latent point.
 
         Moving and turning are left to offset and angle: what the latents change has no part along the motions of the
-        mean image of the class. So the same picture cannot be told in two ways, and all canonical images stand alike.
+        mean image of the class. So the description of a picture is unique, and all canonical images have the same
+        orientation.
         """
         mean, change = self.decoder(z, classes)
         motions = self.motions(self.decoder.mean.detach())

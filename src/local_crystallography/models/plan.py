@@ -27,7 +27,7 @@ class Plan:
     seed, device
         Start of the random numbers; cpu, cuda or mps.
     checkpoint
-        File the training is saved to after every pass, and gone on from where it exists.
+        File the training is saved to after every epoch, and resumed from where it exists.
     """
 
     epochs: int

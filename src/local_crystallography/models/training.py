@@ -304,7 +304,7 @@ class Run:
         )
 
     def _restore(self, saved: Checkpoint) -> None:
-        """Go on where a checkpoint stands."""
+        """Resume from a checkpoint."""
         self.epoch, self.lowest, self.lowest_epoch = saved.epoch, saved.lowest, saved.lowest_epoch
         self.network.load_state_dict(saved.network)
         groups = self.optimizer.state_dict()["param_groups"]

@@ -1,4 +1,4 @@
-"""The part of a report on the classes: their pictures, what they are in numbers, and who lies beside whom."""
+"""The part of a report on the classes: their pictures, what they are in numbers, and which classes are neighbours."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def _intervals(axes: Axes, result: ChainResult, model: ChainModel, unit: str) ->
     low, high = min(result.low.min(), model.rope.low), max(result.high.max(), model.rope.high)
     axes.set(xlabel="Unit cells", ylabel=f"Difference µ3 ({unit})")
     axes.set_ylim(low - 0.05 * (high - low), high + 0.4 * (high - low))
-    axes.set_title(f"{100 * model.mass:g} % {model.kind} against the ROPE", loc="left")
+    axes.set_title(f"{100 * model.hdi_prob:g} % {model.kind} against the ROPE", loc="left")
     axes.legend(ncols=2, loc="upper right", handlelength=1.1, columnspacing=1.0)
 
 
@@ -188,7 +188,7 @@ def calibration_table(calibration: Calibration) -> pd.DataFrame:
 
 def calibration_figure(calibration: Calibration, *, unit: str = NO_UNIT) -> Figure:
     """Measured coverage of the interval with its standard error, and shares of the decisions under three rules."""
-    count, nominal = len(calibration.differences), 100 * calibration.model.mass
+    count, nominal = len(calibration.differences), 100 * calibration.model.hdi_prob
     with rc_context(PAPER):
         figure = Figure((11.5, 1.9 + 0.45 * count), layout="constrained")
         coverage, *rules = figure.subplots(1, 4, sharey=True)

@@ -91,7 +91,7 @@ class ScanCorrection:
         return np.asarray(middle + (np.column_stack([yx[:, 0], x]) - middle) @ self.affine.T)
 
     def image(self, pixels: npt.NDArray[np.generic], flatten: float = 0.0) -> Array:
-        """(H, W) pixels put right, by cubic splines along each row and, where a cell was named, once more in 2-D.
+        """(H, W) corrected pixels, by cubic splines along each row and, where a cell was named, once more in 2-D.
 
         Parameters
         ----------

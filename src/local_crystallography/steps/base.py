@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from local_crystallography.data.columns import Column
 from local_crystallography.data.progress import Job, finish
@@ -54,6 +55,8 @@ class Step(BaseModel):
     """Names of the steps whose columns of the atoms the call reads; all steps read those of Find atoms."""
     adds: ClassVar[tuple[Column, ...]] = ()
     """The columns that the call adds to the atoms."""
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Earlier names of fields, which recipes and sessions may still have, to those of now."""
     optional: ClassVar[bool] = False
     """Whether a whole run leaves the step out unless it is asked for by name."""
 
@@ -62,6 +65,16 @@ class Step(BaseModel):
 
     continues: ClassVar[bool] = False
     """Whether the step, run again, tells its result in the words of the last one, as `continued` does."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_renamed(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {
+            cls.renamed.get(name, name) if cls.renamed.get(name) not in given else name: value
+            for name, value in given.items()
+        }
 
     @classmethod
     def name(cls) -> str:

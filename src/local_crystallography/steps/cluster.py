@@ -69,6 +69,7 @@ class Reasons:
 class Cluster(Step):
     """Sort the atoms into classes by a Gaussian mixture (Fig. 5c), or by another method."""
 
+    renamed: ClassVar = {"smallest": "min_size"}
     needs: ClassVar = ("atoms", "sub_images?")
     makes: ClassVar = "atoms"
     adds: ClassVar = (
@@ -127,14 +128,14 @@ class Cluster(Step):
         0.0,
         ge=0,
         le=0.5,
-        description="Atoms farther from every class than this share of a Gaussian class is are in none; 0: all are in "
-        "one, but for the noise of HDBSCAN.",
+        description="Outlier fraction: atoms beyond this quantile of every class are left unclassified; 0: none, "
+        "except the noise of HDBSCAN.",
     )
     period: int | None = Field(
         None,
         ge=1,
         le=12,
-        description="Turns of the motif that angles do not tell apart, 4 for a square; automatic: of each atom's own.",
+        description="Rotational symmetry order used for angle columns, 4 for a square; automatic: that of each atom.",
         json_schema_extra=ADVANCED,
     )
     criterion: Criterion = Field(
@@ -145,7 +146,7 @@ class Cluster(Step):
     n_init: int = Field(
         30, ge=1, le=1000, description="Starts of mixture and k-means that are tried.", json_schema_extra=ADVANCED
     )
-    smallest: float = Field(
+    min_size: float = Field(
         0.01,
         gt=0,
         le=0.5,
@@ -347,7 +348,7 @@ class Cluster(Step):
                 return found
             return found.without(outside_mixture(points, mixture, tail=self.outliers))
         if self.method == "HDBSCAN":
-            found = by_hdbscan(points, smallest=self.smallest, seed=self.seed)
+            found = by_hdbscan(points, smallest=self.min_size, seed=self.seed)
         elif self.method == "agglomerative":
             found = by_agglomeration(points, classes=self.classes or 1, seed=self.seed)
         else:

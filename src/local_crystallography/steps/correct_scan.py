@@ -1,4 +1,4 @@
-"""Scan distortion of single images, taken off the places of atoms and, on request, off the image."""
+"""Scan distortions of single images, corrected in the positions of atoms and, on request, in the image."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ class CorrectScan(Step):
     """Take fly-back, row jitter and slow wobble of the scan off the places of atoms, as told by their lattice.
 
     A displacement of one sublattice against another stays; a displacement along x that all columns of a row share is
-    taken for the scan's. Drift and shear are taken off only where the true cell is named.
+    taken for the scan's. Drift and shear are corrected only where the true cell is named.
     """
 
+    renamed: ClassVar = {"slowest": "longest_period"}
     needs: ClassVar = ("atoms", "image")
     makes: ClassVar = "atoms"
     adds: ClassVar = (Column("[yx]_corrected_px", "Position with the distortions of the scan corrected."),)
     reads: ClassVar = ("refine_atoms",)
     optional: ClassVar = True
 
-    slowest: int = Field(
+    longest_period: int = Field(
         0,
         ge=0,
         le=100_000,
-        description="Longest period of row shifts that is taken off, in rows; longer ones stay, as real strain may "
+        description="Longest period of row shifts to remove, in rows; longer ones stay, as real strain may "
         "look the same. 0 takes all off.",
     )
     cell: Literal["unknown", "square", "hexagonal", "named"] = Field(
@@ -47,7 +48,7 @@ class CorrectScan(Step):
     cell_a: float = Field(0.4, ge=0.01, le=100, description="Length a of the named cell, in nm; only b / a is used.")
     cell_b: float = Field(0.4, ge=0.01, le=100, description="Length b of the named cell, in nm; only b / a is used.")
     cell_angle: float = Field(90.0, ge=20, le=160, description="Angle between a and b of the named cell, in degrees.")
-    flatten: bool = Field(False, description="Whether the smooth background is taken off the corrected image.")
+    flatten: bool = Field(False, description="Whether the smooth background is subtracted from the corrected image.")
 
     def run(self, atoms: Atoms, image: Image) -> Job[Atoms]:
         """The atoms with columns `y_corrected_px` and `x_corrected_px`; where they are seen in the image stays.
@@ -93,7 +94,7 @@ class CorrectScan(Step):
                 f"{outside} atoms lie outside the image of {height} x {width} pixels; take the image the atoms were "
                 "found in."
             )
-        return (yield from correct_scan(image.read(frame), yx, slowest=self.slowest, cell=self._ratio()))
+        return (yield from correct_scan(image.read(frame), yx, slowest=self.longest_period, cell=self._ratio()))
 
     def corrected_image(self, atoms: Atoms, image: Image) -> Image:
         """The image with every frame resampled, so that the scan is even; float32."""

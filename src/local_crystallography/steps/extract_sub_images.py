@@ -32,6 +32,7 @@ CHUNK = 2000
 class ExtractSubImages(Step):
     """Cut a window around every atom that is far enough from the edge."""
 
+    renamed: ClassVar = {"weakest": "min_relative_intensity"}
     needs: ClassVar = ("atoms", "image", "probability?")
     makes: ClassVar = "sub_images"
     reads: ClassVar = ("refine_atoms",)
@@ -53,7 +54,7 @@ class ExtractSubImages(Step):
         description="Standard deviation of the Gaussian for the smoothed image, in pixels.",
         json_schema_extra={"advanced": True},
     )
-    weakest: float = Field(
+    min_relative_intensity: float = Field(
         0.1,
         ge=0,
         le=1,
@@ -107,9 +108,9 @@ class ExtractSubImages(Step):
 
     def _strong(self, atoms: Atoms) -> Atoms:
         """The atoms without light columns; all where intensities above the background are not known."""
-        if not self.weakest or "amplitude" not in atoms.features:
+        if not self.min_relative_intensity or "amplitude" not in atoms.features:
             return atoms
-        return atoms[~(atoms.relative_intensity() < self.weakest)]
+        return atoms[~(atoms.relative_intensity() < self.min_relative_intensity)]
 
     def _channels(self, image: Image, probability: Probability | None) -> list[Iterable[Array]]:
         """What is cut, channel by channel: the frames (H, W) of each, one at a time."""

@@ -38,6 +38,7 @@ class FindAtoms(Step):
     A blob whose probability is clearly lower between two of its tops holds an atom at each, as the two of a dumbbell.
     """
 
+    renamed: ClassVar = {"smallest": "min_size"}
     needs: ClassVar = ("probability", "image?")
     makes: ClassVar = "atoms"
     adds: ClassVar = (
@@ -53,7 +54,7 @@ class FindAtoms(Step):
         le=1,
         description="Lowest probability that counts as an atom; Refine atoms drops those that prove to be none.",
     )
-    smallest: int = Field(1, ge=1, le=10_000, description="Smallest blob above the threshold that counts, in pixels.")
+    min_size: int = Field(1, ge=1, le=10_000, description="Smallest blob above the threshold that counts, in pixels.")
 
     def run(self, probability: ProbabilityMap | npt.ArrayLike, image: Image | None = None) -> Job[Atoms]:
         """Atoms of a map, or of a plain array (H, W) or (frames, H, W), with columns.
@@ -79,14 +80,14 @@ class FindAtoms(Step):
             )
         tables = [
             find_in_frame(
-                frame, None if image is None else image.read(i), threshold=self.threshold, smallest=self.smallest
+                frame, None if image is None else image.read(i), threshold=self.threshold, smallest=self.min_size
             ).assign(frame=i)
             for i, frame in enumerate(frames)
         ]
         found = [table for table in tables if len(table)]
         if not found:
             raise InputError(
-                f"No blob of at least {self.smallest} pixels reaches the threshold of {self.threshold:g} (the highest "
+                f"No blob of at least {self.min_size} pixels reaches the threshold of {self.threshold:g} (the highest "
                 f"probability is {given.values.max():.2g}), at least one atom was expected; lower the threshold."
             )
         table = pd.concat(found, ignore_index=True)

@@ -35,6 +35,7 @@ PER_SITE = 12
 class MeasureLattice(Step):
     """Measure the lattice around every atom: neighbours, cell, sublattice, strain, rotation and displacement."""
 
+    renamed: ClassVar = {"smallest": "min_size"}
     needs: ClassVar = ("atoms",)
     makes: ClassVar = "atoms"
     adds: ClassVar = (
@@ -80,7 +81,7 @@ class MeasureLattice(Step):
         le=500,
         description="Number of atoms around each that its lattice vectors are fitted to; automatic: 12 per sublattice.",
     )
-    smallest: int = Field(16, ge=8, le=100_000, description="Fewest atoms of a grain.")
+    min_size: int = Field(16, ge=8, le=100_000, description="Fewest atoms of a grain.")
     reference_grain: int | None = Field(
         None, ge=0, le=10_000, description="Grain whose cell strain and rotation are told from; automatic: its own."
     )
@@ -116,7 +117,7 @@ class MeasureLattice(Step):
         table = pd.concat(tables).sort_index() if tables else pd.DataFrame({"grain": []})
         if not (table["grain"] >= 0).any():
             raise InputError(
-                f"No lattice of at least {self.smallest} atoms was found among {len(atoms)} atoms; atoms that repeat "
+                f"No lattice of at least {self.min_size} atoms was found among {len(atoms)} atoms; atoms that repeat "
                 "were expected. Look whether they were found well, or lower the fewest atoms of a grain."
             )
         if atoms.pixel_size is not None:
@@ -137,7 +138,7 @@ class MeasureLattice(Step):
         count, distance = neighbour_shell(yx)
         table = pd.DataFrame({"neighbours": count, "neighbour_distance_px": distance})
         table = table.assign(grain=-1, cell_a=0, cell_b=0, sublattice=-1)
-        lattices = [lattice for lattice in find_lattices(yx, values) if len(lattice.rows) >= self.smallest]
+        lattices = [lattice for lattice in find_lattices(yx, values) if len(lattice.rows) >= self.min_size]
         parts = [self._grain(yx, std, lattices, grain) for grain in range(len(lattices))]
         whole = [name for part in parts for name in part]
         for name in dict.fromkeys(whole or [*_LATTICE, *_DISPLACEMENT]):

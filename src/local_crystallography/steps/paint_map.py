@@ -26,6 +26,7 @@ Array = npt.NDArray[np.float32]
 class PaintMap(Step):
     """Paint per-atom values on the pixels nearest each atom (Figs. 4d-h and 7d-h)."""
 
+    renamed: ClassVar = {"reach": "max_distance"}
     needs: ClassVar = ("atoms", "image", "sub_images?")
     makes: ClassVar = "maps"
     reads: ClassVar = (ANY, OWN)
@@ -38,7 +39,7 @@ class PaintMap(Step):
     deviations: bool = Field(
         False, description="Also paint the standard deviations of these columns, where they are known."
     )
-    reach: float | None = Field(
+    max_distance: float | None = Field(
         None,
         ge=0.5,
         le=1000,
@@ -53,7 +54,7 @@ class PaintMap(Step):
         return self.model_copy(
             update={
                 "columns": columns,
-                "reach": self.reach or max(0.5, round(neighbour_distance(atoms), 2)),
+                "max_distance": self.max_distance or max(0.5, round(neighbour_distance(atoms), 2)),
             }
         )
 
@@ -79,13 +80,13 @@ class PaintMap(Step):
         """
         yield Progress(0.0, "painting maps …")
         step = self.resolve(atoms, image)
-        assert step.reach is not None
+        assert step.max_distance is not None
         missing = [name for name in step.columns if name not in atoms.features]
         if missing:
             raise InputError(
                 f"There is no column {', '.join(missing)}; pick from {', '.join(map(str, atoms.features))}."
             )
-        brush = Brush(atoms, image, reach=step.reach, left_out=not_cut(atoms, image, sub_images))
+        brush = Brush(atoms, image, reach=step.max_distance, left_out=not_cut(atoms, image, sub_images))
         return {name: brush.paint(column_values(atoms, name)) for name in step.columns}
 
 

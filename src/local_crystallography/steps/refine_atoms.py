@@ -55,6 +55,12 @@ REASONS = ("doubtful", "doubled", "masked", "outside", "weak")
 class RefineAtoms(Step):
     """Move every atom to where the image has it, to a fraction of a pixel, and say how sure that is."""
 
+    renamed: ClassVar = {
+        "significance": "min_snr",
+        "closest": "min_distance",
+        "weakest": "min_relative_intensity",
+        "axes": "fit_axes",
+    }
     needs: ClassVar = ("atoms", "image")
     makes: ClassVar = "atoms"
     adds: ClassVar = (
@@ -78,22 +84,22 @@ class RefineAtoms(Step):
         le=100,
         description="Standard deviation of an atom in pixels to begin with; automatic: found in the image.",
     )
-    significance: float = Field(
+    min_snr: float = Field(
         2.5,
         ge=0,
         le=100,
         description="Minimum signal-to-noise ratio for an atom of which the probability map was not sure to be kept; "
         "it also has to be on a maximum of the image, or one of a pair. 0: all are kept.",
     )
-    axes: bool = Field(False, description="Also measure how long, how narrow and how turned every atom is.")
-    closest: float | None = Field(
+    fit_axes: bool = Field(False, description="Also measure how long, how narrow and how turned every atom is.")
+    min_distance: float | None = Field(
         None,
         ge=0,
         le=400,
         description="Of atoms nearer than this, in pixels, only the strongest is kept; 0: all; automatic: 1.2 times "
         "their width, under which two columns have one top.",
     )
-    weakest: float = Field(
+    min_relative_intensity: float = Field(
         0.0, ge=0, le=1, description="Lowest intensity over that of the strong atoms that is kept; 0: all."
     )
     when_doubtful: Literal["stop", "continue"] = Field(
@@ -117,14 +123,14 @@ class RefineAtoms(Step):
         - `y_std_px`, `x_std_px`: standard deviation of the place
         - `sigma_px`: standard deviation of the Gaussian (the shared one, with quadratic)
         - `fit_error` (joint): root mean square residual in the core over what noise makes of it; 1 is noise alone
-        - `sigma_long_px`, `sigma_short_px`, `axis_angle_rad` (joint, with `axes`): the same along two axes, and the
+        - `sigma_long_px`, `sigma_short_px`, `axis_angle_rad` (joint, with `fit_axes`): the same along two axes, and the
           direction of the long one, counter-clockwise as displayed from the x axis
 
         Left out, and kept apart as `left_out` with the reason in a column of that name, are atoms outside `region`;
-        atoms whose column turns out to stand outside the image or on masked pixels; and those that `significance`,
-        `closest` and `weakest` leave out, unless a column `kept` is true, as it is for atoms edited by
-        hand. An atom that moves by more than half the distance to its nearest neighbour has lost its column: it stays
-        where it was, its standard deviations are NaN. Atoms outside the image stay as they are, all columns NaN.
+        atoms whose column turns out to stand outside the image or on masked pixels; and those that `min_snr`,
+        `min_distance` and `min_relative_intensity` leave out, unless a column `kept` is true, as it is for atoms
+        edited by hand. An atom that moves by more than half the distance to its nearest neighbour has lost its column:
+        it stays where it was, and its standard deviations are NaN. Atoms outside the image stay, all columns NaN.
 
         Raises
         ------
@@ -183,14 +189,14 @@ class RefineAtoms(Step):
             ("outside", (seen & beyond_rim(atoms.yx, image)) | ~within),
             ("masked", self._masked(atoms, image)),
             ("doubtful", self._doubtful(atoms, image)),
-            ("weak", atoms.relative_intensity() < self.weakest),
+            ("weak", atoms.relative_intensity() < self.min_relative_intensity),
         ):
             why[(why == "") & out & ~(by_hand(atoms) & within)] = reason
         why[self._doubled(atoms, why == "") & ~by_hand(atoms)] = "doubled"
         if (why != "").all():
             raise InputError(
                 f"All {len(atoms)} atoms of {image.name} would be left out ({counted(why)}): set the width of the "
-                "columns (sigma of Segment) and their contrast by hand, or lower the significance."
+                "columns (sigma of Segment) and their contrast by hand, or lower the min snr."
             )
         return why
 
@@ -218,7 +224,7 @@ class RefineAtoms(Step):
             "x_std_px": fit.std[:, 1],
             "fit_error": fit.error,
         }
-        if self.axes:
+        if self.fit_axes:
             table |= {"sigma_long_px": fit.axes[:, 0], "sigma_short_px": fit.axes[:, 1], "axis_angle_rad": fit.angle}
         return columns.yx, pd.DataFrame(table)
 
@@ -251,13 +257,13 @@ class RefineAtoms(Step):
 
     def _doubtful(self, atoms: Atoms, image: Image) -> npt.NDArray[np.bool_]:
         """(N,) whether the network was not sure of an atom and the image does not show it clearly either."""
-        if not self.significance or not {"probability", "amplitude_std"} <= set(atoms.features):
+        if not self.min_snr or not {"probability", "amplitude_std"} <= set(atoms.features):
             return np.zeros(len(atoms), bool)
         probability = atoms.features["probability"].to_numpy(float)
         signed = atoms.features["amplitude"].to_numpy(float)
         height, std = np.abs(signed), np.abs(atoms.features["amplitude_std"].to_numpy(float))
         on, off = self._on_lattice(atoms, probability >= EVEN)
-        needed = self.significance * np.where(on, *(steps(probability, of) for of in (ON_LATTICE, ALONE)))
+        needed = self.min_snr * np.where(on, *(steps(probability, of) for of in (ON_LATTICE, ALONE)))
         clear = (needed == 0) | (height > needed * std)
         strong = np.nanquantile(height, STRONG) if np.isfinite(height).any() else 0.0
         high = height + 2 * np.nan_to_num(std) > np.where(off, STRAY, FAINT) * strong
@@ -295,7 +301,7 @@ class RefineAtoms(Step):
     def _doubled(self, atoms: Atoms, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """(N,) whether a stronger one of the atoms kept is upon an atom."""
         rows = np.flatnonzero(kept)
-        closest = self.closest
+        closest = self.min_distance
         if closest is None and len(rows):
             closest = UPON * float(np.nanmedian(atoms.features["sigma_px"].to_numpy(float)))
         out = np.zeros(len(atoms), bool)

@@ -30,6 +30,7 @@ Array = npt.NDArray[np.float32]
 class Segment(Step):
     """Mark the pixels that belong to an atom with a probability from 0 to 1 (Fig. 3a)."""
 
+    renamed: ClassVar = {"significance": "min_snr", "weakest": "min_relative_intensity"}
     needs: ClassVar = ("image",)
     makes: ClassVar = "probability"
 
@@ -39,7 +40,7 @@ class Segment(Step):
         "blobs: a Laplacian of Gaussian of the scale of an atom.",
     )
     contrast: Literal["bright", "dark"] | None = Field(
-        None, description="Whether atoms are brighter or darker than between; automatic: as the image looks."
+        None, description="Whether atoms are brighter or darker than the background; automatic: as in the image."
     )
     sigma: float | None = Field(
         None,
@@ -58,22 +59,22 @@ class Segment(Step):
         1,
         ge=1,
         le=4,
-        description="Networks whose probabilities are averaged; more are slower and a little surer, and where they "
-        "disagree is told.",
+        description="Networks whose probabilities are averaged; more are slower but more reliable, and their spread is "
+        "kept.",
     )
     network: Path | None = Field(
         None,
         json_schema_extra=ADVANCED,
         description="File of a network written by train-segmenter; none: the one that comes with the program.",
     )
-    significance: float = Field(
+    min_snr: float = Field(
         5.0,
         ge=0.5,
         le=50,
         json_schema_extra=ADVANCED,
-        description="For blobs: height above the noise, in standard deviations, at which an atom is as likely as not.",
+        description="For blobs: signal-to-noise ratio at which the probability of an atom is one half.",
     )
-    weakest: float = Field(
+    min_relative_intensity: float = Field(
         0.1,
         ge=0,
         le=1,
@@ -148,7 +149,7 @@ class Segment(Step):
             return lambda frame: find(frame - terraces(filled(frame, ~np.isfinite(frame)), width)[0])
         assert self.spacing is not None
         sigma = BLOB_SCALE * self.spacing
-        mark = partial(blob_probability, sigma=sigma, significance=self.significance, weakest=self.weakest)
+        mark = partial(blob_probability, sigma=sigma, significance=self.min_snr, weakest=self.min_relative_intensity)
         return lambda frame: ProbabilityMap(mark(filled(frame, ~np.isfinite(frame))))
 
     @property

@@ -35,6 +35,7 @@ BENT = 2.5
 class DecideSymmetry(Step):
     """Decide around every atom whether bonds alternate, and whether the cell is square, by HDI and ROPE."""
 
+    renamed: ClassVar = {"mass": "hdi_prob", "each": "all_kinds"}
     needs: ClassVar = ("atoms",)
     makes: ClassVar = "atoms"
     adds: ClassVar = (
@@ -73,7 +74,7 @@ class DecideSymmetry(Step):
         0.5, ge=1e-4, le=30, description="Deviation of the cell angle that is as good as none, in degrees."
     )
     ideal_angle: float = Field(90.0, ge=30, le=150, description="Cell angle of the symmetric cell, in degrees.")
-    mass: float = Field(0.94, ge=0.5, le=0.999, description="Probability inside the HDI.")
+    hdi_prob: float = Field(0.94, ge=0.5, le=0.999, description="Probability inside the HDI.")
     smallest_radius: float = Field(
         1.6, ge=1, le=30, description="Smallest window that is tried for the fewest cells that decide, in cells."
     )
@@ -96,7 +97,7 @@ class DecideSymmetry(Step):
         description="Whether windows at edges are filled with atoms up to two radii away, to hold as many as others.",
         json_schema_extra=ADVANCED,
     )
-    each: bool = Field(
+    all_kinds: bool = Field(
         False, description="Whether all six kinds of alternation get columns of their own.", json_schema_extra=ADVANCED
     )
     corrected: bool = Field(
@@ -108,7 +109,7 @@ class DecideSymmetry(Step):
     @property
     def rule(self) -> Rule:
         """How alternation is decided."""
-        return Rule(self.alternation, Rope.about_zero(self.rope), self.mass, self.pool, self.fill)
+        return Rule(self.alternation, Rope.about_zero(self.rope), self.hdi_prob, self.pool, self.fill)
 
     @property
     def radii(self) -> tuple[float, ...]:
@@ -155,7 +156,7 @@ class DecideSymmetry(Step):
         return (yield from window_study(lattices, self.radii or (self.radius,), self.rule))
 
     def _modes(self) -> tuple[str, ...]:
-        return ("a", "b", "ab") if self.each else self.rule.modes
+        return ("a", "b", "ab") if self.all_kinds else self.rule.modes
 
     def _columns(self, net: Net, fits: tuple[Regression, ...]) -> pd.DataFrame:
         """The columns of the first atoms of a net, by row; the last fit is that of the map."""
@@ -164,7 +165,7 @@ class DecideSymmetry(Step):
         rule = self.rule.settled(last)
         posterior, inside, decision, kind = rule.judge(last)
         columns = {
-            **_described("alternation", posterior, rule.rope, self.mass),
+            **_described("alternation", posterior, rule.rope, self.hdi_prob),
             "alternation_in_rope": inside,
             "alternation_decision": decision,
             "alternation_kind": kind,
@@ -172,10 +173,10 @@ class DecideSymmetry(Step):
             "position_noise": noise(last),
             **self._cell_columns(net, len(last.atoms)),
         }
-        if self.each:
+        if self.all_kinds:
             for name in ALTERNATIONS:
                 column = f"alternation_{name.replace(' ', '_')}"
-                columns |= _described(column, alternation(last, name), rule.rope, self.mass)
+                columns |= _described(column, alternation(last, name), rule.rope, self.hdi_prob)
         return pd.DataFrame(columns, index=net.rows[: len(last.atoms)])
 
     def _cell_columns(self, net: Net, count: int) -> dict[str, Array | Index]:
@@ -185,8 +186,8 @@ class DecideSymmetry(Step):
         fit = pooled(fit) if self.pool else fit
         ropes = Rope.about_zero(self.rope_tetragonality), Rope.about_zero(self.rope_angle)
         columns = {
-            **_described("tetragonality", tetragonality(fit), ropes[0], self.mass),
-            **_described("cell_angle", cell_angle(fit, self.ideal_angle), ropes[1], self.mass),
+            **_described("tetragonality", tetragonality(fit), ropes[0], self.hdi_prob),
+            **_described("cell_angle", cell_angle(fit, self.ideal_angle), ropes[1], self.hdi_prob),
         }
         return {name: column[:count] for name, column in columns.items()}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ STEPS = 1000
 
 class Training(Step):
     """Parameters of the training of any variational autoencoder."""
+
+    renamed: ClassVar = {"detail": "min_wavelength"}
 
     kind: Literal["rvae", "vae", "crvae", "cvae"]
     latents: int = Field(2, ge=1, le=10, description="Number of latent variables besides angle and offset.")
@@ -79,7 +81,7 @@ class Training(Step):
         json_schema_extra=ADVANCED,
         description="Standard deviation of the offset expected, in pixels; automatic: learned.",
     )
-    detail: float | None = Field(
+    min_wavelength: float | None = Field(
         None,
         ge=2,
         le=100,
@@ -116,7 +118,7 @@ class Training(Step):
         ge=0,
         le=1000,
         json_schema_extra=ADVANCED,
-        description="Nats of information the latents are held to, growing as training goes; automatic: not held.",
+        description="Target KL capacity of the latents, in nats, increased during training; automatic: none.",
     )
     patience: int | None = Field(
         None,
@@ -131,7 +133,7 @@ class Training(Step):
     checkpoint: Path | None = Field(
         None,
         json_schema_extra=ADVANCED,
-        description="File the training is saved to after every pass; one that exists is gone on from.",
+        description="File the training is saved to after every epoch; resumed from where it exists.",
     )
 
     @property
@@ -152,7 +154,7 @@ class Training(Step):
         """Values of all automatic parameters."""
         n, decoder = len(sub_images), self.decoder or ("harmonic" if self.turns else "canonical")
         passes = int(np.clip(round(STEPS * self.batch_size / max(n, self.batch_size)), 20, 200))
-        epochs, detail = self.epochs or passes, self.detail
+        epochs, detail = self.epochs or passes, self.min_wavelength
         if detail is None and decoder == "harmonic":
             normalisation(sub_images.windows, self.likelihood)  # what cannot be trained on is said at once
             detail = round(float(np.clip(finest_wavelength(sub_images.windows, seed=self.seed), 2, 100)), 2)
@@ -160,7 +162,7 @@ class Training(Step):
             "decoder": decoder,
             "encoder": self.encoder or ("invariant" if decoder == "harmonic" else "dense"),
             "epochs": epochs,
-            "detail": detail,
+            "min_wavelength": detail,
             "patience": self.patience or max(10, epochs // 3),
             "device": self.device or best_device(),
         }
@@ -187,7 +189,7 @@ class Training(Step):
             window_size=sub_images.window_size,
             channels=sub_images.channels,
             classes=() if labels is None else tuple(np.unique(labels).tolist()),
-            highest_frequency=2 * np.pi / (self.detail or 2),
+            highest_frequency=2 * np.pi / (self.min_wavelength or 2),
             latents=self.latents,
             hidden=self.hidden,
             s_gamma=self.rotation_prior,

@@ -97,7 +97,7 @@ def decision_words(result: ChainResult, model: ChainModel, row: int = -1, unit: 
     now, of = Decision(int(result.decision[row])), f" {unit}" if unit else ""
     said = [
         f"After {result.cells[row]} unit cells: {now.words}. Even - odd lies in {result.low[row]:.3g} to "
-        f"{result.high[row]:.3g}{of} ({100 * model.mass:g} % {model.kind}), {result.inside[row]:.1%} of it in the "
+        f"{result.high[row]:.3g}{of} ({100 * model.hdi_prob:g} % {model.kind}), {result.inside[row]:.1%} of it in the "
         f"ROPE of ±{model.rope_half_width:.3g}{of}."
     ]
     first = result.first_decided

@@ -85,7 +85,7 @@ class Selection:
         self._change(np.zeros(len(self), bool), source)
 
     def undo(self, source: object = None) -> None:
-        """Take the last change back; without one, nothing happens."""
+        """Undo the last change; without one, nothing happens."""
         if self._history:
             self._set(self._history.pop(), source)
 

@@ -24,7 +24,7 @@ TIPS = {
     "Move": "Move: drag the view, with the right button its scale.\nThe wheel zooms, a double click shows all.",
     "Clear": "Clear: select nothing (Esc)",
     "Invert": "Invert: select what is not selected",
-    "Undo": "Undo: take back the last change of the selection",
+    "Undo": "Undo the last change of the selection",
     "Export figure …": "Export figure: write the plots as they are seen to PNG, SVG or PDF",
 }
 OWN = "own choice"

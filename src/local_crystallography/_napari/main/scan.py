@@ -1,4 +1,4 @@
-"""What the scan correction did, to look at: a figure with remarks, and the image put right."""
+"""What the scan correction did, to look at: a figure with remarks, and the corrected image."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class ScanTools(QtWidgets.QWidget):  # type: ignore[misc]
         if (session := self.controller.active) is not None:
             viewer, name = self.controller.viewer, session.layer.name
             self.controller.compute(
-                "Putting the image right …", lambda: partial(put, viewer, session.layer, corrected_layer(session, name))
+                "Correcting the image …", lambda: partial(put, viewer, session.layer, corrected_layer(session, name))
             )
 
     def _show(self, seen: Seen) -> None:
@@ -179,7 +179,7 @@ def frame_shown(viewer: Any, image_layer: Any) -> int:
 
 
 def corrected_layer(session: ImageSession, name: str) -> Any:
-    """A layer with the image put right, which lies and looks as the image does; in any thread."""
+    """A layer with the corrected image, which lies and looks as the image does; in any thread."""
     analysis = session.analysis
     assert analysis.image is not None
     assert analysis.atoms is not None

@@ -54,7 +54,7 @@ class ClassCommands(QtCore.QObject):  # type: ignore[misc]
         self._change(self._split)
 
     def undo(self) -> None:
-        """Take the last change back."""
+        """Undo the last change."""
         atoms = self._atoms()
         if self.can_undo and self._before is not None and atoms is not None:
             columns, self._before = self._before[0], None

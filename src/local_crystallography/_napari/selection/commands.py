@@ -75,7 +75,7 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
             known = session.analysis.used.get("paint_map")
             step = known if isinstance(known, PaintMap) else PaintMap()
             atoms, image, sub_images = inputs = session.analysis.inputs(step)
-            reach = step.resolve(atoms, image, sub_images).reach or 0.0
+            reach = step.resolve(atoms, image, sub_images).max_distance or 0.0
             brush = self.own.brush(session, reach, inputs)
             return [selection_layers.labels(session, mask, brush, f"pixels of selection of {session.layer.name}")]
 

@@ -67,7 +67,7 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
             self._keep_classes(with_hand_label(atoms, self.controller.selection.mask, number))
 
     def undo(self) -> None:
-        """Take the last change of classes back; a second time brings it again."""
+        """Undo the last change of classes; a second time redoes it."""
         atoms = self._atoms()
         if self.can_undo and atoms is not None and self._before is not None:
             earlier = self._before[1].features
@@ -154,7 +154,7 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
 
         def paint() -> Painted:
             resolved = step.resolve(atoms, image, sub_images)
-            brush = self.brush(session, resolved.reach or 0.0, (atoms, image, sub_images))
+            brush = self.brush(session, resolved.max_distance or 0.0, (atoms, image, sub_images))
             missing = [name for name in resolved.columns if name not in there]
             maps = {name: brush.paint(column_values(atoms, name)) for name in missing}
             return Painted(now, maps, step, resolved)

@@ -23,10 +23,10 @@ TIP = "Select in the image, and give the selected atoms a class, a column, a lay
 BACK = "All atoms stay in a hidden layer: to work on all again choose it under Extract sub-images, atoms from."
 TIPS = {
     "Take class away": "The selected atoms have no class of their own any more",
-    "Undo class": "Take the last change of classes back; once more brings it again",
+    "Undo class": "Undo the last change of classes; again to redo it",
     "Merge classes": "Make one class of all the classes that the selected atoms have from Cluster",
     "Split class": "Make two of the class that most of the selected atoms have from Cluster",
-    "Undo merge or split": "Take the last merging or splitting back",
+    "Undo merge or split": "Undo the last merge or split",
     "New points layer": "A layer of the selected atoms with all their columns, which no later result changes",
     "New labels layer": "The pixels nearest the selected atoms, as the maps are painted",
     "New column …": "A column that is 1 for the selected atoms and 0 for the others",

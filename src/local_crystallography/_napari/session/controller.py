@@ -104,7 +104,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         return self.active is not None and not self.running and bool(self.paused.rest(self.active, name))
 
     def resume(self, name: str) -> None:
-        """Go on with a training that was stopped, as it was asked for then, and with what was to follow it."""
+        """Resume a training that was stopped, with its settings, and run the steps that were to follow it."""
         if self.active is not None:
             self.run(self.paused.rest(self.active, name), again=False)
 

@@ -67,7 +67,7 @@ class Previews:
         seen = atoms.join(sub_images.atoms.ids, columns)
         if self._brush is None:
             assert analysis.image is not None
-            reach = PaintMap().resolve(atoms, analysis.image).reach
+            reach = PaintMap().resolve(atoms, analysis.image).max_distance
             assert reach is not None
             left_out = not_cut(atoms, analysis.image, sub_images)
             self._brush = Brush(atoms, analysis.image, reach=reach, left_out=left_out)

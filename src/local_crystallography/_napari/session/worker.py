@@ -186,7 +186,7 @@ def guarded(background: Background, stop: Stop) -> Generator[Report, None, Any]:
             raise JobFailed(
                 f"There is not enough memory ({said}); use a smaller batch size or a smaller window."
             ) from error
-        raise JobFailed(f"The step broke off: {said}.") from error
+        raise JobFailed(f"The step failed: {said}.") from error
 
 
 class Runner(QtCore.QObject):  # type: ignore[misc]

@@ -26,7 +26,7 @@ from local_crystallography.data.progress import Job
 from local_crystallography.views.chain_view import ChainView, looked_at, view_chain
 
 SHOWN = ("difference", "rope_half_width")
-FOLDED = ("mass", "kind", "prior_bonds", "prior_from", "hold_out", "first_cells")
+FOLDED = ("hdi_prob", "kind", "prior_bonds", "prior_from", "hold_out", "first_cells")
 PLAY, PAUSE = "Add cells", "Pause"
 STEP_MS = 60
 TIPS = {

@@ -12,7 +12,7 @@ from local_crystallography.bayes.chain import ChainModel
 from local_crystallography.data.errors import InputError
 from local_crystallography.views.chain_view import ChainView
 
-CASE_1, CASE_2, OWN, ROW = "Case 1 of the paper", "Case 2 of the paper", "Chain of own numbers", "Row of atoms"
+CASE_1, CASE_2, OWN, ROW = "Case 1 of the paper", "Case 2 of the paper", "Custom chain", "Row of atoms"
 CASES = {CASE_1: 1, CASE_2: 2}
 ROPE = 0.05
 """Half width of the ROPE for a row of atoms, in mean bonds, until another is chosen."""

@@ -176,7 +176,7 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
                 windows=WINDOWS,
                 seed=0,
             ),
-            while_there(self, lambda found: self._on_calibrated(found, step.mass)),
+            while_there(self, lambda found: self._on_calibrated(found, step.hdi_prob)),
         )
 
     def _on_calibrated(self, found: WindowCalibration, mass: float) -> None:

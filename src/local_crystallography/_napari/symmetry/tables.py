@@ -24,7 +24,7 @@ def calibration_table(found: Calibration, unit: str = "") -> str:
     rows = [("in interval, %", *(_coverage(found.coverage[d], found.coverage_error[d]) for d in count))]
     rows += [(name, *(_rates(*_of(rates, d)) for d in count)) for name, rates in rules.items()]
     return _table(
-        f"{trials.chains} simulated chains, noise on {trials.noise}; nominal {model.mass:.0%}. Below: decided "
+        f"{trials.chains} simulated chains, noise on {trials.noise}; nominal {model.hdi_prob:.0%}. Below: decided "
         "symmetric/broken/undecided, %.",
         (f"true{unit and f', {unit}'}", *(f"{difference:.3g}" for difference in found.differences)),
         rows,
@@ -54,7 +54,7 @@ def reference_table(view: ChainView, reference: Reference) -> str:
         "sigma2": view.sigma2[-1],
         "mu3": view.result.mu3[view.row],
     }
-    mass, kind, rows = view.model.mass, view.model.kind, []
+    mass, kind, rows = view.model.hdi_prob, view.model.kind, []
     for name, posterior in closed.items():
         if name in reference.draws and (name != "mu3" or view.model.difference != "independent"):
             low, high = (float(edge[0]) for edge in posterior.interval(mass, kind))

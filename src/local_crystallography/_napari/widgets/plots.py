@@ -17,10 +17,10 @@ from local_crystallography.data.progress import Progress
 
 REDRAW_MS = 100
 TRAINING, HELD_OUT = "#2a95ff", "#ff9d2a"
-STOP, STOPPING, GO_ON = "Stop, keep the best", "Stopping …", "Go on"
+STOP, STOPPING, RESUME = "Stop, keep the best", "Stopping …", "Resume"
 TIPS = {
     "stop": "End this training now; what follows goes on with the best network so far",
-    "resume": "Go on with the training where it was stopped, as if it had never been, and with what was to follow it",
+    "resume": "Resume the training where it was stopped, and run the steps that were to follow it",
     "epochs": "Passes over all sub-images; fewer where the held-out loss gets no better",
     "batches": "Batches of this pass",
     "place": "Time this training takes at most, and what it is computed on; small networks are fastest on one thread",
@@ -41,7 +41,7 @@ class TrainingWatch(QtWidgets.QWidget):  # type: ignore[misc]
     def __init__(self, name: str, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self.name = name
-        self.stop, self.resume = QtWidgets.QPushButton(STOP), QtWidgets.QPushButton(GO_ON)
+        self.stop, self.resume = QtWidgets.QPushButton(STOP), QtWidgets.QPushButton(RESUME)
         self.epochs, self.batches = QtWidgets.QProgressBar(), QtWidgets.QProgressBar()
         self.place, self.losses = QtWidgets.QLabel(wordWrap=True), QtWidgets.QLabel(wordWrap=True)
         self.resume.clicked.connect(lambda: self.going_on.emit(self.name))

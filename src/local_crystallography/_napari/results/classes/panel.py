@@ -1,4 +1,4 @@
-"""The tab of classes: what they look like, how many atoms they have, how symmetric they are, who lies beside whom."""
+"""The tab of classes: pictures, numbers of atoms, symmetry and neighbours."""
 
 from __future__ import annotations
 

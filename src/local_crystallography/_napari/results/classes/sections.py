@@ -35,7 +35,8 @@ EXPLAINED = {
     "symmetry": "Correlation within the inscribed disc, mean removed. Turned by 360° / n; 2-fold is the "
     "centrosymmetry. The ceiling is what a perfectly symmetric picture with this noise would score. Errors come from "
     "random halves of the class.",
-    "turned": "Correlation within the inscribed disc. What looking for the best turn gains by chance is taken off.",
+    "turned": "Correlation within the inscribed disc. The gain expected by chance from searching for the best "
+    "rotation is subtracted.",
     "mirrored": "Two classes are a mirror pair where this is near 1 and clearly above Alike when turned; classes with "
     "a mirror of their own score alike in both.",
 }

@@ -19,7 +19,7 @@ CEILING = (
     "What a perfectly symmetric picture with the noise of this one would score. Scores near it are as symmetric as "
     "can be told."
 )
-MIRROR = "Best of all mirror lines through the centre; what looking for the best one gains by chance is taken off."
+MIRROR = "Best of all mirror lines through the centre; the gain expected by chance from the search is subtracted."
 
 
 class Table(NamedTuple):

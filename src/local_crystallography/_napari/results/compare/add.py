@@ -1,4 +1,4 @@
-"""Where runs come from: the present result, saved folders, other images of the viewer."""
+"""Where runs come from: the current result, saved folders, other images of the viewer."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class AddRuns(QtWidgets.QWidget):  # type: ignore[misc]
         return self._reading.busy
 
     def now(self) -> Run | None:
-        """The present result of the active image; None without atoms."""
+        """The current result of the active image; None without atoms."""
         session = self.controller.active
         if session is None or session.analysis.image is None or session.analysis.atoms is None:
             return None
@@ -68,7 +68,7 @@ class AddRuns(QtWidgets.QWidget):  # type: ignore[misc]
         return Run(NOW, session.analysis.atoms, session.analysis.styles, self._marked[1])
 
     def keep_now(self, column: str = "") -> None:
-        """Keep the present result; given a column, to be compared by it."""
+        """Keep the current result; given a column, to be compared by it."""
         now = self.now()
         if now is not None and self.controller.active is not None:
             name = column or offered_name(self.controller.active.analysis)

@@ -65,7 +65,7 @@ class CompareCommands(QtCore.QObject):  # type: ignore[misc]
             self.select(self.shown.in_cell(first, second), how(QtWidgets.QApplication.keyboardModifiers()))
 
     def paint(self) -> None:
-        """Put what differs on the image."""
+        """Add a difference layer to the image."""
         if (shown := self.shown) is None:
             return
         session = compare_layers.work_of(self.controller, shown.asked.image)

@@ -17,7 +17,7 @@ TICK, NAME, COLUMN = range(3)
 AS_ABOVE = "as above"
 TIP = (
     "Runs with a tick are compared; the first of them numbers the classes. Double click or F2: give it another name. "
-    "The run called now is the present result of the image in hand."
+    "The run called “now” is the current result of the active image."
 )
 COLUMN_TIP = "What this run is compared by: the column above, or one of its own, such as label against pixel_label"
 ROW = 26
@@ -66,7 +66,7 @@ class RunList(QtWidgets.QTreeWidget):  # type: ignore[misc]
         return self.runs[row] if 0 <= row < len(self.runs) else None
 
     def set_now(self, now: Run | None) -> None:
-        """The present result, which keeps its place, its tick and its column; None where there is none."""
+        """The current result, which keeps its place, its tick and its column; None where there is none."""
         place = next((i for i, run in enumerate(self.runs) if run.name == NOW), None)
         if place is None:
             if now is not None:
@@ -88,17 +88,17 @@ class RunList(QtWidgets.QTreeWidget):  # type: ignore[misc]
         self.changed.emit()
 
     def remove(self) -> None:
-        """Take the selected run out, unless it is the present result."""
+        """Take the selected run out, unless it is the current result."""
         if (run := self.current) is not None and self.removable(run):
             self._set([each for each in self.runs if each is not run])
             self.changed.emit()
 
     def removable(self, run: Run) -> bool:
-        """Whether a run can be taken out: the present result stays, without a tick if need be."""
+        """Whether a run can be taken out: the current result stays, without a tick if need be."""
         return run.name != NOW
 
     def rename(self) -> None:
-        """Let the name of the selected run be typed, unless it is the present result."""
+        """Let the name of the selected run be typed, unless it is the current result."""
         if (run := self.current) is not None and run.name != NOW:
             self.editItem(self.currentItem(), NAME)
 

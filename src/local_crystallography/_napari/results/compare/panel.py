@@ -28,7 +28,7 @@ MANY, COMPARING = 100_000, "Comparing …"
 """Atoms of all runs for which it takes long enough to be told."""
 COLUMN_TIP = "What is compared: classes, angles, latents, or any other numbers that the runs share"
 FIRST_TIP = "Let the selected run be the first one: it numbers and colours the classes"
-REMOVE_TIP = "Take the selected run out of the list; the present result stays, take its tick away instead"
+REMOVE_TIP = "Remove the selected run from the list; the current result stays, untick it instead"
 
 
 class ComparePanel(QtWidgets.QWidget):  # type: ignore[misc]

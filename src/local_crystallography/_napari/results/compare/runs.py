@@ -18,7 +18,7 @@ from local_crystallography.data.image import Image
 from local_crystallography.views.styles import ClassStyles
 
 NOW = "now"
-"""What the present result of the active image is called."""
+"""What the current result of the active image is called."""
 FIRST = ("label", "hand_label", "angle_rad", "z0", "z1", "z2")
 """Columns that are offered before others."""
 HIDDEN = ("id", "frame")
@@ -30,7 +30,7 @@ LONGEST = 40
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Atoms with their columns, as they were when the run was added; the present result is a new one each time.
+    """Atoms with their columns, as they were when the run was added; the current result is a new one each time.
 
     Attributes
     ----------

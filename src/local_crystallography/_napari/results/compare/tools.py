@@ -13,7 +13,7 @@ from local_crystallography.studies.comparison import Correlation, Pair
 from local_crystallography.views.axis import axis_of
 
 TIPS = {
-    "paint": "Put what differs on the image, in a layer of its own: of classes the atoms that differ, in red; of "
+    "paint": "Add a difference layer to the image: of classes the atoms that differ, in red; of "
     "numbers all atoms, by how much they differ",
     "select": "Select the atoms that differ, in the image and every plot (Shift adds, Alt or Ctrl subtracts, both "
     "intersect); one of the two runs has to be of the atoms as they are now",

@@ -36,7 +36,7 @@ RUN_TIP = (
 )
 STALE = "⚠ The settings of the main panel have changed since; Run study follows them."
 WORDS = "Runs that the folder holds already are not done again."
-BROKEN = "The study broke off; runs that were done stay. Run study goes on with the others."
+BROKEN = "The study was interrupted; finished runs are kept. Run study continues with the others."
 
 
 class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
@@ -143,7 +143,7 @@ class WindowsPanel(QtWidgets.QWidget):  # type: ignore[misc]
             self._latest.ask(self._running.finished, partial(self._on_found, self._running), _ignored)
 
     def _look(self, session: ImageSession | None) -> None:
-        """Look for the runs of a study that another dock began, and notice where one of this dock broke off."""
+        """Look for the runs of a study that another dock began, and notice where one of this dock was interrupted."""
         if self.controller.running:
             return
         if self._running is not None:
