@@ -140,9 +140,10 @@ def test_the_choice_of_a_column_says_why_it_should_not_be_believed(qtbot):
     box.warn(doubts(made, None, None))
     tips = {box.itemData(i): box.itemData(i, QtCore.Qt.ItemDataRole.ToolTipRole) for i in range(box.count())}
     assert "mean little" in tips["angle_rad"]
-    assert tips["label"] is None
+    assert tips["label"] == "<qt>Class of the atom, by falling size; -1 for none.</qt>"
     box.warn(())
-    assert box.itemData(box.findData("angle_rad"), QtCore.Qt.ItemDataRole.ToolTipRole) is None
+    tip = box.itemData(box.findData("angle_rad"), QtCore.Qt.ItemDataRole.ToolTipRole)
+    assert tip == "<qt>Rotation of the motif, counter-clockwise.</qt>"
 
 
 def test_plots_mark_the_columns_that_should_not_be_believed(qtbot):

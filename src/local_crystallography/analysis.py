@@ -199,12 +199,12 @@ class Analysis:
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
-        """What should not be believed of latents, angles and classes, as `classes.doubts` tells; may take a second."""
+        """What should not be believed of latents, angles and classes, see `clustering.doubts`; may take a second."""
         return self._judged()[1]
 
     @property
     def summary(self) -> str:
-        """Kinds of site, phases and grains in a sentence, as `classes.summary` tells; "" without classes."""
+        """Kinds of site, phases and grains in a sentence, as `clustering.summary` tells; "" without classes."""
         return self._judged()[0]
 
     def _judged(self) -> tuple[str, tuple[Doubt, ...]]:

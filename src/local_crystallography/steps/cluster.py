@@ -207,9 +207,9 @@ class Cluster(Step):
         return step.model_copy(update={"classes": like.classes})
 
     def run(self, atoms: Atoms, sub_images: SubImages | None = None) -> Job[Atoms]:
-        """The atoms with `label` (0, 1, … by falling size; -1 for none), `label_probability` and `label_entropy`, and
-        where they are beside what they are: `environment` (`classes.environment.Environment`) and `borders_label`, the
-        class on the other side of a boundary.
+        """The atoms with `label` (0, 1, … by falling size; -1 for none), `label_probability` and `label_entropy`; with
+        `environment`, where in its crystal an atom is (`clustering.environment.Environment`); and with `borders_label`,
+        the class on the other side of a boundary.
 
         Without a class are atoms with NaN in a column, the noise of HDBSCAN, and `outliers`; probability and entropy
         are then NaN. The entropy is that of the probabilities of all classes: 0 where the class is certain, 1 where all

@@ -152,7 +152,7 @@ def neighbour_classes(atoms: Atoms, ranks: npt.NDArray[np.int64]) -> Floats:
     """(k, k) share of the neighbours of class i that are of class j; ranks (N,) are 0 to k - 1, -1 for none.
 
     S_ij = n_ij / sum_j n_ij, where n_ij counts pairs of an atom of class i and a neighbour of class j. Neighbours are
-    all atoms up to the first gap in distance, of the same frame (`positions.strain.neighbour_shell`).
+    all atoms up to the first gap in distance, of the same frame (`lattice.strain.neighbour_shell`).
     """
     count = int(ranks.max(initial=-1)) + 1
     pairs_of = np.zeros((count, count))

@@ -1,4 +1,4 @@
-"""Warnings at the columns that should not be believed, in the boxes where columns are chosen."""
+"""What columns hold, and which should not be believed, in the boxes where columns are chosen."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from html import escape
 from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography.clustering.doubts import Doubt
+from local_crystallography.steps.catalog import columns
 
 
 def warn_in(box: QtWidgets.QComboBox, doubts: Iterable[Doubt], tip: str) -> None:
-    """Mark the columns of a box that should not be believed, and say why not; the box itself keeps a tip."""
+    """Say of the columns in a box what they hold; mark those that should not be believed, and say why not.
+
+    The box itself keeps a tip, below what is to be said of the column shown.
+    """
     said: dict[str, list[str]] = defaultdict(list)
     for doubt in doubts:
         for column in doubt.columns:
@@ -20,9 +24,10 @@ def warn_in(box: QtWidgets.QComboBox, doubts: Iterable[Doubt], tip: str) -> None
     sign = box.style().standardIcon(QtWidgets.QStyle.StandardPixmap.SP_MessageBoxWarning)
     with QtCore.QSignalBlocker(box):
         for place in range(box.count()):
-            words = said.get(box.itemText(place))
-            box.setItemIcon(place, sign if words else QtGui.QIcon())
-            box.setItemData(place, html(words) if words else None, QtCore.Qt.ItemDataRole.ToolTipRole)
+            name = box.itemText(place)
+            lines = [*said.get(name, []), *filter(None, [columns().help(name)])]
+            box.setItemIcon(place, sign if name in said else QtGui.QIcon())
+            box.setItemData(place, html(lines) if lines else None, QtCore.Qt.ItemDataRole.ToolTipRole)
     shown = said.get(box.currentText(), [])
     box.setToolTip(html([*shown, *tip.split("\n")]) if shown else tip)
 
