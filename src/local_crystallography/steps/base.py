@@ -137,6 +137,14 @@ class Step(BaseModel):
         """The result of the job."""
         return finish(self.run(*inputs))
 
+    def summary(self, result: Any) -> str:
+        """What the result is, in a few words."""
+        return "done"
+
+    def remarks(self, result: Any) -> list[str]:
+        """What a user should know about the result, in sentences."""
+        return []
+
     def continued(self, made: Any, last: Any) -> Any:
         """What a call made, told in the words of the last one: atoms with the columns of this step, both."""
         return made

@@ -206,6 +206,10 @@ class Cluster(Step):
         like = yield from mixture._resolved_mixture(taken)
         return step.model_copy(update={"classes": like.classes})
 
+    def summary(self, result: Atoms) -> str:
+        labels = result.features["label"]  # classes keep their numbers when others are merged
+        return f"{labels[labels >= 0].nunique()} classes"
+
     def run(self, atoms: Atoms, sub_images: SubImages | None = None) -> Job[Atoms]:
         """The atoms with `label` (0, 1, … by falling size; -1 for none), `label_probability` and `label_entropy`; with
         `environment`, where in its crystal an atom is (`clustering.environment.Environment`); and with `borders_label`,

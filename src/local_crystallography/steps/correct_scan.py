@@ -50,6 +50,10 @@ class CorrectScan(Step):
     cell_angle: float = Field(90.0, ge=20, le=160, description="Angle between a and b of the named cell, in degrees.")
     flatten: bool = Field(False, description="Whether the smooth background is subtracted from the corrected image.")
 
+    def summary(self, result: Atoms) -> str:
+        moved = as_found(result).yx[:, 1] - result.features["x_corrected_px"].to_numpy(float)
+        return f"moved along x by {np.nanstd(moved):.2f} px rms"
+
     def run(self, atoms: Atoms, image: Image) -> Job[Atoms]:
         """The atoms with columns `y_corrected_px` and `x_corrected_px`; where they are seen in the image stays.
 

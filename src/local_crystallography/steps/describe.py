@@ -112,6 +112,10 @@ class Describe(Step):
             return self
         return self.model_copy(update={"neighbours": shell_number(strong(atoms, sub_images.atoms))})
 
+    def summary(self, result: Atoms) -> str:
+        made = [name for name in map(str, result.features) if any(column.matches(name) for column in self.adds)]
+        return f"{int(result.features[made[-1]].notna().sum()):,} atoms described"
+
     def run(self, sub_images: SubImages, atoms: Atoms) -> Job[Atoms]:
         """The atoms with the columns of all methods; NaN, or class -1, for atoms without a sub-image.
 

@@ -55,6 +55,9 @@ class Encode(Step):
         description="Move every atom by its offset, to where the network sees the motif.",
     )
 
+    def summary(self, result: Atoms) -> str:
+        return f"{int(result.features['z0'].notna().sum()):,} atoms encoded"
+
     def run(self, vae: Vae, sub_images: SubImages, atoms: Atoms) -> Job[Atoms]:
         """The atoms with the columns of `Vae.encode` and `symmetry_order`; NaN for atoms without a sub-image.
 

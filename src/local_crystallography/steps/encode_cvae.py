@@ -35,6 +35,9 @@ class EncodeCvae(Step):
     reads: ClassVar = ("cluster",)
     optional: ClassVar = True
 
+    def summary(self, result: Atoms) -> str:
+        return f"{int(result.features['c0'].notna().sum()):,} atoms encoded"
+
     def run(self, cvae: Vae, sub_images: SubImages, atoms: Atoms) -> Job[Atoms]:
         """The atoms with c0, c1, …, c0_std, c1_std, … and `cvae_error`, the reconstruction error.
 

@@ -73,6 +73,9 @@ class ExtractSubImages(Step):
         side = round(WINDOW_SPACINGS * neighbour_distance(self._strong(atoms)) / 2) * 2
         return self.model_copy(update={"window_size": int(np.clip(side, 8, min(512, *image.shape)))})
 
+    def summary(self, result: SubImages) -> str:
+        return f"{len(result):,} windows of {result.window_size} px"
+
     def run(self, atoms: Atoms, image: Image, probability: Probability | None = None) -> Job[SubImages]:
         """Windows (N, w, w) float32, (N, w, w, 2) of two channels.
 

@@ -56,6 +56,9 @@ class FindAtoms(Step):
     )
     min_size: int = Field(1, ge=1, le=10_000, description="Smallest blob above the threshold that counts, in pixels.")
 
+    def summary(self, result: Atoms) -> str:
+        return f"{len(result):,} atoms"
+
     def run(self, probability: ProbabilityMap | npt.ArrayLike, image: Image | None = None) -> Job[Atoms]:
         """Atoms of a map, or of a plain array (H, W) or (frames, H, W), with columns.
 

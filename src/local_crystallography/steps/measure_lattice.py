@@ -86,6 +86,9 @@ class MeasureLattice(Step):
         None, ge=0, le=10_000, description="Grain whose cell strain and rotation are told from; automatic: its own."
     )
 
+    def summary(self, result: Atoms) -> str:
+        return f"{result.features['grain'].max() + 1} grains, {result.features['sublattice'].max() + 1} sublattices"
+
     def run(self, atoms: Atoms) -> Job[Atoms]:
         """The atoms with columns of neighbours and lattice; NaN, or -1 for whole numbers, where there is no answer.
 

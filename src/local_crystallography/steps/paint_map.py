@@ -66,6 +66,9 @@ class PaintMap(Step):
         wanted = self.columns or catalog.columns().painted(columns)
         return any(name in wanted for name in columns)
 
+    def summary(self, result: dict[str, Array]) -> str:
+        return f"{len(result)} maps"
+
     def run(self, atoms: Atoms, image: Image, sub_images: SubImages | None = None) -> Job[dict[str, Array]]:
         """One float32 map per column, of the shape of the image; NaN where no atom is near, its value is NaN,
         or the image is masked.

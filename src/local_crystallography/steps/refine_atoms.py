@@ -112,6 +112,14 @@ class RefineAtoms(Step):
         "Shapes layer; none: the whole image.",
     )
 
+    def summary(self, result: Atoms) -> str:
+        left = result.left_out
+        why = "none"
+        if left is not None and len(left):
+            why = f"{len(left):,} ({counted(left.features['left_out'].to_numpy(str))})"
+        precision = result.features[["y_std_px", "x_std_px"]].median().mean()
+        return f"kept {len(result):,}, left out {why}, to {precision:.2f} px"
+
     def run(self, atoms: Atoms, image: Image) -> Job[Atoms]:
         """The atoms at their refined places, with columns.
 

@@ -123,6 +123,9 @@ class Segment(Step):
         sigma = self.sigma or round(min(max(first.sigma, 0.5), 200), 2)
         return self.model_copy(update={"sigma": sigma, "contrast": "bright" if first.bright else "dark"})
 
+    def summary(self, result: ProbabilityMap) -> str:
+        return f"{self.scale} · {result.told}" if result.told else self.scale
+
     def run(self, image: Image) -> Job[ProbabilityMap]:
         """Probability of every pixel, with what an ensemble is unsure of and the shares of classes where there are any.
 

@@ -31,6 +31,8 @@ from local_crystallography.steps.base import ADVANCED, Step
 BENT = 2.5
 """Smallest radius whose windows tell bending from alternation."""
 
+DECIDED = (Decision.SYMMETRIC, Decision.BROKEN, Decision.UNDECIDED)
+
 
 class DecideSymmetry(Step):
     """Decide around every atom whether bonds alternate, and whether the cell is square, by HDI and ROPE."""
@@ -118,6 +120,10 @@ class DecideSymmetry(Step):
         if low > high:
             raise InputError(f"Windows from {low:g} to {high:g} cells came, the smaller first was expected; turn them.")
         return tuple(np.linspace(low, high, self.windows).tolist()) if self.windows else ()
+
+    def summary(self, result: Atoms) -> str:
+        shares = result.features["alternation_decision"].value_counts(normalize=True)
+        return ", ".join(f"{shares.get(int(each), 0):.0%} {each.words}" for each in DECIDED)
 
     def run(self, atoms: Atoms) -> Job[Atoms]:
         """The atoms with columns of posteriors; NaN and decision -1 where there are too few neighbours.

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 STEPS = 1000
 """Steps of the optimiser after which small and large sets alike were seen to have converged."""
 
+SURE = 0.01
+"""Shear from which it is mentioned."""
+
 
 class Training(Step):
     """Parameters of the training of any variational autoencoder."""
@@ -149,6 +152,14 @@ class Training(Step):
         if encoder == "invariant" and (not self.turns or decoder not in (None, "harmonic")):
             raise ValueError("the invariant encoder belongs to the harmonic decoder; use dense or convolutional")
         return self
+
+    def summary(self, result: Vae) -> str:
+        shear = float(np.hypot(*result.settings.shear))
+        undone = f", {shear:.1%} shear of the scan undone" if shear > SURE else ""
+        return f"held-out loss {result.settings.held_out_loss:.3f}{undone}"
+
+    def remarks(self, result: Vae) -> list[str]:
+        return list(result.remarks)
 
     def resolved(self, sub_images: SubImages) -> dict[str, Any]:
         """Values of all automatic parameters."""

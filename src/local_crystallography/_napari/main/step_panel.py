@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-import numpy as np
 from qtpy import QtCore, QtGui, QtWidgets
 from superqt import QCollapsible
 
@@ -13,23 +12,14 @@ from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.widgets.form import StepForm
 from local_crystallography._napari.widgets.help import HelpButton
 from local_crystallography.analysis import MISSING, STEPS, Analysis
-from local_crystallography.bayes.decision import Decision
 from local_crystallography.clustering.doubts import Doubt
 from local_crystallography.data.atoms import Atoms
-from local_crystallography.data.subimages import as_found
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import Step
-from local_crystallography.steps.refine_atoms import counted
-from local_crystallography.steps.segment import Segment
-from local_crystallography.steps.training import Training
+from local_crystallography.steps.catalog import columns
+from local_crystallography.steps.correct_scan import CorrectScan
+from local_crystallography.steps.train_vae import TrainVae
 
-if TYPE_CHECKING:
-    from local_crystallography.models.vae import Vae
-
-
-DECIDED = (Decision.SYMMETRIC, Decision.BROKEN, Decision.UNDECIDED)
-SURE = 0.01
-"""Shear from which it is spoken of."""
 RUN = "Ctrl+Return"
 """Runs the step of the panel that has the keyboard."""
 
@@ -110,73 +100,33 @@ def standing(session: ImageSession | None, step: Step, on_scan: Sequence[str] = 
 
 def summary(analysis: Analysis, name: str) -> str:
     """What a finished step gave, in a few words."""
-    atoms = analysis.atoms
-    text = _result(analysis, name, atoms)
+    text = _of_result(analysis, name)
     seconds = analysis.seconds.get(name)
     return text if seconds is None else f"{text} · {seconds:.1f} s"
 
 
+def _of_result(analysis: Analysis, name: str) -> str:
+    step, result = analysis.used.get(name), getattr(analysis, STEPS[name].makes)
+    if step is None or result is None:
+        return "done"
+    if isinstance(result, Atoms):
+        moved = not step.adds_columns() and any(other.moves for other in analysis.used.values())
+        if moved or any(column not in result.features for column in analysis.columns.get(name, [])):
+            return "done"
+        result = replace(result, left_out=analysis.left_out)
+    return step.summary(result)
+
+
 def remarks(analysis: Analysis, name: str, on_scan: Sequence[str]) -> str:
     """What a user should know about a step that is done, a line each."""
-    vae = _network(analysis, name)
-    said = list(on_scan) if name == "correct_scan" else [] if vae is None else vae.remarks
+    step, result = analysis.used.get(name), getattr(analysis, STEPS[name].makes)
+    said = [] if step is None or result is None else step.remarks(result)
+    said += on_scan if name == CorrectScan.name() else []
     said += [doubt.says for doubt in analysis.doubts if said_of(doubt) == name]
     return "".join(f"\n⚠ {remark}" for remark in said)
 
 
 def said_of(doubt: Doubt) -> str:
-    """The step in whose panel a doubt stands: that of the first column it is about."""
-    if doubt.columns[0] == "label":
-        return "cluster"
-    return "train_vae" if doubt.columns[0].startswith("z") else "encode"
-
-
-def _network(analysis: Analysis, name: str) -> Vae | None:
-    """What a training gave; None for other steps, and where there is none."""
-    vae: Vae | None = getattr(analysis, STEPS[name].makes) if issubclass(STEPS[name], Training) else None
-    return vae
-
-
-def _left_out(analysis: Analysis) -> str:
-    """How many atoms were left out, and why."""
-    left = analysis.left_out
-    if left is None or not len(left):
-        return "left out none"
-    return f"left out {len(left):,} ({counted(left.features['left_out'].to_numpy(str))})"
-
-
-def _result(analysis: Analysis, name: str, atoms: Atoms | None) -> str:
-    if isinstance(segment := analysis.used.get(name), Segment):
-        told = "" if analysis.probability is None else analysis.probability.told
-        return f"{segment.scale} · {told}" if told else segment.scale
-    if name == "extract_sub_images" and analysis.sub_images is not None:
-        return f"{len(analysis.sub_images):,} windows of {analysis.sub_images.window_size} px"
-    if (vae := _network(analysis, name)) is not None:
-        shear = float(np.hypot(*vae.settings.shear))
-        undone = f", {shear:.1%} shear of the scan undone" if shear > SURE else ""
-        return f"held-out loss {vae.settings.held_out_loss:.3f}{undone}"
-    if name == "paint_map" and analysis.maps is not None:
-        return f"{len(analysis.maps)} maps"
-    if atoms is None:
-        return "done"
-    if name == "describe" and (columns := analysis.columns.get(name)):
-        return f"{int(atoms.features[columns[-1]].notna().sum()):,} atoms described"
-    if name == "find_atoms" and "refine_atoms" not in analysis.used:
-        return f"{len(atoms):,} atoms"
-    if name == "refine_atoms" and "y_std_px" in atoms.features:
-        precision = atoms.features[["y_std_px", "x_std_px"]].median().mean()
-        return f"kept {len(atoms):,}, {_left_out(analysis)}, to {precision:.2f} px"
-    if name == "correct_scan" and "x_corrected_px" in atoms.features:
-        moved = as_found(atoms).yx[:, 1] - atoms.features["x_corrected_px"].to_numpy(float)
-        return f"moved along x by {np.nanstd(moved):.2f} px rms"
-    if name == "measure_lattice" and "sublattice" in atoms.features:
-        return f"{atoms.features['grain'].max() + 1} grains, {atoms.features['sublattice'].max() + 1} sublattices"
-    if name == "decide_symmetry" and "alternation_decision" in atoms.features:
-        shares = atoms.features["alternation_decision"].value_counts(normalize=True)
-        return ", ".join(f"{shares.get(int(each), 0):.0%} {each.words}" for each in DECIDED)
-    if (latent := {"encode": "z0", "encode_cvae": "c0"}.get(name)) in atoms.features:
-        return f"{int(atoms.features[latent].notna().sum()):,} atoms encoded"
-    if name == "cluster" and "label" in atoms.features:
-        labels = atoms.features["label"]  # classes keep their numbers when others are merged
-        return f"{labels[labels >= 0].nunique()} classes"
-    return "done"
+    """The step in whose panel a doubt stands: that of the first column it is about, or the training of latents."""
+    column = doubt.columns[0]
+    return TrainVae.name() if column.startswith("z") else columns().owner(column) or ""
