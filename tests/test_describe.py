@@ -261,7 +261,7 @@ def test_no_method_is_said():
 
 def test_a_recipe_of_before_is_read(tmp_path):
     path = tmp_path / "recipe.toml"
-    path.write_text('[describe]\nmethod = "PCA"\ncomponents = 5\n')
+    path.write_text('also = ["describe"]\n[describe]\nmethod = "PCA"\ncomponents = 5\n')
     assert Recipe.from_toml(path).describe == Describe(methods=("PCA",), components=5)
     path.write_text('[describe]\nmethod = "PCA"\nmethods = ["NMF"]\n')
     with pytest.raises(InputError, match=r"describe\.method"):

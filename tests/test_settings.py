@@ -13,7 +13,6 @@ from local_crystallography._napari.main.side_docks import EXPLORER
 from local_crystallography._napari.session.worker import Stop, guarded
 from local_crystallography._napari.settings import PLUGIN, Settings, limited
 from local_crystallography._napari.widgets.help import HelpButton, anchor
-from local_crystallography.analysis import title
 from local_crystallography.recipe import Recipe
 
 napari_settings = pytest.importorskip("napari.settings")
@@ -172,7 +171,7 @@ def test_a_script_does_not_read_the_settings(tmp_path):
     assert out.stdout.split() == ["None", "False"]
 
 
-STEPS = [title(step) for step in Recipe().steps]
+STEPS = [step.title() for step in Recipe().steps]
 HEADINGS = [*STEPS, "Latent explorer", "Manifold"]
 
 

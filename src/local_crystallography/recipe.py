@@ -115,6 +115,25 @@ class Recipe(BaseModel):
         Raises
         ------
         InputError
+            Where the file cannot be read, a parameter is unknown or out of range, or settings are given for an optional
+            step that is not among those to run.
+        """
+        recipe = cls.parsed(path)
+        forgotten = [step.name() for step in recipe.steps if step.optional and step != type(step)()]
+        if forgotten := [name for name in forgotten if name not in recipe.also]:
+            raise InputError(
+                f"{path} has settings for {', '.join(forgotten)}, which is optional and would not be run; add "
+                f"{', '.join(map(repr, forgotten))} to the list `also`, or remove the settings."
+            )
+        return recipe
+
+    @classmethod
+    def parsed(cls, path: str | Path) -> Recipe:
+        """The recipe of a file, also one with settings for steps that it does not run, as earlier sessions may have.
+
+        Raises
+        ------
+        InputError
             Where the file cannot be read or a parameter is unknown or out of range.
         """
         try:
@@ -130,12 +149,6 @@ class Recipe(BaseModel):
             place = ".".join(map(str, first["loc"]))
             came = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
             raise InputError(f"{path}: {place}{came}: {sentence(error)}; correct this line.") from error
-        forgotten = [step.name() for step in recipe.steps if step.optional and step != type(step)()]
-        if forgotten := [name for name in forgotten if name not in recipe.also]:
-            raise InputError(
-                f"{path} has settings for {', '.join(forgotten)}, which is optional and would not be run; add "
-                f"{', '.join(map(repr, forgotten))} to the list `also`, or remove the settings."
-            )
         return recipe
 
 

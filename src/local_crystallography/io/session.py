@@ -150,7 +150,7 @@ def load(folder: Path) -> Session:
         asked = Recipe.model_validate(provenance.asked)
     except ValidationError as error:
         raise _unusable(folder / PROVENANCE, "the steps of this version", error) from error
-    recipe = Recipe.from_toml(folder / "recipe.toml")
+    recipe = Recipe.parsed(folder / "recipe.toml")
     results = _read(folder, provenance)
     used = {name: getattr(recipe, name) for name in Recipe.model_fields if name in provenance.steps}
     if "extract_sub_images" in used and results["atoms"] is not None:
