@@ -1,4 +1,4 @@
-"""What exists so far for one image: the same object in a script, on the command line and behind the dock."""
+"""Analysis of one image as far as it exists: the same object in a script, on the command line and behind the dock."""
 
 from __future__ import annotations
 

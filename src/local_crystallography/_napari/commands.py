@@ -1,4 +1,4 @@
-"""What the menus of the viewer do: each command works on the active image, in the panels."""
+"""Commands of the viewer's menus: each works on the active image, in the panels."""
 
 from __future__ import annotations
 

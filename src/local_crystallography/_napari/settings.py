@@ -1,4 +1,4 @@
-"""What the plugin remembers: its page in napari's Preferences, declared with its defaults in napari.yaml."""
+"""Preferences of the plugin: its page in napari, declared with its defaults in napari.yaml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the columns of the baselines look like: eigen-images, parts, and means of classes of the pixels."""
+"""Pictures of the columns of the baselines: eigen-images, parts, and means of classes of the pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often the decisions on a chain are right: measured on simulated chains of known difference. Ours."""
+"""Error rates of the decisions on a chain, from simulated chains of known difference. Ours."""
 
 from __future__ import annotations
 

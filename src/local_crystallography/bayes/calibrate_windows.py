@@ -1,4 +1,4 @@
-"""How often the decisions in windows of a lattice are right: measured on simulated windows. Ours."""
+"""Error rates of the decisions in windows of a lattice, from simulated windows. Ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the diatomic chain of section 1 alternates, as known after every unit cell: what Fig. 1b to 1e show.
+"""Symmetry of the diatomic chain of section 1 after every unit cell, as in Fig. 1b to 1e.
 
 Points of Fig. 1d and 1e are counted in unit cells, each of an odd bond and the even one after it.
 """

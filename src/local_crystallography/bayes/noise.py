@@ -1,4 +1,4 @@
-"""Which noise a chain of bonds has: on every bond, or on every position."""
+"""Noise model of a chain of bonds: independent bonds, or independent positions."""
 
 from __future__ import annotations
 

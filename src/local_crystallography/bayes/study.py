@@ -1,4 +1,4 @@
-"""How many cells a decision takes: from the atoms of one image, and predicted from their noise."""
+"""Number of cells that a decision takes: from the atoms of one image, and predicted from their noise."""
 
 from __future__ import annotations
 

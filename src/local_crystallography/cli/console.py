@@ -1,4 +1,4 @@
-"""What a command needs around it: a progress bar, Ctrl-C, messages, a screen, other processes of torchrun."""
+"""Environment of a command: progress bar, Ctrl-C, messages, screen, other processes of torchrun."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands say, write and refuse."""
+"""Output of commands, and their common checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many angles are preferred: peaks of a circular density."""
+"""Preferred angles: peaks of a circular density."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How symmetric pictures of classes are, alone and against each other, with errors from halves of their members.
+"""Symmetry of mean sub-images, alone and against each other, with errors from halves of their members.
 
 The correlation of pictures f and g is <f, g> / (|f| |g|), over the disc inscribed in the window and without the mean
 over it. Turned by an angle t, counter-clockwise as displayed, f is R_t f; mirrored at a line through the centre at an

@@ -1,4 +1,4 @@
-"""What should not be believed of latents, angles and classes, in words, and of which atoms."""
+"""Reasons not to believe latents, angles or classes, in words, and the atoms concerned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where in its crystal an atom is: inside, at a boundary of phases or grains, at an edge, or beside a defect."""
+"""Environment of an atom in its crystal: interior, boundary of phases or grains, edge, or defect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What classes and angles say of an image, in a sentence, and which map shows it."""
+"""Summary of classes and angles in a sentence, and the map that shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which points lie inside a lasso."""
+"""Points inside a lasso or another polygon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a segmentation says of every pixel: how likely an atom, how sure, of which class."""
+"""Result of a segmentation for every pixel: probability of an atom, its spread, shares of classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a long job reports: it is a generator, and what it yields is a `Progress`."""
+"""Progress of a long job: a generator that yields `Progress`."""
 
 from __future__ import annotations
 

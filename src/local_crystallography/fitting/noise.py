@@ -1,4 +1,4 @@
-"""How much pixels scatter at a given brightness, measured in the image itself."""
+"""Noise of pixels at a given brightness, measured in the image itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether atoms that were found can be those of the image: complete, on its maxima, regular or clear of the noise."""
+"""Plausibility of the atoms found: complete, on maxima of the image, regular or clear of the noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well columns are known, how well they fit, and how round they are."""
+"""Quality of fitted columns: precision, residual, roundness."""
 
 from __future__ import annotations
 

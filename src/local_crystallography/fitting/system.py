@@ -1,4 +1,4 @@
-"""What moves what: Fisher information of all columns of an image and of the surface under them."""
+"""Fisher information of all columns of an image and of the surface under them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What image files hold, format by format: arrays with the scale and the unit the file gives them."""
+"""Formats of image files: arrays with the scale and unit that each gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session says about itself: which image, which settings, which versions, how long."""
+"""Provenance of a session: image, settings, versions, times."""
 
 from __future__ import annotations
 

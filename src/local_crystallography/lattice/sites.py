@@ -1,4 +1,4 @@
-"""What repeats: lattice vectors of a patch of atoms, the sites of its cell, and superlattices that values betray."""
+"""Repeat of a patch of atoms: lattice vectors, sites of the cell, and superlattices that intensities reveal."""
 
 from __future__ import annotations
 

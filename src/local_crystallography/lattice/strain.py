@@ -1,4 +1,4 @@
-"""What a lattice tells of each of its atoms: local vectors, strain and rotation, place in the cage, neighbours."""
+"""Local quantities of a lattice: vectors, strain and rotation, displacement in the cage, neighbours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network that still trains makes of its data: quick, not as exact as `Vae.encode`."""
+"""Quick look at the latents of a network that is still training, not as exact as `Vae.encode`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How pixels or coefficients scatter around what the decoder says.
+"""Likelihoods of pixels or coefficients given the decoder's image.
 
 Rows are (n, D) with the channel running fastest. Both kinds say the log likelihood of a row, what pulls an image
 that depends on a few numbers (its offset), and the residual; constants that depend on the data alone are left out of

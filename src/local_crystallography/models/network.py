@@ -1,4 +1,4 @@
-"""What every network of the project can do, whichever decoder it has, and its loss (Eq. 2 of the paper).
+"""Common part of all networks, whatever their decoder, and the loss (Eq. 2 of the paper).
 
 Generative model (Fig. 3b and 3c):
 

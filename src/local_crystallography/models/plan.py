@@ -1,4 +1,4 @@
-"""How a network is trained: what does not belong to the network itself."""
+"""Plan of a training: everything that does not belong to the network itself."""
 
 from __future__ import annotations
 

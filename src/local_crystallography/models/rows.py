@@ -1,4 +1,4 @@
-"""What networks take: windows as rows of numbers, labels as classes."""
+"""Input of networks: windows as rows of numbers, labels as classes."""
 
 from __future__ import annotations
 

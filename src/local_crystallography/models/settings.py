@@ -1,4 +1,4 @@
-"""What rebuilds a network: saved beside its weights, so that a model file needs no code to be run."""
+"""Settings that rebuild a network: saved beside its weights, so that no code in a model file is run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the training of a harmonic network starts: a mean image to turn, and the shear of the scan."""
+"""Start of the training of a harmonic network: a mean image to rotate, and the shear of the scan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the components of the baselines look like, as figures: one row of pictures per method."""
+"""Figures of the components of the baselines: one row of pictures per method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a scan correction took off, as one figure: row shifts, their spectrum, fly-back and spread of the columns."""
+"""Figure of a scan correction: row shifts, their spectrum, fly-back and spread of the columns."""
 
 from __future__ import annotations
 

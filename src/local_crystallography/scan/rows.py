@@ -1,4 +1,4 @@
-"""What every row of an image says about where the columns it crosses are along it."""
+"""Positions along x of the columns that every row of an image crosses."""
 
 from __future__ import annotations
 

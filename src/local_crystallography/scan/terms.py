@@ -1,4 +1,4 @@
-"""What may move atoms along x besides the shifts of rows: their lattice, its bending, displacements and fly-back."""
+"""Displacements along x besides row shifts: lattice, its bending, displacements of atoms and fly-back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a scan that jitters, flies back and drifts meets the specimen.
+"""Scan distortions of a simulated picture: jitter, fly-back and drift.
 
 Pixel (r, c) shows the specimen at y = r - drift_y r / H and x = c - shift(r) - flyback exp(-c / decay), with
 shift(r) = jitter(r) + drift_x r / H, so that every error belongs to a moment of acquisition.

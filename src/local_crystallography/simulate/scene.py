@@ -1,4 +1,4 @@
-"""What a simulated picture shows: one frozen model, readable from a TOML recipe."""
+"""Scene of a simulated picture: one frozen model, readable from a TOML recipe."""
 
 from __future__ import annotations
 

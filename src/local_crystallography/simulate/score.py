@@ -1,4 +1,4 @@
-"""How well atoms and their classes agree with what a picture was made from."""
+"""Agreement of atoms and their classes with the truth of a simulated picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every step is: frozen parameters with one verb."""
+"""Base of every step: frozen parameters with one verb."""
 
 from __future__ import annotations
 

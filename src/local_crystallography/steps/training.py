@@ -1,4 +1,4 @@
-"""What all trainings have in common: their parameters, and sub-images to settings of a network."""
+"""Common part of all trainings: their parameters, and the settings of a network from sub-images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the classes are, in numbers: how many atoms, what they look like, who their neighbours are, how symmetric."""
+"""Classes in numbers: atoms, pictures, neighbours and symmetry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far runs on the same image agree: on the classes of atoms, or on any other column."""
+"""Agreement of runs on the same image: of the classes of atoms, or of any other column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the result depends on the window and on what is cut: one training for every size, source and seed (Fig. S2)."""
+"""Dependence of the result on the window and its source: one training for every size, source and seed (Fig. S2)."""
 
 from __future__ import annotations
 

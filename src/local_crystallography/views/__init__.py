@@ -1,1 +1,1 @@
-"""What the linked views share, without a window: the selection, the lasso test and the point rasteriser."""
+"""State and pictures that windows and reports share, without Qt."""

@@ -1,4 +1,4 @@
-"""What a selection becomes: a class given by hand, a column, a table."""
+"""Results of a selection: a class assigned by hand, a column, a table."""
 
 from __future__ import annotations
 

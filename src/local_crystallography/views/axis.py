@@ -1,4 +1,4 @@
-"""What a column of the table is on an axis: its words, its unit, and whether it goes round."""
+"""Columns of the table as axes: title, unit, and the period of angles."""
 
 from __future__ import annotations
 

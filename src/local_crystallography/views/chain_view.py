@@ -1,4 +1,4 @@
-"""What is looked at of a chain after some of its unit cells, and in words what has been decided by then."""
+"""State of a chain after a number of unit cells, and the decision by then in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How densely points lie: counts in cells, contours of a binned kernel density estimate, histograms."""
+"""Density of points: counts in cells, contours of a binned kernel density estimate, histograms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pointer is on: an atom, or a place in latent space; one home, which image and plots share."""
+"""Target of the pointer, an atom or a place in latent space, shared by image and plots."""
 
 from __future__ import annotations
 

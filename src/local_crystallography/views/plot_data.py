@@ -1,4 +1,4 @@
-"""What one plot shows of a table: axes, points, colours and their key; a canvas or a figure draws it."""
+"""Contents of one plot of a table: axes, points, colours and their key; a canvas or a figure draws it."""
 
 from __future__ import annotations
 

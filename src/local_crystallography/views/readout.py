@@ -1,4 +1,4 @@
-"""What is said of one atom: its values, with units."""
+"""Values of one atom in words, with units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pointer is on: sub-image, reconstruction and values of an atom, or the decoded image of a place."""
+"""Card of the atom or place under the pointer: sub-image, reconstruction, values, or the decoded image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the colours of the plots mean: classes with names and colours to be edited, or a scale; both select."""
+"""Legend of the plots: classes with names and colours to be edited, or a scale; both select."""
 
 from __future__ import annotations
 

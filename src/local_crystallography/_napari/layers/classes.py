@@ -1,4 +1,4 @@
-"""How classes look in the image."""
+"""Look of classes in the image."""
 
 from __future__ import annotations
 

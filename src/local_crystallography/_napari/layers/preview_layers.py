@@ -1,4 +1,4 @@
-"""What the viewer shows of a training that still goes on."""
+"""Layers of a training that is still running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a layer says of how its result was made."""
+"""Provenance of a result in the metadata of its layer."""
 
 from __future__ import annotations
 

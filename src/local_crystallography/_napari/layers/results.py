@@ -1,4 +1,4 @@
-"""What the viewer shows of one analysis: one layer per result, the same layer for every new result."""
+"""Layers of one analysis: one per result, the same layer for every new result."""
 
 from __future__ import annotations
 

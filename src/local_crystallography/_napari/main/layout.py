@@ -1,4 +1,4 @@
-"""Where the parts of the main dock lie, and what they say when pointed at."""
+"""Layout of the main dock, and its tooltips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the scan correction did, to look at: a figure with remarks, and the corrected image."""
+"""Scan correction to look at: a figure with remarks, and the corrected image."""
 
 from __future__ import annotations
 

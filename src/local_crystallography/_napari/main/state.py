@@ -1,4 +1,4 @@
-"""How the main dock keeps to what the person at the screen is used to: folds, hint, device, keys."""
+"""State of the main dock that is remembered: folds, hint, device, keys."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is done with the selected atoms."""
+"""Commands on the selected atoms."""

@@ -1,4 +1,4 @@
-"""What is made of the selected atoms: layers, columns, files, and what is worked on from then on."""
+"""Commands on the selected atoms: layers, columns, files, and a new analysis of them alone."""
 
 from __future__ import annotations
 

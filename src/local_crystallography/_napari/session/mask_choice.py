@@ -1,4 +1,4 @@
-"""Where the mask of an image comes from. No widgets."""
+"""Source of the mask of an image. No widgets."""
 
 from __future__ import annotations
 

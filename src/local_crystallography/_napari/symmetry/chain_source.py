@@ -1,4 +1,4 @@
-"""Where a chain comes from: a case of the paper, own numbers, or a row of atoms."""
+"""Source of a chain: a case of the paper, custom parameters, or a row of atoms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which row of atoms of the image is taken for a chain."""
+"""Choice of the row of atoms that is taken for a chain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many cells a decision takes in this image, how far to trust it, and which lattice its regions have."""
+"""Panel of the study of windows: cells per decision, their reliability, and the lattice of each region."""
 
 from __future__ import annotations
 

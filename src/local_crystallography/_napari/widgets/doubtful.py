@@ -1,4 +1,4 @@
-"""What columns hold, and which should not be believed, in the boxes where columns are chosen."""
+"""Explanations of columns, and warnings at doubtful ones, in the boxes where columns are chosen."""
 
 from __future__ import annotations
 

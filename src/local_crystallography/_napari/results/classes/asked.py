@@ -1,4 +1,4 @@
-"""What a report on classes is made of, and all that is looked at; in any thread."""
+"""Request for a report on classes, and its results; in any thread."""
 
 from __future__ import annotations
 

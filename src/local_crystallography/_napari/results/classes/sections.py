@@ -1,4 +1,4 @@
-"""What is said of all classes at once: tables with their titles, and what their numbers mean."""
+"""Sections on all classes: tables with titles and explanations."""
 
 from __future__ import annotations
 

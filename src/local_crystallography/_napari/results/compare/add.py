@@ -1,4 +1,4 @@
-"""Where runs come from: the current result, saved folders, other images of the viewer."""
+"""Sources of runs: the current result, saved folders, other images of the viewer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of runs is asked to be compared, and what comes of it; in any thread."""
+"""Request for a comparison, and its results; in any thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done with a comparison: atoms selected, differences painted, maps shown large, files written."""
+"""Commands on a comparison: select atoms, add a difference layer, enlarge maps, save files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What differs between two runs, painted on the image in a points layer of its own."""
+"""Differences between two runs, in a points layer of their own."""
 
 from __future__ import annotations
 

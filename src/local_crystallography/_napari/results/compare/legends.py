@@ -1,4 +1,4 @@
-"""What the colours of a comparison stand for, in rich text."""
+"""Legends of a comparison, in rich text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a comparison says in rich text: counts of classes, agreement of pairs, classes of one run against the other."""
+"""Tables of a comparison in rich text: counts of classes, agreement of pairs, one run's classes against another's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be done with the two runs shown closer: paint and select what differs, write tables and figure."""
+"""Buttons for the two runs shown in detail: difference layer, selection, tables and figure."""
 
 from __future__ import annotations
 

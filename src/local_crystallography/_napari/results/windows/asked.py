@@ -1,4 +1,4 @@
-"""What a window study was asked for; an image layer remembers it, so that it outlives the dock."""
+"""Request for a window study; the image layer remembers it, so that it outlives the dock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far apart atoms are, and which window that suggests."""
+"""Plot of the distances of atoms, with the window they suggest."""
 
 from __future__ import annotations
 

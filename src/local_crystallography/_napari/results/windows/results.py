@@ -1,4 +1,4 @@
-"""What came of a window study: pictures, tables, and what can be done with a run."""
+"""Results of a window study: pictures, tables, and commands on a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a window study is asked for: a suggestion from the distances of the atoms, the runs, and where they are kept."""
+"""Set-up of a window study: a suggested window, the runs, and their folder."""
 
 from __future__ import annotations
 
