@@ -8,11 +8,14 @@ import pytest
 from qtpy import QtCore, QtGui, QtWidgets
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 
-from local_crystallography._napari.explorer.card import HINT, NO_NETWORK, HoverCard
+from local_crystallography._napari.explorer.card import HINT, NO_NETWORK, HoverCard, why_none
 from local_crystallography._napari.explorer.hover import Nearest, RingWidget
 from local_crystallography._napari.session.latest_task import LatestTask
+from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import Image
+from local_crystallography.data.subimages import SubImages
 from local_crystallography.views.readout import readout
 
 PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
@@ -281,3 +284,15 @@ def test_the_pointer_is_forgotten_with_the_dock(main, viewer, qtbot):
     viewer.window.remove_dock_widget(main)
     qtbot.wait(50)
     assert (len(viewer.mouse_move_callbacks), len(viewer.mouse_drag_callbacks)) == (callbacks[0] - 1, callbacks[1] - 1)
+
+
+EDGE, WEAK = "too near an edge", "left out: weak or masked"
+
+
+@pytest.mark.parametrize(("yx", "words"), [((1, 1), EDGE), ((20, 20), WEAK), ((20, 39), EDGE)])
+def test_why_an_atom_has_no_sub_image(yx, words):
+    analysis = Analysis(Image(np.eye(40)))
+    analysis.atoms = Atoms.at([yx, (25, 25)])
+    assert why_none(analysis, 0) == "no sub-images yet"
+    analysis.sub_images = SubImages(np.zeros((1, 12, 12), np.float32), analysis.atoms[1:])
+    assert why_none(analysis, 0) == words

@@ -11,7 +11,7 @@ from napari.layers import Layer, Points, Shapes
 
 from local_crystallography._napari.layers import convert as layers
 from local_crystallography._napari.layers.results import ResultLayers
-from local_crystallography._napari.session import selection_sync as link
+from local_crystallography._napari.session import selection_sync
 from local_crystallography._napari.session.image_session import session_on
 from local_crystallography._napari.session.selection_sync import SelectionSync
 from local_crystallography.analysis import Analysis
@@ -19,6 +19,8 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
+from local_crystallography.steps.cluster import Cluster
+from local_crystallography.steps.encode_cvae import EncodeCvae
 from local_crystallography.steps.find_atoms import FindAtoms
 from local_crystallography.views.raster import PALETTE
 from local_crystallography.views.selection import Selection
@@ -348,7 +350,7 @@ def test_the_active_points_layer_has_the_selection_of_few_atoms(shown, linked, m
     assert set(layer.selected_data) == {0, 1, 2}
     linked.apply(~mask)
     assert set(layer.selected_data) == set(range(3, 12))
-    monkeypatch.setattr(link, "FEW", 5)
+    monkeypatch.setattr(selection_sync, "FEW", 5)
     linked.apply(np.arange(12) < 6)
     assert len(layer.selected_data) == 0
     assert linked.count == 6
@@ -402,3 +404,9 @@ def test_areas_drawn_on_a_frame_are_those_of_all_frames():
     image = ImageLayer(np.zeros((3, 20, 20)))
     drawn = Shapes([np.column_stack([np.ones(4), SQUARE])], shape_type="polygon")
     assert layers.polygons_from(drawn, image) == (SQUARE,)
+
+
+def test_atoms_tell_all_steps_that_made_their_columns(shown):
+    shown.analysis.used = {step.name(): step for step in (FindAtoms(), Cluster(), EncodeCvae())}
+    assert list(shown.note("atoms")["steps"]) == ["find_atoms", "cluster", "encode_cvae"]
+    assert list(shown.note("probability", "segment")["steps"]) == []
