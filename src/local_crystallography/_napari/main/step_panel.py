@@ -82,8 +82,8 @@ def standing(session: ImageSession | None, step: Step, on_scan: Sequence[str] = 
     said = remarks(analysis, name, on_scan)
     if name in session.errors:
         return f"⚠ {session.errors[name]}"
-    if name == "find_atoms" and session.edited:
-        return f"✓ {summary(analysis, name)}, edited by hand"
+    if name == "find_atoms" and session.edited and analysis.atoms is not None:
+        return f"✓ {len(analysis.atoms):,} atoms, edited by hand"
     if name in session.replaced and session.sources:
         return "not needed: " + " and ".join(f"{kind} from {layer.name}" for kind, layer in session.sources.items())
     if name == "segment" and session.mask.changed and name in analysis.used:
