@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analyses import copied
 
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.progress import finish
@@ -31,14 +32,6 @@ def settings_of_the_test(
     monkeypatch.setattr(settings, "_CFG_PATH", str(tmp_path / "settings" / "settings.yaml"))
     monkeypatch.setattr(settings, "_PLUGIN_SETTINGS", {})
     yield
-
-
-def copied(done: Analysis) -> Analysis:
-    """Another analysis with the same results."""
-    analysis = Analysis()
-    analysis.restore_results({name: getattr(done, name) for name in done.results}, done.asked, done.used, done.columns)
-    analysis.left_out, analysis.doubt = done.left_out, done.doubt
-    return analysis
 
 
 @pytest.fixture(scope="session")

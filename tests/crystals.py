@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.subimages import SubImages
+
 
 def blobs(places, *, shape=(128, 128), sigma=2.5, height=1.0):
     """Sum of Gaussians of the given heights at (n, 2) places."""
@@ -32,3 +35,11 @@ def motif(angle=0.0, shift=(0.0, 0.0), *, side=32, noise=0.0, seed=0):
     ]
     picture = blobs(places, shape=(side, side), sigma=2.6, height=[a for *_, a in neighbours])
     return picture + noise * np.random.default_rng(seed).standard_normal((side, side))
+
+
+def few(n=200, *, side=20, noise=0.1, strength=(1, 1.5), seed=0):
+    rng = np.random.default_rng(seed)
+    angle, height = rng.normal(0, 0.3, n), rng.choice(strength, n)
+    windows = np.array([h * motif(a, side=side) for a, h in zip(angle, height, strict=True)])
+    windows += noise * rng.standard_normal(windows.shape)
+    return SubImages(windows.astype(np.float32), Atoms.at(np.zeros((n, 2))))

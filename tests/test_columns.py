@@ -3,7 +3,7 @@
 from typing import get_args
 
 import pytest
-from conftest import copied
+from analyses import copied
 
 from local_crystallography import CorrectScan, DecideSymmetry, Describe, MeasureLattice
 from local_crystallography.data.columns import kind_of, std_of, without_std

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from conftest import copied
+from analyses import copied
 
 from local_crystallography import Cluster
 from local_crystallography.cli.main import main

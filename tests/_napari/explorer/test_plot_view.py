@@ -4,6 +4,7 @@ import mouse
 import numpy as np
 import pandas as pd
 import pytest
+from clusters import around, clusters, pick
 from qtpy import QtCore
 
 from local_crystallography._napari.explorer.plot_canvas import FRAME_MS
@@ -13,24 +14,8 @@ from local_crystallography.views.plot_data import MODES, Choice
 from local_crystallography.views.selection import Selection
 from local_crystallography.views.styles import ClassStyles
 
-CENTRES = np.array([(-2, -2), (2, -2), (-2, 2), (2, 2)], float)
 KEYS = QtCore.Qt.KeyboardModifier
 SHIFT, ALT, CTRL, PLAIN = KEYS.ShiftModifier, KEYS.AltModifier, KEYS.ControlModifier, KEYS.NoModifier
-
-
-def clusters(n=400):
-    rng = np.random.default_rng(0)
-    label = np.arange(n) % 4
-    z = CENTRES[label] + rng.uniform(-0.5, 0.5, (n, 2))
-    columns = {"z0": z[:, 0], "z1": z[:, 1], "angle_rad": np.pi * (1 + 0.1 * z[:, 0]), "label": label}
-    return pd.DataFrame({"id": np.arange(n), **columns, "x_px": np.arange(n) * 2.0, "y_px": np.arange(n) * 1.0})
-
-
-def around(k, reach=0.6):
-    """A square walked in small steps."""
-    corners = reach * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)])
-    steps = np.arange(0, 4, 0.2)
-    return CENTRES[k] + np.stack([np.interp(steps, range(5), axis) for axis in corners.T], axis=1)
 
 
 @pytest.fixture
@@ -271,11 +256,6 @@ def test_only_columns_of_numbers_are_offered(view):
     view.set_table(pd.DataFrame({"name": ["a", "b"], "good": [True, False], "z0": [1.0, np.nan]}))
     combo = view.combos["x"]
     assert [combo.itemText(i) for i in range(combo.count())] == ["good", "z0"]
-
-
-def pick(view, role, name):
-    view.combos[role].setCurrentText(name)
-    view.combos[role].activated.emit(view.combos[role].currentIndex())
 
 
 def test_chosen_columns_stay_and_come_back(view):

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from crystals import blobs, square_lattice
+from crystals import blobs
+from scans import SHAPE, drifting, skewed
 
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
@@ -10,24 +11,6 @@ from local_crystallography.data.image import Image
 from local_crystallography.data.progress import finish
 from local_crystallography.steps.average_frames import AverageFrames
 from local_crystallography.steps.correct_scan import CorrectScan
-
-SHAPE = (160, 160)
-
-
-def skewed(shear=0.0, seed=0):
-    """A lattice whose rows are pushed by known shifts, and where its atoms are seen."""
-    rng = np.random.default_rng(seed)
-    yx = square_lattice(16.0, shape=SHAPE, angle=0.15, margin=8)
-    yx[:, 1] += shear * (yx[:, 0] - 79.5)
-    shift = rng.normal(0, 0.4, SHAPE[0])
-    x = np.arange(SHAPE[1])
-    pixels = np.zeros(SHAPE)
-    seen = yx.copy()
-    for k, (p, q) in enumerate(yx):
-        weight = np.exp(-0.5 * ((np.arange(SHAPE[0]) - p) / 3) ** 2)
-        pixels += weight[:, None] * np.exp(-0.5 * ((x - shift[:, None] - q) / 3) ** 2)
-        seen[k, 1] += (weight**2 @ shift) / (weight**2).sum()
-    return rng.poisson(500 * pixels + 30), seen, yx
 
 
 def left(places, true):
@@ -85,17 +68,6 @@ def test_bad_input_is_told():
         CorrectScan()(Atoms.at(seen + 50), Image(pixels))
     with pytest.raises(InputError, match="stand on a lattice"):
         CorrectScan()(Atoms.at(seen[:5]), Image(pixels))
-
-
-def drifting(count=6, counts=30.0, seed=0):
-    """A noisy stack of a lattice with one odd atom, that drifts, and its path."""
-    rng = np.random.default_rng(seed)
-    path = np.cumsum(rng.uniform(-1.5, 2.5, (count, 2)), axis=0)
-    path -= path[0]
-    places = square_lattice(14.0, shape=(200, 200), angle=0.2, margin=-20) - 30
-    heights = rng.uniform(0.6, 1.2, len(places))
-    frames = [rng.poisson(counts * blobs(places + p, height=heights) + 3) for p in path]
-    return np.stack(frames), path, blobs(places, height=heights) * counts + 3
 
 
 def test_frames_are_laid_over_each_other():

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import copied
+from analyses import copied
 from PIL import Image as Picture
 
 from local_crystallography import Describe

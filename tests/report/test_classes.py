@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import copied
+from analyses import copied
 from crystals import motif, square_lattice
 
 from local_crystallography.analysis import Analysis

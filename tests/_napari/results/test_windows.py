@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import copied
+from analyses import copied
 from napari.layers import Image, Labels
 from qtpy import QtWidgets
 from qtpy.compat import isalive

@@ -176,7 +176,7 @@ HEADINGS = [*STEPS, "Latent explorer", "Manifold"]
 
 
 def headings():
-    page = Path(__file__).parents[1] / "docs" / "method.md"
+    page = Path(__file__).parents[2] / "docs" / "method.md"
     return [line.lstrip("#").strip() for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("##")]
 
 

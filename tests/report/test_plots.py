@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_plot_data import TABLE, N, data
+from tables import TABLE, N, data
 
 from local_crystallography.report.plots import FORMATS, Panel, plots_figure, write_plots
 from local_crystallography.views.plot_data import MODES

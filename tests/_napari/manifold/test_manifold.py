@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import copied
+from analyses import copied
 from napari.utils.theme import get_theme
 from qtpy import QtCore, QtGui, QtWidgets
 from scipy.stats import norm

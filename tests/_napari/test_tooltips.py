@@ -215,7 +215,7 @@ def test_ctrl_return_runs_the_step_that_has_the_keyboard(dock, tabbed, ran, qtbo
 
 
 def test_help_buttons_open_sections_that_exist(widgets):
-    page = (Path(__file__).parents[1] / "docs" / "method.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "method.md").read_text(encoding="utf-8")
     known = {anchor(line.lstrip("# ")) for line in page.splitlines() if line.startswith("##")}
     buttons = [button for widget in widgets for button in widget.findChildren(HelpButton)]
     assert {button.url.partition("#")[2] for button in buttons} <= known

@@ -1,31 +1,15 @@
 """What a plot shows: the key says what the colours mean, and shapes drawn in it find the rows."""
 
 import numpy as np
-import pandas as pd
 import pytest
+from tables import TABLE, N, data
 
-from local_crystallography.views.plot_data import DARKEST, LIGHTEST, Choice, key_of, plot_data
+from local_crystallography.views.plot_data import DARKEST, LIGHTEST, key_of
 from local_crystallography.views.plot_picture import picture_of
 from local_crystallography.views.presets import FURTHER, PRESETS, further, has_columns
 from local_crystallography.views.styles import ClassStyles
 
-N = 200
-TABLE = pd.DataFrame(
-    {
-        "z0": np.linspace(-1, 1, N),
-        "z1": np.linspace(1, -1, N) ** 2,
-        "angle_rad": np.linspace(-np.pi, np.pi, N, endpoint=False),
-        "label": np.where(np.arange(N) < 20, -1, np.arange(N) % 3),
-        "x_px": np.arange(N) * 2.0,
-        "y_px": np.arange(N) * 1.0,
-    }
-)
 NONE = np.zeros(N, bool)
-
-
-def data(x="z0", y="z1", colour="label", mode="points", table=TABLE, styles=None, dark=True):
-    key = key_of(table, colour, styles or ClassStyles(), dark=dark)
-    return plot_data(table, Choice(x, y, colour, mode), key)
 
 
 def test_classes_have_name_colour_count_and_share():

@@ -3,8 +3,8 @@
 import mouse
 import numpy as np
 import pytest
+from clusters import around, clusters, pick
 from qtpy import QtCore, QtWidgets
-from test_plot_view import around, clusters, pick
 
 from local_crystallography._napari.explorer.explorer import LastChoices, LatentExplorer
 from local_crystallography._napari.explorer.plot_canvas import FRAME_MS

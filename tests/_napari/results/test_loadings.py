@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import copied
+from analyses import copied
 
 from local_crystallography import Describe, PaintMap
 from local_crystallography._napari.results.loadings import panel as loadings_panel

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from crystals import motif
+from crystals import few
 
 from local_crystallography import Atoms, SubImages, TrainVae
 from local_crystallography.data.errors import InputError
@@ -16,14 +16,6 @@ from local_crystallography.models.harmonic import HarmonicNetwork
 from local_crystallography.models.vae import Vae
 
 SIDE, N = 20, 200
-
-
-def few(n=N, *, noise=0.1, strength=(1, 1.5), seed=0):
-    rng = np.random.default_rng(seed)
-    angle, height = rng.normal(0, 0.3, n), rng.choice(strength, n)
-    windows = np.array([h * motif(a, side=SIDE) for a, h in zip(angle, height, strict=True)])
-    windows += noise * rng.standard_normal(windows.shape)
-    return SubImages(windows.astype(np.float32), Atoms.at(np.zeros((n, 2))))
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +217,7 @@ PROCESS = """
 import sys, torch
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from test_training import few
+from crystals import few
 from local_crystallography import TrainVae
 from local_crystallography.models.parallel import Ranks
 vae = TrainVae(epochs=60, batch_size=64, device="cpu")(few())
@@ -241,7 +233,7 @@ assert not any("gloo" in name for name in names), names
 def test_two_processes_train_one_network(data, tmp_path):
     """As torchrun starts them: both end with the same network, as good as that of one process."""
     script = tmp_path / "train.py"
-    script.write_text(PROCESS.format(tests=str(Path(__file__).parent), folder=str(tmp_path)), encoding="utf-8")
+    script.write_text(PROCESS.format(tests=str(Path(__file__).parents[1]), folder=str(tmp_path)), encoding="utf-8")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
     out = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     said = [file.read_text(encoding="utf-8") for file in sorted(tmp_path.glob("rank*.txt"))]

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import copied
+from analyses import copied
 from qtpy import QtCore, QtTest
 
 from local_crystallography._napari.main.dock import MainDock

@@ -4,7 +4,7 @@ import npe2
 import numpy as np
 import pytest
 from napari.layers import Image as ImageLayer
-from test_correct_scan import drifting, skewed
+from scans import drifting, skewed
 
 from local_crystallography._napari.layers.convert import KEY, note_of
 from local_crystallography._napari.main.average import average_frames

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from test_correct_scan import drifting, skewed
+from scans import drifting, skewed
 from walls import net
 
 from local_crystallography.analysis import Analysis

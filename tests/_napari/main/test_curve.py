@@ -1,7 +1,7 @@
 """The Cluster panel shows how many components describe the atoms."""
 
 import pytest
-from conftest import copied
+from analyses import copied
 
 from local_crystallography._napari.main.curve import NONE_NEAR
 from local_crystallography._napari.main.dock import MainDock
