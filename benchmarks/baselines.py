@@ -17,7 +17,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from sklearn.metrics import adjusted_rand_score, rand_score
 
-from local_crystallography import Analysis, Atoms, Cluster, Describe, Recipe, TrainVae, simulate_sample
+from local_crystallography import Analysis, Atoms, Cluster, Describe, PixelMixture, Recipe, TrainVae, simulate_sample
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 from local_crystallography.simulate.scene import Scene, voronoi_grains
@@ -26,10 +26,10 @@ from local_crystallography.simulate.simulation import Simulation, simulate_scene
 
 CUT = ("segment", "find_atoms", "refine_atoms", "extract_sub_images")
 WAYS: dict[str, tuple[Describe, str]] = {
-    "PCA, then Gaussian mixture": (Describe(methods=("PCA",), components=5), r"pca\d+"),
-    "NMF, then Gaussian mixture": (Describe(methods=("NMF",), components=5), r"nmf\d+"),
-    "ICA, then Gaussian mixture": (Describe(methods=("ICA",), components=5), r"ica\d+"),
-    "window Fourier transform": (Describe(methods=("FFT",), components=5), r"fft\d+"),
+    "PCA, then Gaussian mixture": (Describe(methods=("PCA components=5",)), r"pca\d+"),
+    "NMF, then Gaussian mixture": (Describe(methods=("NMF components=5",)), r"nmf\d+"),
+    "ICA, then Gaussian mixture": (Describe(methods=("ICA components=5",)), r"ica\d+"),
+    "window Fourier transform": (Describe(methods=("FFT components=5",)), r"fft\d+"),
     "neighbours": (Describe(methods=("neighbours",)), r"neighbour\d+_[yx]"),
     "neighbours aligned": (Describe(methods=("neighbours aligned",)), r"aligned\d+_[yx]"),
     "Zernike moments": (Describe(), r"zernike\d+"),
@@ -75,8 +75,8 @@ def scores(true: np.ndarray, label: np.ndarray, within: np.ndarray) -> list[floa
 def classes_of(atoms: Atoms, pattern: str, *, classes: int | None, method: str, seed: int) -> np.ndarray:
     """(N,) classes by the columns whose names match."""
     columns = tuple(str(name) for name in atoms.features if re.fullmatch(pattern, str(name)))
-    components = classes if method == "mixture" else None
-    step = Cluster(columns=columns, method=method, classes=classes, components=components, seed=seed)
+    counts = {"classes": classes} | ({"components": classes} if method == "mixture" else {})
+    step = Cluster(columns=columns, by={"method": method, **counts}, seed=seed)
     return step(atoms).features["label"].to_numpy(float)
 
 
@@ -100,7 +100,7 @@ def score(sample: str, seed: int, table: dict, *, network: bool, epochs: int | N
         "as sites": count,
         "as sites times grains": min(30, count * simulation.truth["grain"].nunique()),
     }.items():
-        label = Describe(methods=("pixel mixture",), classes=classes, seed=seed)(part, atoms).features["pixel_label"]
+        label = Describe(methods=(PixelMixture(classes=classes),), seed=seed)(part, atoms).features["pixel_label"]
         table["pixel mixture, GMM-PCA", f"as many {name}"].append(scores(true, label.to_numpy(float), within))
     ways = {name: (lambda step=step: step(part, atoms), pattern) for name, (step, pattern) in WAYS.items()}
     if network:

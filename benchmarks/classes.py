@@ -21,7 +21,7 @@ from baselines import CUT, inside, simulation_of, sites
 from peers.run import run_peer
 from sklearn.metrics import adjusted_rand_score
 
-from local_crystallography import Analysis, Atoms, Cluster, Describe, Recipe, simulate_sample
+from local_crystallography import Analysis, Atoms, Cluster, Describe, GaussianMixture, Recipe, simulate_sample
 from local_crystallography.data.progress import finish
 from local_crystallography.lattice.shells import neighbour_distance
 from local_crystallography.simulate.scene import Wave
@@ -107,7 +107,7 @@ def main() -> None:
             cells = []
             for columns in (("z0", "z1"), beside):
                 found = atoms if columns[0] == "z0" else Cluster(columns=columns)(described, cut)
-                given = Cluster(columns=columns, classes=count)(described, cut)
+                given = Cluster(columns=columns, by=GaussianMixture(classes=count))(described, cut)
                 for labelled in (found, given):
                     label = labelled.features["label"].to_numpy()
                     known = (site != "") & (label >= 0)

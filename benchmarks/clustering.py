@@ -12,7 +12,7 @@ import time
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
-from local_crystallography import Atoms, Cluster
+from local_crystallography import Agglomerative, Atoms, BayesianMixture, Cluster, GaussianMixture, Hdbscan, KMeans
 
 
 def sample(options: argparse.Namespace, seed: int) -> tuple[Atoms, np.ndarray]:
@@ -34,13 +34,13 @@ def main() -> None:
     options = parser.parse_args()
     count = options.components
     steps = {
-        f"mixture, {count} components": Cluster(components=count, classes=count),
+        f"mixture, {count} components": Cluster(by=GaussianMixture(components=count, classes=count)),
         "mixture, automatic": Cluster(),
-        "mixture, automatic by ICL, diagonal": Cluster(covariance="diagonal", criterion="ICL"),
-        "Bayesian mixture, automatic": Cluster(method="bayesian mixture"),
-        f"k-means, {count} classes": Cluster(method="k-means", classes=count),
-        "HDBSCAN": Cluster(method="HDBSCAN"),
-        f"agglomerative, {count} classes": Cluster(method="agglomerative", classes=count),
+        "mixture, automatic by ICL, diagonal": Cluster(by=GaussianMixture(covariance="diagonal", criterion="ICL")),
+        "Bayesian mixture, automatic": Cluster(by=BayesianMixture()),
+        f"k-means, {count} classes": Cluster(by=KMeans(classes=count)),
+        "HDBSCAN": Cluster(by=Hdbscan()),
+        f"agglomerative, {count} classes": Cluster(by=Agglomerative(classes=count)),
     }
     print(f"{options.atoms} atoms, {options.features} features, {count} classes; worst of {options.seeds} seeds.\n")
     print("| method | CPU, s | classes | adjusted Rand |")

@@ -18,7 +18,7 @@ from sklearn.metrics import adjusted_rand_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from local_crystallography import Atoms, Cluster, Describe, SubImages, TrainVae
+from local_crystallography import Atoms, Cluster, Describe, GaussianMixture, SubImages, TrainVae
 from local_crystallography.data.progress import finish
 from local_crystallography.models import start
 from local_crystallography.models.encoders import InvariantEncoder
@@ -168,7 +168,9 @@ def measure(way: Callable[[SubImages, int], Encode], seed: int) -> list[float]:
     z, found = encode(windows)
     seconds = time.perf_counter() - clock[0], time.process_time() - clock[1]
     columns = part.atoms.with_features(**{f"z{i}": column for i, column in enumerate(z.T)})
-    label = Cluster(columns=tuple(f"z{i}" for i in range(z.shape[1])), classes=2, seed=seed)(columns).features["label"]
+    label = Cluster(columns=tuple(f"z{i}" for i in range(z.shape[1])), by=GaussianMixture(classes=2), seed=seed)(
+        columns
+    ).features["label"]
     told = [np.nan, np.nan] if found is None else [concordance(fold, angle, found, of) for of in (6, 4)]
     z, before, after = np.split(encode(np.concatenate([windows, *turned(seed)]))[0], [len(z), len(z) + 400])
     change = np.sqrt(((after - before) ** 2).mean(axis=0).sum() / z.var(axis=0).sum())

@@ -31,7 +31,7 @@ def row(sample: str, seed: int) -> list[str]:
         f"{result.recall:.2%}",
         f"{result.false_rate:.2%}",
         f"{result.distance_px:.3f}",
-        str(analysis.used["cluster"].classes),
+        str(analysis.used["cluster"].by.classes),
         f"{result.adjusted_rand_index:.3f}",
         f"{analysis.seconds['train_vae']:.0f}",
         f"{seconds:.0f}",

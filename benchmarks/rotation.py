@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from local_crystallography import ExtractSubImages, FindAtoms, Image, Segment, SubImages, TrainVae, read_image
+from local_crystallography import Blobs, ExtractSubImages, FindAtoms, Image, Segment, SubImages, TrainVae, read_image
 from local_crystallography.simulate.samples import load_sample, load_truth
 
 LATENTS = ["z0", "z1"]
@@ -21,7 +21,7 @@ LATENTS = ["z0", "z1"]
 
 def sub_images(image: Image) -> SubImages:
     """The sub-images of an image with default settings."""
-    atoms = FindAtoms(threshold=0.5)(Segment(method="blobs")(image), image)
+    atoms = FindAtoms(threshold=0.5)(Segment(by=Blobs())(image), image)
     return ExtractSubImages()(atoms, image)
 
 

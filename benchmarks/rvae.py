@@ -19,10 +19,12 @@ from sklearn.metrics import adjusted_rand_score
 
 from local_crystallography import (
     Atoms,
+    Blobs,
     Cluster,
     Describe,
     ExtractSubImages,
     FindAtoms,
+    GaussianMixture,
     Image,
     Segment,
     SubImages,
@@ -38,7 +40,7 @@ POSE_AND_LATENTS = ("angle_rad", *LATENTS)
 
 def cut(image: Image, **settings: int) -> SubImages:
     """Sub-images of an image, everything found in it."""
-    atoms = FindAtoms(threshold=0.5)(Segment(method="blobs")(image), image)
+    atoms = FindAtoms(threshold=0.5)(Segment(by=Blobs())(image), image)
     return ExtractSubImages(**settings)(atoms, image)
 
 
@@ -120,14 +122,14 @@ def motifs(seed: int, environments: Path | None) -> list[str]:
     part, started = SubImages(windows, Atoms.at(np.zeros((len(windows), 2)))), time.perf_counter()
     columns = TrainVae(seed=seed, rotation_prior=100)(part).encode(windows)
     seconds = time.perf_counter() - started
-    labels = Cluster(classes=2, seed=seed)(part.atoms.with_features(**columns)).features["label"]
+    labels = Cluster(by=GaussianMixture(classes=2), seed=seed)(part.atoms.with_features(**columns)).features["label"]
     found = columns["angle_rad"].to_numpy()
     cells = [f"{adjusted_rand_score(fold, labels):.3f}"]
     cells += [f"{concordance(fold, angle, found, of):.4f}" for of in (6, 4)] + [f"{seconds:.0f}"]
     if environments is not None and seed == 0:
         peer = atomai(environments, windows, epochs=60, prior=np.pi / 3, seed=seed)
         theirs = part.atoms.with_features(z0=peer["latents"][:, 0], z1=peer["latents"][:, 1])
-        rand = adjusted_rand_score(fold, Cluster(classes=2, seed=seed)(theirs).features["label"])
+        rand = adjusted_rand_score(fold, Cluster(by=GaussianMixture(classes=2), seed=seed)(theirs).features["label"])
         turned = ", ".join(f"{concordance(fold, angle, peer['angle'], of):.2f}" for of in (6, 4))
         cells.append(f"{rand:.2f}; {turned}; {peer['seconds']:.0f} s")
     return cells

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from peers.run import python_of, run_peer
 
-from local_crystallography import ExtractSubImages, FindAtoms, Segment, simulate_sample
+from local_crystallography import Blobs, ExtractSubImages, FindAtoms, Segment, simulate_sample
 
 SIDES = (24, 36, 48)
 THREADS = (1, 2)
@@ -32,7 +32,7 @@ LONGER = 10
 def cut_windows(number: int) -> dict[int, np.ndarray]:
     """Windows (n, w, w) of the sample lsmo_nio for every side w, brought to [0, 1] together, as the peers expect."""
     image = simulate_sample("lsmo_nio").image
-    atoms = FindAtoms(threshold=0.5)(Segment(method="blobs")(image), image)
+    atoms = FindAtoms(threshold=0.5)(Segment(by=Blobs())(image), image)
     cut = {}
     for side in SIDES:
         windows = ExtractSubImages(window_size=side)(atoms, image).windows

@@ -13,6 +13,7 @@ from local_crystallography import (
     EncodeCvae,
     ExtractSubImages,
     FindAtoms,
+    GaussianMixture,
     Image,
     PaintMap,
     Recipe,
@@ -26,7 +27,9 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 from local_crystallography.views.assign import with_hand_label
 
-RECIPE = Recipe(train_vae=TrainVae(epochs=2), cluster=Cluster(classes=2), train_cvae=TrainCvae(epochs=2))
+RECIPE = Recipe(
+    train_vae=TrainVae(epochs=2), cluster=Cluster(by=GaussianMixture(classes=2)), train_cvae=TrainCvae(epochs=2)
+)
 WITHIN = ("train_cvae", "encode_cvae")
 ENCODED = {"angle_rad", "offset_y_px", "offset_x_px", "z0", "z1"}
 COLUMNS = {"c0", "c1", "c0_std", "c1_std", "cvae_error"}
@@ -79,7 +82,7 @@ def test_a_run_makes_every_result(analysis):
 
 def test_what_was_chosen_is_on_record(analysis):
     used = analysis.recipe
-    assert used.segment.sigma == pytest.approx(2, rel=0.3)
+    assert used.segment.by.sigma == pytest.approx(2, rel=0.3)
     assert None not in (used.extract_sub_images.window_size, used.train_vae.min_wavelength, used.paint_map.max_distance)
 
 
@@ -125,7 +128,7 @@ def test_encoding_anew_drops_the_old_labels(analysis):
     [
         (Describe(order=4), set(), {"z0", "fold_4", "label", "intensity"}, {*ENCODED, "environment", "label"}),
         (Encode(angle="full circle"), {"label"}, {"z0", "fold_4", "zernike0"}, set()),
-        (Cluster(classes=2, columns=("fold_4",)), set(), {"z0", "fold_4", "label"}, ENCODED),
+        (Cluster(by=GaussianMixture(classes=2), columns=("fold_4",)), set(), {"z0", "fold_4", "label"}, ENCODED),
         (TrainVae(epochs=1), {"z0", "label"}, {"fold_4", "zernike0", "intensity"}, set()),
         (PaintMap(columns=("fold_4",)), set(), {"z0", "fold_4", "label"}, {"fold_4"}),
         (ExtractSubImages(window_size=16), {"z0", "fold_4", "label"}, {"intensity"}, set()),
@@ -147,7 +150,7 @@ def test_columns_go_when_what_they_were_made_of_is_replaced(described, step, gon
 
 
 def test_classes_of_described_columns_go_when_those_are_made_anew(described):
-    finish(described.apply(Cluster(classes=2, columns=("z0", "fold_4"))))
+    finish(described.apply(Cluster(by=GaussianMixture(classes=2), columns=("z0", "fold_4"))))
     finish(described.apply(Describe(order=5)))
     assert "label" not in described.atoms.features
     assert "cluster" not in described.used
@@ -168,7 +171,7 @@ def test_the_latents_within_classes_are_columns_and_maps(finished_within, finish
         (TrainVae(epochs=1), {"label", *COLUMNS}, False),
         (Encode(angle="full circle"), {"label", *COLUMNS}, False),
         (Describe(order=2), set(), True),
-        (Cluster(classes=3), COLUMNS, False),
+        (Cluster(by=GaussianMixture(classes=3)), COLUMNS, False),
         (TrainCvae(epochs=1), COLUMNS, True),
         (EncodeCvae(), set(), True),
         (PaintMap(columns=("z0",)), set(), True),
@@ -211,7 +214,7 @@ def test_choosing_the_number_of_classes_can_be_stopped(analysis, monkeypatch):
     told = []
     finish(analysis.apply(Cluster()), lambda now: told.append(now.message) or len(told) > 3)
     assert told[1:4] == [f"Trying {number} of 10 components …" for number in (1, 2, 3)]
-    assert analysis.used["cluster"].components <= 3
+    assert analysis.used["cluster"].by.components <= 3
     assert (analysis.atoms.features["label"] >= 0).any()
     assert not analysis.is_current(Cluster())
 

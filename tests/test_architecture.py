@@ -22,7 +22,7 @@ LEVELS = {
     "steps": 6,
     "recipe": 7,
     "io": 8,
-    "columns": 9,
+    "graph": 9,
     "simulate": 9,
     "views": 9,
     "segmenters": 10,

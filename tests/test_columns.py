@@ -1,6 +1,6 @@
 """Columns are declared by the steps that add them, and everything else about them follows."""
 
-from typing import get_args
+from pathlib import Path
 
 import pytest
 from analyses import copied
@@ -8,9 +8,9 @@ from analyses import copied
 from local_crystallography import CorrectScan, DecideSymmetry, Describe, MeasureLattice
 from local_crystallography.data.columns import kind_of, std_of, without_std
 from local_crystallography.data.progress import finish
-from local_crystallography.recipe import Recipe
+from local_crystallography.recipe import Recipe, column_table
 from local_crystallography.steps.catalog import columns, step_classes
-from local_crystallography.steps.describe import Method
+from local_crystallography.steps.describe import METHODS
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,11 @@ def test_standard_deviations_are_named_alike(name, std):
     assert without_std(std) == name
 
 
+def test_the_page_of_columns_lists_those_that_steps_declare():
+    page = Path(__file__).parents[1] / "docs" / "columns.md"
+    assert column_table() in page.read_text(encoding="utf-8"), "write the table of recipe.column_table() to this page"
+
+
 def test_every_step_is_known_once():
     known = step_classes()
     assert {step.name() for step in Recipe().steps} <= set(known)
@@ -47,7 +52,7 @@ def test_every_column_that_a_run_makes_is_declared_by_its_step(quick_within):
     done = copied(quick_within)
     steps = {"correct_scan": CorrectScan(), "measure_lattice": MeasureLattice(), "decide_symmetry": DecideSymmetry()}
     finish(done.run(done.recipe.model_copy(update=steps), only=[*steps]))
-    finish(done.apply(Describe(methods=get_args(Method))))
+    finish(done.apply(Describe(methods=tuple(method() for method in METHODS))))
     for step, made in done.columns.items():
         wrong = [name for name in made if columns().owner(name) not in (step, "find_atoms")]
         assert not wrong, (step, wrong)

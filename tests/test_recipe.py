@@ -6,9 +6,8 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from local_crystallography import Cluster, Describe, FindAtoms, PaintMap, Recipe, Segment, TrainCvae, TrainVae
+from local_crystallography import Blobs, Describe, FindAtoms, Recipe, Segment, TrainCvae, TrainVae
 from local_crystallography.data.errors import InputError
-from local_crystallography.recipe import stale_after
 from local_crystallography.steps.base import OWN, own, words
 
 
@@ -18,7 +17,9 @@ from local_crystallography.steps.base import OWN, own, words
         Recipe(),
         Recipe(also=("describe",), describe=Describe(order=4)),
         Recipe(also=("train_cvae",), train_cvae=TrainCvae(kind="crvae", checkpoint=Path("my runs/größe.safetensors"))),
-        Recipe(segment=Segment(spacing=12.25, contrast="dark"), train_vae=TrainVae(learning_rate=1e-5, epochs=7)),
+        Recipe(
+            segment=Segment(by=Blobs(spacing=12.25), contrast="dark"), train_vae=TrainVae(learning_rate=1e-5, epochs=7)
+        ),
     ],
 )
 def test_a_recipe_survives_its_file(tmp_path, recipe):
@@ -113,37 +114,6 @@ def test_an_unknown_step_is_said(asked):
         Recipe().wanted(**asked)
 
 
-@pytest.mark.parametrize(
-    ("replaced", "stale"),
-    [
-        ("image", {*ALWAYS, *PLACES, "describe", *WITHIN}),
-        ("atoms", {*ALWAYS[2:], *PLACES, "describe", *WITHIN}),
-        ("refine_atoms", {*ALWAYS[3:], *PLACES, "describe", *WITHIN}),
-        ("correct_scan", {"measure_lattice", "decide_symmetry", "cluster", *WITHIN, "paint_map"}),
-        ("measure_lattice", {"decide_symmetry", "cluster", *WITHIN, "paint_map"}),
-        ("decide_symmetry", {"paint_map"}),
-        ("sub_images", {*ALWAYS[4:], "describe", *WITHIN}),
-        ("vae", {"encode", "cluster", *WITHIN, "paint_map"}),
-        ("encode", {"cluster", *WITHIN, "paint_map"}),
-        ("describe", {"cluster", *WITHIN, "paint_map"}),
-        ("cluster", {*WITHIN, "paint_map"}),
-        ("cvae", {"encode_cvae", "paint_map"}),
-        ("encode_cvae", {"paint_map"}),
-        (OWN, {"paint_map"}),
-        (own("label"), set(WITHIN) | {"paint_map"}),
-        ("maps", set()),
-    ],
-)
-def test_stale_is_what_was_made_of_it(replaced, stale):
-    assert set(stale_after({replaced})) == stale
-
-
-def test_classes_are_of_the_lattice_only_where_their_angles_are_counted_from_it():
-    used = {"cluster": Cluster(), "paint_map": PaintMap()}
-    assert "cluster" not in stale_after({"measure_lattice"}, used)
-    assert "cluster" in stale_after({"measure_lattice"}, {"cluster": Cluster(zero="lattice")})
-
-
 @pytest.mark.parametrize("step", Recipe().steps, ids=lambda s: s.name())
 def test_a_step_takes_only_what_earlier_steps_give(step):
     order = [other.name() for other in Recipe().steps]
@@ -159,7 +129,7 @@ def test_settings_of_an_optional_step_that_would_not_run_are_said(tmp_path):
     with pytest.raises(InputError, match=r"settings for describe, which is optional .* add 'describe' to the list"):
         Recipe.from_toml(path)
     path.write_text('also = ["describe"]\n[describe]\ncomponents = 2\n')
-    assert Recipe.from_toml(path).describe.components == 2
+    assert Recipe.from_toml(path).describe.methods[0].components == 2
 
 
 def test_a_recipe_of_0_1_0_still_opens(tmp_path):
@@ -169,6 +139,7 @@ def test_a_recipe_of_0_1_0_still_opens(tmp_path):
         """
         also = ["correct_scan", "measure_lattice", "decide_symmetry"]
         [segment]
+        method = "blobs"
         significance = 4.0
         weakest = 0.2
         [find_atoms]
@@ -190,6 +161,7 @@ def test_a_recipe_of_0_1_0_still_opens(tmp_path):
         [train_vae]
         detail = 3.0
         [cluster]
+        method = "HDBSCAN"
         mistaken = 0.1
         smallest = 0.02
         [paint_map]
@@ -197,10 +169,10 @@ def test_a_recipe_of_0_1_0_still_opens(tmp_path):
         """
     )
     recipe = Recipe.from_toml(path)
-    assert (recipe.segment.min_snr, recipe.segment.min_relative_intensity) == (4, 0.2)
+    assert (recipe.segment.by.min_snr, recipe.segment.by.min_relative_intensity) == (4, 0.2)
     refine = recipe.refine_atoms
     assert (refine.min_snr, refine.min_distance, refine.min_relative_intensity, refine.fit_axes) == (3, 5, 0.05, True)
-    assert (recipe.find_atoms.min_size, recipe.measure_lattice.min_size, recipe.cluster.min_size) == (3, 20, 0.02)
+    assert (recipe.find_atoms.min_size, recipe.measure_lattice.min_size, recipe.cluster.by.min_size) == (3, 20, 0.02)
     assert (recipe.correct_scan.longest_period, recipe.paint_map.max_distance) == (20, 7)
     assert (recipe.decide_symmetry.hdi_prob, recipe.decide_symmetry.all_kinds) == (0.9, True)
     assert (recipe.train_vae.min_wavelength, recipe.extract_sub_images.min_relative_intensity) == (3, 0)

@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from local_crystallography.analysis import Analysis as Analysis
+    from local_crystallography.baselines.alternatives import FFT as FFT
+    from local_crystallography.baselines.alternatives import ICA as ICA
+    from local_crystallography.baselines.alternatives import NMF as NMF
+    from local_crystallography.baselines.alternatives import PCA as PCA
+    from local_crystallography.baselines.alternatives import AlignedNeighbours as AlignedNeighbours
+    from local_crystallography.baselines.alternatives import Neighbours as Neighbours
+    from local_crystallography.baselines.alternatives import PCAMixture as PCAMixture
+    from local_crystallography.baselines.alternatives import PixelMixture as PixelMixture
+    from local_crystallography.baselines.alternatives import ZernikeMoments as ZernikeMoments
     from local_crystallography.baselines.components import components as components
     from local_crystallography.baselines.mixtures import class_components as class_components
     from local_crystallography.baselines.mixtures import pixel_mixture as pixel_mixture
@@ -18,6 +27,11 @@ if TYPE_CHECKING:
     from local_crystallography.bayes.chain import Chain as Chain
     from local_crystallography.bayes.chain import ChainModel as ChainModel
     from local_crystallography.bayes.sampling import ReferencePosterior as ReferencePosterior
+    from local_crystallography.clustering.alternatives import Agglomerative as Agglomerative
+    from local_crystallography.clustering.alternatives import BayesianMixture as BayesianMixture
+    from local_crystallography.clustering.alternatives import GaussianMixture as GaussianMixture
+    from local_crystallography.clustering.alternatives import Hdbscan as Hdbscan
+    from local_crystallography.clustering.alternatives import KMeans as KMeans
     from local_crystallography.data.atoms import Atoms as Atoms
     from local_crystallography.data.image import Image as Image
     from local_crystallography.data.probability import ProbabilityMap as ProbabilityMap
@@ -41,6 +55,8 @@ if TYPE_CHECKING:
     from local_crystallography.steps.measure_lattice import MeasureLattice as MeasureLattice
     from local_crystallography.steps.paint_map import PaintMap as PaintMap
     from local_crystallography.steps.refine_atoms import RefineAtoms as RefineAtoms
+    from local_crystallography.steps.segment import Blobs as Blobs
+    from local_crystallography.steps.segment import Network as Network
     from local_crystallography.steps.segment import Segment as Segment
     from local_crystallography.steps.symmetry import DecideSymmetry as DecideSymmetry
     from local_crystallography.steps.train_cvae import TrainCvae as TrainCvae
@@ -56,46 +72,62 @@ except PackageNotFoundError:  # run from a source tree that is not installed
     __version__ = "0+unknown"
 
 _HOME = {
+    "Agglomerative": "clustering.alternatives",
+    "AlignedNeighbours": "baselines.alternatives",
     "Analysis": "analysis",
     "Atoms": "data.atoms",
     "AverageFrames": "steps.average_frames",
+    "BayesianMixture": "clustering.alternatives",
+    "Blobs": "steps.segment",
+    "calibrate_chain": "bayes.calibrate",
     "Chain": "bayes.chain",
     "ChainModel": "bayes.chain",
+    "class_components": "baselines.mixtures",
+    "class_report": "studies.classes",
     "Cluster": "steps.cluster",
+    "compare": "studies.comparison",
+    "components": "baselines.components",
     "CorrectScan": "steps.correct_scan",
     "DecideSymmetry": "steps.symmetry",
     "Describe": "steps.describe",
     "Encode": "steps.encode",
     "EncodeCvae": "steps.encode_cvae",
     "ExtractSubImages": "steps.extract_sub_images",
+    "FFT": "baselines.alternatives",
     "FindAtoms": "steps.find_atoms",
+    "GaussianMixture": "clustering.alternatives",
+    "Hdbscan": "clustering.alternatives",
+    "ICA": "baselines.alternatives",
     "Image": "data.image",
+    "KMeans": "clustering.alternatives",
     "MeasureLattice": "steps.measure_lattice",
+    "Neighbours": "baselines.alternatives",
+    "Network": "steps.segment",
+    "NMF": "baselines.alternatives",
     "PaintMap": "steps.paint_map",
+    "PCA": "baselines.alternatives",
+    "PCAMixture": "baselines.alternatives",
+    "pixel_mixture": "baselines.mixtures",
+    "PixelMixture": "baselines.alternatives",
+    "ProbabilityMap": "data.probability",
+    "read_image": "io.read",
     "Recipe": "recipe",
     "ReferencePosterior": "bayes.sampling",
     "RefineAtoms": "steps.refine_atoms",
+    "run_window_study": "studies.windows",
     "Segment": "steps.segment",
-    "ProbabilityMap": "data.probability",
+    "simulate_sample": "simulate.samples",
     "SimulatedChain": "bayes.bonds",
     "SubImages": "data.subimages",
+    "train_segmenter": "segmenters",
     "TrainCvae": "steps.train_cvae",
     "TrainVae": "steps.train_vae",
+    "tune_segmenter": "segmenters",
     "Vae": "models.vae",
     "WindowStudy": "studies.windows",
-    "calibrate_chain": "bayes.calibrate",
-    "class_components": "baselines.mixtures",
-    "class_report": "studies.classes",
-    "compare": "studies.comparison",
-    "components": "baselines.components",
-    "pixel_mixture": "baselines.mixtures",
-    "read_image": "io.read",
-    "run_window_study": "studies.windows",
-    "simulate_sample": "simulate.samples",
-    "train_segmenter": "segmenters",
-    "tune_segmenter": "segmenters",
     "write_report": "report.html",
     "zernike_moments": "steps.describe",
+    "ZernikeMoments": "baselines.alternatives",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

@@ -14,17 +14,18 @@ from psygnal import Signal
 
 from local_crystallography.clustering.doubts import Doubt, doubts, flags
 from local_crystallography.clustering.summary import sentence
-from local_crystallography.columns import StepColumns, without
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import SubImages
+from local_crystallography.graph import StepColumns, stale_after, without
 from local_crystallography.io.session import Session, load, save
-from local_crystallography.recipe import Recipe, recipe_of, stale_after
+from local_crystallography.recipe import Recipe, recipe_of
 from local_crystallography.steps.base import Step
 from local_crystallography.steps.cluster import Cluster, Reasons
+from local_crystallography.steps.encode import Encode
 from local_crystallography.steps.paint_map import PaintMap, own_columns
 from local_crystallography.steps.refine_atoms import RefineAtoms
 from local_crystallography.steps.segment import Segment
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Step)
 STEPS = {step.name(): type(step) for step in Recipe().steps}
 MAKERS = {step.makes: name for name, step in STEPS.items() if not step.adds_columns()}
 """The step that first makes each result; assigning one by hand takes the place of that step."""
@@ -132,6 +134,16 @@ class Analysis:
         """Whether the results are those of the step with exactly these settings."""
         return self.asked.get(step.name()) == step
 
+    def last(self, kind: type[S]) -> S | None:
+        """The step of a kind as it was run, automatic parameters filled in; None where it was not."""
+        step = self.used.get(kind.name())
+        return step if isinstance(step, kind) else None
+
+    def requested(self, kind: type[S]) -> S | None:
+        """The step of a kind as it was requested; None where it was not run, or was stopped early."""
+        step = self.asked.get(kind.name())
+        return step if isinstance(step, kind) else None
+
     def inputs(self, step: Step) -> tuple[Any, ...]:
         """What the step is called with.
 
@@ -163,9 +175,9 @@ class Analysis:
         self._assign(step.makes, result, step.replaces())
         if isinstance(step, RefineAtoms):
             self._judge(step, result)
-        if step.name() in ("encode", "cluster"):
+        if isinstance(step, (Encode, Cluster)):
             self._judged()  # here, in the thread of the job, since a window will ask
-        if isinstance(step, Cluster) and step.mixes:
+        if isinstance(step, Cluster) and step.by.mixes:
             self.reasons, _ = yield from ended(step.reasons(*inputs))
         self.used[step.name()] = resolved
         self.asked.pop(step.name(), None)
@@ -226,8 +238,8 @@ class Analysis:
 
     def _judge(self, step: RefineAtoms, refined: Atoms) -> None:
         """Keep what the step left out, and whether its result can be."""
-        segment = self.used.get("segment")
-        sigma = segment.sigma if isinstance(segment, Segment) else None
+        segment = self.last(Segment)
+        sigma = None if segment is None else segment.network.sigma
         self.left_out = refined.left_out
         found = "probability" in refined.features  # and not brought or edited by somebody
         self.doubt = step.doubt(refined, self.image, sigma) if found and self.image is not None else ""
@@ -235,7 +247,7 @@ class Analysis:
     def add_maps(self, maps: dict[str, npt.NDArray[np.float32]], asked: PaintMap, resolved: PaintMap) -> None:
         """Take maps of columns of one's own beside those there are, which together are what was asked for."""
         self._assign("maps", {**(self._results["maps"] or {}), **maps}, {"maps"})
-        self.used["paint_map"], self.asked["paint_map"] = resolved, asked
+        self.used[asked.name()], self.asked[asked.name()] = resolved, asked
 
     @property
     def recipe(self) -> Recipe:
@@ -261,7 +273,7 @@ class Analysis:
             self._forget(step)
             result = STEPS[step].makes
             if not STEPS[step].adds_columns() and self._results[result] is not None:
-                self._results[result] = self._maps_left(replaced, gone, before) if step == "paint_map" else None
+                self._results[result] = self._maps_left(replaced, gone, before) if step == PaintMap.name() else None
                 changed.append(result)
         for each in dict.fromkeys(changed):
             self.changed.emit(each)
@@ -283,8 +295,8 @@ class Analysis:
     def _after(self, replaced: set[str]) -> tuple[str, ...]:
         """As `stale_after`, for the steps as they were run."""
         # maps painted without naming columns are those of all columns there are, not only of those there were
-        asked = {name: step for name, step in self.asked.items() if name == "paint_map"}
-        return stale_after(replaced, {**self.used, **asked})
+        painted = self.requested(PaintMap)
+        return stale_after(replaced, self.used if painted is None else {**self.used, painted.name(): painted})
 
     def _forget(self, step: str) -> None:
         for table in (self.used, self.asked, self.seconds):

@@ -11,8 +11,10 @@ import tomli_w
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from local_crystallography.data.columns import std_of, unit_of
 from local_crystallography.data.errors import InputError
-from local_crystallography.steps.base import Step, sentence
+from local_crystallography.data.parameters import path_of, sentence
+from local_crystallography.steps.base import Step
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.correct_scan import CorrectScan
 from local_crystallography.steps.describe import Describe
@@ -146,27 +148,25 @@ class Recipe(BaseModel):
             ) from error
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
+            place = ".".join(path_of(error))
             came = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
             raise InputError(f"{path}: {place}{came}: {sentence(error)}; correct this line.") from error
         return recipe
-
-
-def stale_after(replaced: set[str], used: Mapping[str, Step] | None = None) -> tuple[str, ...]:
-    """Names of the steps, in order, made of what was replaced, directly or through others; names as in `Step.takes`.
-
-    Steps in `used`, by name, are taken as they are set; others as made of all that they can be made of.
-    """
-    stale: list[str] = []
-    for step in Recipe().steps:  # each takes only what earlier ones give
-        name = step.name()
-        if used[name].uses(replaced) if used and name in used else step.takes() & replaced:
-            stale.append(name)
-            replaced = replaced | {step.gives()}
-    return tuple(stale)
 
 
 def recipe_of(used: Mapping[str, Step]) -> Recipe:
     """The recipe of steps as they were run, by name, asking for the optional ones among them."""
     also = tuple(step.name() for step in Recipe().steps if step.optional and step.name() in used)
     return Recipe(also=also).model_copy(update=dict(used))
+
+
+def column_table() -> str:
+    """All columns as a table in Markdown, by the step that adds them."""
+    rows = ["| column | unit | what it holds | step |", "| --- | --- | --- | --- |"]
+    for step in Recipe().steps:
+        for column in step.adds:
+            name = column.name.replace("|", "\\|").replace("\\d+", "N")
+            of = name.replace("_(px", "_std_(px") if name.endswith("nm)") else std_of(name)
+            std = f"; standard deviation: `{of}`" if column.has_std else ""
+            rows.append(f"| `{name}` | {unit_of(column.name)} | {column.help.rstrip('.')}{std}. | {step.title()} |")
+    return "\n".join(rows) + "\n"

@@ -115,7 +115,7 @@ def scaled_to(
 
     frame, step = image.frame(0), Segment().resolve(image)
     frame = frame if step.contrast == "bright" else -frame
-    shape = tuple(max(16, round(side * sigma / (step.sigma or sigma))) for side in frame.shape)
+    shape = tuple(max(16, round(side * sigma / (step.network.sigma or sigma))) for side in frame.shape)
     zoom = np.array(shape) / frame.shape
     return resized(frame[None, None], shape)[0, 0], (yx + 0.5) * zoom - 0.5
 

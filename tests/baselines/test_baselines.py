@@ -5,7 +5,7 @@ import pytest
 from crystals import blobs, motif, square_lattice
 from sklearn.metrics import adjusted_rand_score
 
-from local_crystallography import Atoms, Cluster, Describe, SubImages
+from local_crystallography import Atoms, Cluster, Describe, GaussianMixture, SubImages
 from local_crystallography.baselines import components as linear
 from local_crystallography.baselines import pixels
 from local_crystallography.baselines.components import components
@@ -115,7 +115,7 @@ def test_components_of_spectra_tell_two_spacings_wherever_the_lattice_lies():
         windows.append(blobs(grid + rng.uniform(0, 6, 2), shape=(32, 32), sigma=1.5))
     stack = cut(np.array(windows) + 0.05 * rng.standard_normal((30, 32, 32)))
     described = Describe(methods=("FFT",), components=1)(stack, stack.atoms)
-    label = Cluster(columns=("fft0",), classes=2, components=2)(described).features["label"]
+    label = Cluster(columns=("fft0",), by=GaussianMixture(classes=2, components=2))(described).features["label"]
     assert adjusted_rand_score(kind, label) == 1
 
 

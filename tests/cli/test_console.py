@@ -65,7 +65,7 @@ def command(tmp_path: Path) -> list[str]:
     picture = blobs(square_lattice(9.0)) + 0.05 * np.random.default_rng(0).standard_normal((128, 128))
     np.save(tmp_path / "small.npy", picture)
     run = ["-m", "local_crystallography.cli", "run", str(tmp_path / "small.npy"), "--out", str(tmp_path / "out")]
-    options = ["--cluster.classes", "2", "--train-vae.device", "cpu", "--train-vae.batch-size", "64"]
+    options = ["--cluster.by.classes", "2", "--train-vae.device", "cpu", "--train-vae.batch-size", "64"]
     return [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *run, *options]
 
 

@@ -16,11 +16,13 @@ import pytest
 
 import local_crystallography
 import local_crystallography._napari as napari_part
+from local_crystallography import Cluster, GaussianMixture, Hdbscan, KMeans
 from local_crystallography.analysis import Analysis
 from local_crystallography.cli import console
 from local_crystallography.cli.main import main
 from local_crystallography.cli.run import Run, overridden
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
 from local_crystallography.io.session import FILES, REPORT
 from local_crystallography.recipe import Recipe
@@ -61,11 +63,39 @@ def test_an_option_equal_to_the_default_beats_the_recipe_too() -> None:
     assert overridden(recipe, given) == Recipe()
 
 
+@pytest.mark.parametrize(
+    ("recipe", "given", "made"),
+    [
+        (KMeans(n_init=5), {"classes": 3}, KMeans(n_init=5, classes=3)),
+        (KMeans(n_init=5), {"method": "mixture", "classes": 3}, GaussianMixture(classes=3)),
+        (Hdbscan(), {"method": "HDBSCAN", "min_size": 0.1}, Hdbscan(min_size=0.1)),
+    ],
+)
+def test_options_of_a_method_replace_those_of_the_recipe(recipe, given, made) -> None:
+    command = Run(image=Path("a"), out=Path("b"), cluster={"by": given})
+    assert overridden(Recipe(cluster=Cluster(by=recipe)), command).cluster.by == made
+
+
+def test_an_option_of_another_method_than_that_of_the_recipe_is_refused() -> None:
+    command = Run(image=Path("a"), out=Path("b"), cluster={"by": {"covariance": "tied"}})
+    with pytest.raises(InputError, match="covariance is not a parameter of k-means"):
+        overridden(Recipe(cluster=Cluster(by=KMeans())), command)
+
+
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with an optional step."""
     out = tmp_path_factory.mktemp("also") / "out"
-    given = ["--train-vae.epochs", "1", "--also", "describe", "--describe.order", "6", "--cluster.classes", "2"]
+    given = [
+        "--train-vae.epochs",
+        "1",
+        "--also",
+        "describe",
+        "--describe.methods",
+        "Zernike moments order=6",
+        "--cluster.by.classes",
+        "2",
+    ]
     assert main(["run", IMAGE, *given, "--out", str(out)]) == 0
     return out
 
@@ -90,7 +120,7 @@ def test_optional_steps_of_recipe_and_options_are_both_run(recipe: tuple[str, ..
 
 
 def test_the_latents_within_classes_are_asked_for_and_repeated(tmp_path: Path) -> None:
-    given = ["--train-vae.epochs", "1", "--cluster.classes", "2"]
+    given = ["--train-vae.epochs", "1", "--cluster.by.classes", "2"]
     given += ["--also", "train_cvae", "--also", "encode_cvae", "--train-cvae.epochs", "2", "--train-cvae.kind", "crvae"]
     assert main(["run", IMAGE, *given, "--out", str(tmp_path / "a")]) == 0
     assert main(["run", IMAGE, "--recipe", str(tmp_path / "a" / "recipe.toml"), "--out", str(tmp_path / "b")]) == 0
@@ -103,7 +133,7 @@ def test_the_latents_within_classes_are_asked_for_and_repeated(tmp_path: Path) -
 
 def test_a_relative_checkpoint_lies_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    given = ["--train-vae.epochs", "2", "--cluster.classes", "2", "--train-vae.checkpoint", "net.safetensors"]
+    given = ["--train-vae.epochs", "2", "--cluster.by.classes", "2", "--train-vae.checkpoint", "net.safetensors"]
     assert main(["run", IMAGE, *given, "--out", "results/a"]) == 0
     assert (tmp_path / "net.safetensors").exists()
     written = (tmp_path / "net.safetensors").read_bytes()
@@ -118,7 +148,7 @@ def test_what_to_know_about_a_training_is_said_after_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("local_crystallography.models.vae.Vae.remarks", ["z1 holds nothing."])
-    given = ["--train-vae.epochs", "1", "--cluster.classes", "1"]
+    given = ["--train-vae.epochs", "1", "--cluster.by.classes", "1"]
     assert main(["run", IMAGE, *given, "--out", str(tmp_path / "o")]) == 0
     assert "Train VAE: z1 holds nothing.\n" in capsys.readouterr().err
 
@@ -162,7 +192,7 @@ REFUSED = {
         "--also fly: no such optional step, one of correct_scan",
     ),
     "option of a step that is not run": (
-        ["run", IMAGE, "--out", "o", "--describe.order", "6"],
+        ["run", IMAGE, "--out", "o", "--describe.methods", "Zernike moments order=6"],
         "--describe.order came, but describe is optional and would not be run; add --also describe",
     ),
     "options that do not fit together": (

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from analyses import copied
 
-from local_crystallography import Cluster
+from local_crystallography import Cluster, KMeans
 from local_crystallography.cli.main import main
 from local_crystallography.data.progress import finish
 
@@ -12,7 +12,7 @@ from local_crystallography.data.progress import finish
 @pytest.fixture(scope="module")
 def other_session(quick_analysis, tmp_path_factory):
     other = copied(quick_analysis)
-    finish(other.apply(Cluster(method="k-means", classes=2)))
+    finish(other.apply(Cluster(by=KMeans(classes=2))))
     return other.save(tmp_path_factory.mktemp("other") / "two")
 
 

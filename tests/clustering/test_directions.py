@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from local_crystallography import Atoms, Cluster
+from local_crystallography import Atoms, Cluster, GaussianMixture
 from local_crystallography.clustering.directions import DIRECTION, directed
 from local_crystallography.data.errors import InputError
 from local_crystallography.views.small_map import with_direction
@@ -44,7 +44,7 @@ def test_classes_are_tied_to_one_axis_of_the_lattice():
 def test_cluster_gives_the_column_where_it_is_asked_for_and_keeps_it_with_the_class():
     z = np.random.default_rng(0).normal(0, 1, (len(CELLS), 2)) + 9.0 * CHECKS[:, None]
     given = atoms(0.3).without(["label"]).with_features(z0=z[:, 0], z1=z[:, 1])
-    plain = Cluster(classes=2, components=2, n_init=2)
+    plain = Cluster(by=GaussianMixture(classes=2, components=2, n_init=2))
     assert DIRECTION not in plain(given).features
     step = plain.model_copy(update={"directions": (0, 90)})
     made = step(given)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from local_crystallography import Atoms, Cluster
+from local_crystallography import Atoms, Cluster, GaussianMixture
 from local_crystallography.clustering.cores import by_cores
 from local_crystallography.clustering.environment import Environment, environments, phases
 from local_crystallography.clustering.summary import sentence
@@ -85,7 +85,7 @@ def test_cluster_tells_environments_and_keeps_numbers_when_run_again():
     kind = np.where(np.hypot(*(CELLS - SIDE / 2).T) < 6, 2, CHECKS)
     z = np.array([[0, 0], [8, 0], [0, 8]])[kind] + rng.normal(0, 1, (len(kind), 2))
     atoms = Atoms.at(YX).with_features(z0=z[:, 0], z1=z[:, 1])
-    step = Cluster(classes=3, components=3, n_init=3)
+    step = Cluster(by=GaussianMixture(classes=3, components=3, n_init=3))
     first = step(atoms)
     last = first.with_features(label=(first.features["label"] + 1) % 3)
     again = step.continued(first, last).features
@@ -134,7 +134,7 @@ def test_a_boundary_does_not_cost_a_site():
     angle = np.where(CELLS[:, 1] >= SIDE // 2, 0.3, -0.3) + rng.normal(0, 0.01, len(YX))
     pose = {"angle_rad": angle, "angle_std_rad": np.full(len(YX), 0.01), "symmetry_order": np.full(len(YX), 4)}
     atoms = Atoms.at(YX).with_features(z0=z[:, 0], z1=z[:, 1], **pose)
-    step = Cluster(classes=2, components=2, n_init=3)
+    step = Cluster(by=GaussianMixture(classes=2, components=2, n_init=3))
     without = step(atoms).features
     found = step(atoms, SubImages(columns_of(CHECKS, strange), atoms)).features
     assert agreement(CHECKS[strange], without["label"][strange]) < 0.9

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from local_crystallography import Atoms, Cluster
+from local_crystallography import Atoms, Cluster, GaussianMixture, KMeans
 from local_crystallography.clustering.angle_peaks import order_told, scatter
 from local_crystallography.clustering.kinds import kinds_of, valley_along
 from local_crystallography.clustering.mixtures import Shape, fit
@@ -42,18 +42,18 @@ def test_two_ribbons_with_outliers_between_are_two_classes(kind, outliers):
 def test_clouds_with_hardly_a_valley_are_two_where_their_atoms_are_at_other_places(kind):
     rng = np.random.default_rng(0)
     z = np.column_stack([2.7 * kind, np.zeros(len(kind))]) + rng.normal(0, 1, (len(kind), 2))
-    found = Cluster(components=2).kinds(Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1]))
+    found = Cluster(by=GaussianMixture(components=2)).kinds(Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1]))
     assert [pair.verdict for pair in found.pairs] == ["apart by place"]
     assert adjusted_rand_score(kind, found.shares.argmax(axis=1)) > 0.6
     mixed = Atoms.at(10.0 * GRID[rng.permutation(len(GRID))]).with_features(z0=z[:, 0], z1=z[:, 1])
-    assert [pair.verdict for pair in Cluster(components=2).kinds(mixed).pairs] == ["merged"]
+    assert [pair.verdict for pair in Cluster(by=GaussianMixture(components=2)).kinds(mixed).pairs] == ["merged"]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_shuffled_halves_of_one_ribbon_are_one_class(seed):
     atoms, _ = ribbons(np.zeros(len(GRID), int), 0, seed=seed)
     for components in (2, 3, 5):
-        found = Cluster(components=components, n_init=5).kinds(atoms)
+        found = Cluster(by=GaussianMixture(components=components, n_init=5)).kinds(atoms)
         assert found.shares.shape[1] == 1
         assert all("merged" in pair.words for pair in found.pairs)
 
@@ -65,7 +65,9 @@ def test_atoms_at_random_along_a_boundary_are_no_class():
     edge = np.abs(np.hypot(*(GRID - SIDE / 2).T) - 9) < 0.8
     z = np.column_stack([6.0 * kind, np.zeros(len(kind))]) + rng.normal(0, 0.4, (len(kind), 2))
     z[edge] = (3, 0.8) + rng.normal(0, (1.2, 0.5), (edge.sum(), 2))
-    label = Cluster(n_init=5)(Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1])).features["label"]
+    label = Cluster(by=GaussianMixture(n_init=5))(Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1])).features[
+        "label"
+    ]
     assert label.max() == 1, np.bincount(label)
     assert adjusted_rand_score(kind[~edge], label[~edge]) == 1
 
@@ -76,7 +78,7 @@ def test_as_many_classes_as_asked_for(wanted):
     kind = np.repeat(range(3), (300, 200, 40))
     z = np.array([(0, 0), (8, 0), (8, 6)])[kind] + rng.normal(0, 1, (len(kind), 2))
     atoms = Atoms.at(np.zeros((len(kind), 2))).with_features(z0=z[:, 0], z1=z[:, 1])
-    made = Cluster(classes=wanted, components=6, n_init=3)(atoms).features
+    made = Cluster(by=GaussianMixture(classes=wanted, components=6, n_init=3))(atoms).features
     assert made["label"].nunique() == wanted
     if wanted == 3:
         assert adjusted_rand_score(kind, made["label"]) > 0.95
@@ -103,7 +105,7 @@ def test_a_ribbon_that_varies_slowly_over_the_image_is_one_class():
     z = np.column_stack([along + rng.normal(0, 0.8, len(x)), rng.normal(0, 1, len(x))])
     for components in (2, 3, 4):
         atoms = Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1])
-        found = Cluster(components=components, valley=0.3).kinds(atoms)
+        found = Cluster(by=GaussianMixture(components=components, valley=0.3)).kinds(atoms)
         assert all(pair.verdict != "apart by place" for pair in found.pairs)
 
 
@@ -138,8 +140,8 @@ def test_neighbours_tell_what_alternates_and_what_is_mixed():
 def test_reasons_need_a_mixture_and_old_recipes_still_open():
     atoms, _ = ribbons(CHECKS, 5.0)
     with pytest.raises(InputError, match="The method k-means merges no components"):
-        Cluster(method="k-means", classes=2).kinds(atoms)
-    assert Cluster.model_validate({"classes": 2, "mistaken": 0.005}) == Cluster(classes=2)
+        Cluster(by=KMeans(classes=2)).kinds(atoms)
+    assert Cluster.model_validate({"classes": 2, "mistaken": 0.005}) == Cluster(by=GaussianMixture(classes=2))
 
 
 def motif(turn, *, middle=1.0, side=24):
@@ -168,14 +170,14 @@ def test_two_grains_that_a_network_took_for_two_motifs_are_one_kind_with_one_ref
     z = two_clouds(HALVES)
     atoms = Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1], angle_rad=0.0)
     cut = SubImages(windows_of(np.where(HALVES, 0.7, 0.0), np.ones(len(HALVES))), atoms)
-    found = Cluster(n_init=3).kinds(atoms, cut)
+    found = Cluster(by=GaussianMixture(n_init=3)).kinds(atoms, cut)
     assert found.shares.shape[1] == 1
     assert [pair.verdict for pair in found.pairs][-1] == "one but for a turn"
     assert "alike when turned by 40 degrees" in found.pairs[-1].words
     assert found.turn[HALVES == 1].mean() - found.turn[HALVES == 0].mean() == pytest.approx(0.7, abs=0.01)
-    assert Cluster(n_init=3)(atoms, cut).features["label"].max() == 0
-    assert Cluster(n_init=3)(atoms).features["label"].max() == 1
-    assert Cluster(n_init=3, classes=2)(atoms, cut).features["label"].max() == 1
+    assert Cluster(by=GaussianMixture(n_init=3))(atoms, cut).features["label"].max() == 0
+    assert Cluster(by=GaussianMixture(n_init=3))(atoms).features["label"].max() == 1
+    assert Cluster(by=GaussianMixture(n_init=3, classes=2))(atoms, cut).features["label"].max() == 1
 
 
 @pytest.mark.parametrize("kind", [CHECKS, HALVES], ids=["alternating", "in two regions"])
@@ -185,16 +187,16 @@ def test_kinds_that_differ_by_a_column_stay_two_however_alike_they_are(kind):
     atoms = Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1], angle_rad=0.0)
     for turn in (0.0, 0.7):
         cut = SubImages(windows_of(np.where(kind, turn, 0.0), np.where(kind, 0.6, 1.0)), atoms)
-        assert Cluster(n_init=3).kinds(atoms, cut).shares.shape[1] == 2
+        assert Cluster(by=GaussianMixture(n_init=3)).kinds(atoms, cut).shares.shape[1] == 2
 
 
 def test_regions_with_one_picture_are_one_kind_unless_their_contrast_differs():
     z = two_clouds(HALVES)
     atoms = Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1], angle_rad=0.0)
     windows = windows_of(np.zeros(len(HALVES)), np.ones(len(HALVES)))
-    assert Cluster(n_init=3).kinds(atoms, SubImages(windows, atoms)).shares.shape[1] == 1
+    assert Cluster(by=GaussianMixture(n_init=3)).kinds(atoms, SubImages(windows, atoms)).shares.shape[1] == 1
     brighter = windows * np.where(HALVES, 1.4, 1.0)[:, None, None].astype(np.float32)
-    assert Cluster(n_init=3).kinds(atoms, SubImages(brighter, atoms)).shares.shape[1] == 2
+    assert Cluster(by=GaussianMixture(n_init=3)).kinds(atoms, SubImages(brighter, atoms)).shares.shape[1] == 2
 
 
 def test_turns_are_taken_between_pictures_that_are_turned_back_already():
@@ -202,7 +204,7 @@ def test_turns_are_taken_between_pictures_that_are_turned_back_already():
     grain = GRID[:, 1] * 3 // SIDE
     z, turns = two_clouds((grain == 2).astype(int)), np.array([0.0, 0.5, 1.2])[grain]
     atoms = Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1], angle_rad=np.where(grain == 2, 0.0, turns))
-    found = Cluster(n_init=3).kinds(atoms, SubImages(windows_of(turns, np.ones(len(turns))), atoms))
+    found = Cluster(by=GaussianMixture(n_init=3)).kinds(atoms, SubImages(windows_of(turns, np.ones(len(turns))), atoms))
     assert found.shares.shape[1] == 1
     angle = atoms.features["angle_rad"] + found.turn
     assert angle[grain == 2].mean() - angle[grain == 0].mean() == pytest.approx(1.2, abs=0.01)

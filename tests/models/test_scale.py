@@ -5,7 +5,7 @@ import pytest
 from crystals import blobs, square_lattice
 from scipy import ndimage
 
-from local_crystallography import Image, Segment
+from local_crystallography import Image, Network, Segment
 from local_crystallography.fitting.evidence import overtones, repetition, weigh
 
 SIDE = 240
@@ -107,7 +107,7 @@ def test_candidates_are_what_was_taken_and_what_else_it_might_be():
 
 
 def test_a_width_given_by_hand_is_kept():
-    step = Segment(sigma=4.0).resolve(Image(lattice(3.0)[1] + 0.1 * noise()))
+    step = Segment(by=Network(sigma=4.0)).resolve(Image(lattice(3.0)[1] + 0.1 * noise()))
     assert (step.sigma, step.contrast) == (4.0, "bright")
 
 

@@ -9,7 +9,7 @@ import torch
 from crystals import blobs, square_lattice
 from scipy.spatial import cKDTree
 
-from local_crystallography import Atoms, FindAtoms, Image, Segment
+from local_crystallography import Atoms, FindAtoms, Image, Network, Segment
 from local_crystallography.cli.main import main
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
@@ -75,7 +75,7 @@ def test_networks_come_back_from_their_file(tmp_path):
 def test_another_file_is_said(tmp_path):
     (tmp_path / "a.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="holds no network that finds atoms"):
-        Segment(network=tmp_path / "a.safetensors")(Image(blobs(square_lattice())))
+        Segment(by=Network(weights=tmp_path / "a.safetensors"))(Image(blobs(square_lattice())))
 
 
 def test_an_ensemble_is_the_mean_of_its_members():
@@ -93,7 +93,7 @@ def test_an_ensemble_larger_than_the_networks_there_are_is_said(tmp_path):
     alone = Segmenter(shipped().networks[:1], ("atom",), COLUMN)
     alone.save(tmp_path / "one.safetensors")
     with pytest.raises(InputError, match="has 1 members, no more than it has were expected; lower the ensemble"):
-        Segment(network=tmp_path / "one.safetensors", ensemble=2)(Image(blobs(square_lattice())))
+        Segment(by=Network(weights=tmp_path / "one.safetensors", ensemble=2))(Image(blobs(square_lattice())))
 
 
 def training(steps=3):
@@ -148,14 +148,14 @@ def test_classes_are_told_apart_after_going_on(tmp_path):
     picture_of = blobs(places, shape=(224, 224), height=np.where(kind, 1.0, 0.4))
     image = Image(picture_of + 0.02 * np.random.default_rng(0).standard_normal((224, 224)))
     tuned = finish(tune_segmenter(image, Atoms.at(places, columns={"label": kind}), seed=0, steps=120))
-    sigma = Segment().resolve(image).sigma
+    sigma = Segment().resolve(image).by.sigma
     shares = tuned.shares(image.frames[0], sigma=sigma, members=1)[0]
     inner = ((places > 20) & (places < 204)).all(axis=1)
     y, x = np.rint(places[inner]).astype(int).T
     assert tuned.classes == ("class 0", "class 1")
     assert (shares[:, y, x].argmax(axis=0) == kind[inner]).mean() > 0.95
     tuned.save(tmp_path / "two.safetensors")
-    probability = Segment(network=tmp_path / "two.safetensors")(image)
+    probability = Segment(by=Network(weights=tmp_path / "two.safetensors"))(image)
     assert probability.classes == tuned.classes
     atoms = FindAtoms()(probability, image)
     distance, nearest = cKDTree(places).query(atoms.yx)
@@ -170,7 +170,7 @@ def test_a_network_of_ones_own_is_trained_and_used_from_the_command_line(tmp_pat
     given = ["--image", str(tmp_path / "image.npy"), "--points", str(tmp_path / "atoms.csv"), "--steps", "2"]
     assert main(["train-segmenter", "--out", str(tmp_path / "my.safetensors"), *given]) == 0
     image = Image(blobs(places))
-    probability = Segment(network=tmp_path / "my.safetensors")(image)
+    probability = Segment(by=Network(weights=tmp_path / "my.safetensors"))(image)
     assert len(FindAtoms()(probability, image)) >= len(places)
 
 

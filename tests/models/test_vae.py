@@ -7,7 +7,7 @@ import pytest
 from crystals import blobs, motif
 from sklearn.metrics import adjusted_rand_score
 
-from local_crystallography import Atoms, Cluster, Encode, SubImages, TrainVae
+from local_crystallography import Atoms, Cluster, Encode, GaussianMixture, SubImages, TrainVae
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 
@@ -50,7 +50,7 @@ def concentration(angle, reference, fold):
 
 
 def test_the_classes_are_told_apart_however_they_are_turned(truth, columns):
-    atoms = Cluster(classes=2)(truth[0].atoms.with_features(**columns))
+    atoms = Cluster(by=GaussianMixture(classes=2))(truth[0].atoms.with_features(**columns))
     assert adjusted_rand_score(truth[1], atoms.features["label"]) > 0.99
 
 

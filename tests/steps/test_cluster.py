@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from local_crystallography import Analysis, Atoms, Cluster
+from local_crystallography import (
+    Agglomerative,
+    Analysis,
+    Atoms,
+    BayesianMixture,
+    Cluster,
+    GaussianMixture,
+    Hdbscan,
+    KMeans,
+)
 from local_crystallography.clustering.doubts import doubts
 from local_crystallography.clustering.summary import sentence
 from local_crystallography.data.errors import InputError
@@ -13,7 +22,13 @@ from local_crystallography.data.subimages import SubImages
 
 RNG = np.random.default_rng(0)
 HAND = {"z0": np.arange(10.0), "hand_label": np.arange(10) % 3 - 1}
-METHODS = ("mixture", "bayesian mixture", "k-means", "HDBSCAN", "agglomerative")
+METHODS = (GaussianMixture, BayesianMixture, KMeans, Hdbscan, Agglomerative)
+
+
+def few_starts(method, **settings):
+    """A method with few starts, where it has any."""
+    given = {"n_init": 2, **settings}
+    return method(**{name: value for name, value in given.items() if name in method.model_fields})
 
 
 def three_groups(n=400):
@@ -25,7 +40,7 @@ def three_groups(n=400):
 
 def test_the_number_of_classes_is_found():
     atoms, kind = three_groups()
-    assert Cluster().resolve(atoms).classes == 3
+    assert Cluster().resolve(atoms).by.classes == 3
     assert adjusted_rand_score(kind, Cluster()(atoms).features["label"]) > 0.97
 
 
@@ -39,7 +54,7 @@ def test_long_ribbons_are_told_apart():
     along = RNG.uniform(-5, 5, 600)
     kind = RNG.integers(0, 3, 600)
     atoms = Atoms.at(np.zeros((600, 2))).with_features(z0=along, z1=kind - 0.04 * along + RNG.normal(0, 0.08, 600))
-    assert adjusted_rand_score(kind, Cluster(classes=3)(atoms).features["label"]) > 0.99
+    assert adjusted_rand_score(kind, Cluster(by=GaussianMixture(classes=3))(atoms).features["label"]) > 0.99
 
 
 def test_a_bent_ribbon_is_one_class():
@@ -48,19 +63,19 @@ def test_a_bent_ribbon_is_one_class():
     blob = RNG.normal(0, 0.3, (200, 2))
     z = np.concatenate([arc, blob])
     atoms = Atoms.at(np.zeros((1000, 2))).with_features(z0=z[:, 0], z1=z[:, 1])
-    assert Cluster().resolve(atoms).components > 2
+    assert Cluster().resolve(atoms).by.components > 2
     assert adjusted_rand_score(np.repeat([0, 1], [800, 200]), Cluster()(atoms).features["label"]) == 1
 
 
 def test_labels_go_by_falling_size():
-    label = Cluster(classes=3)(three_groups()[0]).features["label"]
+    label = Cluster(by=GaussianMixture(classes=3))(three_groups()[0]).features["label"]
     assert np.all(np.diff(np.bincount(label)) < 0)
 
 
 def test_atoms_without_latents_have_no_class():
     atoms, _ = three_groups()
     z0 = atoms.features["z0"].where(atoms.ids > 10)
-    features = Cluster(classes=3)(atoms.with_features(z0=z0)).features
+    features = Cluster(by=GaussianMixture(classes=3))(atoms.with_features(z0=z0)).features
     assert (features["label"][:11] == -1).all()
     assert features["label_probability"][:11].isna().all()
     assert (features["label"][11:] >= 0).all()
@@ -71,7 +86,7 @@ def test_angles_do_not_break_at_pi():
     other = RNG.normal(0, 0.1, 300)
     both = np.angle(np.exp(1j * np.concatenate([angle, other])))
     atoms = Atoms.at(np.zeros((600, 2))).with_features(angle_rad=both)
-    label = Cluster(columns=("angle_rad",), classes=2)(atoms).features["label"]
+    label = Cluster(columns=("angle_rad",), by=GaussianMixture(classes=2))(atoms).features["label"]
     assert adjusted_rand_score(np.repeat([0, 1], 300), label) == 1
 
 
@@ -89,7 +104,7 @@ def test_the_same_seed_gives_the_same_labels():
 )
 def test_latents_come_before_components(there, taken):
     atoms = Atoms.at(np.zeros((100, 2))).with_features(**{name: RNG.normal(size=100) for name in there})
-    assert Cluster(classes=1, components=1).resolve(atoms).columns == taken
+    assert Cluster(by=GaussianMixture(classes=1, components=1)).resolve(atoms).columns == taken
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -97,7 +112,7 @@ def test_every_method_tells_far_groups_apart(method):
     atoms, kind = three_groups()
     spread = atoms.features[["z0", "z1"]].to_numpy() + 3 * np.array([[0, 0], [6, 0], [0, 6]])[kind]
     atoms = atoms.with_features(z0=spread[:, 0], z1=spread[:, 1])
-    found = Cluster(method=method, n_init=5)(atoms).features
+    found = Cluster(by=few_starts(method, n_init=5))(atoms).features
     sure = found["label"] >= 0
     assert sure.mean() > 0.9
     assert (found["label"][sure] == kind[sure]).all()  # by falling size
@@ -109,15 +124,15 @@ def test_every_method_tells_far_groups_apart(method):
 @pytest.mark.parametrize("method", METHODS)
 def test_the_step_that_was_used_gives_the_same_classes(method):
     atoms, _ = three_groups()
-    step = Cluster(method=method, n_init=3)
+    step = Cluster(by=few_starts(method, n_init=3))
     used = step.resolve(atoms)
     assert used.resolve(atoms) == used
     assert used(atoms).features.equals(step(atoms).features)
 
 
-@pytest.mark.parametrize("method", [method for method in METHODS if method != "HDBSCAN"])
+@pytest.mark.parametrize("method", [method for method in METHODS if method is not Hdbscan])
 def test_one_class_is_certain(method):
-    found = Cluster(method=method, classes=1)(three_groups()[0]).features
+    found = Cluster(by=method(classes=1))(three_groups()[0]).features
     assert (found["label"] == 0).all()
     np.testing.assert_allclose(found["label_probability"], 1)
     np.testing.assert_allclose(found["label_entropy"], 0)
@@ -125,9 +140,9 @@ def test_one_class_is_certain(method):
 
 def test_entropy_is_high_where_groups_meet():
     z0 = np.concatenate([RNG.normal(0, 1, 500), RNG.normal(5, 1, 500), [2.5]])
-    entropy = Cluster(classes=2, components=2)(Atoms.at(np.zeros((1001, 2))).with_features(z0=z0)).features[
-        "label_entropy"
-    ]
+    entropy = Cluster(by=GaussianMixture(classes=2, components=2))(
+        Atoms.at(np.zeros((1001, 2))).with_features(z0=z0)
+    ).features["label_entropy"]
     assert entropy.iloc[-1] > 0.8
     assert entropy.median() < 0.05
 
@@ -137,8 +152,8 @@ def test_an_atom_off_the_groups_is_an_outlier_only_where_asked_for():
     z = atoms.features[["z0", "z1"]].to_numpy().copy()
     z[5] = 14, 14
     atoms = atoms.with_features(z0=z[:, 0], z1=z[:, 1])
-    assert Cluster(components=3)(atoms).features["label"][5] >= 0
-    found = Cluster(components=3, outliers=1e-5)(atoms).features
+    assert Cluster(by=GaussianMixture(components=3))(atoms).features["label"][5] >= 0
+    found = Cluster(by=GaussianMixture(components=3), outliers=1e-5)(atoms).features
     assert np.flatnonzero(found["label"] < 0).tolist() == [5]
     assert np.isnan(found["label_probability"][5])
 
@@ -148,25 +163,25 @@ def test_angles_do_not_break_at_the_symmetry_of_the_motif():
     angle = np.repeat([np.pi / 4, 0.0], 300) + RNG.normal(0, 0.05, 600)
     folded = angle - np.pi / 2 * np.round(angle / (np.pi / 2))
     atoms = Atoms.at(np.zeros((600, 2))).with_features(angle_rad=folded, symmetry_order=4)
-    two = Cluster(columns=("angle_rad",), classes=2, components=2)
+    two = Cluster(columns=("angle_rad",), by=GaussianMixture(classes=2, components=2))
     for step in (two, two.model_copy(update={"period": 4})):
         assert adjusted_rand_score(np.repeat([0, 1], 300), step(atoms).features["label"]) == 1
 
 
-@pytest.mark.parametrize("method", ["mixture", "k-means"])
+@pytest.mark.parametrize("method", [GaussianMixture, KMeans])
 def test_classes_started_by_hand_keep_their_numbers(method):
     atoms, kind = three_groups()
     hand = np.full(len(kind), -1)
     for number, group in ((7, 0), (2, 1), (4, 2)):
         hand[np.flatnonzero(kind == group)[:5]] = number
-    label = Cluster(method=method, start_from="hand_label")(atoms.with_features(hand_label=hand)).features["label"]
+    label = Cluster(by=method(start_from="hand_label"))(atoms.with_features(hand_label=hand)).features["label"]
     assert (label == np.array([7, 2, 4])[kind]).mean() > 0.98
 
 
 def test_the_curve_is_lowest_at_the_components_taken():
     atoms, _ = three_groups()
     curve = finish(Cluster().curve(atoms))
-    assert curve.best("BIC") == Cluster().resolve(atoms).components == 3
+    assert curve.best("BIC") == Cluster().resolve(atoms).by.components == 3
     assert len(curve.components) == len(curve.bic) == len(curve.icl) == 10
 
 
@@ -175,7 +190,7 @@ def analysed():
     atoms, kind = three_groups()
     yx = np.stack(np.divmod(np.arange(len(kind)), 30), axis=1) * 10.0
     analysis.atoms = Atoms(yx, atoms.features)
-    finish(analysis.apply(Cluster(classes=3, components=3)))
+    finish(analysis.apply(Cluster(by=GaussianMixture(classes=3, components=3))))
     return analysis, kind
 
 
@@ -184,7 +199,7 @@ def test_classes_keep_their_number_when_sorted_again():
     analysis, kind = analysed()
     assert "label" in analysis.columns["cluster"]
     analysis.atoms = analysis.atoms[kind != 0].without(analysis.columns["cluster"])
-    finish(analysis.apply(Cluster(classes=2, components=2)))
+    finish(analysis.apply(Cluster(by=GaussianMixture(classes=2, components=2))))
     assert (analysis.atoms.features["label"].to_numpy() == kind[kind != 0]).mean() > 0.98
     made = {"label", "label_probability", "label_entropy", "environment", "borders_label"}
     assert set(analysis.columns["cluster"]) == made
@@ -194,7 +209,7 @@ def test_classes_merged_by_hand_keep_their_numbers_when_sorted_again():
     analysis, kind = analysed()
     label = analysis.atoms.features["label"]
     analysis.atoms = analysis.atoms.with_features(label=label.replace({0: 5}))
-    finish(analysis.apply(Cluster(classes=3, components=3, seed=3)))
+    finish(analysis.apply(Cluster(by=GaussianMixture(classes=3, components=3), seed=3)))
     assert (analysis.atoms.features["label"].to_numpy() == np.array([5, 1, 2])[kind]).mean() > 0.98
 
 
@@ -205,23 +220,37 @@ def test_classes_merged_by_hand_keep_their_numbers_when_sorted_again():
         (Cluster(columns=("z7",)), {"z0": np.arange(10.0)}, "no column z7"),
         (Cluster(), {"z0": np.ones(10)}, "same for every atom"),
         (Cluster(), {"z0": np.full(10, np.nan)}, "encode the atoms first"),
-        (Cluster(components=20), {"z0": np.arange(10.0)}, "at most 10"),
-        (Cluster(components=2, classes=3), {"z0": np.arange(10.0)}, "cannot be made of 2 components"),
-        (Cluster(classes=20), {"z0": np.arange(10.0)}, "10 atoms came for 20 classes"),
+        (Cluster(by=GaussianMixture(components=20)), {"z0": np.arange(10.0)}, "at most 10"),
         (
-            Cluster(classes=4),
+            Cluster(by=GaussianMixture(components=2, classes=3)),
+            {"z0": np.arange(10.0)},
+            "cannot be made of 2 components",
+        ),
+        (Cluster(by=GaussianMixture(classes=20)), {"z0": np.arange(10.0)}, "20 classes cannot be made of 10 atoms"),
+        (
+            Cluster(by=GaussianMixture(classes=4)),
             {"z0": np.where(np.arange(10) < 3, np.arange(10.0), np.nan)},
             "3 atoms came for 4 classes",
         ),
-        (Cluster(method="k-means", classes=3), {"z0": np.arange(10) % 2}, "2 of them with different numbers"),
-        (Cluster(start_from="hand_label"), {"z0": np.arange(10.0), "hand_label": ["a"] * 10}, "hand_label holds words"),
-        (Cluster(method="bayesian mixture", components=20), {"z0": np.arange(10.0)}, "at most 10"),
-        (Cluster(method="k-means", classes=11), {"z0": np.arange(10.0)}, "10 atoms came for 11 classes"),
-        (Cluster(method="agglomerative", classes=11), {"z0": np.arange(10.0)}, "10 atoms came for 11 classes"),
-        (Cluster(method="HDBSCAN", classes=2), {"z0": np.arange(10.0)}, "HDBSCAN finds the number itself"),
-        (Cluster(start_from="hand_label"), {"z0": np.arange(10.0)}, "No atom with latents has a class given by hand"),
-        (Cluster(start_from="hand_label", classes=3), HAND, "3 classes were asked for, 2 are given by hand"),
-        (Cluster(start_from="hand_label", method="HDBSCAN"), HAND, "The method HDBSCAN has no start"),
+        (Cluster(by=KMeans(classes=3)), {"z0": np.arange(10) % 2}, "of which 2 differ in these columns"),
+        (
+            Cluster(by=GaussianMixture(start_from="hand_label")),
+            {"z0": np.arange(10.0), "hand_label": ["a"] * 10},
+            "hand_label holds words",
+        ),
+        (Cluster(by=BayesianMixture(components=20)), {"z0": np.arange(10.0)}, "at most 10"),
+        (Cluster(by=KMeans(classes=11)), {"z0": np.arange(10.0)}, "11 classes cannot be made of 10 atoms"),
+        (Cluster(by=Agglomerative(classes=11)), {"z0": np.arange(10.0)}, "11 classes cannot be made of 10 atoms"),
+        (
+            Cluster(by=GaussianMixture(start_from="hand_label")),
+            {"z0": np.arange(10.0)},
+            "No atom with latents has a class given by hand",
+        ),
+        (
+            Cluster(by=GaussianMixture(start_from="hand_label", classes=3)),
+            HAND,
+            "3 classes were asked for, 2 are given by hand",
+        ),
         (Cluster(columns=("kind",)), {"kind": ["a"] * 10}, "Column kind holds words"),
     ],
 )
@@ -234,7 +263,7 @@ def test_what_cannot_be_sorted_is_said(step, columns, words):
 @pytest.mark.parametrize("method", METHODS)
 def test_the_unit_of_a_column_changes_nothing(method, scale):
     atoms, _ = three_groups(60)
-    step = Cluster(method=method, n_init=2)
+    step = Cluster(by=few_starts(method))
     scaled = atoms.with_features(z0=atoms.features["z0"] * scale)
     assert adjusted_rand_score(step(atoms).features["label"], step(scaled).features["label"]) == 1
 
@@ -249,24 +278,28 @@ def test_a_constant_of_any_size_is_constant():
 def test_a_column_that_follows_from_another_is_no_obstacle(method, covariance):
     atoms, _ = three_groups(60)
     atoms = atoms.with_features(z2=3 * atoms.features["z0"] + 1)
-    made = Cluster(method=method, covariance=covariance, n_init=2)(atoms)
+    made = Cluster(by=few_starts(method, covariance=covariance))(atoms)
     assert (made.features["label"] >= 0).any()
 
 
 def test_an_angle_named_twice_counts_once():
     atoms = Atoms.at(np.zeros((90, 2))).with_features(angle_rad=np.repeat([0.0, 1.0, 2.0], 30) + RNG.normal(0, 0.1, 90))
-    once, twice = (Cluster(columns=("angle_rad",) * n, n_init=2)(atoms) for n in (1, 2))
+    once, twice = (Cluster(columns=("angle_rad",) * n, by=GaussianMixture(n_init=2))(atoms) for n in (1, 2))
     np.testing.assert_array_equal(once.features["label"], twice.features["label"])
 
 
 def test_a_class_that_no_atom_with_latents_has_is_no_obstacle():
     atoms, kind = three_groups(60)
     z1 = np.where(kind == 2, np.nan, atoms.features["z1"])
-    made = Cluster(columns=("z0", "z1", "hand_label"), n_init=2)(atoms.with_features(z1=z1, hand_label=kind))
+    made = Cluster(columns=("z0", "z1", "hand_label"), by=GaussianMixture(n_init=2))(
+        atoms.with_features(z1=z1, hand_label=kind)
+    )
     assert adjusted_rand_score(np.where(kind == 2, -1, kind), made.features["label"]) == 1
 
 
-@pytest.mark.parametrize("step", [Cluster(components=50, n_init=1), Cluster(start_from="hand_label")])
+@pytest.mark.parametrize(
+    "step", [Cluster(by=GaussianMixture(components=50, n_init=1)), Cluster(by=GaussianMixture(start_from="hand_label"))]
+)
 def test_the_step_that_was_used_can_be_read_again(step):
     """Or the session that was made with it could not be opened."""
     atoms = Atoms.at(np.zeros((500, 2))).with_features(z0=np.arange(500.0), hand_label=np.arange(500) % 40)
@@ -278,7 +311,7 @@ def test_the_step_that_was_used_can_be_read_again(step):
 def test_too_many_classes_by_hand_are_refused():
     atoms = Atoms.at(np.zeros((60, 2))).with_features(z0=np.arange(60.0), hand_label=np.arange(60))
     with pytest.raises(InputError, match="60 classes are given by hand, at most 50"):
-        Cluster(start_from="hand_label")(atoms)
+        Cluster(by=GaussianMixture(start_from="hand_label"))(atoms)
 
 
 @pytest.mark.parametrize("count", [8, 30, 200])
@@ -297,7 +330,7 @@ def test_few_atoms_odd_latents_and_empty_sub_images_are_no_trouble(count, window
     pose = {"angle_rad": rng.uniform(-3, 3, count), "angle_std_rad": np.full(count, 0.01)}
     places = rng.uniform(0, 200, (count, 2)) if windows == "noise" else 10.0 * np.argwhere(np.ones((count // 5 + 1, 5)))
     atoms = Atoms.at(places[:count]).with_features(z0=z[:, 0], z1=z[:, 1], **pose, symmetry_order=np.ones(count))
-    made = Cluster(n_init=2)(atoms, SubImages(pictures.astype(np.float32), atoms))
+    made = Cluster(by=GaussianMixture(n_init=2))(atoms, SubImages(pictures.astype(np.float32), atoms))
     label = made.features["label"].to_numpy()
     assert ((label >= 0) == np.isfinite(z).all(axis=1)).all()
     assert ((made.features["environment"] >= 0).to_numpy() == (label >= 0)).all()

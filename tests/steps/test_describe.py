@@ -6,7 +6,16 @@ from crystals import blobs, motif
 from pydantic import ValidationError
 from sklearn.metrics import adjusted_rand_score
 
-from local_crystallography import Atoms, Cluster, Describe, Recipe, SubImages, zernike_moments
+from local_crystallography import (
+    Atoms,
+    Cluster,
+    Describe,
+    GaussianMixture,
+    Neighbours,
+    Recipe,
+    SubImages,
+    zernike_moments,
+)
 from local_crystallography.data.errors import InputError
 from local_crystallography.steps.describe import zernike_orders
 
@@ -85,7 +94,7 @@ def test_components_sort_turned_lattices():
         lattice_window(angle, basis=(SQUARE, HEXAGON)[k], noise=0.3, rng=rng)
         for angle, k in zip(angles, kind, strict=True)
     ]
-    label = Cluster(classes=2)(described(windows)).features["label"]
+    label = Cluster(by=GaussianMixture(classes=2))(described(windows)).features["label"]
     assert adjusted_rand_score(kind, label) == 1
 
 
@@ -187,20 +196,22 @@ def test_every_method_gives_its_columns_to_the_atoms_with_a_window(method):
 def test_cluster_sorts_by_the_columns_of_every_method(method):
     stack, atoms = scattered()
     described = Describe(methods=(method,), components=2, classes=1, neighbours=4)(stack, atoms)
-    label = Cluster(columns=tuple(METHODS[method][:2]), classes=2, components=2)(described).features["label"]
+    label = Cluster(columns=tuple(METHODS[method][:2]), by=GaussianMixture(classes=2, components=2))(
+        described
+    ).features["label"]
     assert set(label[1:-1]) == {0, 1}
 
 
 def test_cluster_does_not_mix_methods_unasked():
     stack, atoms = scattered()
     described = Describe(methods=("PCA", "ICA"), components=2, classes=2)(stack, atoms)
-    assert Cluster(classes=2).resolve(described).columns == ("pca0", "pca1")
+    assert Cluster(by=GaussianMixture(classes=2)).resolve(described).columns == ("pca0", "pca1")
 
 
 def test_the_number_of_neighbours_is_filled_in_where_it_matters():
     stack, atoms = scattered()
-    assert 3 <= Describe(methods=("neighbours",)).resolve(stack, atoms).neighbours <= 12
-    assert Describe(methods=("neighbours",), neighbours=5).resolve(stack, atoms).neighbours == 5
+    assert 3 <= Describe(methods=(Neighbours(),)).resolve(stack, atoms).methods[0].neighbours <= 12
+    assert Describe(methods=(Neighbours(neighbours=5),)).resolve(stack, atoms).methods[0].neighbours == 5
     assert Describe().resolve(stack, atoms) == Describe()
 
 
@@ -255,7 +266,7 @@ def test_methods_come_once_and_in_one_order():
 
 
 def test_no_method_is_said():
-    with pytest.raises(ValidationError, match="No method came, at least one was expected"):
+    with pytest.raises(ValidationError, match="Choose at least one method"):
         Describe(methods=())
 
 

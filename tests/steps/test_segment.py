@@ -8,7 +8,7 @@ import pytest
 from crystals import blobs, square_lattice
 from scipy.spatial import cKDTree
 
-from local_crystallography import FindAtoms, Image, RefineAtoms, Segment, read_image
+from local_crystallography import Blobs, FindAtoms, Image, Network, RefineAtoms, Segment, read_image
 from local_crystallography.data.errors import InputError
 
 RNG = np.random.default_rng(1)
@@ -32,12 +32,12 @@ def test_every_atom_of_a_lattice_is_found_with_default_settings(spacing, scale):
     assert missed_and_false(find(Image(image * scale)), truth, spacing) == (0, 0)
 
 
-@pytest.mark.parametrize("method", ["network", "blobs"])
+@pytest.mark.parametrize("method", [Network(), Blobs()])
 def test_dark_atoms_are_found_without_being_asked_for(method):
     truth = square_lattice()
     image = Image(5 - blobs(truth) + 0.02 * RNG.standard_normal((128, 128)))
-    assert Segment(method=method).resolve(image).contrast == "dark"
-    assert missed_and_false(find(image, method=method), truth, 13) == (0, 0)
+    assert Segment(by=method).resolve(image).contrast == "dark"
+    assert missed_and_false(find(image, by=method), truth, 13) == (0, 0)
 
 
 def test_weak_atoms_beside_strong_ones_are_found():
@@ -66,18 +66,18 @@ def test_positions_are_sub_pixel(fraction):
 @pytest.mark.parametrize("spacing", [8.0, 15.0, 30.0])
 def test_the_spacing_is_found(spacing):
     image = Image(blobs(square_lattice(spacing, shape=(256, 256)), shape=(256, 256), sigma=0.18 * spacing))
-    assert Segment(method="blobs").resolve(image).spacing == pytest.approx(spacing, rel=0.1)
+    assert Segment(by=Blobs()).resolve(image).by.spacing == pytest.approx(spacing, rel=0.1)
 
 
 @pytest.mark.parametrize("sigma", [1.5, 2.5, 5.0, 8.0])
 def test_the_width_of_columns_is_found(sigma):
     truth = square_lattice(5.5 * sigma, shape=(256, 256), angle=0.2)
     image = Image(blobs(truth, shape=(256, 256), sigma=sigma) + 0.3 * RNG.standard_normal((256, 256)))
-    assert Segment().resolve(image).sigma == pytest.approx(sigma, rel=0.3)
+    assert Segment().resolve(image).by.sigma == pytest.approx(sigma, rel=0.3)
 
 
 def test_a_spacing_given_by_hand_is_kept():
-    assert Segment(spacing=11).resolve(Image(blobs(square_lattice()))).spacing == 11
+    assert Segment(by=Blobs(spacing=11)).resolve(Image(blobs(square_lattice()))).by.spacing == 11
 
 
 def test_noise_alone_is_no_crystal():

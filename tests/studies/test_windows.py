@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from crystals import blobs, square_lattice
 
+from local_crystallography import GaussianMixture
 from local_crystallography.analysis import Analysis
 from local_crystallography.clustering.angle_peaks import angle_peaks
 from local_crystallography.data.atoms import Atoms
@@ -27,7 +28,7 @@ from local_crystallography.studies.windows import (
     suggested_window,
 )
 
-QUICK = Recipe(cluster=Cluster(classes=2, components=2, n_init=1))
+QUICK = Recipe(cluster=Cluster(by=GaussianMixture(classes=2, components=2, n_init=1)))
 BOTH = WindowStudy(windows=(16, 20), epochs=1)
 SPOILT = (
     ("run.json", lambda _: b"{"),
@@ -153,7 +154,11 @@ def test_classes_of_runs_are_numbered_alike():
 
 
 @pytest.mark.parametrize(
-    "recipe", [Recipe(cluster=Cluster(classes=1)), Recipe(train_vae=TrainVae(hidden=8), cluster=QUICK.cluster)]
+    "recipe",
+    [
+        Recipe(cluster=Cluster(by=GaussianMixture(classes=1))),
+        Recipe(train_vae=TrainVae(hidden=8), cluster=QUICK.cluster),
+    ],
 )
 def test_runs_of_other_settings_are_done_again(analysis, done, recipe, monkeypatch):
     monkeypatch.setattr(windows, "one_run", no_training)

@@ -26,8 +26,8 @@ class CorrectImage(BaseModel):
 
         check_tiff(self.out)
         analysis = Analysis.open(self.session)
-        step = analysis.used.get("correct_scan")
-        if not isinstance(step, CorrectScan) or analysis.image is None or analysis.atoms is None:
+        step = analysis.last(CorrectScan)
+        if step is None or analysis.image is None or analysis.atoms is None:
             raise InputError(
                 f"{self.session} came without a scan correction, a result with one was expected; run it again with "
                 "--also correct_scan."

@@ -33,7 +33,7 @@ from local_crystallography.cli.symmetry_chain import SymmetryChain
 from local_crystallography.cli.symmetry_study import SymmetryStudy
 from local_crystallography.cli.train_segmenter import TrainSegmenter
 from local_crystallography.data.errors import InputError
-from local_crystallography.steps.base import sentence
+from local_crystallography.data.parameters import path_of, sentence
 
 PROGRAM = "local-crystallography"
 
@@ -119,7 +119,7 @@ def refuse(problem: str) -> int:
 def option_sentence(error: ValidationError) -> str:
     """The first option that is wrong, as it is spelled, with what came and what was expected."""
     first = error.errors()[0]
-    places = [str(part).replace("_", "-") for part in first["loc"][1:] if not isinstance(part, int)]
+    places = [part.replace("_", "-") for part in path_of(error)[1:] if not part.isdecimal()]
     option = places[0].upper() if places in (["name"], ["image"], ["stack"], ["session"]) else "--" + ".".join(places)
     came, says = "" if isinstance(first["input"], dict) else f" {first['input']}", sentence(error)
     return f"{option}{came}: {says[0].lower()}{says[1:]}; see --help."

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ValidationError
 from pydantic_settings import CliPositionalArg
@@ -14,10 +14,11 @@ from pydantic_settings import CliPositionalArg
 from local_crystallography.cli.console import is_first_process, progress_bar, stop_on_interrupt, together
 from local_crystallography.cli.output import DOUBTFUL, STOPPED, say
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.parameters import Alternative, sentence
 from local_crystallography.data.progress import finish
 from local_crystallography.io.session import REPORT, earlier_files
 from local_crystallography.recipe import Recipe
-from local_crystallography.steps.base import Step, sentence
+from local_crystallography.steps.base import Step
 from local_crystallography.steps.refine_atoms import counted
 from local_crystallography.steps.segment import Segment
 
@@ -81,9 +82,9 @@ def analyse(image: Image, recipe: Recipe, out: Path) -> tuple[Analysis, int]:
 
 def summarise(analysis: Analysis, out: Path) -> None:
     """What was found, what to know about it and where it is."""
-    segment = analysis.used.get("segment")
-    if isinstance(segment, Segment) and analysis.image is not None and analysis.asked.get("segment") is not None:
-        say(columns_taken(cast("Segment", analysis.asked["segment"]).candidates(analysis.image), segment))
+    segment, requested = analysis.last(Segment), analysis.requested(Segment)
+    if segment is not None and requested is not None and analysis.image is not None:
+        say(columns_taken(requested.candidates(analysis.image), segment))
     for training, vae in (("Train VAE", analysis.vae), ("Train cVAE", analysis.cvae)):
         for remark in [] if vae is None else vae.remarks:
             logger.warning("%s: %s", training, remark)
@@ -143,6 +144,13 @@ def changed(step: Step, values: dict[str, Any]) -> Step:
         Where they do not.
     """
     try:
-        return type(step)(**(dict(step) | values))
+        return step.replace(**{name: merged(getattr(step, name), value) for name, value in values.items()})
     except ValidationError as error:
         raise InputError(f"{step.name()} of recipe and options together: {sentence(error)}.") from error
+
+
+def merged(earlier: Any, given: Any) -> Any:
+    """A parameter as given; a method without its name is the earlier one, with the parameters given."""
+    if not isinstance(given, Alternative) or "method" in given.model_fields_set:
+        return given
+    return dict(earlier) | {name: getattr(given, name) for name in given.model_fields_set}

@@ -15,7 +15,7 @@ class TrainSegmenter(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    out: Path = Field(description="File to write, such as atoms.safetensors; give it to run as --segment.network.")
+    out: Path = Field(description="File to write, such as atoms.safetensors; give it to run as --segment.by.weights.")
     image: Path | None = Field(None, description="Image to go on with; none: train anew, about an hour.")
     points: Path | None = Field(
         None, description="Table in CSV that marks every atom of the image: y_px, x_px and, for classes, label."
@@ -51,5 +51,5 @@ class TrainSegmenter(BaseModel):
             job = segmenters.tune_segmenter(image, atoms, seed=self.seed, steps=steps, checkpoint=self.checkpoint)
         segmenter, code = run_job(job)
         segmenter.save(self.out)
-        say(f"The networks are in {self.out}; use them with --segment.network {self.out}.")
+        say(f"The networks are in {self.out}; use them with --segment.by.weights {self.out}.")
         return code

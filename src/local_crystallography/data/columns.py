@@ -107,6 +107,12 @@ class Columns:
         return next(((s, c) for s, c in pairs if (c.has_std or not std) and c.matches(name)), None)
 
 
+def unit_of(name: str) -> str:
+    """Unit in which a column is stored, by the end of its name; "" for a plain number."""
+    end = name.rsplit("_", 1)[-1] if "_" in name else ""
+    return {"rad": "rad", "px": "px", "nm": "nm", "(px|nm)": "px or nm"}.get(end, "")
+
+
 def kind_of(name: str) -> Kind:
     """What a column holds, by the last words of its name."""
     if name.split("_")[-1] in CLASSES:

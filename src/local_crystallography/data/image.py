@@ -157,6 +157,10 @@ class Image:
         found: T = self._memory[key]
         return found
 
+    def recalled(self, key: Hashable) -> Any:
+        """What is remembered for a key; None for nothing."""
+        return self._memory.get(key)
+
     @property
     def frames(self) -> npt.NDArray[np.float32]:
         """(frames, H, W) float32, all frames as `frame` gives them."""

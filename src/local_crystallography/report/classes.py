@@ -12,6 +12,7 @@ import numpy.typing as npt
 from local_crystallography.clustering.class_symmetry import Score, Symmetry
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.report.page import figure, grid, swatch
+from local_crystallography.steps.cluster import Cluster
 from local_crystallography.studies.classes import ClassEntry, ClassReport, class_report
 from local_crystallography.views import small_map
 from local_crystallography.views.greys import Colors, Floats, Limits, grey, grey_limits
@@ -64,8 +65,8 @@ def class_section(analysis: Analysis) -> str:
     limits = [grey_limits(sub_images, channel) for channel in channels]
     tables = class_tables(reports[0], analysis.styles, first_of_several=len(reports) > 1)
     maps = {} if image is None else class_maps(atoms, labels, image.shape, analysis.styles)
-    step = analysis.used.get("cluster")
-    directions = getattr(step, "directions", ()) if "angle_rad" in atoms.features else None
+    step = analysis.last(Cluster) or Cluster()
+    directions = step.directions if "angle_rad" in atoms.features else None
     return class_pictures_grid(reports, limits, analysis.styles, maps, directions) + tables
 
 

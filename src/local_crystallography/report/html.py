@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from local_crystallography.data.errors import InputError, writing
 from local_crystallography.data.image import Image
 from local_crystallography.io.provenance import Provenance
 from local_crystallography.report.page import STYLE, figure, grid, section, swatch
+from local_crystallography.steps.correct_scan import CorrectScan
 from local_crystallography.views.axis import axis_of
 from local_crystallography.views.greys import seen
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from local_crystallography.analysis import Analysis
     from local_crystallography.data.atoms import Atoms
     from local_crystallography.models.vae import Vae
-    from local_crystallography.steps.correct_scan import CorrectScan
 
 MOST_TILES = 12
 
@@ -117,12 +117,12 @@ def _atoms(analysis: Analysis, image: Image) -> str:
 
 def _scan(analysis: Analysis, image: Image) -> str:
     """What Correct scan took off the first frame, and what it could not tell."""
-    if "correct_scan" not in analysis.used or analysis.atoms is None:
-        return ""
     from local_crystallography.report.figures import png
     from local_crystallography.report.scan import CAPTION, scan_figure
 
-    step = cast("CorrectScan", analysis.used["correct_scan"])
+    step = analysis.last(CorrectScan)
+    if step is None or analysis.atoms is None:
+        return ""
     first = int(analysis.atoms.frame.min())
     correction = step.correction(analysis.atoms, image, first)
     source = png(scan_figure(correction, pixel_size=image.pixel_size))

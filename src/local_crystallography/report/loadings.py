@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from local_crystallography.baselines.loadings import PIXEL_LABEL, Loading, group
 from local_crystallography.data.errors import InputError, writing
 from local_crystallography.data.progress import finish
 from local_crystallography.report.page import figure, grid
+from local_crystallography.steps.describe import Describe
 from local_crystallography.views.raster import DIVERGING
 from local_crystallography.views.styles import ClassStyles
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from local_crystallography.analysis import Analysis
-    from local_crystallography.steps.describe import Describe
 
 ACROSS = 8
 """Most pictures in a line."""
@@ -37,7 +37,7 @@ CAPTION = (
 
 def loadings_section(analysis: Analysis) -> str:
     """HTML for the report; nothing where no column of a baseline with pictures is there."""
-    step, sub_images = cast("Describe | None", analysis.used.get("describe")), analysis.sub_images
+    step, sub_images = analysis.last(Describe), analysis.sub_images
     if step is None or sub_images is None or analysis.atoms is None:
         return ""
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import rc_context
@@ -14,13 +14,13 @@ from local_crystallography.data.progress import finish
 from local_crystallography.report.figures import STYLE, png
 from local_crystallography.report.page import figure, grid
 from local_crystallography.report.symmetry import study_figure
+from local_crystallography.steps.symmetry import DecideSymmetry
 from local_crystallography.views.styles import DECIDED as COLORS
 
 if TYPE_CHECKING:
     from local_crystallography.analysis import Analysis
     from local_crystallography.data.atoms import Atoms
     from local_crystallography.data.image import Image
-    from local_crystallography.steps.symmetry import DecideSymmetry
 
 DECIDED = {
     "alternation": "Alternation of bonds",
@@ -33,12 +33,12 @@ MOST_PLACES = 20_000
 
 def symmetry_section(analysis: Analysis, image: Image) -> str:
     """HTML for the report; nothing where the step was not run."""
-    step, atoms = analysis.used.get("decide_symmetry"), analysis.atoms
+    step, atoms = analysis.last(DecideSymmetry), analysis.atoms
     if step is None or atoms is None or "alternation_decision" not in atoms.features:
         return ""
     first = atoms[atoms.frame == int(atoms.frame.min())]
     figures = [_map(first, image, name, title) for name, title in DECIDED.items()]
-    study = finish(cast("DecideSymmetry", step).study(atoms))
+    study = finish(step.study(atoms))
     caption = (
         "How many cells a decision takes: shares of the atoms, and dashed what the noise of their positions lets "
         "expect. Near a domain wall windows see a mixture."

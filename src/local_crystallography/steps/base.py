@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-
 from local_crystallography.data.columns import Column
+from local_crystallography.data.parameters import Parameters, words
 from local_crystallography.data.progress import Job, finish
 
 OWN = "own"
@@ -17,35 +15,18 @@ OWN = "own"
 ANY = "any"
 """Stands in `Step.reads` for the columns of all steps."""
 
-ADVANCED: dict[str, Any] = {"advanced": True}
-"""For `json_schema_extra` of parameters that few people change; forms show them under More settings."""
-
-SPELT = {"kl": "KL", "vae": "VAE", "cvae": "cVAE", "sub images": "sub-images"}
-
 
 def own(column: str) -> str:
     """Stands in `Step.reads` for one column of the atoms, where no step made it."""
     return f"{OWN} {column}"
 
 
-def words(name: str) -> str:
-    """`kl_weight` as people read it: KL weight."""
-    return re.sub(rf"\b({'|'.join(SPELT)})\b", lambda found: SPELT[found[0]], name.replace("_", " "))
-
-
-def sentence(error: ValidationError) -> str:
-    """What is wrong with the first parameter that is, without what pydantic says before it."""
-    return error.errors()[0]["msg"].removeprefix("Value error, ")
-
-
-class Step(BaseModel):
+class Step(Parameters):
     """Parameters of one step. Default, range and help of each stand once, on its field.
 
     Calling a step gives its result; `run` gives the job behind it. A step keeps no state. A field of None means "fitted
     to the image"; `resolve` takes the same inputs and gives the step with every such field filled in, for the record.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     needs: ClassVar[tuple[str, ...]]
     """The results of an analysis the call takes, in order; a name ending in ? may be missing."""
@@ -55,8 +36,6 @@ class Step(BaseModel):
     """Names of the steps whose columns of the atoms the call reads; all steps read those of Find atoms."""
     adds: ClassVar[tuple[Column, ...]] = ()
     """The columns that the call adds to the atoms."""
-    renamed: ClassVar[Mapping[str, str]] = {}
-    """Earlier names of fields, which recipes and sessions may still have, to those of now."""
     optional: ClassVar[bool] = False
     """Whether a whole run leaves the step out unless it is asked for by name."""
 
@@ -65,16 +44,6 @@ class Step(BaseModel):
 
     continues: ClassVar[bool] = False
     """Whether the step, run again, tells its result in the words of the last one, as `continued` does."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_renamed(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        return {
-            cls.renamed.get(name, name) if cls.renamed.get(name) not in given else name: value
-            for name, value in given.items()
-        }
 
     @classmethod
     def name(cls) -> str:

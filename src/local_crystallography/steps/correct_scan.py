@@ -98,7 +98,11 @@ class CorrectScan(Step):
                 f"{outside} atoms lie outside the image of {height} x {width} pixels; take the image the atoms were "
                 "found in."
             )
-        return (yield from correct_scan(image.read(frame), yx, slowest=self.longest_period, cell=self._ratio()))
+        key = (self.longest_period, self._ratio(), frame, yx.tobytes())
+        found: ScanCorrection | None = image.recalled(key)
+        if found is None:
+            found = yield from correct_scan(image.read(frame), yx, slowest=self.longest_period, cell=self._ratio())
+        return image.remembered(key, lambda: found)
 
     def corrected_image(self, atoms: Atoms, image: Image) -> Image:
         """The image with every frame resampled, so that the scan is even; float32."""

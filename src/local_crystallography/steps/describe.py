@@ -2,45 +2,53 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
-from functools import partial
-from typing import Any, ClassVar, Literal, cast, get_args
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from local_crystallography.baselines.components import ComponentMethod
-from local_crystallography.baselines.kept import Kept
-from local_crystallography.baselines.loadings import (
-    Loading,
-    component_loadings,
-    fitted_classes,
-    fitted_components,
-    fitted_mixture,
-    mixture_loadings,
+from local_crystallography.baselines.alternatives import (
+    FFT,
+    ICA,
+    NMF,
+    PCA,
+    AlignedNeighbours,
+    Description,
+    Neighbours,
+    PCAMixture,
+    PixelMixture,
+    ZernikeMoments,
 )
-from local_crystallography.baselines.neighbours import aligned, neighbour_places, shell_number
-from local_crystallography.baselines.zernike import zernike_columns
+from local_crystallography.baselines.loadings import Loading
 from local_crystallography.baselines.zernike import zernike_moments as zernike_moments
 from local_crystallography.baselines.zernike import zernike_orders as zernike_orders
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import Column
+from local_crystallography.data.parameters import ADVANCED, gathered, listed
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.steps.base import Step
 
-Method = Literal[
-    "Zernike moments",
-    "PCA",
-    "NMF",
-    "ICA",
-    "pixel mixture",
-    "PCA mixture",
-    "neighbours",
-    "neighbours aligned",
-    "FFT",
+METHODS = (ZernikeMoments, PCA, NMF, ICA, PixelMixture, PCAMixture, Neighbours, AlignedNeighbours, FFT)
+
+
+def written(given: Any) -> Any:
+    """A method written as its name, and parameters after it: `PCA` or `PCA components=5`."""
+    if not isinstance(given, str):
+        return given
+    name, *values = re.split(r"\s+(?=\w+=)", given.strip())
+    return {"method": name, **dict(value.split("=", 1) for value in values)}
+
+
+Method = Annotated[
+    Annotated[
+        ZernikeMoments | PCA | NMF | ICA | PixelMixture | PCAMixture | Neighbours | AlignedNeighbours | FFT,
+        Field(discriminator="method"),
+    ],
+    BeforeValidator(written),
 ]
 
 
@@ -62,55 +70,43 @@ class Describe(Step):
     optional: ClassVar = True
 
     methods: tuple[Method, ...] = Field(
-        ("Zernike moments",),
-        description="What the columns are, one method or several. Zernike moments and neighbours aligned do not change "
-        "as the motif turns; all others do. PCA mixture: classes of the pixels, then PCA within each (GMM-PCA).",
+        (ZernikeMoments(),),
+        description=listed(
+            "What the columns are, one method or several, by name, with parameters after it: PCA components=5.",
+            *METHODS,
+        ),
     )
-    order: int = Field(
-        8, ge=2, le=20, description="Highest order of the Zernike polynomials; higher sees finer. Of Zernike alone."
-    )
-    components: int = Field(
-        3,
-        ge=0,
-        le=30,
-        description="Number of components, to sort the atoms by: of Zernike moments, PCA, NMF, ICA, PCA mixture, FFT.",
-    )
-    classes: int = Field(4, ge=1, le=30, description="Number of classes of pixel mixture and PCA mixture.")
-    neighbours: int | None = Field(
-        None,
-        ge=2,
-        le=30,
-        description="Number of nearest atoms whose places are taken; automatic: 3 to 12, where a shell ends.",
-    )
-    seed: int = Field(
-        0,
-        ge=0,
-        le=2**31 - 1,
-        description="Start of the random numbers.",
-        json_schema_extra={"advanced": True},
-    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Start of the random numbers.", json_schema_extra=ADVANCED)
 
     @model_validator(mode="before")
     @classmethod
-    def _read_one_method(cls, given: Any) -> Any:
-        """Recipes and sessions of before have one `method`."""
-        if not isinstance(given, dict) or "method" not in given or "methods" in given:
+    def _read_flat(cls, given: Any) -> Any:
+        """Recipes of 0.1.0 have one `method`, or names of `methods`, and the parameters of all side by side."""
+        if not isinstance(given, dict):
             return given
-        return {**{name: value for name, value in given.items() if name != "method"}, "methods": (given["method"],)}
+        flat = {name for kind in METHODS for name in kind.model_fields} - {"method"}
+        names = given.get("methods", (given["method"],) if "method" in given else (METHODS[0].key(),))
+        if ("method" in given and "methods" in given) or not {*given} & {*flat, "method"}:
+            return given
+        shared = {name: value for name, value in given.items() if name in flat}
+        each = [gathered({"method": name, **shared}, "of", METHODS).get("of", name) for name in names]
+        return {name: value for name, value in given.items() if name not in {*flat, "method"}} | {"methods": each}
 
     @field_validator("methods")
     @classmethod
     def _in_order(cls, methods: tuple[Method, ...]) -> tuple[Method, ...]:
         """Each once and in one order, so that steps that do the same are equal."""
         if not methods:
-            raise ValueError("No method came, at least one was expected; choose what to describe the atoms by")
-        return tuple(method for method in get_args(Method) if method in methods)
+            raise ValueError("Choose at least one method to describe the atoms by")
+        made: dict[type[Description], Method] = {type(method): method for method in methods}
+        mixtures = {made[kind].classes for kind in (PixelMixture, PCAMixture) if kind in made}  # type: ignore[union-attr]
+        if len(mixtures) > 1:
+            raise ValueError("Both mixtures give the column pixel_label; choose the same number of classes for both")
+        return tuple(made[kind] for kind in METHODS if kind in made)
 
     def resolve(self, sub_images: SubImages, atoms: Atoms) -> Describe:
-        """The same step with the number of neighbours as it is for these atoms, where a method asks for it."""
-        if self.neighbours is not None or not any(method.startswith("neighbours") for method in self.methods):
-            return self
-        return self.model_copy(update={"neighbours": shell_number(strong(atoms, sub_images.atoms))})
+        """The same step with the number of neighbours as it is for these atoms, where a method needs it."""
+        return self.replace(methods=tuple(method.resolve(sub_images, atoms) for method in self.methods))
 
     def summary(self, result: Atoms) -> str:
         made = [name for name in map(str, result.features) if any(column.matches(name) for column in self.adds)]
@@ -121,14 +117,6 @@ class Describe(Step):
 
         Where it is stopped gives the columns of the methods done so far.
 
-        - Zernike moments: those of `zernike_columns`
-        - PCA, NMF, ICA, FFT: `pca0`, `pca1`, …, and so on, the scores of `components`
-        - pixel mixture: `pixel_label`, 0, 1, … by falling size, and `pixel_label_probability`
-        - PCA mixture: `class_pca0`, `class_pca1`, … within the own class, and the columns of pixel mixture
-        - neighbours: `neighbour0_y`, `neighbour0_x`, …, in units of the neighbour distance, y down, sorted by angle
-          counter-clockwise from the right; neighbours aligned: `aligned0_y`, `aligned0_x`, …, turned to the mean atom.
-          Neighbours are atoms of the same frame, those too near an edge for a sub-image too; light ones are left out.
-
         Raises
         ------
         InputError
@@ -138,10 +126,10 @@ class Describe(Step):
         tables: list[pd.DataFrame] = []
         todo = self._different
         for done, method in enumerate(todo):
-            stop = yield Progress(done / len(todo), f"{method} …")
+            stop = yield Progress(done / len(todo), f"{method.method} …")
             if stop and tables:
                 break
-            tables.append(self._columns(method, sub_images, atoms))
+            tables.append(method.columns(sub_images, atoms, self.seed))
         described = atoms.join(sub_images.atoms.ids, pd.concat(tables, axis=1))
         if "pixel_label" in described.features:
             label = described.features["pixel_label"].fillna(-1).astype(np.int64)
@@ -164,86 +152,21 @@ class Describe(Step):
         found: list[Loading] = []
         todo = self._pictured(columns)
         for done, method in enumerate(todo):
-            if (yield Progress(done / len(todo), f"Pictures of {method} …")):
+            if (yield Progress(done / len(todo), f"Pictures of {method.method} …")):
                 break
-            if method in get_args(ComponentMethod):
-                kind = cast(ComponentMethod, method)
-                found += component_loadings(sub_images, method=kind, number=self.components, seed=self.seed)
-            else:
-                number = self.components if method == "PCA mixture" else None
-                found += mixture_loadings(sub_images, classes=self.classes, number=number, seed=self.seed)
+            found += method.loadings(sub_images, self.seed)
         return found
 
     def has_loadings(self, sub_images: SubImages, columns: Container[str] | None = None) -> bool:
         """Whether `loadings` takes no time, as it does after the call with the same sub-images."""
-        fits = [self._fit(method) for method in self._pictured(columns)]
-        return all(cast(Kept[Any], fit.func).has(sub_images, **fit.keywords) for fit in fits)
+        return all(method.is_fitted(sub_images, self.seed) for method in self._pictured(columns))
 
     def _pictured(self, columns: Container[str] | None) -> list[Method]:
-        """The methods that have pictures, and of which a column is wanted."""
-        first = {"PCA mixture": "class_pca0", "pixel mixture": "pixel_label"}
-        first |= {method: f"{method.lower()}0" for method in get_args(ComponentMethod)}
-        return [each for each in self._different if each in first and (columns is None or first[each] in columns)]
-
-    def _fit(self, method: Method) -> partial[Any]:
-        """What is fitted to sub-images for a method that has pictures."""
-        if method == "pixel mixture":
-            return partial(fitted_mixture, classes=self.classes, seed=self.seed)
-        if method == "PCA mixture":
-            return partial(fitted_classes, classes=self.classes, number=self.components, seed=self.seed)
-        return partial(fitted_components, method=method, number=self.components, seed=self.seed)
+        """The methods with pictures of which a column is wanted."""
+        return [each for each in self._different if each.pictured and (columns is None or each.pictured in columns)]
 
     @property
     def _different(self) -> list[Method]:
-        """The methods without those whose columns another one gives too: the classes of both mixtures are the same."""
-        return [each for each in self.methods if each != "pixel mixture" or "PCA mixture" not in self.methods]
-
-    def _columns(self, method: Method, sub_images: SubImages, atoms: Atoms) -> pd.DataFrame:
-        """One row per sub-image."""
-        if method == "Zernike moments":
-            return zernike_columns(sub_images, order=self.order, number=self.components)
-        if method == "pixel mixture":
-            mixture = self._fit(method)(sub_images)
-            return pd.DataFrame({"pixel_label": mixture.label, "pixel_label_probability": mixture.probability})
-        if method == "PCA mixture":
-            found = self._fit(method)(sub_images)
-            mixture = found.mixture
-            return numbered("class_pca", found.scores).assign(
-                pixel_label=mixture.label, pixel_label_probability=mixture.probability
-            )
-        if method in ("neighbours", "neighbours aligned"):
-            return self._neighbours(method, sub_images, atoms)
-        return numbered(method.lower(), self._fit(method)(sub_images).scored(sub_images.windows).scores)
-
-    def _neighbours(self, method: Method, sub_images: SubImages, atoms: Atoms) -> pd.DataFrame:
-        number = self.resolve(sub_images, atoms).neighbours
-        assert number is not None
-        heavy = strong(atoms, sub_images.atoms)
-        places = pd.DataFrame(neighbour_places(heavy, number=number), index=heavy.ids)
-        z = places.reindex(sub_images.atoms.ids).to_numpy(np.complex128)
-        name = "neighbour"
-        if method == "neighbours aligned":
-            z, name = aligned(z), "aligned"
-        return pd.DataFrame(
-            {
-                f"{name}{i}_{axis}": part
-                for i in range(number)
-                for axis, part in (("y", -z[:, i].imag), ("x", z[:, i].real))
-            }
-        )
-
-
-def strong(atoms: Atoms, cut: Atoms) -> Atoms:
-    """The atoms that are not weaker than all those sub-images were cut around; all where intensities are not known."""
-    if "intensity" not in atoms.features:
-        return atoms
-    size = atoms.relative_intensity()
-    among = np.isin(atoms.ids, cut.ids)
-    if not np.isfinite(size[among]).any():
-        return atoms
-    return atoms[among | ~(size < np.nanmin(size[among]))]
-
-
-def numbered(name: str, scores: npt.NDArray[np.float64]) -> pd.DataFrame:
-    """(n, k) scores as columns name0, name1, …."""
-    return pd.DataFrame(scores, columns=[f"{name}{i}" for i in range(scores.shape[1])])
+        """The methods without a pixel mixture whose classes those of a PCA mixture are too."""
+        both = any(isinstance(each, PCAMixture) for each in self.methods)
+        return [each for each in self.methods if not (both and type(each) is PixelMixture)]

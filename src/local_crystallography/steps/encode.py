@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
+from local_crystallography.clustering.alternatives import GaussianMixture
 from local_crystallography.clustering.angle_peaks import order_told, scatter
 from local_crystallography.clustering.environment import CERTAIN
 from local_crystallography.clustering.features import places
@@ -109,7 +110,7 @@ def first_look(sub_images: SubImages, found: pd.DataFrame) -> tuple[Index, Array
     atoms = sub_images.atoms.with_features(**found)
     columns = tuple(str(name) for name in found if name != "angle_rad")
     try:
-        kinds = Cluster(columns=columns, n_init=FIRST_LOOK).kinds(atoms, sub_images)
+        kinds = Cluster(columns=columns, by=GaussianMixture(n_init=FIRST_LOOK)).kinds(atoms, sub_images)
     except InputError:
         return np.zeros(len(atoms), np.int64), np.zeros(len(atoms))
     return kinds.shares.argmax(axis=1), kinds.turn

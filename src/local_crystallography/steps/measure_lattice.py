@@ -12,6 +12,7 @@ from pydantic import Field
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.parameters import unset
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.lattice.lattices import Lattice, find_lattices
 from local_crystallography.lattice.strain import (
@@ -79,11 +80,16 @@ class MeasureLattice(Step):
         None,
         ge=6,
         le=500,
-        description="Number of atoms around each that its lattice vectors are fitted to; automatic: 12 per sublattice.",
+        json_schema_extra=unset("12 per site"),
+        description="Number of surrounding atoms that the lattice vectors are fitted to; automatic: 12 per sublattice.",
     )
     min_size: int = Field(16, ge=8, le=100_000, description="Fewest atoms of a grain.")
     reference_grain: int | None = Field(
-        None, ge=0, le=10_000, description="Grain whose cell strain and rotation are told from; automatic: its own."
+        None,
+        ge=0,
+        le=10_000,
+        json_schema_extra=unset("own"),
+        description="Grain whose cell is the reference of strain and rotation; automatic: that of the atom.",
     )
 
     def summary(self, result: Atoms) -> str:

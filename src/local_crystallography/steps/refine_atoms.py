@@ -16,6 +16,7 @@ from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.mask import filled, saturated
+from local_crystallography.data.parameters import unset
 from local_crystallography.data.polygons import inside
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.fitting.background import terraces
@@ -82,7 +83,9 @@ class RefineAtoms(Step):
         None,
         ge=0.5,
         le=100,
-        description="Standard deviation of an atom in pixels to begin with; automatic: found in the image.",
+        json_schema_extra=unset("measured"),
+        description="Initial standard deviation of an atom, in pixels; automatic: measured in every frame. The widths "
+        "fitted are in the column sigma_px.",
     )
     min_snr: float = Field(
         2.5,
@@ -96,8 +99,9 @@ class RefineAtoms(Step):
         None,
         ge=0,
         le=400,
-        description="Of atoms nearer than this, in pixels, only the strongest is kept; 0: all; automatic: 1.2 times "
-        "their width, under which two columns have one top.",
+        json_schema_extra=unset("1.2 widths"),
+        description="Of atoms closer than this, in pixels, only the strongest is kept; 0: all; automatic: 1.2 times "
+        "their width, below which two columns have a single maximum.",
     )
     min_relative_intensity: float = Field(
         0.0, ge=0, le=1, description="Lowest intensity over that of the strong atoms that is kept; 0: all."

@@ -5,55 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, ValidatorFunctionWrapHandler, field_validator, model_validator
 
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.mask import filled
+from local_crystallography.data.parameters import ADVANCED, Alternative, gathered, listed
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.fitting.background import terraces
 from local_crystallography.fitting.blobs import BLOB_SCALE, blob_probability, find_spacing
-from local_crystallography.steps.base import ADVANCED, Step
+from local_crystallography.steps.base import Step
 
 if TYPE_CHECKING:
     from local_crystallography.models.scale import Candidate
     from local_crystallography.models.segmenter import Segmenter
 
 Array = npt.NDArray[np.float32]
+Marker = Callable[[Array], ProbabilityMap]
 
 
-class Segment(Step):
-    """Mark the pixels that belong to an atom with a probability from 0 to 1 (Fig. 3a)."""
+class Network(Alternative):
+    """A network trained on simulated images of all kinds."""
 
-    renamed: ClassVar = {"significance": "min_snr", "weakest": "min_relative_intensity"}
-    needs: ClassVar = ("image",)
-    makes: ClassVar = "probability"
+    renamed: ClassVar = {"network": "weights"}
 
-    method: Literal["network", "blobs"] = Field(
-        "network",
-        description="How atoms are recognised. network: one trained on simulated images of all kinds. "
-        "blobs: a Laplacian of Gaussian of the scale of an atom.",
-    )
-    contrast: Literal["bright", "dark"] | None = Field(
-        None, description="Whether atoms are brighter or darker than the background; automatic: as in the image."
-    )
+    method: Literal["network"] = "network"
     sigma: float | None = Field(
         None,
         ge=0.5,
         le=200,
-        description="For the network: standard deviation of a column along one axis, in pixels; automatic: measured "
-        "in the image.",
-    )
-    spacing: float | None = Field(
-        None,
-        ge=2,
-        le=400,
-        description="For blobs: distance between neighbouring atoms, in pixels; automatic: found in the image.",
+        description="Standard deviation of a column along one axis, in pixels; automatic: measured in the image.",
     )
     ensemble: int = Field(
         1,
@@ -62,25 +48,96 @@ class Segment(Step):
         description="Networks whose probabilities are averaged; more are slower but more reliable, and their spread is "
         "kept.",
     )
-    network: Path | None = Field(
+    weights: Path | None = Field(
         None,
         json_schema_extra=ADVANCED,
         description="File of a network written by train-segmenter; none: the one that comes with the program.",
+    )
+
+    @property
+    def scale(self) -> str:
+        """What the atoms are assumed to be, in words."""
+        return f"columns, sigma {self.sigma} px"
+
+    @property
+    def segmenter(self) -> Segmenter:
+        """The network."""
+        from local_crystallography.models.segmenter import Segmenter, shipped
+
+        return shipped() if self.weights is None else Segmenter.load(self.weights)
+
+    def marker(self) -> Marker:
+        """The function that gives a frame its probability."""
+        assert self.sigma is not None
+        find, width = partial(self.segmenter.probability, sigma=self.sigma, members=self.ensemble), self.sigma
+        return lambda frame: find(frame - terraces(filled(frame, ~np.isfinite(frame)), width)[0])
+
+
+class Blobs(Alternative):
+    """A Laplacian of Gaussian at the scale of an atom."""
+
+    renamed: ClassVar = {"significance": "min_snr", "weakest": "min_relative_intensity"}
+
+    method: Literal["blobs"] = "blobs"
+    spacing: float | None = Field(
+        None,
+        ge=2,
+        le=400,
+        description="Distance between neighbouring atoms, in pixels; automatic: found in the image.",
     )
     min_snr: float = Field(
         5.0,
         ge=0.5,
         le=50,
         json_schema_extra=ADVANCED,
-        description="For blobs: signal-to-noise ratio at which the probability of an atom is one half.",
+        description="Signal-to-noise ratio at which the probability of an atom is one half.",
     )
     min_relative_intensity: float = Field(
         0.1,
         ge=0,
         le=1,
         json_schema_extra=ADVANCED,
-        description="For blobs: height, over the strongest atoms around, at which an atom is as likely as not.",
+        description="Height, relative to the strongest atoms around, at which the probability is one half.",
     )
+
+    @property
+    def scale(self) -> str:
+        """What the atoms are assumed to be, in words."""
+        return f"atoms {self.spacing:.3g} px apart"
+
+    def marker(self) -> Marker:
+        """The function that gives a frame its probability."""
+        assert self.spacing is not None
+        sigma = BLOB_SCALE * self.spacing
+        mark = partial(blob_probability, sigma=sigma, significance=self.min_snr, weakest=self.min_relative_intensity)
+        return lambda frame: ProbabilityMap(mark(filled(frame, ~np.isfinite(frame))))
+
+
+class Segment(Step):
+    """Mark the pixels that belong to an atom with a probability from 0 to 1 (Fig. 3a)."""
+
+    needs: ClassVar = ("image",)
+    makes: ClassVar = "probability"
+
+    by: Network | Blobs = Field(
+        default_factory=Network,
+        discriminator="method",
+        description=listed("How atoms are recognised.", Network, Blobs),
+    )
+    contrast: Literal["bright", "dark"] | None = Field(
+        None, description="Whether atoms are brighter or darker than the background; automatic: as in the image."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_flat(cls, given: Any) -> Any:
+        """Recipes of 0.1.0 have the parameters of both methods side by side."""
+        return gathered(given, "by", (Network, Blobs))
+
+    @field_validator("by", mode="wrap")
+    @classmethod
+    def _read_method(cls, given: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        return Alternative.read(given, handler, Network)
 
     def resolve(self, image: Image) -> Segment:
         """The same step with contrast and sigma or spacing as they are in the image, the clearest frame of a stack.
@@ -90,14 +147,14 @@ class Segment(Step):
         InputError
             Where no columns or no regular blobs are found at any scale.
         """
-        if self.method == "network":
-            return self if self.sigma and self.contrast else self.taking(self.candidates(image), image)
+        if isinstance(self.by, Network):
+            return self if self.by.sigma and self.contrast else self.taking(self.candidates(image), image)
         step = self
         if self.contrast is None:
-            step = self.model_copy(update={"contrast": self.taking(self.candidates(image), image).contrast})
-        if self.spacing is None:
+            step = self.replace(contrast=Segment().taking(self.candidates(image), image).contrast)
+        if self.by.spacing is None:
             spacing = find_spacing(step._signed(image.frame(0)), name=image.name)
-            step = step.model_copy(update={"spacing": spacing})
+            step = step.replace(by=self.by.replace(spacing=spacing))
         return step
 
     def candidates(self, image: Image) -> list[Candidate]:
@@ -105,12 +162,13 @@ class Segment(Step):
         from local_crystallography.models.scale import choose_scale, frames_to_look_at
 
         bright = None if self.contrast is None else self.contrast == "bright"
+        network = self.network
 
         def choose() -> list[Candidate]:
             frames = ((number, image.known_frame(number)) for number in frames_to_look_at(image.count))
-            return choose_scale(self.segmenter, frames, bright=bright, sigma=self.sigma)
+            return choose_scale(network.segmenter, frames, bright=bright, sigma=network.sigma)
 
-        return image.remembered(("candidates", bright, self.sigma, self.network), choose)
+        return image.remembered(("candidates", bright, network.sigma, network.weights), choose)
 
     def taking(self, candidates: list[Candidate], image: Image) -> Segment:
         """The same step with the first of some candidates."""
@@ -120,8 +178,8 @@ class Segment(Step):
                 "are some, or check that the right image was opened."
             )
         first = candidates[0]
-        sigma = self.sigma or round(min(max(first.sigma, 0.5), 200), 2)
-        return self.model_copy(update={"sigma": sigma, "contrast": "bright" if first.bright else "dark"})
+        sigma = self.network.sigma or round(min(max(first.sigma, 0.5), 200), 2)
+        return self.replace(by=self.network.replace(sigma=sigma), contrast="bright" if first.bright else "dark")
 
     def summary(self, result: ProbabilityMap) -> str:
         return f"{self.scale} · {result.told}" if result.told else self.scale
@@ -137,36 +195,22 @@ class Segment(Step):
             As `resolve`; for a file that holds no network, or fewer members than the ensemble asks for.
         """
         step = self.resolve(image)
-        maps, mark = [], step._marker()
+        maps, mark = [], step.by.marker()
         for number in range(image.count):
             if (yield Progress(number / image.count, step.scale)):
                 break
             maps.append(mark(step._signed(image.known_frame(number))))
         return ProbabilityMap.stacked(maps, image.data.shape)
 
-    def _marker(self) -> Callable[[Array], ProbabilityMap]:
-        """What gives a frame its probability."""
-        if self.method == "network":
-            assert self.sigma is not None
-            find, width = partial(self.segmenter.probability, sigma=self.sigma, members=self.ensemble), self.sigma
-            return lambda frame: find(frame - terraces(filled(frame, ~np.isfinite(frame)), width)[0])
-        assert self.spacing is not None
-        sigma = BLOB_SCALE * self.spacing
-        mark = partial(blob_probability, sigma=sigma, significance=self.min_snr, weakest=self.min_relative_intensity)
-        return lambda frame: ProbabilityMap(mark(filled(frame, ~np.isfinite(frame))))
-
     @property
-    def segmenter(self) -> Segmenter:
-        """The network that is to be used."""
-        from local_crystallography.models.segmenter import Segmenter, shipped
-
-        return shipped() if self.network is None else Segmenter.load(self.network)
+    def network(self) -> Network:
+        """The network that looks for columns; the one that comes with the program where atoms are found as blobs."""
+        return self.by if isinstance(self.by, Network) else Network()
 
     @property
     def scale(self) -> str:
-        """What was taken the atoms for, in words."""
-        scale = f"columns, sigma {self.sigma} px" if self.method == "network" else f"atoms {self.spacing:.3g} px apart"
-        return f"{self.contrast} {scale}"
+        """What the atoms are assumed to be, in words."""
+        return f"{self.contrast} {self.by.scale}"
 
     def _signed(self, frame: Array) -> Array:
         return -frame if self.contrast == "dark" else frame

@@ -25,8 +25,9 @@ from local_crystallography.bayes.windows import Regression, Windows, all_regress
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.parameters import ADVANCED
 from local_crystallography.data.progress import Job
-from local_crystallography.steps.base import ADVANCED, Step
+from local_crystallography.steps.base import Step
 
 BENT = 2.5
 """Smallest radius whose windows tell bending from alternation."""

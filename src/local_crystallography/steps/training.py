@@ -10,9 +10,10 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.parameters import ADVANCED, unset
 from local_crystallography.data.progress import Job
 from local_crystallography.data.subimages import SubImages
-from local_crystallography.steps.base import ADVANCED, Step
+from local_crystallography.steps.base import Step
 
 if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
@@ -81,8 +82,8 @@ class Training(Step):
         None,
         ge=0.01,
         le=20,
-        json_schema_extra=ADVANCED,
-        description="Standard deviation of the offset expected, in pixels; automatic: learned.",
+        json_schema_extra=unset("learned", advanced=True),
+        description="Prior standard deviation of the offset, in pixels; automatic: learned during training.",
     )
     min_wavelength: float | None = Field(
         None,
@@ -120,8 +121,8 @@ class Training(Step):
         None,
         ge=0,
         le=1000,
-        json_schema_extra=ADVANCED,
-        description="Target KL capacity of the latents, in nats, increased during training; automatic: none.",
+        json_schema_extra=unset("none", advanced=True),
+        description="Target KL capacity of the latents, in nats, increased during training; none: no target.",
     )
     patience: int | None = Field(
         None,

@@ -167,7 +167,7 @@ def checked(analysis: Analysis, settings: WindowStudy, recipe: Recipe) -> Inputs
             f"around some of the {len(atoms)} atoms was expected; use a smaller one."
         )
     digests = {"image": pixels_sha256(image), "atoms": digest(atoms.yx, atoms.ids, atoms.frame)}
-    read = {"intensity", *recipe.cluster.columns} | ({HAND_LABEL} if recipe.cluster.start_from == HAND_LABEL else set())
+    read = {"intensity", *recipe.cluster.columns} | ({HAND_LABEL} if recipe.cluster.by.starts_by_hand else set())
     for name in sorted(read & set(atoms.features)):
         digests[name] = digest(numbers(atoms, name))
     probability = analysis.probability if "probability" in settings.sources else None
@@ -181,7 +181,7 @@ def width_of(inputs: Inputs, recipe: Recipe) -> float:
     if "sigma_px" in inputs.atoms.features:
         sigma = float(inputs.atoms.features["sigma_px"].median())
     else:
-        sigma = recipe.segment.resolve(inputs.image).sigma or recipe.extract_sub_images.smoothing
+        sigma = recipe.segment.resolve(inputs.image).network.sigma or recipe.extract_sub_images.smoothing
     return round(float(np.clip(sigma, 0.1, 50)), 3)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from local_crystallography import Blobs, Network
 from local_crystallography._napari.main.candidates import CandidateView, in_words, matching, zoom
 from local_crystallography._napari.main.step_panel import standing
 from local_crystallography._napari.widgets.form import StepForm
@@ -27,7 +28,7 @@ def session(controller, monkeypatch):
     monkeypatch.setattr(Segment, "candidates", lambda step, image: FOUND)
     analysis = controller.active.analysis
     analysis.asked["segment"] = Segment()
-    analysis.used["segment"] = Segment(contrast="bright", sigma=3.0)
+    analysis.used["segment"] = Segment(contrast="bright", by=Network(sigma=3.0))
     return controller.active
 
 
@@ -81,7 +82,7 @@ def test_the_best_three_are_shown_and_the_one_taken_is_framed(looked):
 
 def test_a_click_asks_for_another_one_and_a_second_click_takes_it_back(looked, session):
     looked.tiles[1].click()
-    assert looked.form.step() == Segment(contrast="dark", sigma=5.5)
+    assert looked.form.step() == Segment(contrast="dark", by=Network(sigma=5.5))
     assert standing(session, looked.form.step()).startswith("out of date")
     assert states(looked) == ["taken", "asked", ""]
     looked.tiles[0].click()
@@ -98,7 +99,7 @@ def test_auto_leaves_it_to_the_image_again(looked):
 
 
 def test_the_pictures_stay_when_the_step_is_run_with_one_of_them(looked, session, controller):
-    asked = Segment(contrast="dark", sigma=5.5)
+    asked = Segment(contrast="dark", by=Network(sigma=5.5))
     session.analysis.used["segment"] = session.analysis.asked["segment"] = asked
     session.after(asked)
     controller.changed.emit()
@@ -124,14 +125,14 @@ def test_where_nothing_is_seen_it_says_so(view, session, controller, monkeypatch
 
 
 def test_blobs_have_no_candidates(view, session, controller):
-    session.analysis.used["segment"] = Segment(method="blobs", contrast="bright", spacing=10)
+    session.analysis.used["segment"] = Segment(by=Blobs(spacing=10), contrast="bright")
     controller.changed.emit()
     assert view.isHidden()
 
 
 def test_candidates_of_another_image_are_not_shown(looked, session, controller, quick_analysis):
-    finish(session.analysis.apply(Segment(method="blobs")))
-    session.analysis.used["segment"] = Segment(contrast="bright", sigma=3.0)
+    finish(session.analysis.apply(Segment(by=Blobs())))
+    session.analysis.used["segment"] = Segment(contrast="bright", by=Network(sigma=3.0))
     session.found = type(session.found)(object(), None, FOUND)
     controller.changed.emit()
     assert not looked.tiles

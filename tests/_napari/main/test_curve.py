@@ -24,7 +24,7 @@ def test_the_curve_is_that_of_the_step_and_goes_with_the_atoms(dock, qtbot):
     qtbot.waitUntil(lambda: not dock.controller.running, timeout=120_000)
     curve = dock.curve.curve
     step = dock.panels["cluster"].form.step()
-    assert curve.best("BIC") == step.resolve(dock.session.analysis.atoms).components
+    assert curve.best("BIC") == step.resolve(dock.session.analysis.atoms).by.components
     assert not dock.curve.plot.isHidden()
     x, y = dock.curve.plot.listDataItems()[0].getData()
     assert x.tolist() == curve.components.tolist()

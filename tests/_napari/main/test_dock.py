@@ -31,7 +31,7 @@ def dock(viewer, qtbot):
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
     for name in TRAININGS:
         dock.panels[name].form.fields["epochs"].set(3)
-    dock.panels["cluster"].form.fields["classes"].set(3)
+    dock.panels["cluster"].form.fields["by"].shown.fields["classes"].set(3)
     yield dock
     dock.controller.runner.halt()
 
@@ -87,7 +87,7 @@ def test_every_step_by_its_button(dock, viewer, press):
     ]
     visible = [layer.name for layer in viewer.layers if layer.visible]
     assert visible == ["quick", "label", "atoms"]
-    assert dock.panels["segment"].form.fields["sigma"].box.text().startswith("2.")
+    assert dock.panels["segment"].form.fields["by"].shown.fields["sigma"].box.text().startswith("2.")
     assert "bright columns, sigma 2." in status(dock, "segment")
     assert status(dock, "refine_atoms").startswith("✓ kept ")
     assert " to 0." in status(dock, "refine_atoms")
@@ -191,7 +191,7 @@ def _colours(dock, viewer):
 
 
 def _changed_settings_are_out_of_date(dock, press):
-    dock.panels["cluster"].form.fields["classes"].set(2)
+    dock.panels["cluster"].form.fields["by"].shown.fields["classes"].set(2)
     assert status(dock, "cluster").startswith("out of date")
     press(dock.run_all)
     assert status(dock, "cluster").startswith("✓ 2 classes")

@@ -165,7 +165,7 @@ def dock(make_napari_viewer_proxy, monkeypatch, qtbot):
     viewer.open_sample("napari-local-crystallography", "quick")
     dock = MainDock(viewer)
     viewer.window.add_dock_widget(dock, name="dock")
-    dock.panels["segment"].form.fields["method"].set("blobs")
+    dock.panels["segment"].form.fields["by"].choice.set("blobs")
     dock.panels["train_vae"].form.fields["epochs"].set(2)
     yield dock
     dock.controller.runner.halt()

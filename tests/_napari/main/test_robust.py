@@ -22,7 +22,7 @@ def dock(viewer):
     viewer.open_sample(PLUGIN, "quick")
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
     dock.panels["train_vae"].form.fields["epochs"].set(LONG)
-    dock.panels["cluster"].form.fields["classes"].set(3)
+    dock.panels["cluster"].form.fields["by"].shown.fields["classes"].set(3)
     runner = dock.controller.runner
     yield dock
     runner.halt()

@@ -106,7 +106,7 @@ def test_a_step_run_after_the_drop_writes_to_the_layers_that_are_there(viewer, o
     viewer.open(quick_session, plugin=PLUGIN)
     dock = open_dock()
     settled(dock)
-    dock.panels["cluster"].form.fields["classes"].set(2)
+    dock.panels["cluster"].form.fields["by"].shown.fields["classes"].set(2)
     dock.run_all.click()
     settled(dock)
     assert names(viewer) == LAYERS

@@ -10,6 +10,7 @@ from napari.layers import Image, Labels
 from qtpy import QtWidgets
 from qtpy.compat import isalive
 
+from local_crystallography import GaussianMixture
 from local_crystallography._napari.results.windows import asked as windows_asked
 from local_crystallography._napari.results.windows import panel as windows_panel
 from local_crystallography._napari.results.windows.panel import BROKEN, WORDS, WindowsPanel
@@ -27,7 +28,7 @@ from local_crystallography.steps.extract_sub_images import ExtractSubImages
 from local_crystallography.studies.windows import suggested_window
 from local_crystallography.views.styles import ClassStyles
 
-QUICK = Recipe(cluster=Cluster(classes=2, components=2, n_init=1))
+QUICK = Recipe(cluster=Cluster(by=GaussianMixture(classes=2, components=2, n_init=1)))
 
 
 @pytest.fixture
@@ -249,7 +250,7 @@ def test_a_study_goes_with_its_atoms(controller, studied, qtbot):
 
 def test_it_is_said_when_the_recipe_has_changed_since(studied):
     assert studied.stale.isHidden()
-    studied.recipe_shown = QUICK.with_step(Cluster(classes=3))
+    studied.recipe_shown = QUICK.with_step(Cluster(by=GaussianMixture(classes=3)))
     studied.refresh()
     assert not studied.stale.isHidden()
     studied.recipe_shown = QUICK.with_step(ExtractSubImages(window_size=50))

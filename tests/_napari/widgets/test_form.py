@@ -7,6 +7,17 @@ import pytest
 from pydantic import Field
 from qtpy import QtCore, QtGui, QtWidgets
 
+from local_crystallography import (
+    PCA,
+    Blobs,
+    Describe,
+    GaussianMixture,
+    Hdbscan,
+    KMeans,
+    Neighbours,
+    PCAMixture,
+    ZernikeMoments,
+)
 from local_crystallography._napari.main.step_panel import StepPanel
 from local_crystallography._napari.widgets.fields import AutoNumber, PathBox
 from local_crystallography._napari.widgets.form import MORE, ModelForm, StepForm
@@ -45,17 +56,21 @@ FULL = FitMotif(
 
 
 ODD = [
-    Cluster(method="HDBSCAN", outliers=0.0123, period=4, start_from="hand_label", covariance="tied"),
+    Cluster(by=Hdbscan(min_size=0.0123), outliers=0.0123, period=4),
+    Cluster(by=KMeans(start_from="hand_label", n_init=1000), zero="lattice"),
+    Cluster(by=GaussianMixture(covariance="tied", valley=1 / 3, components=50)),
+    Describe(methods=(PCA(components=0), Neighbours(neighbours=30), ZernikeMoments(order=20)), seed=3),
+    Describe(methods=(PCAMixture(classes=30),)),
     FULL,
     FitMotif(start=Path("."), basis="harmonic", loss="l1"),
     Encode(correct_positions=True, angle="full circle"),
     ExtractSubImages(source="image and probability"),
-    Segment(contrast="dark", spacing=15.599999999999998, significance=0.5, weakest=0.0123),
+    Segment(contrast="dark", by=Blobs(spacing=15.599999999999998, min_snr=0.5, min_relative_intensity=0.0123)),
     FindAtoms(threshold=1 / 3, smallest=10_000),
     ExtractSubImages(source="smoothed", window_size=512, smoothing=0.1, normalise="sub-image"),
     ExtractSubImages(window_size=8),
     TrainVae(learning_rate=1e-5, seed=2**31 - 1, rotation_prior=0.0123, detail=2, epochs=1),
-    Cluster(columns=("z0", "angle_rad"), classes=1),
+    Cluster(columns=("z0", "angle_rad"), by=GaussianMixture(classes=1)),
     PaintMap(columns=("label",), reach=0.5),
 ]
 
@@ -110,6 +125,38 @@ def test_every_field_has_its_help(qtbot, step):
     qtbot.addWidget(form)
     for name, widget in form.fields.items():
         assert type(step).model_fields[name].description in widget.toolTip()
+    nested = list(form.findChildren(ModelForm))
+    assert all(widget.toolTip() for part in nested for widget in part.fields.values())
+
+
+def test_a_method_shows_its_own_parameters_and_keeps_those_of_the_others(qtbot):
+    form = StepForm(Cluster(by=GaussianMixture(classes=3)))
+    qtbot.addWidget(form)
+    form.show()
+    box = form.fields["by"]
+    assert box.shown.isVisible()
+    box.choice.set("HDBSCAN")
+    visible = {name for part in box.forms.values() if part.isVisible() for name in part.fields}
+    assert visible == {"min_size"}
+    assert form.step() == Cluster(by=Hdbscan())
+    box.choice.set("mixture")
+    assert form.step() == Cluster(by=GaussianMixture(classes=3))
+
+
+def test_a_ticked_method_shows_its_parameters(qtbot):
+    form = StepForm(Describe())
+    qtbot.addWidget(form)
+    form.show()
+    box, heard = form.fields["methods"], []
+    form.changed.connect(lambda: heard.append(form.problem()))
+    box.boxes["PCA"].setChecked(True)
+    box.forms["PCA"].fields["components"].set(5)
+    assert form.step() == Describe(methods=(ZernikeMoments(), PCA(components=5)))
+    assert box.forms["PCA"].isVisible()
+    for each in box.boxes.values():
+        each.setChecked(False)
+    assert "at least one method" in form.problem()
+    assert heard
 
 
 def test_labels_spell_abbreviations_as_people_do(qtbot):
@@ -123,11 +170,23 @@ def test_labels_spell_abbreviations_as_people_do(qtbot):
 def test_an_automatic_number_shows_what_it_became(qtbot):
     form = StepForm(Segment())
     qtbot.addWidget(form)
-    box = form.fields["spacing"].box
+    form.fields["by"].choice.set("blobs")
+    box = form.fields["by"].shown.fields["spacing"].box
     assert box.text() == "auto"
-    form.show_used(Segment(spacing=15.6))
+    form.show_used(Segment(by=Blobs(spacing=15.6)))
     assert (box.text(), box.isEnabled()) == ("15.6", False)
-    assert form.step() == Segment()
+    assert form.step() == Segment(by=Blobs())
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("offset_prior", "learned"), ("capacity", "none"), ("epochs", "auto")],
+)
+def test_a_parameter_that_is_not_set_says_what_that_means(qtbot, name, word):
+    form = StepForm(TrainVae())
+    qtbot.addWidget(form)
+    assert form.fields[name].auto.text() == word
+    assert form.step() == TrainVae()
 
 
 def test_an_automatic_word_shows_what_it_became(qtbot):

@@ -11,9 +11,9 @@ from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
-from local_crystallography._napari.widgets.form import StepForm
+from local_crystallography._napari.widgets.form import AlternativeForm, StepForm
 from local_crystallography._napari.widgets.theme import theme_of
-from local_crystallography.steps.segment import Segment
+from local_crystallography.steps.segment import Network, Segment
 from local_crystallography.views.greys import grey
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class CandidateView(QtWidgets.QWidget):  # type: ignore[misc]
         asked = self._asked()
         self.auto.setVisible(found is not None and asked != (None, None))
         if step is not None:
-            taken, wanted = (matching(found or [], *each) for each in ((step.contrast, step.sigma), asked))
+            taken, wanted = (matching(found or [], *each) for each in ((step.contrast, step.network.sigma), asked))
             for tile in self.tiles:
                 tile.set_state("taken" if tile.candidate is taken else "asked" if tile.candidate is wanted else "")
 
@@ -110,24 +110,30 @@ class CandidateView(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _asked(self) -> tuple[str | None, float | None]:
         """Contrast and sigma as the form asks for them."""
-        return self.form.fields["contrast"].get(), self.form.fields["sigma"].get()
+        return self.form.fields["contrast"].get(), self._network.fields["sigma"].get()
+
+    @property
+    def _network(self) -> AlternativeForm:
+        forms: dict[str, AlternativeForm] = self.form.fields["by"].forms
+        return forms[Network.key()]
 
     def _set(self, contrast: str | None, sigma: float | None) -> None:
         self.form.fields["contrast"].set(contrast)
-        self.form.fields["sigma"].set(sigma)
+        self._network.fields["sigma"].set(sigma)
 
     def _on_chosen(self, tile: CandidateTile) -> None:
         session = self.controller.active
         asked = None if session is None else session.analysis.asked.get("segment")
         if tile.state == "taken" and isinstance(asked, Segment):
-            self._set(asked.contrast, asked.sigma)
+            self._set(asked.contrast, asked.network.sigma)
         else:
             self._set(contrast_of(tile.candidate), round(min(max(tile.candidate.sigma, 0.5), 200), 2))
 
     def _on_show_clicked(self) -> None:
         session = self.controller.active
         if session is not None and (step := session.network_step) is not None:
-            self.controller.compute("Looking at all scales …", lambda: _found(session, Segment(network=step.network)))
+            look = Segment(by=Network(weights=step.network.weights))
+            self.controller.compute("Looking at all scales …", lambda: _found(session, look))
 
 
 def _found(session: ImageSession, step: Segment) -> Callable[[], object]:

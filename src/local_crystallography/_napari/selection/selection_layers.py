@@ -10,9 +10,8 @@ from napari.layers import Layer
 
 from local_crystallography._napari.layers import convert
 from local_crystallography._napari.session.image_session import ImageSession
-from local_crystallography.columns import without
 from local_crystallography.data.atoms import Atoms
-from local_crystallography.recipe import stale_after
+from local_crystallography.graph import stale_after, without
 from local_crystallography.steps.paint_map import Brush
 from local_crystallography.views.assign import Mask
 

@@ -20,7 +20,7 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.steps.base import Step
-from local_crystallography.steps.segment import Segment
+from local_crystallography.steps.segment import Network, Segment
 
 if TYPE_CHECKING:
     from local_crystallography.models.scale import Candidate
@@ -31,7 +31,7 @@ class Found:
     """What the columns of an image may be, as a network has found."""
 
     image: Image
-    network: Path | None
+    weights: Path | None
     candidates: list[Candidate]
 
 
@@ -79,27 +79,32 @@ class ImageSession:
     def network_step(self) -> Segment | None:
         """The Segment step as it was run, where a network did it."""
         segment = self.analysis.used.get("segment")
-        return segment if isinstance(segment, Segment) and segment.method == "network" else None
+        return segment if isinstance(segment, Segment) and isinstance(segment.by, Network) else None
 
     @property
     def candidates(self) -> list[Candidate] | None:
         """What the columns of the image may be, as Segment has found; None where that is not known."""
         step, found = self.network_step, self.found
-        if step is None or found is None or found.image is not self.analysis.image or found.network != step.network:
+        if (
+            step is None
+            or found is None
+            or found.image is not self.analysis.image
+            or found.weights != step.network.weights
+        ):
             return None
         return found.candidates
 
     def find_candidates(self, step: Segment) -> None:
         """Look for what the columns may be, which takes seconds unless the step has just been run; in any thread."""
         if (image := self.analysis.image) is not None:
-            self.found = Found(image, step.network, step.candidates(image))
+            self.found = Found(image, step.network.weights, step.candidates(image))
 
     def after(self, step: Step) -> None:
         """Prepare what is new after a step; in any thread."""
         self.results.prepare()
-        if isinstance(step, Segment) and step.method == "network":
-            automatic = step.sigma is None and step.contrast is None
-            if automatic or (self.candidates is None and not (step.sigma and step.contrast)):
+        if isinstance(step, Segment) and isinstance(step.by, Network):
+            automatic = step.by.sigma is None and step.contrast is None
+            if automatic or (self.candidates is None and not (step.by.sigma and step.contrast)):
                 self.find_candidates(step)
 
     def given(self, steps: tuple[Step, ...], *, again: bool = False) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from qtpy import QtCore, QtWidgets
 from local_crystallography._napari.widgets.form import ModelForm
 from local_crystallography.bayes.chain import ChainPriors
 from local_crystallography.bayes.priors import Priors
-from local_crystallography.steps.base import sentence
+from local_crystallography.data.parameters import sentence
 
 NAMES = {
     "mu1": "of the odd bonds",

@@ -205,13 +205,13 @@ class PathBox(QtWidgets.QWidget):  # type: ignore[misc]
 class AutoNumber(QtWidgets.QWidget):  # type: ignore[misc]
     """A number that may be left to the image; then the number found there is shown."""
 
-    def __init__(self, box: NumberBox | WholeBox) -> None:
+    def __init__(self, box: NumberBox | WholeBox, word: str = "auto") -> None:
         super().__init__()
-        self.box = box
+        self.box, self._unknown = box, word if word == "auto" else "–"
         self._low = box.minimum()
         self._used: Any = None
-        self.auto = QtWidgets.QCheckBox("auto")
-        self.auto.setToolTip("Let the image decide; clear to set the number by hand")
+        self.auto = QtWidgets.QCheckBox(word)
+        self.auto.setToolTip("Leave this to the program; clear to set the number by hand")
         layout = QtWidgets.QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(box, stretch=1)
@@ -239,7 +239,7 @@ class AutoNumber(QtWidgets.QWidget):  # type: ignore[misc]
         unknown = auto and self._used is None
         # the lowest number of a spin box is the one that can be shown as a word
         self.box.setMinimum(self._low - 1 if unknown else self._low)
-        self.box.setSpecialValueText("auto" if unknown else "")
+        self.box.setSpecialValueText(self._unknown if unknown else "")
         self.box.setEnabled(not auto)
         if unknown:
             self.box.setValue(self._low - 1)
@@ -263,12 +263,18 @@ def field_widget(info: FieldInfo) -> Any:
     if kind in (int, float):
         low, high = _bounds(info)
         box = WholeBox(int(low), int(high)) if kind is int else NumberBox(low, high)
-        return AutoNumber(box) if optional else box
+        return AutoNumber(box, word_of(info)) if optional else box
     if kind is Path and optional:
         return PathBox()
     if get_origin(kind) is tuple:
         return _tuple_widget(get_args(kind)[0])
     raise TypeError(f"There is no widget for a field of type {info.annotation}.")
+
+
+def word_of(info: FieldInfo) -> str:
+    """The word for a number that is not set by hand."""
+    extra = info.json_schema_extra
+    return str(extra.get("none", "auto")) if isinstance(extra, dict) else "auto"
 
 
 def _tuple_widget(of: Any) -> Any:

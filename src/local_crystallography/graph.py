@@ -1,4 +1,4 @@
-"""The columns of the atoms by the steps that made them, and the atoms that steps have moved."""
+"""Dependencies: what is made of what, which step made which column, and the atoms that steps have moved."""
 
 from __future__ import annotations
 
@@ -12,8 +12,22 @@ from local_crystallography.steps.catalog import columns, step_classes
 from local_crystallography.steps.encode import Encode
 
 After = Callable[[set[str]], tuple[str, ...]]
-"""Which steps are made of what was replaced, as `stale_after` of recipes tells."""
+"""The steps that depend on what was replaced, as `stale_after` gives them."""
 CONTINUED = tuple(step.name() for step in Recipe().steps if step.continues)
+
+
+def stale_after(replaced: set[str], used: Mapping[str, Step] | None = None) -> tuple[str, ...]:
+    """Names of the steps, in order, made of what was replaced, directly or through others; names as in `Step.takes`.
+
+    Steps in `used`, by name, are taken as they are set; others as made of all that they can be made of.
+    """
+    stale: list[str] = []
+    for step in Recipe().steps:  # each takes only what earlier ones give
+        name = step.name()
+        if used[name].uses(replaced) if used and name in used else step.takes() & replaced:
+            stale.append(name)
+            replaced = replaced | {step.gives()}
+    return tuple(stale)
 
 
 class StepColumns:
