@@ -1,7 +1,7 @@
 """Train the rVAE of this package and encode: `python ours.py IN.npz OUT.npz [options]`.
 
 Results: angle in radians, offset in pixels (y, x). A tenth of the windows is held out and not counted as trained on.
-The clock runs from the first report of a loss; the search for a start and the first batch are told as start_seconds.
+The clock runs from the first report of a loss; the search for a start and the first batch are start_seconds.
 """
 
 import time
