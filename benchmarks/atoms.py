@@ -86,7 +86,7 @@ def run_worker(folder: Path, peer: str, worker: str, **given: np.ndarray | float
 
 
 def for_peers(made: Scene) -> dict[str, np.ndarray | float]:
-    """What every worker is given of a scene."""
+    """The input of every worker for a scene."""
     image = made.image.max() - made.image if made.amplitude.mean() < 0 else made.image
     return {"image": image, "nearest": nearest(made), "sigma": float(np.median(made.sigma))}
 
@@ -181,7 +181,7 @@ def calibration(options: argparse.Namespace) -> None:
 
 
 def speed(options: argparse.Namespace) -> None:
-    """Seconds of every step on an image of 2048 x 2048 with 10,900 columns, once; CPU seconds in brackets."""
+    """Seconds of every step on a 2048 x 2048 image with 10,900 columns, in one run; CPU seconds in brackets."""
     made = scene("f10k", 100, options.seed)
     image = Image(made.image, name=made.name)
     steps = {"Segment": lambda _: Segment()(image), "FindAtoms": lambda given: FindAtoms()(given, image)}

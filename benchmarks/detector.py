@@ -22,7 +22,7 @@ RATIOS = (3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0)
 
 
 def picture(seed: int, ratio: float) -> tuple[np.ndarray, np.ndarray]:
-    """An image of noise 1 with columns of a signal-to-noise ratio, and their positions."""
+    """An image with noise of 1 and columns of a given signal-to-noise ratio, and their positions."""
     random = np.random.default_rng([seed, 21])
     yx: list[np.ndarray] = []
     for trial in random.uniform(10, SIDE - 10, (400, 2)):

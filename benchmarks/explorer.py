@@ -98,7 +98,7 @@ class Ours:
         return self.watch.after(lambda: release(self.port, path[-1]))
 
     def pan(self, repeats: int) -> list[tuple[float, float]]:
-        """Move the plot a little, again and again."""
+        """Pan the plot in small steps."""
         self.choose("Move")
         middle = self.spots(np.zeros((1, 2)))[0]
         draw(self.port, [middle, middle + QtCore.QPointF(20, 0)])
@@ -110,7 +110,7 @@ class Ours:
         return times
 
     def zoom(self, k: int) -> tuple[float, float]:
-        """Turn the wheel, up and down again."""
+        """Scroll up and down with the wheel."""
         spot, turn = self.spots(np.zeros((1, 2)))[0], QtCore.QPoint(0, 120 if k % 2 else -120)
         qt = QtCore.Qt
         flags, phase = (qt.MouseButton.NoButton, qt.KeyboardModifier.NoModifier), qt.ScrollPhase.NoScrollPhase
@@ -155,7 +155,7 @@ def measure_ours(repeats: int) -> dict[str, Times]:
 
     def every(name: str, act: Callable[[int], tuple[float, float]]) -> None:
         print(name, file=sys.stderr, flush=True)
-        act(0)  # what is made only once is not counted
+        act(0)  # what happens only once is not counted
         times[name] = [act(k) for k in range(1, repeats + 1)]
 
     every("frame", lambda k: ours.frame())

@@ -73,7 +73,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Canvas:
-    """The frame in native pixels, the standard deviation of a column there, and the zoom to come."""
+    """The frame in native pixels, the standard deviation of a column there, and the zoom applied later."""
 
     random: np.random.Generator
     shape: tuple[int, int]
@@ -85,7 +85,7 @@ class Canvas:
         return float(self.random.uniform(low, high))
 
     def field(self, low: float, high: float) -> Array:
-        """Slow waves about as long as the frame; their height is drawn."""
+        """Slow waves about as long as the frame, of random height."""
         (y, x), height = (np.linspace(0, 1, side) for side in self.shape), self.draw(low, high)
         waves = [np.sin(self.draw(-7, 7) * y[:, None] + self.draw(-7, 7) * x + self.draw(0, 7)) for _ in range(3)]
         return height * (np.sum(waves, axis=0) + 3) / 6
@@ -118,8 +118,8 @@ class Canvas:
 class Specimen:
     """Columns (N, 2) and their heights on a ground (h, w), before noise.
 
-    `halo` is the share taken away and its width over a column's; `texture` and `rows` are the standard deviations of
-    speckle and of the offsets of rows; `open` is where there is vacuum; `doubtful` columns (N,) need not be found.
+    `halo` is the share subtracted and its width over that of a column; `texture` and `rows` are the standard deviations
+    of speckle and of the offsets of rows; `open` is where vacuum is; `doubtful` columns (N,) need not be found.
     """
 
     yx: Array
@@ -180,7 +180,7 @@ def grains(canvas: Canvas, motif: str, distance: float, heights: tuple[float, ..
 
 
 def crystal(canvas: Canvas, motifs: list[str], light: tuple[float, float], two: float) -> Crystal:
-    """One of the motifs; `light` is the range of heights of what stands between the columns of perovskite."""
+    """One of the motifs; `light` is the range of heights of the light columns between those of perovskite."""
     motif, between, second = str(canvas.random.choice(motifs)), canvas.draw(*light), canvas.draw(0.3, 0.9)
     heights = {"perovskite": (1, second, between, between), "rock salt": (1, second)}.get(motif, (1,))
     return grains(canvas, motif, canvas.draw(4.6, 8) if motif == "perovskite" else canvas.draw(3.4, 7), heights, two)
@@ -227,7 +227,7 @@ def single_atoms(canvas: Canvas) -> Specimen:
 
 
 def tunnelling(canvas: Canvas) -> Specimen:
-    """Terraces on a tilted plane, as STM sees them: rows do not agree about the height."""
+    """Terraces on a tilted plane, as STM sees them: the height offset varies from row to row."""
     scale, (yx, height) = logarithmic(canvas.random, 3, 20), crystal(canvas, ["square", "hexagonal"], (0, 0), two=0)
     grid, edge, doubtful = canvas.grid(), canvas.line(), np.zeros(len(yx), bool)
     ground = scale * canvas.draw(-1, 1) * canvas.line()(grid) / max(canvas.shape)
@@ -246,7 +246,7 @@ def annular_bright_field(canvas: Canvas) -> Specimen:
 
 
 def integrated(canvas: Canvas) -> Specimen:
-    """Halos of the other sign around heavy and light columns, on slow waves: iDPC, or sharpened by a filter."""
+    """Halos of opposite sign around heavy and light columns, on slow waves: iDPC, or sharpened by a filter."""
     columns = crystal(canvas, ["rock salt", "perovskite"], (0.25, 0.6), two=0.2)
     return Specimen(*columns, canvas.field(0, 0.8), halo=(canvas.draw(0.15, 0.4), canvas.draw(1.6, 2.2)), poisson=False)
 
@@ -275,7 +275,7 @@ KINDS |= {"STM": tunnelling, "ABF": annular_bright_field, "iDPC": integrated, "H
 
 @dataclass(frozen=True)
 class Picture:
-    """An image (h, w) on its way; columns (N, 2), which of them are to be found, their signal to noise and width."""
+    """An unfinished image (h, w); columns (N, 2), which of them are to be found, their signal-to-noise and width."""
 
     image: Array
     covered: Mask
@@ -285,7 +285,7 @@ class Picture:
     sigma: float
 
     def hide(self, covered: Mask) -> "Picture":
-        """The same with more of it covered; columns there need not be found."""
+        """The picture with more of it covered; columns there need not be found."""
         return replace(self, covered=self.covered | covered, counts=self.counts & ~values(covered, self.yx))
 
 
@@ -296,7 +296,7 @@ def values(image: npt.NDArray[Any], yx: Array) -> npt.NDArray[Any]:
 
 
 def around(mask: Mask, reach: float) -> Mask:
-    """Where a mask is nearer than `reach`."""
+    """Pixels (h, w) within `reach` of a mask."""
     return ndimage.distance_transform_edt(~mask) < reach if mask.any() else mask
 
 
@@ -344,7 +344,7 @@ def record(canvas: Canvas, specimen: Specimen) -> Picture:
 
 
 def spoil(picture: Picture, canvas: Canvas, specimen: Specimen, expected: Array) -> Picture:
-    """Detector blur, offsets of rows, streaks, vacuum clipped, saturation or hot pixels, each sometimes."""
+    """Detector blur, offsets of rows, streaks, vacuum clipped, saturation or hot pixels, each with some probability."""
     random, (h, w), blur = canvas.random, canvas.shape, canvas.draw(0.5, 1) * (canvas.random.random() < 0.15)
     image = ndimage.gaussian_filter(picture.image, blur) + random.normal(0, specimen.rows, (h, 1))
     picture = replace(picture, sigma=float(np.hypot(picture.sigma, blur)))
@@ -443,7 +443,7 @@ def find(made: Made) -> tuple[Atoms, Segment, str]:
 
 
 def match(made: Made, yx: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Rows of positions and of columns that match, one to one, nearest first; columns that may be found last."""
+    """Rows of positions and of columns that match, one to one, nearest first; columns not required come last."""
     within = np.median(cKDTree(made.yx).query(made.yx, 2)[0][:, 1]) / 4
     truth = cKDTree(np.concatenate([made.yx, made.optional]))
     pairs = np.sort(cKDTree(yx).sparse_distance_matrix(truth, within, output_type="ndarray"), order="v")
@@ -485,7 +485,7 @@ def rms(values: Array) -> float:
 
 
 def show(made: Made, yx: Array, path: Path, title: str) -> None:
-    """40 widths around what is wrong: columns to be found green circles, others blue; atoms red crosses."""
+    """A field of 40 widths around an error: columns to be found as green circles, others blue; atoms as red crosses."""
     places, columns = match(made, yx)
     wrong = np.delete(
         np.concatenate([made.yx, yx]), [*columns[columns < len(made.yx)], *(len(made.yx) + places)], axis=0

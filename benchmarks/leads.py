@@ -115,7 +115,7 @@ def attention(part: SubImages, seed: int) -> Encode:
 
 
 def optimise(network: AttentionNetwork, x: Tensor, plan: TrainVae) -> None:
-    """Adam with a cosine, warm-up of the divergences, noise learned: as models/training.py does."""
+    """Adam with a cosine schedule, warm-up of the divergences and learned noise, as in models/training.py."""
     draws = torch.Generator().manual_seed(plan.seed)
     steps = plan.epochs * max(1, round(0.9 * len(x) / plan.batch_size))
     optimizer = torch.optim.Adam(network.parameters(), lr=plan.learning_rate)

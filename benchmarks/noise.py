@@ -1,4 +1,4 @@
-"""Errors of refined positions over those reported, for correlated noise and near areas without a meaning.
+"""Errors of refined positions over those reported, for correlated noise and near masked areas.
 
     python benchmarks/noise.py [--seeds 3]
 

@@ -70,7 +70,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Scan:
-    """Where the beam truly was: pixel (r, c) shows the specimen at (r + drift r, c + row[r] + fly-back at c)."""
+    """True positions of the beam: pixel (r, c) shows the specimen at (r + drift r, c + row[r] + fly-back at c)."""
 
     drift: float
     row: Array

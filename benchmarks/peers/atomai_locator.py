@@ -36,7 +36,7 @@ def find(probability: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def refine(image: np.ndarray, start: np.ndarray, nearest: float) -> dict[str, np.ndarray]:
-    """A Gaussian per atom, in its default window (half a side a quarter of the distance of neighbours) and in 0.4."""
+    """A Gaussian per atom, in its default window (half side 0.25 of the neighbour distance) and in one of 0.4."""
     found, given = {}, np.column_stack([start, np.zeros(len(start))])
     for name, half in {"AtomAI, Gaussian": None, "AtomAI, Gaussian, wider window": int(0.4 * nearest)}.items():
         clock = time.process_time()

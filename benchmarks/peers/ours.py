@@ -14,7 +14,7 @@ from local_crystallography.data.progress import Progress, finish
 
 
 class Watch:
-    """Sees every report of the training."""
+    """Receives every report of the training."""
 
     def __init__(self) -> None:
         self.made = time.perf_counter()

@@ -28,7 +28,7 @@ class Repaints(QtCore.QObject):
             widget.installEventFilter(self)
 
     def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
-        """Note what is drawn, and let it be drawn."""
+        """Record a repaint without changing it."""
         self._seen |= event.type() == TYPES.Paint
         return False
 
