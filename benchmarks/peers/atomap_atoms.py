@@ -33,7 +33,7 @@ def find(image: np.ndarray, nearest: float) -> dict[str, np.ndarray]:
 
 
 def refine(image: np.ndarray, start: np.ndarray) -> dict[str, np.ndarray]:
-    """Centre of mass, then Gaussian; seconds of both together for the second."""
+    """Centre of mass, then Gaussian; the time of the second includes the first."""
     clock = time.process_time()
     atoms = am.Sublattice(start[:, ::-1].tolist(), image=image)
     atoms.find_nearest_neighbors()
