@@ -1,8 +1,7 @@
 """Set everything up and run: `python3 bootstrap.py demo` or `python3 bootstrap.py test`.
 
-Needs Python 3.11 or newer and nothing else. What follows the word demo or test is handed on. The
-environment goes to `.venv` beside this file, or to the folder that LOCAL_CRYSTALLOGRAPHY_VENV names; a second
-run starts at once.
+Needs Python 3.11 or newer and nothing else. Options after demo or test are passed on. The environment is
+`.venv` beside this file, or the folder named by LOCAL_CRYSTALLOGRAPHY_VENV; later runs start at once.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ import venv
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-USAGE = "Say what to run: `python3 bootstrap.py demo` or `python3 bootstrap.py test`, then any further options."
+USAGE = "Choose what to run: `python3 bootstrap.py demo` or `python3 bootstrap.py test`, then any further options."
 
 IN_PARALLEL = ["--numprocesses=2", "--dist=loadfile"]
 """Two processes: each takes one core and up to 3 GB."""
 
-# What Qt and OpenGL need on a Debian without a desktop.
+# What Qt and OpenGL need on Debian without a desktop.
 PACKAGES = """
 xvfb xauth libegl1 libgl1 libgl1-mesa-dri libglib2.0-0 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0
 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0
@@ -36,7 +35,7 @@ def has_display() -> bool:
 
 
 def missing_packages() -> list[str]:
-    """The packages of the list that dpkg does not know as installed; all of them where there is no dpkg."""
+    """The packages that dpkg does not list as installed; all of them without dpkg."""
     if shutil.which("dpkg-query") is None:
         return PACKAGES
     query = ["dpkg-query", "--show", "--showformat", "${db:Status-Status} ${Package}\n", *PACKAGES]
@@ -45,7 +44,7 @@ def missing_packages() -> list[str]:
 
 
 def install_virtual_display() -> None:
-    """On Linux without a screen: install what a virtual one needs, or say what to install."""
+    """On Linux without a screen: install what a virtual one needs, or print what to install."""
     missing = missing_packages()
     if missing and shutil.which("apt-get") and os.geteuid() == 0:
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -63,7 +62,7 @@ def venv_python(folder: Path) -> Path:
 
 
 def fingerprint() -> str:
-    """Changes when what is to be installed, the place of the project or the Python version changes."""
+    """Changes with the requirements, the folder of the project or the Python version."""
     parts = [str(HERE).encode(), sys.version.encode()]
     parts += [(HERE / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
@@ -81,7 +80,7 @@ def install(folder: Path) -> None:
 
 
 def prepare() -> Path:
-    """Install whatever is not there yet and return the interpreter to use."""
+    """Install what is missing and return the interpreter to use."""
     folder = Path(os.environ.get("LOCAL_CRYSTALLOGRAPHY_VENV") or HERE / ".venv").absolute()
     stamp = folder / "installed.sha256"
     ready = venv_python(folder).exists() and stamp.exists() and stamp.read_text() == fingerprint()
@@ -99,19 +98,19 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] not in modules:
         sys.exit(USAGE)
     if sys.version_info < (3, 11):  # noqa: UP036
-        sys.exit(f"Python {sys.version.split()[0]} came, 3.11 or newer is needed: run this with a newer python3.")
+        sys.exit(f"This is Python {sys.version.split()[0]}, but 3.11 or newer is needed: use a newer python3.")
     try:
         command = [str(prepare()), "-m", *modules[arguments[0]], *arguments[1:]]
     except subprocess.CalledProcessError as error:
         print(
-            f"Setting up stopped: `{' '.join(map(str, error.cmd))}` failed; its words above say why.",
+            f"Setting up stopped: `{' '.join(map(str, error.cmd))}` failed; see its message above.",
             file=sys.stderr,
         )
         return error.returncode
     environment = dict(os.environ)
     if not has_display():
         command = ["xvfb-run", "-a", "-s", "-screen 0 1280x800x24", *command]
-        environment["LOCAL_CRYSTALLOGRAPHY_HEADLESS"] = "1"  # pictures are taken, nothing waits for a person
+        environment["LOCAL_CRYSTALLOGRAPHY_HEADLESS"] = "1"  # take pictures instead of waiting for a user
     return subprocess.run(command, cwd=HERE, env=environment, check=False).returncode
 
 

@@ -1,4 +1,4 @@
-"""Atoms found and refined, against known places and the Cramér-Rao bound, beside the finders of other packages.
+"""Atoms found and refined, against known positions and the Cramér-Rao bound, beside the finders of other packages.
 
     python benchmarks/peers/make_environments.py FOLDER
     python benchmarks/atoms.py detection --environments FOLDER [--scenes f2k p1k ...] [--counts 1000 100 ...]
@@ -7,11 +7,11 @@
     python benchmarks/atoms.py speed
     python benchmarks/atoms.py multislice --environments FOLDER [--multislice-image FILE.npz]
 
-The scenes are those of scenes.py. A place found counts where it is the nearest of a column, and the column its nearest,
-within a quarter of the distance of nearest columns; columns and places within 12 px of the frame do not count. Errors
-are root mean squares per axis over the columns matched; the bound is that of the same columns. Ours runs with default
-settings. Peers are told the distance of nearest columns and their width where they take them (peers/*.py say how), and
-the image is inverted for them where columns are dark; `best` is at the threshold that, held against the truth, is best.
+The scenes are those of scenes.py. A position counts as found if it and a column are each other's nearest, within a
+quarter of the distance of nearest columns; columns and positions within 12 px of the frame do not count. Errors are
+root mean squares per axis over the columns matched; the bound is that of the same columns. Ours runs with default
+settings. Peers are given the distance of nearest columns and their width if they accept them (see peers/*.py), and an
+inverted image if columns are dark; `best` is at the threshold that agrees best with the truth.
 """
 
 import argparse
@@ -40,12 +40,12 @@ FINDERS = {
 }
 REFINERS = {name: FINDERS[name] for name in ("atomap", "trackpy", "atomai")}
 STARTED = 0.7
-"""Standard deviation of the places that refinement starts from, pixels along each axis."""
+"""Standard deviation of the starting positions of the refinement, pixels along each axis."""
 STD = ["y_std_px", "x_std_px"]
 
 
 def find(made: Scene) -> Atoms:
-    """Atoms of ours before refinement; none where it gives up."""
+    """Our atoms before refinement; none if it gives up."""
     image = Image(made.image, name=made.name)
     try:
         return FindAtoms()(Segment()(image), image)
@@ -55,23 +55,23 @@ def find(made: Scene) -> Atoms:
 
 
 def refine(atoms: Atoms, made: Scene) -> Atoms:
-    """Atoms of ours after refinement."""
+    """Our atoms after refinement."""
     return RefineAtoms()(atoms, Image(made.image, name=made.name))
 
 
-def told(atoms: Atoms) -> Array:
-    """Standard deviations (n, 2) that ours tells."""
+def reported(atoms: Atoms) -> Array:
+    """Standard deviations (n, 2) that ours reports."""
     return atoms.features[STD].to_numpy(float)
 
 
 def timed(work: Callable[[], Atoms]) -> tuple[Atoms, float]:
-    """What work gives, and its CPU seconds."""
+    """The result of some work, and its CPU seconds."""
     clock = time.process_time()
     return work(), time.process_time() - clock
 
 
 def run_worker(folder: Path, peer: str, worker: str, **given: np.ndarray | float) -> dict[str, np.ndarray]:
-    """What a worker finds, by the Python of its environment; nothing where it fails, which is told."""
+    """What a worker finds, by the Python of its environment; nothing if it fails, which is printed."""
     with tempfile.TemporaryDirectory() as name:
         source, result = Path(name, "in.npz"), Path(name, "out.npz")
         np.savez(source, **given)
@@ -86,7 +86,7 @@ def run_worker(folder: Path, peer: str, worker: str, **given: np.ndarray | float
 
 
 def for_peers(made: Scene) -> dict[str, np.ndarray | float]:
-    """What every worker is given of a scene."""
+    """The input of every worker for a scene."""
     image = made.image.max() - made.image if made.amplitude.mean() < 0 else made.image
     return {"image": image, "nearest": nearest(made), "sigma": float(np.median(made.sigma))}
 
@@ -109,7 +109,7 @@ def detection(options: argparse.Namespace) -> None:
         rows, atoms, seconds = [], *timed(lambda made=made: find(made))
         rows.append(("ours, found", score(made, atoms.yx, lowest), None, seconds))
         atoms, more = timed(lambda made=made, atoms=atoms: refine(atoms, made))
-        rows.append(("ours, refined", score(made, atoms.yx, lowest, told(atoms)), None, seconds + more))
+        rows.append(("ours, refined", score(made, atoms.yx, lowest, reported(atoms)), None, seconds + more))
         for peer, worker in wanted(options, FINDERS).items():
             given = for_peers(made)
             if peer == "atomai":
@@ -131,7 +131,7 @@ def detection(options: argparse.Namespace) -> None:
 
 def refinement(options: argparse.Namespace) -> None:
     """Error from the same start, columns lost (farther than a quarter of the nearest distance), CPU time per atom."""
-    print_head("scene", "counts", "method", "lost", "error, px", "error / bound", "error / told", "CPU µs per atom")
+    print_head("scene", "counts", "method", "lost", "error, px", "error / bound", "error / reported", "CPU µs per atom")
     first = scene("f2k", 100, options.seed)
     refine(Atoms.at(first.truth), first)  # the first call loads libraries
     for made, counts in scenes_of(options):
@@ -140,7 +140,7 @@ def refinement(options: argparse.Namespace) -> None:
         start = truth + np.random.default_rng([options.seed, 3]).normal(0, STARTED, truth.shape)
         rows = [("start", start, 0.0, None)]
         atoms, seconds = timed(lambda made=made, start=start: refine(Atoms.at(start), made))
-        rows.append(("ours", atoms.yx, seconds, told(atoms)))
+        rows.append(("ours", atoms.yx, seconds, reported(atoms)))
         for peer, worker in wanted(options, REFINERS).items():
             found = run_worker(options.environments, peer, worker, start=start, **for_peers(made))
             for name in [key.removesuffix("/default") for key in found if key.endswith("/default")]:
@@ -156,13 +156,21 @@ def refinement(options: argparse.Namespace) -> None:
 
 
 def calibration(options: argparse.Namespace) -> None:
-    """Errors over the standard deviations that ours tells with them, for every kind of column; 1 is right."""
+    """Errors over the standard deviations that ours reports, for every kind of column; 1 is right."""
     print_head(
-        "scene", "counts", "kind", "matched", "error, px", "told, px", "bound, px", "error / told", "within 1, 68 %"
+        "scene",
+        "counts",
+        "kind",
+        "matched",
+        "error, px",
+        "reported, px",
+        "bound, px",
+        "error / reported",
+        "within 1, 68 %",
     )
     for made, counts in scenes_of(options):
         atoms, lowest = refine(find(made), made), bound(made)
-        std = told(atoms)
+        std = reported(atoms)
         rows, columns = match(made, atoms.yx)
         for kind in ["all", *np.unique(made.kind)]:
             some = inside(made, made.truth[columns]) & ((kind == "all") | (made.kind[columns] == kind))
@@ -173,7 +181,7 @@ def calibration(options: argparse.Namespace) -> None:
 
 
 def speed(options: argparse.Namespace) -> None:
-    """Seconds of every step on an image of 2048 x 2048 with 10,900 columns, once; CPU seconds in brackets."""
+    """Seconds of every step on a 2048 x 2048 image with 10,900 columns, in one run; CPU seconds in brackets."""
     made = scene("f10k", 100, options.seed)
     image = Image(made.image, name=made.name)
     steps = {"Segment": lambda _: Segment()(image), "FindAtoms": lambda given: FindAtoms()(given, image)}
@@ -184,13 +192,13 @@ def speed(options: argparse.Namespace) -> None:
         given = work(given)
         spent.append((time.perf_counter() - clock[0], time.process_time() - clock[1]))
     print_head("columns", *steps, "all, s (CPU)", "F1", "error / bound")
-    one = score(made, given.yx, bound(made), told(given))
+    one = score(made, given.yx, bound(made), reported(given))
     times = [f"{wall:.1f} ({cpu:.1f})" for wall, cpu in [*spent, np.sum(spent, axis=0)]]
     print("| " + " | ".join([str(len(given)), *times, f"{one.f1:.4f}", f"{one.over_bound:.2f}"]) + " |")
 
 
 def multislice(options: argparse.Namespace) -> None:
-    """Ours on a multislice image of SrTiO3 and on Gaussians of the same places, heights and widths."""
+    """Ours on a multislice image of SrTiO3 and on Gaussians with the same positions, heights and widths."""
     saved = options.multislice_image
     if saved is None or not saved.exists():
         drawn = run_worker(options.environments, "abtem", "abtem_image.py", seed=options.seed)
@@ -201,13 +209,13 @@ def multislice(options: argparse.Namespace) -> None:
             drawn = dict(file)
     if not drawn:
         sys.exit("The multislice image was not made.")
-    print_head("image", "counts", "method", "F1", "missed", "false", "error, px", "error / bound", "error / told")
+    print_head("image", "counts", "method", "F1", "missed", "false", "error, px", "error / bound", "error / reported")
     for counts in options.counts:
         for name in ("multislice", "gaussian"):
             made = from_multislice(drawn, name, counts, options.seed)
             found = find(made)
             refined = refine(found, made)
-            for step, atoms, std in (("found", found, None), ("refined", refined, told(refined))):
+            for step, atoms, std in (("found", found, None), ("refined", refined, reported(refined))):
                 one = score(made, atoms.yx, bound(made), std, ignored="light")
                 cells = [f"{one.f1:.3f}", str(one.missed), str(one.false), f"{one.error:.3f}", f"{one.over_bound:.2f}"]
                 print_row(made, counts, f"ours, {step}", *cells, f"{one.over_std:.2f}")
@@ -223,12 +231,12 @@ def from_multislice(drawn: dict[str, np.ndarray], name: str, counts: float, seed
 
 
 def wanted(options: argparse.Namespace, workers: dict[str, str]) -> dict[str, str]:
-    """Workers of the peers asked for; none without their environments."""
+    """Workers of the selected peers; none without their environments."""
     return {peer: workers[peer] for peer in workers if options.environments and peer in options.peers}
 
 
 def scenes_of(options: argparse.Namespace):
-    """The scenes asked for, with their counts."""
+    """The selected scenes, with their counts."""
     for name in options.scenes:
         for counts in options.counts:
             yield scene(name, counts, options.seed), counts
@@ -240,13 +248,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("measure", choices=measures)
     parser.add_argument(
-        "--environments", type=Path, help="folder filled by make_environments.py; ours alone without it"
+        "--environments", type=Path, help="folder filled by make_environments.py; without it, ours alone"
     )
     parser.add_argument("--scenes", nargs="+", choices=SCENES, default=["f2k", "p1k", "dumb", "lite"])
     parser.add_argument("--counts", nargs="+", type=float, default=[1000, 100, 30, 10])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--peers", nargs="*", choices=FINDERS, default=list(FINDERS), help="all if it is not given")
-    parser.add_argument("--multislice-image", type=Path, help="kept there, and read from there if it exists")
+    parser.add_argument("--peers", nargs="*", choices=FINDERS, default=list(FINDERS), help="default: all")
+    parser.add_argument("--multislice-image", type=Path, help="file in which the image is kept, and read if it exists")
     options = parser.parse_args()
     measures[options.measure](options)
 

@@ -1,11 +1,11 @@
-"""Classes from the network and from baselines without one, against the true sites, where grains are turned.
+"""Classes from the network and from baselines without one, against the true sites, in grains of different orientation.
 
     python benchmarks/baselines.py [--samples two_grains many_grains] [--seeds 3] [--epochs 50] [--without-network]
 
-`many_grains` are twelve grains of SrTiO3 at random angles. Every way gives columns, and Cluster sorts the atoms by
-them: into as many Gaussians as there are sites, by k-means into as many classes, and into as many as it finds. The
-pixel mixture has classes of its own, as many as sites, or as sites times grains (30 at most); those of GMM-PCA are the
-same. Counted are all atoms, and those with only one grain in the disc of their window.
+`many_grains` are twelve grains of SrTiO3 at random angles. Every method gives columns, and Cluster sorts the atoms
+by them: into as many Gaussians as there are sites, by k-means into as many classes, and into as many as it chooses. The
+pixel mixture has its own classes, as many as sites, or as sites times grains (30 at most); those of GMM-PCA are the
+same. Scores are of all atoms, and of those with only one grain in the disc of their window.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def simulation_of(sample: str, seed: int) -> Simulation:
 
 
 def sites(atoms: Atoms, simulation: Simulation) -> np.ndarray:
-    """(N,) true site of every atom, "" where it is none of the heavy columns."""
+    """(N,) true site of every atom, "" for those that are no heavy column."""
     heavy = simulation.truth[simulation.truth["heavy"].astype(bool)]
     places = heavy[["y_px", "x_px"]].to_numpy(float)
     reach = REACH * float(np.median(cKDTree(places).query(places, 2)[0][:, 1]))
@@ -56,7 +56,7 @@ def sites(atoms: Atoms, simulation: Simulation) -> np.ndarray:
 
 
 def inside(atoms: Atoms, simulation: Simulation, radius: float) -> np.ndarray:
-    """(N,) whether all columns within a radius in pixels are of one grain."""
+    """(N,) whether all columns within a radius in pixels belong to one grain."""
     truth = simulation.truth
     near = cKDTree(truth[["y_px", "x_px"]].to_numpy(float)).query_ball_point(atoms.yx, radius)
     grain = truth["grain"].to_numpy()
@@ -65,11 +65,11 @@ def inside(atoms: Atoms, simulation: Simulation, radius: float) -> np.ndarray:
 
 def scores(true: np.ndarray, label: np.ndarray, within: np.ndarray) -> list[float]:
     """Rand and adjusted Rand index of all atoms, of those within, and the number of classes."""
-    told = []
+    found = []
     for part in (np.ones(len(true), bool), within):
         known = part & (true != "") & (label >= 0)
-        told += [index(true[known], label[known]) for index in (rand_score, adjusted_rand_score)]
-    return [*told, len(np.unique(label[(true != "") & (label >= 0)]))]
+        found += [index(true[known], label[known]) for index in (rand_score, adjusted_rand_score)]
+    return [*found, len(np.unique(label[(true != "") & (label >= 0)]))]
 
 
 def classes_of(atoms: Atoms, pattern: str, *, classes: int | None, method: str, seed: int) -> np.ndarray:
@@ -88,7 +88,7 @@ def encoded(analysis: Analysis, *, epochs: int | None, seed: int) -> Atoms:
 
 
 def score(sample: str, seed: int, table: dict, *, network: bool, epochs: int | None) -> None:
-    """Add the scores of one picture to a table of lists, by way and sorting."""
+    """Add the scores of one picture to a table of lists, by method and sorting."""
     simulation = simulation_of(sample, seed)
     analysis = Analysis(simulation.image)
     finish(analysis.run(Recipe(), only=CUT))
@@ -119,7 +119,7 @@ def score(sample: str, seed: int, table: dict, *, network: bool, epochs: int | N
 
 
 def middle(values: list[float], digits: int) -> str:
-    """Median, with lowest and highest where they differ."""
+    """Median, with lowest and highest if they differ."""
     low, median, high = (f"{value:.{digits}f}" for value in np.quantile(values, [0, 0.5, 1], method="nearest"))
     return median if low == high else f"{median} ({low} to {high})"
 
@@ -129,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--samples", nargs="+", choices=("two_grains", "many_grains"), default=["two_grains"])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, help="Of the network; without: its default.")
+    parser.add_argument("--epochs", type=int, help="of the network; default: its own")
     parser.add_argument("--without-network", action="store_true")
     options = parser.parse_args()
     for sample in options.samples:

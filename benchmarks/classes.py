@@ -2,13 +2,14 @@
 
     python benchmarks/classes.py [--samples lsmo_nio two_grains many_grains sr3fe2o7 quick ...] [--seeds 401 402 ...]
 
-Every seed is another picture and another start of the network; `many_grains` are the twelve grains of `baselines.py`,
-and the last samples are pictures of quick in which moments have a hard time: columns that overlap, sub-images cut up
-to 2 px beside them, a low dose, and a continuous distortion. Adjusted Rand of all heavy columns that have a class, and
-of those with one grain within half a window; the same with the same clustering of the moments; both with as many
-classes as sites; and how often an environment of boundary is right, which another grain within 1.5 spacings makes one.
-With `--atomai`, the Python of an environment of `peers/make_environments.py`, the latents of AtomAI's rVAE trained on
-the same sub-images (`--passes`, batches of 100, learning rate 0.001, all else its own) take the place of the moments.
+Every seed gives a different picture and a different start of the network; `many_grains` are the twelve grains of
+`baselines.py`, and the last samples are pictures of quick that are difficult for moments: columns that overlap,
+sub-images cut up to 2 px off centre, a low dose, and a continuous distortion. Adjusted Rand of all heavy columns that
+have a class, and of those with one grain within half a window; the same with the same clustering of the moments; both
+with as many classes as sites; and how often it is stated correctly whether an atom is at a boundary, that is, another
+grain is within 1.5 spacings. With `--atomai`, the Python of an environment of `peers/make_environments.py`, the latents
+of AtomAI's rVAE trained on the same sub-images (`--passes`, batches of 100, learning rate 0.001, otherwise defaults)
+replace the moments.
 """
 
 import argparse
@@ -39,7 +40,7 @@ HARD = {
     },
 }
 BESIDE = 2.0
-"""Farthest along each axis that sub-images are cut beside the columns of *shifted*, pixels."""
+"""Largest distance along each axis of the sub-images of *shifted* from their columns, pixels."""
 SAMPLES = ["lsmo_nio", "two_grains", "many_grains", "sr3fe2o7", "quick", *HARD]
 
 
@@ -52,7 +53,7 @@ def picture(sample: str, seed: int) -> Simulation:
 
 
 def analysed(simulation: Simulation, seed: int) -> Analysis:
-    """The whole run; of *shifted* with sub-images cut beside the columns."""
+    """The whole run; for *shifted* with sub-images cut off centre."""
     analysis = Analysis(simulation.image)
     if simulation.image.name == "shifted":
         finish(analysis.run(Recipe(), only=CUT[:-1]))
@@ -85,7 +86,7 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=50)
     options = parser.parse_args()
     print(
-        "| sample | seed | rVAE, all | interior | classes | as many as sites | beside, all | interior | classes | "
+        "| sample | seed | rVAE, all | interior | classes | as many as sites | compared, all | interior | classes | "
         "as many as sites | boundary or not |\n|" + " --- |" * 11
     )
     for sample in options.samples:

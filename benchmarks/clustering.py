@@ -1,9 +1,9 @@
-"""How long sorting atoms into classes takes, and how well it finds simulated classes.
+"""Time to sort atoms into classes, and agreement with simulated classes.
 
     python benchmarks/clustering.py [--atoms 100000] [--features 5] [--components 8] [--seeds 1]
 
-Classes are Gaussians of any form at random places, some of which overlap. Times are CPU seconds of this process, with
-all that is chosen on the way.
+Classes are Gaussians of any form at random positions, some of which overlap. Times are CPU seconds of this process,
+including all automatic choices.
 """
 
 import argparse

@@ -2,10 +2,10 @@
 
     python benchmarks/detector.py [--pictures 12]
 
-Columns of 2.5 px standard deviation anywhere, 8 widths apart or more, on an even background with white Gaussian noise.
-The signal-to-noise ratio is that of the matched filter, and goes with the root of the dose. Both detectors are held to
-the same share of false ones, 5 % of the columns there are, by a threshold of their own at each ratio; recall is
-compared, and the ratio at which 90 % are found. The network is given the width.
+Columns of 2.5 px standard deviation at random, 8 widths apart or more, on a uniform background with white Gaussian
+noise. The signal-to-noise ratio is that of the matched filter, and scales with the square root of the dose. The
+threshold of each detector is set at each ratio so that false positives are 5 % of the true columns; recall is compared,
+and the ratio at which 90 % are found. The network is given the width.
 """
 
 import argparse
@@ -22,7 +22,7 @@ RATIOS = (3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0)
 
 
 def picture(seed: int, ratio: float) -> tuple[np.ndarray, np.ndarray]:
-    """An image of noise 1 with columns of a signal-to-noise ratio, and their positions."""
+    """An image with noise of 1 and columns of a given signal-to-noise ratio, and their positions."""
     random = np.random.default_rng([seed, 21])
     yx: list[np.ndarray] = []
     for trial in random.uniform(10, SIDE - 10, (400, 2)):
@@ -35,7 +35,7 @@ def picture(seed: int, ratio: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def recall(scores: list[tuple[np.ndarray, np.ndarray]], truth: list[np.ndarray]) -> float:
-    """Share of the columns found at the threshold that lets through the allowed number of false ones."""
+    """Share of the columns found at the threshold with the allowed number of false positives."""
     true, false = [], []
     for (yx, score), places in zip(scores, truth, strict=True):
         distance, column = cKDTree(places).query(yx)

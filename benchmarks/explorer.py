@@ -1,12 +1,12 @@
-"""The latent explorer at 100,000 atoms in the real viewer, beside napari-clusters-plotter on the same points.
+"""The latent explorer at 100,000 atoms in the real viewer, compared with napari-clusters-plotter on the same points.
 
     python benchmarks/peers/make_environments.py FOLDER clusters_plotter
     xvfb-run -s "-screen 0 1280x800x24" python benchmarks/explorer.py --environments FOLDER [--repeats 20] [--rounds 50]
 
-Without `--environments` the peer is left out. Every time is a median, from the act of the hand to the end of the last
-drawing it causes: of the clock, and in brackets of the thread of the window at work, which other work on the same cores
-disturbs less. A virtual display draws the layers without a graphics card: a frame of the canvas is told by itself, and
-the rows "without the canvas" are measured with the layers out of sight. Ours repaints three plots, the peer one.
+Without `--environments` the peer is left out. Every time is a median, from the user's action to the end of the last
+repaint it causes: wall time, and in brackets CPU time of the GUI thread, which other work on the same cores disturbs
+less. A virtual display draws the layers without a graphics card: a frame of the canvas is reported separately, and the
+rows "without the canvas" are measured with the layers hidden. Ours repaints three plots, the peer one.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def points() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def analysis_of(yx: np.ndarray, z: np.ndarray, label: np.ndarray) -> Analysis:
-    """As if it had been analysed, with one map."""
+    """The points as an analysed image, with one map."""
     rng = np.random.default_rng(1)
     analysis = Analysis(Image(rng.normal(size=(SIDE, SIDE)).astype(np.float32), 0.02, "100,000 atoms"))
     angle = rng.uniform(-np.pi, np.pi, len(yx))
@@ -59,7 +59,7 @@ def analysis_of(yx: np.ndarray, z: np.ndarray, label: np.ndarray) -> Analysis:
 
 
 class Ours:
-    """The viewer with the explorer, and the hand at it."""
+    """The viewer with the explorer, and simulated user actions."""
 
     def __init__(self, analysis: Analysis) -> None:
         self.viewer = open_viewer(analysis)
@@ -71,7 +71,7 @@ class Ours:
         self.acts: list[tuple[float, float]] = []
 
     def show_plots(self, number: int = 3) -> None:
-        """Have so many plots, the first of z0 and z1, and watch them being drawn."""
+        """Show this many plots, the first of z0 and z1, and watch them being drawn."""
         self.explorer.bar.number_chosen.emit(number)
         settle(2)
         self.plots = self.explorer.plots
@@ -79,16 +79,16 @@ class Ours:
 
     @property
     def port(self) -> QtWidgets.QWidget:
-        """Where the first plot is drawn."""
+        """The widget that draws the first plot."""
         return self.plots[0].plot.viewport()
 
     def spots(self, places: np.ndarray) -> list[QtCore.QPointF]:
-        """Places of z on the first plot."""
+        """Positions of z on the first plot."""
         plot, box = self.plots[0].plot, self.plots[0].box
         return [QtCore.QPointF(plot.mapFromScene(box.mapViewToScene(QtCore.QPointF(*place)))) for place in places]
 
     def choose(self, tool: str) -> None:
-        """Take a tool in hand."""
+        """Select a tool."""
         self.explorer.buttons[tool].click()
 
     def lasso(self, k: int) -> tuple[float, float]:
@@ -98,7 +98,7 @@ class Ours:
         return self.watch.after(lambda: release(self.port, path[-1]))
 
     def pan(self, repeats: int) -> list[tuple[float, float]]:
-        """Move the plot a little, again and again."""
+        """Pan the plot in small steps."""
         self.choose("Move")
         middle = self.spots(np.zeros((1, 2)))[0]
         draw(self.port, [middle, middle + QtCore.QPointF(20, 0)])
@@ -110,7 +110,7 @@ class Ours:
         return times
 
     def zoom(self, k: int) -> tuple[float, float]:
-        """Turn the wheel, up and down again."""
+        """Scroll up and down with the wheel."""
         spot, turn = self.spots(np.zeros((1, 2)))[0], QtCore.QPoint(0, 120 if k % 2 else -120)
         qt = QtCore.Qt
         flags, phase = (qt.MouseButton.NoButton, qt.KeyboardModifier.NoModifier), qt.ScrollPhase.NoScrollPhase
@@ -155,7 +155,7 @@ def measure_ours(repeats: int) -> dict[str, Times]:
 
     def every(name: str, act: Callable[[int], tuple[float, float]]) -> None:
         print(name, file=sys.stderr, flush=True)
-        act(0)  # what is made only once is not counted
+        act(0)  # what happens only once is not counted
         times[name] = [act(k) for k in range(1, repeats + 1)]
 
     every("frame", lambda k: ours.frame())
@@ -218,8 +218,8 @@ def wait_for(dock: QtWidgets.QWidget, steps: tuple) -> None:
 
 
 ROWS = {
-    "lasso let go, to all views repainted": "lasso",
-    "lasso let go, without the canvas": "lasso_without_canvas",
+    "lasso released, to all views repainted": "lasso",
+    "lasso released, without the canvas": "lasso_without_canvas",
     "a frame of the canvas by itself": "frame",
     "one step of panning a plot, without the canvas": "pan",
     "one step of zooming a plot, without the canvas": "zoom",
@@ -227,7 +227,7 @@ ROWS = {
     "hover over a plot, without the canvas": "hover_without_canvas",
     "hover over the image": "hover_image",
     "repaint one map of 2048 x 2048": "map",
-    "of that, giving it to its layer: what stops the window": "map_without_frame",
+    "of that, passing it to its layer: what blocks the window": "map_without_frame",
 }
 
 
@@ -243,7 +243,7 @@ def main() -> None:
     if options.environments is not None:
         peer = measure_peer(python_of(options.environments / "clusters_plotter"), options.repeats)
     print(f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}, software GL, {ATOMS:,} atoms,")
-    print(f"medians of {options.repeats}, in ms: clock (thread of the window at work).\n")
+    print(f"medians of {options.repeats}, in ms: wall time (CPU time of the GUI thread).\n")
     print("| measure | ours | napari-clusters-plotter | ratio |\n| --- | --- | --- | --- |")
     for words, name in ROWS.items():
         own, other = median(ours[name]), median(peer.get(name, []))
@@ -258,12 +258,12 @@ def main() -> None:
 
 
 def median(times: Times) -> list[float]:
-    """Of the clock and of the thread; nothing of nothing."""
+    """Medians of wall and CPU time; empty if nothing was measured."""
     return [statistics.median(part) for part in zip(*times, strict=True)]
 
 
 def shown(times: list[float]) -> str:
-    """As it stands in the table."""
+    """The text of a table cell."""
     return f"{times[0]:.0f} ({times[1]:.0f})" if times else ""
 
 

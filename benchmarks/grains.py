@@ -1,10 +1,10 @@
-"""Grains and angles found with nothing set, at simulated boundaries between two grains turned at random.
+"""Grains and angles found with nothing set, at simulated boundaries between two randomly rotated grains.
 
     python benchmarks/grains.py [--count 10] [--first 0]
 
-SrTiO3 along [001], 512 x 512 px, a straight boundary anywhere, at 30 to 300 counts. Said: the sentence of the run.
-Off: angle between the grains, less the true one. Error over reported: root mean square of the angles of the atoms
-inside a grain about the true angle (the mean of the kind in the larger grain taken off), over that of `angle_std_rad`.
+SrTiO3 along [001], 512 x 512 px, a straight boundary at random, at 30 to 300 counts. Error: angle between the grains,
+less the true one. Error over reported: root mean square of the angles of the atoms inside a grain about the true angle
+(after subtracting the mean of the kind in the larger grain), over that of `angle_std_rad`. Summary: that of the run.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from local_crystallography.simulate.simulation import Simulation, simulate_scene
 
 
 def picture(number: int) -> Simulation:
-    """The picture of a number, always the same."""
+    """The picture with this number, always the same."""
     random = np.random.default_rng([2033, number])
     first = random.uniform(-0.7, 0.7)
     second = first + random.choice([-1, 1]) * np.radians(random.uniform(5, 40))
@@ -41,7 +41,7 @@ def picture(number: int) -> Simulation:
 
 
 def nearest_turn(angle: np.ndarray, period: float) -> np.ndarray:
-    """Angles within half a period of 0."""
+    """Angles reduced to half a period about 0."""
     return (angle + period / 2) % period - period / 2
 
 
@@ -51,7 +51,10 @@ def main() -> None:
     for name, default in (("count", 10), ("first", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
-    print("| number | true, degrees | off, degrees | error / reported, by kind | said |\n|" + " --- |" * 5)
+    print(
+        "| number | misorientation, degrees | its error, degrees | angles: error / reported, by kind | summary |\n|"
+        + " --- |" * 5
+    )
     for number in range(options.first, options.first + options.count):
         simulation = picture(number)
         truth = simulation.truth

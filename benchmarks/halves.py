@@ -1,12 +1,12 @@
-"""Reported errors of the angle on real images, against two halves of their counts.
+"""Reported errors of the angle on real images, compared with differences between two halves of their counts.
 
     python benchmarks/halves.py FILE …
 
-The gain of an image, intensity per count, is the slope of its noise (`positions.noise`); its counts are dealt at
-random to two images, each as noisy as half the dose makes it. Both are seen by the network and at the atoms of the
-first, so that angles differ by noise alone. Error: root mean square of the difference, over the square root of 2.
-Posterior: that of the standard deviations as the network tells them. Reported: that of `angle_std_rad`, which holds
-how angles scatter among neighbours, and so what is real, too: a ratio under 1 is right where angles really differ.
+The gain of an image, intensity per count, is the slope of its noise (`fitting.noise`); its counts are divided at
+random between two images, each with the noise of half the dose. Both are encoded by the same network at the atoms of
+the first, so that angles differ by noise alone. Error: root mean square of the difference, over the square root of 2.
+Posterior: that of the standard deviations given by the network. Reported: that of `angle_std_rad`, which includes the
+scatter of angles among neighbours, and so real differences: a ratio under 1 is right if angles really differ.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from local_crystallography.steps.extract_sub_images import ExtractSubImages
 
 WHITE, NEAR = -2 / 3, 0.1
 """Correlation of neighbours in the second difference of white noise, and how near it has to be: counts that were
-smoothed, scaled or compressed cannot be dealt anew."""
+smoothed, scaled or compressed cannot be divided."""
 
 
 def is_white(pixels: np.ndarray) -> bool:
@@ -35,7 +35,7 @@ def is_white(pixels: np.ndarray) -> bool:
 
 
 def halves(image: Image, seed: int) -> tuple[Image, Image]:
-    """Two images with half the counts of one each."""
+    """Two images, each with half the counts of one."""
     pixels = np.asarray(image.data, float)
     if not is_white(pixels):
         raise InputError(f"{image.name}: the noise of its pixels is not independent, so its counts are not known.")
@@ -73,11 +73,11 @@ def main() -> None:
         usual = np.abs(apart) < 6 * np.median(np.abs(apart[used]))
         used &= usual
         error = np.sqrt((apart[used] ** 2).mean() / 2)
-        told = np.sqrt(np.mean([(part["angle_std_rad"].to_numpy()[used] ** 2).mean() for part in rows]))
+        reported = np.sqrt(np.mean([(part["angle_std_rad"].to_numpy()[used] ** 2).mean() for part in rows]))
         alone = np.sqrt(np.mean([(std[used] ** 2).mean() for std in posterior]))
         print(
             f"| {file.stem} | {used.sum()} of {len(used)} | {np.degrees(error):.2f} | {error / alone:.2f} | "
-            f"{error / told:.2f} |",
+            f"{error / reported:.2f} |",
             flush=True,
         )
 

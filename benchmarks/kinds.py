@@ -2,11 +2,11 @@
 
     python benchmarks/kinds.py [--count 300] [--first 0] [--processes 1] [--out results.csv] [--pictures FOLDER]
 
-Nothing of the package's own simulator is used, so that what was trained with one is measured with another. Kinds take
-turns. A picture is drawn in native pixels, gets its noise and faults there, is resampled, then gets bar, padding and 8
-bits, and may be inverted. Columns of at least 0.15 of the strong ones that nothing hides are to be found; others are
-neither missed nor false. Places match within a quarter of the median distance of nearest columns. Right: F1 of at least
-0.97, of pictures with enough signal. Silently wrong: F1 below 0.7 and nothing said, of all pictures.
+The package's own simulator is not used, so that training and test use different ones. The kinds alternate. A picture is
+drawn in native pixels, gets its noise and faults there, is resampled, then gets bar, padding and 8 bits, and may be
+inverted. Columns of at least 0.15 of the strong ones that nothing hides are to be found; others are neither missed nor
+false. Positions match within a quarter of the median distance of nearest columns. Right: F1 of at least 0.97, among
+pictures with enough signal. Silently wrong: F1 below 0.7 without a warning, among all pictures.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from local_crystallography.data.errors import InputError
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Crystal = tuple[Array, Array]
-"""Places (N, 2) and heights (N,)."""
+"""Positions (N, 2) and heights (N,)."""
 
 WEAKEST = 0.15
 """Height over that of the strong columns from which a column is to be found."""
@@ -50,15 +50,15 @@ MOTIFS = {
     "honeycomb": (((R3, 0), (R3 / 2, 1.5)), ((0, 0), (1 / 3, 1 / 3))),
     "dumbbells": (((4, 0), (0, 2 * R2)), ((-1 / 8, 0), (1 / 8, 0), (3 / 8, 0.5), (5 / 8, 0.5))),
 }
-"""Cell, over the distance of the first two columns, and the places in it."""
+"""Cell, over the distance of the first two columns, and the positions in it."""
 
 
 @dataclass(frozen=True)
 class Made:
     """An image (H, W); columns (N, 2) to be found and (M, 2) that may be, pixels, rows first; their width in pixels.
 
-    `snr` is that of the 10th percentile of the columns to be found; bars, padding, saturation or clipping hide the
-    specimen where `covered` (H, W).
+    `snr` is the 10th percentile over the columns to be found; `covered` (H, W) is where bars, padding, saturation or
+    clipping hide the specimen.
     """
 
     image: npt.NDArray[np.float32]
@@ -73,7 +73,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Canvas:
-    """The frame in native pixels, the standard deviation of a column there, and the zoom to come."""
+    """The frame in native pixels, the standard deviation of a column there, and the zoom applied later."""
 
     random: np.random.Generator
     shape: tuple[int, int]
@@ -81,33 +81,33 @@ class Canvas:
     zoom: float
 
     def draw(self, low: float, high: float) -> float:
-        """A number between two."""
+        """A random number between two."""
         return float(self.random.uniform(low, high))
 
     def field(self, low: float, high: float) -> Array:
-        """Slow waves about as long as the frame; their height is drawn."""
+        """Slow waves about as long as the frame, of random height."""
         (y, x), height = (np.linspace(0, 1, side) for side in self.shape), self.draw(low, high)
         waves = [np.sin(self.draw(-7, 7) * y[:, None] + self.draw(-7, 7) * x + self.draw(0, 7)) for _ in range(3)]
         return height * (np.sum(waves, axis=0) + 3) / 6
 
     def speckle(self) -> Array:
-        """What is amorphous, seen through the same probe; standard deviation 1."""
+        """Amorphous material imaged with the same probe; standard deviation 1."""
         raw = ndimage.gaussian_filter(self.random.normal(size=self.shape), self.sigma)
         return raw / raw.std()
 
     def grid(self) -> Array:
-        """Places (h, w, 2) of the pixels."""
+        """Positions (h, w, 2) of the pixels."""
         return np.moveaxis(np.mgrid[: self.shape[0], : self.shape[1]].astype(float), 0, -1)
 
     def line(self) -> Callable[[Array], Array]:
-        """Signed distance of places (..., 2) from a wavy line not far from the middle."""
+        """Signed distance of positions (..., 2) from a wavy line not far from the middle."""
         angle, phase, middle = *self.random.uniform(0, 2 * np.pi, 2), self.shape * self.random.uniform(0.3, 0.7, 2)
         normal, along = np.array([(np.sin(angle), np.cos(angle)), (np.cos(angle), -np.sin(angle))])
         height, length = self.sigma * self.draw(0, 4), self.sigma * self.draw(15, 60)
         return lambda yx: (yx - middle) @ normal + height * np.sin((yx - middle) @ along / length + phase)
 
     def facets(self) -> Callable[[Array], Array]:
-        """Depth of places (..., 2) in a convex particle, negative outside."""
+        """Depth of positions (..., 2) in a convex particle, negative outside."""
         number, middle = self.random.integers(5, 9), self.shape * self.random.uniform(0.42, 0.58, 2)
         angles = 2 * np.pi * (np.arange(number) + self.random.uniform(-0.25, 0.25, number)) / number
         normals, far = np.stack([np.sin(angles), np.cos(angles)]), self.random.uniform(0.3, 0.5, number)
@@ -118,8 +118,8 @@ class Canvas:
 class Specimen:
     """Columns (N, 2) and their heights on a ground (h, w), before noise.
 
-    `halo` is the share taken away and its width over a column's; `texture` and `rows` are the standard deviations of
-    speckle and of the offsets of rows; `open` is where there is vacuum; `doubtful` columns (N,) need not be found.
+    `halo` is the share subtracted and its width over that of a column; `texture` and `rows` are the standard deviations
+    of speckle and of the offsets of rows; `open` is where vacuum is; `doubtful` columns (N,) need not be found.
     """
 
     yx: Array
@@ -151,7 +151,7 @@ def canvas(random: np.random.Generator) -> Canvas:
 
 
 def lattice(canvas: Canvas, motif: str, distance: float, heights: tuple[float, ...]) -> Crystal:
-    """Columns over all the frame, turned, a little strained, displaced, of varying height, at times some missing."""
+    """Columns over the whole frame, rotated, slightly strained, displaced, of varying height, sometimes with gaps."""
     random, (vectors, basis) = canvas.random, MOTIFS[motif]
     cell = np.array(vectors) * distance * canvas.sigma
     reach = int(0.8 * np.hypot(*canvas.shape) / np.sqrt(abs(np.linalg.det(cell)))) + 3
@@ -167,7 +167,7 @@ def lattice(canvas: Canvas, motif: str, distance: float, heights: tuple[float, .
 
 
 def grains(canvas: Canvas, motif: str, distance: float, heights: tuple[float, ...], two: float = 0) -> Crystal:
-    """A crystal, with the chance of `two` beside another grain of it."""
+    """A crystal, with probability `two` in two grains."""
     yx, height = lattice(canvas, motif, distance, heights)
     if canvas.random.random() >= two:
         return yx, height
@@ -180,7 +180,7 @@ def grains(canvas: Canvas, motif: str, distance: float, heights: tuple[float, ..
 
 
 def crystal(canvas: Canvas, motifs: list[str], light: tuple[float, float], two: float) -> Crystal:
-    """One of the motifs; `light` is the range of heights of what stands between the columns of perovskite."""
+    """One of the motifs; `light` is the range of heights of the light columns between those of perovskite."""
     motif, between, second = str(canvas.random.choice(motifs)), canvas.draw(*light), canvas.draw(0.3, 0.9)
     heights = {"perovskite": (1, second, between, between), "rock salt": (1, second)}.get(motif, (1,))
     return grains(canvas, motif, canvas.draw(4.6, 8) if motif == "perovskite" else canvas.draw(3.4, 7), heights, two)
@@ -210,7 +210,7 @@ def dumbbells(canvas: Canvas) -> Specimen:
 
 
 def honeycomb(canvas: Canvas) -> Specimen:
-    """A single layer that few electrons see, dirty in places."""
+    """A monolayer at low dose, dirty in parts."""
     crystal = grains(canvas, "honeycomb", canvas.draw(2.5, 4), (1, min(1, canvas.draw(0.4, 1.6))), two=0.3)
     dirt = np.maximum(canvas.field(0, 2) - 0.5, 0)
     return Specimen(*crystal, canvas.draw(2, 8) + dirt, poisson=True, brightest=60)
@@ -227,7 +227,7 @@ def single_atoms(canvas: Canvas) -> Specimen:
 
 
 def tunnelling(canvas: Canvas) -> Specimen:
-    """Terraces on a tilted plane, as STM sees them: rows do not agree about the height."""
+    """Terraces on a tilted plane, as STM sees them: the height offset varies from row to row."""
     scale, (yx, height) = logarithmic(canvas.random, 3, 20), crystal(canvas, ["square", "hexagonal"], (0, 0), two=0)
     grid, edge, doubtful = canvas.grid(), canvas.line(), np.zeros(len(yx), bool)
     ground = scale * canvas.draw(-1, 1) * canvas.line()(grid) / max(canvas.shape)
@@ -246,7 +246,7 @@ def annular_bright_field(canvas: Canvas) -> Specimen:
 
 
 def integrated(canvas: Canvas) -> Specimen:
-    """Halos of the other sign around heavy and light columns, on slow waves: iDPC, or sharpened by a filter."""
+    """Halos of opposite sign around heavy and light columns, on slow waves: iDPC, or sharpened by a filter."""
     columns = crystal(canvas, ["rock salt", "perovskite"], (0.25, 0.6), two=0.2)
     return Specimen(*columns, canvas.field(0, 0.8), halo=(canvas.draw(0.15, 0.4), canvas.draw(1.6, 2.2)), poisson=False)
 
@@ -275,7 +275,7 @@ KINDS |= {"STM": tunnelling, "ABF": annular_bright_field, "iDPC": integrated, "H
 
 @dataclass(frozen=True)
 class Picture:
-    """An image (h, w) on its way; columns (N, 2), which of them are to be found, their signal to noise and width."""
+    """An unfinished image (h, w); columns (N, 2), which of them are to be found, their signal-to-noise and width."""
 
     image: Array
     covered: Mask
@@ -285,18 +285,18 @@ class Picture:
     sigma: float
 
     def hide(self, covered: Mask) -> "Picture":
-        """The same with more of it covered; columns there need not be found."""
+        """The picture with more of it covered; columns there need not be found."""
         return replace(self, covered=self.covered | covered, counts=self.counts & ~values(covered, self.yx))
 
 
 def values(image: npt.NDArray[Any], yx: Array) -> npt.NDArray[Any]:
-    """What an image shows at places (N, 2)."""
+    """Values of an image at positions (N, 2)."""
     y, x = np.clip(np.rint(yx).astype(int), 0, np.array(image.shape) - 1).T
     return image[y, x]
 
 
 def around(mask: Mask, reach: float) -> Mask:
-    """Where a mask is nearer than `reach`."""
+    """Pixels (h, w) within `reach` of a mask."""
     return ndimage.distance_transform_edt(~mask) < reach if mask.any() else mask
 
 
@@ -311,7 +311,7 @@ def spots(yx: Array, height: Array, sigma: float, shape: tuple[int, int], offset
 
 
 def own_share(yx: Array) -> Array:
-    """What is left of the signal (N,) where heights and places of the neighbours are unknown; yx over the width."""
+    """Share of the signal (N,) left if heights and positions of the neighbours are unknown; yx over the width."""
     pairs = cKDTree(yx).query_pairs(6, output_type="ndarray")
     squared = ((yx[pairs[:, 0]] - yx[pairs[:, 1]]) ** 2).sum(axis=1)
     explained = np.exp(-squared / 2) * (1 + squared / 2)  # by a Gaussian there and by its slope
@@ -319,7 +319,7 @@ def own_share(yx: Array) -> Array:
 
 
 def record(canvas: Canvas, specimen: Specimen) -> Picture:
-    """What the detector tells, in units of a strong column: Poisson or Gaussian noise, sometimes rows that jitter."""
+    """The detected image, in units of a strong column: Poisson or Gaussian noise, sometimes row jitter."""
     random, yx, height, (share, wide) = canvas.random, specimen.yx, specimen.height, specimen.halo
     offset = random.normal(0, canvas.sigma * canvas.draw(0, 0.15), canvas.shape[0]) * (random.random() < 0.2)
     columns = spots(yx, height, canvas.sigma, canvas.shape, offset)
@@ -332,7 +332,7 @@ def record(canvas: Canvas, specimen: Specimen) -> Picture:
     snr = height * np.sqrt(np.pi * values(known, yx)) * sigma
     dose = (logarithmic(random, 5, specimen.brightest) / np.percentile(snr, 95)) ** 2
     image = random.poisson(expected * dose) / dose if poisson else random.normal(expected, dose**-0.5)
-    # beside white noise: speckle as wide as a column, and offsets of rows that nobody takes away
+    # besides white noise: speckle as wide as a column, and row offsets that are not removed
     other = 2 * specimen.texture**2 + 1.13 * specimen.rows**2 / sigma
     snr = own_share(yx / sigma) / np.sqrt(1 / (dose * snr**2) + other / height**2)
     weight = np.exp(-(((np.arange(canvas.shape[0]) - yx[:, :1]) / sigma) ** 2))
@@ -344,7 +344,7 @@ def record(canvas: Canvas, specimen: Specimen) -> Picture:
 
 
 def spoil(picture: Picture, canvas: Canvas, specimen: Specimen, expected: Array) -> Picture:
-    """Detector blur, offsets of rows, streaks, vacuum clipped, saturation or hot pixels, each sometimes."""
+    """Detector blur, offsets of rows, streaks, vacuum clipped, saturation or hot pixels, each with some probability."""
     random, (h, w), blur = canvas.random, canvas.shape, canvas.draw(0.5, 1) * (canvas.random.random() < 0.15)
     image = ndimage.gaussian_filter(picture.image, blur) + random.normal(0, specimen.rows, (h, 1))
     picture = replace(picture, sigma=float(np.hypot(picture.sigma, blur)))
@@ -407,7 +407,7 @@ def pad(picture: Picture, random: np.random.Generator) -> Picture:
 
 
 def made(number: int) -> Made:
-    """The picture of a number, always the same."""
+    """The picture with this number, always the same."""
     random, kind = np.random.default_rng([2029, number]), list(KINDS)[number % len(KINDS)]
     strong = np.zeros(0)
     while not 80 <= len(strong) <= 1500:
@@ -432,7 +432,7 @@ def made(number: int) -> Made:
 
 
 def find(made: Made) -> tuple[Atoms, Segment, str]:
-    """Atoms with the defaults, the step as it was resolved, and what was said."""
+    """Atoms with the defaults, the step as it was resolved, and the message."""
     image, step = Image(made.image, name=made.kind), Segment()
     try:
         step = step.resolve(image)
@@ -443,7 +443,7 @@ def find(made: Made) -> tuple[Atoms, Segment, str]:
 
 
 def match(made: Made, yx: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Rows of places and of columns that belong together, one to one, nearest first; columns that may be found last."""
+    """Rows of positions and of columns that match, one to one, nearest first; columns not required come last."""
     within = np.median(cKDTree(made.yx).query(made.yx, 2)[0][:, 1]) / 4
     truth = cKDTree(np.concatenate([made.yx, made.optional]))
     pairs = np.sort(cKDTree(yx).sparse_distance_matrix(truth, within, output_type="ndarray"), order="v")
@@ -455,7 +455,7 @@ def match(made: Made, yx: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.
 
 
 def score(number: int, pictures: Path | None = None) -> dict[str, Any]:
-    """What became of a picture; drawn into a folder where it should be right and is not."""
+    """The score of a picture; drawn into a folder if it should be right and is not."""
     picture, clock = made(number), time.perf_counter()
     atoms, step, said = find(picture)
     seconds, (places, columns) = time.perf_counter() - clock, match(picture, atoms.yx)
@@ -479,13 +479,13 @@ def score(number: int, pictures: Path | None = None) -> dict[str, Any]:
 
 
 def rms(values: Array) -> float:
-    """Root mean square of what is known; nan of nothing."""
+    """Root mean square of the values that are not nan; nan without any."""
     known = values[np.isfinite(values)]
     return float(np.sqrt(np.mean(known**2))) if known.size else float("nan")
 
 
 def show(made: Made, yx: Array, path: Path, title: str) -> None:
-    """40 widths around what is wrong: columns to be found green circles, others blue; atoms red crosses."""
+    """A field of 40 widths around an error: columns to be found as green circles, others blue; atoms as red crosses."""
     places, columns = match(made, yx)
     wrong = np.delete(
         np.concatenate([made.yx, yx]), [*columns[columns < len(made.yx)], *(len(made.yx) + places)], axis=0
@@ -518,8 +518,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--out", type=Path, help="what became of every picture, as CSV")
-    parser.add_argument("--pictures", type=Path, help="folder for those that should be right and are not")
+    parser.add_argument("--out", type=Path, help="table of all pictures, as CSV")
+    parser.add_argument("--pictures", type=Path, help="folder for pictures that should be right and are not")
     options = parser.parse_args()
     if options.pictures:
         options.pictures.mkdir(parents=True, exist_ok=True)

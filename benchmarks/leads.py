@@ -1,8 +1,8 @@
-"""Ways to infer the rotation, side by side: randomly turned hexagons and squares, default settings otherwise.
+"""Ways to infer the rotation, side by side: randomly rotated hexagons and squares, otherwise default settings.
 
     python benchmarks/leads.py [--seeds 3]
 
-Prints a Markdown table; cells are the median over the seeds and, where they differ, the lowest and the highest.
+Prints a Markdown table; cells are the median over the seeds and, if they differ, the lowest and the highest.
 """
 
 import argparse
@@ -28,14 +28,14 @@ from local_crystallography.models.rows import rows
 from local_crystallography.models.vae import Vae
 
 Encode = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]]
-"""Windows (n, w, w) to columns (n, d) that should not turn, and the angle (n,) where there is one."""
+"""Windows (n, w, w) to columns (n, d) that should be rotationally invariant, and the angle (n,) if there is one."""
 FREE = 100.0
 SPATIAL = {"decoder": "coordinates", "rotation_prior": np.pi / 3, "batch_size": 32, "learning_rate": 0.003}
 """With the default batch and step there are too few steps in a minute, and the angle collapses."""
 
 
 class AttentionEncoder(InvariantEncoder):
-    """Its steerable filters answer at every direction: pooled they give the latents, each by itself gives a logit."""
+    """Responses of steerable filters at every direction: pooled they give the latents, each one gives a logit."""
 
     def __init__(self, orders: Tensor, *, hidden: int, classes: int, outputs: int) -> None:
         super().__init__(orders, hidden=hidden, classes=classes, outputs=outputs)
@@ -43,15 +43,15 @@ class AttentionEncoder(InvariantEncoder):
         self.middle.register_forward_hook(lambda _layer, _given, answers: setattr(self, "answers", F.silu(answers)))
 
     def log_attention(self) -> Tensor:
-        """(n, 32) log q(angle | x) of the rows last encoded: a turn of the image shifts it along the directions."""
+        """(n, 32) log q(angle | x) of the rows last encoded: rotating the image shifts it along the directions."""
         return F.log_softmax(self.logit(self.answers)[..., 0].T, dim=1)
 
 
 class AttentionNetwork(HarmonicNetwork):
-    """The angle is one of 32, told by the encoder; the offset is marginalised at the angle most attended to."""
+    """The angle is one of 32, given by the encoder; the offset is marginalised at the angle of highest attention."""
 
     def align(self, c: Tensor, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Angle attended to (of the rows last encoded) and its spacing, offset, image in that pose."""
+        """Angle of highest attention (for the rows last encoded) and its spacing, offset, image in that pose."""
         spacing = 2 * math.pi / self.encoder.directions
         angle = spacing * self.encoder.log_attention().argmax(1)
         turned = self.turn(image, angle)
@@ -77,14 +77,14 @@ class AttentionNetwork(HarmonicNetwork):
 
 
 def latents(vae: Vae, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Latents and angle as a network tells them."""
+    """Latents and angle as a network gives them."""
     columns = vae.encode(windows)
     return columns[["z0", "z1"]].to_numpy(), columns["angle_rad"].to_numpy()
 
 
 @torch.no_grad()
 def refined(vae: Vae, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The angle found again: the canonical image of every sub-image against it, at all angles, then Newton steps."""
+    """The angle estimated again: the canonical image against every sub-image at all angles, then Newton steps."""
     settings = vae.settings.model_copy(update={"decoder": "harmonic", "encoder": "invariant", "s_gamma": FREE})
     network, (z, _) = settings.network(torch.Generator()), latents(vae, windows)
     x, image = (rows(pictures, settings) for pictures in (windows, vae.decode(z)))
@@ -93,15 +93,15 @@ def refined(vae: Vae, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def network_of(part: SubImages, seed: int, *, ask: Callable = latents, **options: object) -> Encode:
-    """A network of the project, asked for latents and angle."""
+    """A network of the project that gives latents and angle."""
     return partial(ask, TrainVae(seed=seed, **options)(part))
 
 
 def attention(part: SubImages, seed: int) -> Encode:
-    """Attention over discretised rotations, begun where the exact marginal stands after one pass."""
+    """Attention over discretised rotations, started from the exact marginal after one pass."""
     torch.manual_seed(seed)
     plan = TrainVae(seed=seed, rotation_prior=FREE).resolve(part)
-    kept, start.SHEAR_PRIOR = start.SHEAR_PRIOR, 1e-5  # no scan is sheared here, which one pass could not find out
+    kept, start.SHEAR_PRIOR = start.SHEAR_PRIOR, 1e-5  # no scan is sheared here, and one pass could not find that
     vae = finish(plan.model_copy(update={"epochs": 1})(part))
     start.SHEAR_PRIOR = kept
     own, sizes = vae.network, {"hidden": plan.hidden, "classes": 0}
@@ -115,7 +115,7 @@ def attention(part: SubImages, seed: int) -> Encode:
 
 
 def optimise(network: AttentionNetwork, x: Tensor, plan: TrainVae) -> None:
-    """Adam with a cosine, warm-up of the divergences, noise learned: as models/training.py does."""
+    """Adam with a cosine schedule, warm-up of the divergences and learned noise, as in models/training.py."""
     draws = torch.Generator().manual_seed(plan.seed)
     steps = plan.epochs * max(1, round(0.9 * len(x) / plan.batch_size))
     optimizer = torch.optim.Adam(network.parameters(), lr=plan.learning_rate)
@@ -151,7 +151,7 @@ WAYS: dict[str, Callable[[SubImages, int], Encode]] = {
 
 
 def turned(seed: int, *, n: int = 400, side: int = 20) -> tuple[np.ndarray, ...]:
-    """Hexagons and squares without noise, and the same turned as a whole, by any angle."""
+    """Hexagons and squares without noise, and the same rotated as a whole, by any angle."""
     random = np.random.default_rng(1000 + seed)
     angle, turn = random.uniform(-np.pi, np.pi, (2, n))
     shift = random.uniform(-0.5, 0.5, n) + 1j * random.uniform(-0.5, 0.5, n)
@@ -171,10 +171,10 @@ def measure(way: Callable[[SubImages, int], Encode], seed: int) -> list[float]:
     label = Cluster(columns=tuple(f"z{i}" for i in range(z.shape[1])), by=GaussianMixture(classes=2), seed=seed)(
         columns
     ).features["label"]
-    told = [np.nan, np.nan] if found is None else [concordance(fold, angle, found, of) for of in (6, 4)]
+    agreement = [np.nan, np.nan] if found is None else [concordance(fold, angle, found, of) for of in (6, 4)]
     z, before, after = np.split(encode(np.concatenate([windows, *turned(seed)]))[0], [len(z), len(z) + 400])
     change = np.sqrt(((after - before) ** 2).mean(axis=0).sum() / z.var(axis=0).sum())
-    return [adjusted_rand_score(fold, label), *told, change, *seconds]
+    return [adjusted_rand_score(fold, label), *agreement, change, *seconds]
 
 
 def cell(values: np.ndarray, form: str) -> str:
@@ -189,7 +189,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    names = ["adjusted Rand", "6-fold", "4-fold", "latents changed by turning, over spread", "seconds", "CPU seconds"]
+    names = ["adjusted Rand", "6-fold", "4-fold", "latents changed by rotation, over spread", "seconds", "CPU seconds"]
     print("| inference of the rotation | " + " | ".join(names) + " |\n" + "| --- " * (len(names) + 1) + "|")
     for name, way in WAYS.items():
         found = np.array([measure(way, seed) for seed in range(options.seeds)])

@@ -2,7 +2,7 @@
 
     python benchmarks/main_job.py [--sample lsmo_nio] [--seeds 5]
 
-Every seed is another picture (noise, displacements) and another start of the network.
+Every seed gives a different picture (noise, displacements) and a different start of the network.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from local_crystallography.simulate.score import score
 
 
 def row(sample: str, seed: int) -> list[str]:
-    """One run of the whole chain with default settings."""
+    """One run of the whole workflow with default settings."""
     simulation = simulate_sample(sample, seed)
     analysis = Analysis(simulation.image)
     started = time.perf_counter()
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
     print(f"torch {torch.__version__}, numpy {np.__version__}")
-    print("| sample | seed | found | false | off, px rms | classes | adjusted Rand | training, s | all, s |")
+    print("| sample | seed | found | false | error, px rms | classes | adjusted Rand | training, s | all, s |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for seed in range(options.seeds):
         print("| " + " | ".join(row(options.sample, seed)) + " |", flush=True)

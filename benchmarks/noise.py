@@ -1,10 +1,10 @@
-"""Errors of refined positions over those reported, under noise that pixels share and beside areas without a meaning.
+"""Errors of refined positions over those reported, for correlated noise and near masked areas.
 
     python benchmarks/noise.py [--seeds 3]
 
 Columns of 2.4 px standard deviation in two sublattices (heights 1 and 0.5) on 384 x 384 pixels, noise of 0.05 at every
 pixel: white; blurred by a Gaussian of 0.7 px, as detectors do; or recorded in pixels 1.5 times as large and
-interpolated. Columns count that are 20 px away from the frame and from the area.
+interpolated. Only columns at least 20 px from the frame and from the area count.
 """
 
 import argparse
@@ -20,7 +20,7 @@ STD = ["y_std_px", "x_std_px"]
 
 
 def lattice(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (N, 2), shaken a little, and the image without noise."""
+    """Positions (N, 2), slightly displaced, and the image without noise."""
     random = np.random.default_rng([seed, 11])
     cells = np.arange(-1, SIDE // SPACING + 2) * SPACING
     corners = np.stack(np.meshgrid(cells, cells, indexing="ij"), -1).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""How well angles are told and latents kept, on two grains of known angle and on a real grain boundary.
+"""Accuracy of angles and invariance of latents, on two grains of known angle and on a real grain boundary.
 
     python benchmarks/rotation.py [--seeds 5]
 
@@ -37,7 +37,7 @@ def difference(one: float, two: float, fold: int) -> float:
 
 
 def two_grains(seed: int) -> str:
-    """Angle between the grains less the true 17 degrees, for each site; change of the latents on turning."""
+    """Angle between the grains less the true 17 degrees, for each site; change of the latents on rotation."""
     part, truth = sub_images(load_sample("two_grains")), load_truth("two_grains")
     _, row = cKDTree(truth[["y_px", "x_px"]]).query(part.atoms.yx)
     grain, site = truth["grain"].to_numpy()[row], truth["site"].to_numpy()[row]
@@ -59,7 +59,7 @@ def two_grains(seed: int) -> str:
 
 
 def gold(seed: int, folder: Path) -> str:
-    """Angle between the two gold grains modulo 60 degrees, its sharpness, and how far their latents are apart."""
+    """Angle between the two gold grains modulo 60 degrees, its concentration, and the distance of their latents."""
     part = sub_images(read_image(folder / "gold_grain_boundary_HAADF.png"))
     y, x = part.atoms.yx.T
     boundary = 150 + 180 * y / 512
@@ -81,7 +81,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=5)
     seeds = range(parser.parse_args().seeds)
-    print("| seed | angle A, degrees off | angle B, degrees off | latents changed by turning, over spread | shear |")
+    print(
+        "| seed | error of angle A, degrees | error of angle B, degrees | latents changed by rotation, over spread "
+        "| shear |"
+    )
     print("| --- | --- | --- | --- | --- |")
     for seed in seeds:
         print(two_grains(seed), flush=True)

@@ -3,7 +3,7 @@
     python benchmarks/rvae.py MEASURE [--seeds 5] [--environments FOLDER]
 
 Measures: dose, motifs, offsets, noise, layers, memory. With the folder made by peers/make_environments.py, `dose` and
-`motifs` run AtomAI's rVAE on the same sub-images beside.
+`motifs` also run AtomAI's rVAE on the same sub-images.
 """
 
 import argparse
@@ -39,7 +39,7 @@ POSE_AND_LATENTS = ("angle_rad", *LATENTS)
 
 
 def cut(image: Image, **settings: int) -> SubImages:
-    """Sub-images of an image, everything found in it."""
+    """Sub-images of all atoms found in an image."""
     atoms = FindAtoms(threshold=0.5)(Segment(by=Blobs())(image), image)
     return ExtractSubImages(**settings)(atoms, image)
 
@@ -67,7 +67,7 @@ def atomai(folder: Path, windows: np.ndarray, *, epochs: int, prior: float, seed
 
 
 def dose(seed: int, environments: Path | None) -> list[str]:
-    """Adjusted Rand index on lsmo_nio at peaks of 200 and 50 counts, the number of classes automatic and given."""
+    """Adjusted Rand index on lsmo_nio at peaks of 200 and 50 counts, the number of classes automatic and set."""
     cells = []
     for counts in (200, 50):
         scene = simulate_sample("lsmo_nio", seed).scene.model_copy(update={"dose": float(counts)})
@@ -102,7 +102,7 @@ def patch(angle: float, shift: np.ndarray, fold: int, side: int) -> np.ndarray:
 
 
 def motif_windows(seed: int, *, noise: float = 0.05, n: int = 1200, side: int = 20) -> tuple[np.ndarray, ...]:
-    """Windows, fold and angle of 60 % hexagons and 40 % squares of atoms of height 1, at most half a pixel off."""
+    """Windows, fold and angle of 60 % hexagons and 40 % squares of atoms of height 1, up to half a pixel off centre."""
     rng = np.random.default_rng(seed)
     fold, angle = rng.choice([6, 4], n, p=[0.6, 0.4]), rng.uniform(-np.pi, np.pi, n)
     pictures = [patch(a, s, f, side) for a, s, f in zip(angle, rng.uniform(-0.5, 0.5, (n, 2)), fold, strict=True)]
@@ -117,7 +117,7 @@ def concordance(fold: np.ndarray, true: np.ndarray, found: np.ndarray, of: int) 
 
 
 def motifs(seed: int, environments: Path | None) -> list[str]:
-    """Rand index and angle concordance on randomly turned hexagons and squares."""
+    """Rand index and angle concordance on randomly rotated hexagons and squares."""
     windows, fold, angle = motif_windows(seed)
     part, started = SubImages(windows, Atoms.at(np.zeros((len(windows), 2)))), time.perf_counter()
     columns = TrainVae(seed=seed, rotation_prior=100)(part).encode(windows)
@@ -136,7 +136,7 @@ def motifs(seed: int, environments: Path | None) -> list[str]:
 
 
 def offsets(seed: int, _environments: Path | None) -> list[str]:
-    """two_grains cut at the true columns and up to 2 px beside: how far the change of the offset is from the shift.
+    """two_grains cut at the true columns and up to 2 px off: difference of the change of the offset from the shift.
 
     Trained on the shifted sub-images, and trained on those cut at the columns.
     """
@@ -159,7 +159,7 @@ def offsets(seed: int, _environments: Path | None) -> list[str]:
 
 
 def noise(seed: int, _environments: Path | None) -> list[str]:
-    """Variance of the noise found over the true one: in motifs, and in lsmo_nio, where more than noise is left over."""
+    """Estimated over true variance of the noise: in motifs, and in lsmo_nio, where more than noise remains."""
     cells = []
     for level in (0.05, 0.1, 0.2):
         windows, *_ = motif_windows(seed, noise=level)
@@ -180,7 +180,7 @@ def noise(seed: int, _environments: Path | None) -> list[str]:
 
 
 def layers(seed: int, _environments: Path | None) -> list[str]:
-    """sr3fe2o7 with a window of 32 px: peaks of the angle, and how much of each latent is the thickness."""
+    """sr3fe2o7 with a window of 32 px: peaks of the angle, and correlation of each latent with the thickness."""
     simulation = simulate_sample("sr3fe2o7", seed)
     cells = []
     for normalise in ("image", "sub-image"):

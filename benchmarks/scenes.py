@@ -1,7 +1,7 @@
-"""Images of atom columns drawn for measuring finders: Gaussian columns, Poisson counts, every place known.
+"""Images of atomic columns to measure finders with: Gaussian columns, Poisson counts, every position known.
 
-Nothing of the package's own simulator is used, so that what was made with one is measured with another. A scene is the
-same specimen at every number of counts; `counts` is the height of an A column above the background.
+The package's own simulator is not used, so that development and test use different ones. A scene is the same specimen
+at every number of counts; `counts` is the height of an A column above the background.
 
 f2k   1024 x 1024, perovskite along [001]: A and B columns 20 px apart, heights 1 and 0.45, widths 3.6 and 3.4 px
 p1k   the same as a particle (a polygon) in vacuum, on a film whose background steps up at the particle's edge
@@ -32,13 +32,13 @@ SPREAD = 0.04
 GROUND = (0.10, 0.30)
 """Lowest and highest background, over the height of an A column."""
 FILM = 0.05
-"""Background beside the particle, over the height of an A column."""
+"""Background next to the particle, over the height of an A column."""
 MARGIN = 20
-"""Columns are drawn until this far outside the frame, pixels."""
+"""Columns are drawn up to this distance outside the frame, pixels."""
 REACH = 5.5
 """How far a column is drawn, in widths."""
 PEROVSKITE = {"A": ((0, 0), 1.0, 3.6), "B": ((0.5, 0.5), 0.45, 3.4)}
-"""Place in the cell, height, width in pixels."""
+"""Position in the cell, height, width in pixels."""
 LIGHT = {"light": ((0, 0.5), 0.08, 3.4), "light'": ((0.5, 0), 0.08, 3.4)}
 DUMBBELL = {"1": ((-0.125, 0), 1.0, 3.57), "2": ((0.125, 0), 1.0, 3.57)}
 DUMBBELL |= {"3": ((0.375, 0.5), 1.0, 3.57), "4": ((0.625, 0.5), 1.0, 3.57)}
@@ -49,7 +49,7 @@ CORNERS = np.array([(-378, -90), (-330, 170), (-90, 372), (210, 345), (375, 60),
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns of a specimen: M places (y, x), kinds, heights in counts (negative where dark), widths in pixels."""
+    """Columns of a specimen: M positions (y, x), kinds, heights in counts (negative where dark), widths in pixels."""
 
     yx: Array
     kind: npt.NDArray[np.str_]
@@ -70,7 +70,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Scan:
-    """Where the beam truly was: pixel (r, c) shows the specimen at (r + drift r, c + row[r] + fly-back at c)."""
+    """True positions of the beam: pixel (r, c) shows the specimen at (r + drift r, c + row[r] + fly-back at c)."""
 
     drift: float
     row: Array
@@ -82,13 +82,13 @@ class Scan:
         return self.height * np.exp(-np.maximum(x, 0) / self.decay)
 
     def apparent(self, yx: Array, sigma: Array) -> Array:
-        """Places (y, x) in the frame where a fit sees columns: rows count by the square of what they show of one."""
+        """Positions (y, x) in the frame where a fit sees columns: rows count by the square of their signal."""
         y = yx[:, 0] / (1 + self.drift)
         rows = np.clip(np.round(y).astype(int)[:, None] + np.arange(-15, 16), 0, len(self.row) - 1)
         weight = np.exp(-(((rows - y[:, None]) / sigma[:, None]) ** 2))
         offset = (weight * self.row[rows]).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-300)
         x = yx[:, 1].copy()
-        for _ in range(30):  # 4 / 25 of the error is left each time
+        for _ in range(30):  # each step leaves 4 / 25 of the error
             x = yx[:, 1] - offset - self.flyback(x)
         return np.stack([y, x], axis=1)
 
@@ -100,7 +100,7 @@ class Scene:
     Parameters
     ----------
     truth
-        (M, 2) places (y, x) in the frame, where a column is seen.
+        (M, 2) positions (y, x) in the frame, where a column is seen.
     specimen
         (M, 2) the same without the errors of the scan.
     amplitude, sigma
@@ -108,7 +108,7 @@ class Scene:
     background, expected
         (H, W) expected counts without the columns, and with them.
     scan
-        Errors of the scan, where there are any.
+        Errors of the scan, if there are any.
     """
 
     name: str
@@ -128,7 +128,7 @@ Lattice = tuple[Columns, Array]
 
 
 def crystal(side: int, cell: tuple[float, float], basis: dict, random: np.random.Generator, turn: float) -> Columns:
-    """A turned crystal that covers the frame and the margin, columns displaced and of varying height."""
+    """A rotated crystal that covers the frame and the margin, columns displaced and of varying height."""
     reach = np.arange(-int(0.8 * side / min(cell)) - 2, int(0.8 * side / min(cell)) + 3)
     corners = np.stack(np.meshgrid(reach, reach, indexing="ij"), axis=-1).reshape(-1, 2)
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
@@ -165,7 +165,7 @@ def particle(side: int, random: np.random.Generator) -> Lattice:
 
 
 def depth_in_polygon(yx: Array) -> Array:
-    """Pixels to the nearest side of the convex particle, negative outside; for places (..., 2)."""
+    """Pixels to the nearest side of the convex particle, negative outside; for positions (..., 2)."""
     along = np.roll(CORNERS, -1, axis=0) - CORNERS
     inward = np.stack([along[:, 1], -along[:, 0]], axis=1)
     inward = inward / np.linalg.norm(inward, axis=1, keepdims=True)
@@ -190,7 +190,7 @@ def dark_field(side: int, random: np.random.Generator) -> Lattice:
 
 
 def interface(side: int, random: np.random.Generator) -> Lattice:
-    """Perovskite and, beyond a line at 15 degrees, a square lattice of 21 px turned by -20 degrees on 0.15 more."""
+    """Perovskite and, beyond a line at 15 degrees, a square lattice of 21 px rotated by -20 degrees, on 0.15 more."""
     left, smooth = full_field(side, random)
     right = crystal(side, (21, 21), OTHER, random, np.radians(-20))
     normal = np.array([np.sin(np.radians(15)), np.cos(np.radians(15))])
@@ -257,7 +257,7 @@ def draw(columns: Columns, background: Array, scan: Scan | None) -> Array:
 def pixels_of(
     yx: Array, sigma: Array, shape: tuple[int, ...], scan: Scan | None
 ) -> tuple[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], Array, Array, Array]:
-    """The pixels every column shows in, one column after the other.
+    """The pixels in which every column is visible, one column after the other.
 
     Returns their flat numbers with the (M + 1,) starts of the columns among them, the number of the column, and the
     distances (y, x) of the beam from the column in the specimen.

@@ -1,4 +1,4 @@
-"""Places found, against the truth of a scene and against the Cramér-Rao bound."""
+"""Positions found, against the truth of a scene and against the Cramér-Rao bound."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 BORDER = 12
-"""Nothing counts that is nearer to the frame, pixels."""
+"""Distance from the frame within which nothing counts, pixels."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """F1, columns missed, places that are none; error, over the bound; error over what was told of it (nan if not)."""
+    """F1, columns missed, false positions; error, also over the bound and over the reported one (nan without)."""
 
     f1: float
     missed: int
@@ -24,7 +24,7 @@ class Score:
 
 
 def rms(values: Array) -> float:
-    """Root mean square of what is known; nan of nothing."""
+    """Root mean square of the values that are not nan; nan without any."""
     values = values[np.isfinite(values)]
     return float(np.sqrt(np.mean(np.square(values)))) if values.size else float("nan")
 
@@ -35,12 +35,12 @@ def nearest(made: Scene) -> float:
 
 
 def inside(made: Scene, yx: Array) -> np.ndarray:
-    """Which places (n, 2) are far enough from the frame to count."""
+    """Which positions (n, 2) are far enough from the frame to count."""
     return ((yx >= BORDER) & (yx <= np.array(made.image.shape) - 1 - BORDER)).all(axis=1)
 
 
 def match(made: Scene, yx: Array) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of places and of columns that are each other's nearest, close enough."""
+    """Rows of positions and of columns that are each other's nearest, close enough."""
     if not len(yx):
         return np.zeros((2, 0), int)
     distance, column = cKDTree(made.truth).query(yx, distance_upper_bound=nearest(made) / 4)
@@ -51,9 +51,9 @@ def match(made: Scene, yx: Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 def score(made: Scene, yx: Array, lowest: Array, std: Array | None = None, ignored: str = "-") -> Score:
-    """How well places (n, 2) agree with the truth; `lowest` (M, 2) is the bound, `std` (n, 2) what was told of errors.
+    """Agreement of positions (n, 2) with the truth; `lowest` (M, 2) is the bound, `std` (n, 2) the reported errors.
 
-    Columns of the kind `ignored` count neither as missed nor, where they are nearest to a place, as false.
+    Columns of the kind `ignored` count neither as missed nor, where they are nearest to a position, as false.
     """
     rows, columns = match(made, yx)
     counts = inside(made, made.truth) & (made.kind != ignored)
@@ -89,10 +89,10 @@ def best(made: Scene, found: dict[str, np.ndarray], name: str, lowest: Array) ->
 
 
 def bound(made: Scene, reach: float = 45.0) -> Array:
-    """(M, 2) Cramér-Rao bound of the places: lowest standard deviation (y, x) of an unbiased estimate, pixels.
+    """(M, 2) Cramér-Rao bound of the positions: lowest standard deviation (y, x) of an unbiased estimate, pixels.
 
-    The Fisher information of the Poisson image for all places at once; heights, widths and background are known. Of
-    its inverse only the diagonal is wanted, and a column far away does not change it: every column is taken with those
+    The Fisher information of the Poisson image for all positions at once; heights, widths and background are known. Of
+    its inverse only the diagonal is needed, and a distant column does not change it: every column is taken with those
     within `reach` pixels. Infinite for columns outside the frame.
     """
     information = fisher(made)
@@ -109,7 +109,7 @@ def bound(made: Scene, reach: float = 45.0) -> Array:
 
 
 def fisher(made: Scene) -> sparse.csr_array:
-    """Fisher information (2 M, 2 M) of the places: y and x of the first column, y and x of the second, and so on."""
+    """Fisher information (2 M, 2 M) of the positions: y and x of the first column, y and x of the second, and so on."""
     (pixels, _), column, dy, dx = pixels_of(made.specimen, made.sigma, made.image.shape, made.scan)
     width = made.sigma[column]
     slope = made.amplitude[column] / width**2 * np.exp(-(dy**2 + dx**2) / (2 * width**2))

@@ -1,11 +1,11 @@
-"""How many windows a second the rVAE of this package, of AtomAI and of pyroVED are trained on, on the same windows.
+"""Training speed in windows per second: the rVAE of this package, of AtomAI and of pyroVED, on the same windows.
 
     python benchmarks/peers/make_environments.py FOLDER
     python benchmarks/speed.py --environments FOLDER [--batch 256] [--windows 1137] [--epochs 3]
 
-Everything is trained in a process of its own, in turn: ours, AtomAI, ours, pyroVED, ours; of ours the medians count.
-This package always trains on one thread, whatever it is given, and trains on nine tenths of the windows. Before that it
-looks for a start, which is told apart. Ratios are those of samples per second, in brackets those of samples per CPU
+Everything is trained in a separate process, in the order ours, AtomAI, ours, pyroVED, ours; of ours the medians count.
+This package always trains on one thread, whatever it is given, and on nine tenths of the windows. It first searches for
+a start, which is reported separately. Ratios are those of samples per second, in brackets those of samples per CPU
 second, which other work on the same cores disturbs less.
 """
 
@@ -26,11 +26,11 @@ WALL, CPU = "samples_per_second", "samples_per_cpu_second"
 WINDOWS = 1137
 """Nine tenths of them, what this package trains on and AtomAI keeps, are four whole batches of 256."""
 LONGER = 10
-"""Times the epochs of ours, which would otherwise be over before a clock can tell."""
+"""Factor on the epochs of ours, which would otherwise be too short to time."""
 
 
 def cut_windows(number: int) -> dict[int, np.ndarray]:
-    """Windows (n, w, w) of the sample lsmo_nio for every side w, brought to [0, 1] together, as the peers expect."""
+    """Windows (n, w, w) of the sample lsmo_nio for every side w, scaled to [0, 1] together, as the peers expect."""
     image = simulate_sample("lsmo_nio").image
     atoms = FindAtoms(threshold=0.5)(Segment(by=Blobs())(image), image)
     cut = {}

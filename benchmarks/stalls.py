@@ -1,11 +1,11 @@
-"""How long the window stands still while steps run: a heartbeat every 5 ms in the real viewer, and its longest gap.
+"""Time without response of the window while steps run: a heartbeat every 5 ms in the real viewer, and its longest gap.
 
     xvfb-run -s "-screen 0 1280x800x24" python benchmarks/stalls.py [--sample lsmo_nio] [--epochs 10] [--where]
 
-Every step is run by its own button, then a chain is judged and drawn from, and plots and session are saved. A gap
-counts what the heartbeat is late by; *busy* is the processor time the thread of the window took between two beats,
-which other work on the same cores does not make longer. Both hold the drawing of the canvas, which a virtual display
-does without a graphics card. `--where` tells what the thread of the window did when it was busiest in each phase.
+Every step is run by its own button, then a chain is calibrated and sampled, and plots and session are saved. A gap is
+the delay of the heartbeat; *busy* is the CPU time of the GUI thread between two beats, which other work on the same
+cores does not prolong. Both include the drawing of the canvas, which a virtual display does without a graphics card.
+`--where` shows what the GUI thread did when it was busiest in each phase.
 """
 
 import argparse
@@ -25,7 +25,7 @@ PLUGIN, DOCK = "napari-local-crystallography", "Local Crystallography"
 BEAT = 5
 """Milliseconds between two beats."""
 LATE = 0.05
-"""Seconds from which on a gap is looked into."""
+"""Seconds above which a gap is inspected."""
 HEAD = "| phase | seconds | longest gap, ms | gaps over 100 ms | busy, ms |\n| --- | --- | --- | --- | --- |"
 STEPS = (
     "segment",
@@ -43,7 +43,7 @@ STEPS = (
 
 @dataclass
 class Phase:
-    """What happened in one phase, in seconds, and where the thread of the window was when it was busiest."""
+    """Times in one phase, in seconds, and where the GUI thread was when it was busiest."""
 
     seconds: float = 0.0
     gaps: list[float] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Phase:
 
 
 class Heartbeat(QtCore.QObject):
-    """Beats in the thread of the window; a second thread looks where that one is when it does not."""
+    """Beats in the GUI thread; a second thread records where that one is when it does not."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Heartbeat(QtCore.QObject):
         self._timer.start()
 
     def watch(self) -> None:
-        """Look for what takes long from another thread, for ever."""
+        """From another thread, record without end what takes long."""
         clock = time.pthread_getcpuclockid(self._main)
         while True:
             time.sleep(LATE / 5)
@@ -89,7 +89,7 @@ class Heartbeat(QtCore.QObject):
 
 
 def wait(seconds: float, until=lambda: False) -> None:
-    """Let the window live until something is so, or the time is over."""
+    """Process events until a condition holds, or the time is over."""
     end, loop = time.monotonic() + seconds, QtCore.QEventLoop()
     timer = QtCore.QTimer(interval=20)
     timer.timeout.connect(lambda: loop.quit() if until() or time.monotonic() > end else None)
@@ -146,7 +146,7 @@ def main() -> None:
         if options.where:
             print(phase.where)
     sys.stdout.flush()
-    os._exit(0)  # closing is not what is measured, and the thread that looks on must not outlive the interpreter
+    os._exit(0)  # closing is not what is measured, and the watching thread must not outlive the interpreter
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python benchmarks/structures.py [--count 40] [--first 0] [--processes 1] [--out results.csv]
 
-Nothing of the package's own simulator is used. A cell is oblique, rectangular, square or hexagonal, and holds one to
+The package's own simulator is not used. A cell is oblique, rectangular, square or hexagonal, and holds one to
 five columns that differ in height by 15 % or more; a third of the pictures hold two grains of it. The number of kinds
-is right where there are as many classes, those of under 1 % of the atoms not counted.
+is right if there are as many classes, not counting those of under 1 % of the atoms.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from local_crystallography.recipe import Recipe
 
 Array = npt.NDArray[np.float64]
 CLOSEST = 3.6
-"""Distance of columns that is the shortest in a cell, standard deviations."""
+"""Shortest distance of columns in a cell, standard deviations."""
 APART = 0.15
 SMALL = 0.01
 SIDE = 640
@@ -35,7 +35,7 @@ CELLS = {"square": (1, 90), "rectangular": (0, 90), "hexagonal": (1, 120), "obli
 
 @dataclass(frozen=True)
 class Made:
-    """An image (H, W), its columns (N, 2), the kind (N,) of each, and whether (N,) no other grain is near."""
+    """An image (H, W), its columns (N, 2), the kind (N,) of each, and whether (N,) it is far from other grains."""
 
     image: Image
     yx: Array
@@ -58,7 +58,7 @@ def cell(random: np.random.Generator, kinds: int, sigma: float) -> tuple[Array, 
 
 
 def heights(random: np.random.Generator, kinds: int) -> Array:
-    """Heights (K,) from 0.3 to 1 that are apart."""
+    """Heights (K,) from 0.3 to 1, well separated."""
     while True:
         drawn = np.sort(np.append(random.uniform(0.3, 0.9, kinds - 1), 1.0))
         if kinds == 1 or np.diff(drawn).min() >= APART * 0.7:
@@ -66,7 +66,7 @@ def heights(random: np.random.Generator, kinds: int) -> Array:
 
 
 def made(number: int) -> Made:
-    """The picture of a number, always the same."""
+    """The picture with this number, always the same."""
     random = np.random.default_rng([2031, number])
     kinds, sigma = number % 5 + 1, random.uniform(1.8, 3.2)
     vectors, places = cell(random, kinds, sigma)
@@ -104,7 +104,7 @@ def picture(random: np.random.Generator, yx: Array, height: Array, sigma: float)
 
 
 def score(number: int) -> dict[str, Any]:
-    """What became of a picture."""
+    """The score of a picture."""
     truth = made(number)
     kinds = number % 5 + 1
     analysis = Analysis(truth.image)

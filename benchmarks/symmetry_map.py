@@ -2,9 +2,9 @@
 
     python benchmarks/symmetry_map.py [--images 10] [--sites 20]
 
-100 x 100 atoms, noise 3 % of the cell, bonds along a alternating by 0.1 in the left half and not in the right, turned
-by 3 degrees and bent; ROPE 5 % of the cell, intervals of 94 %. Halves leave out sites nearer to the wall than the
-radius, whose windows see a mixture; those are counted as the wall. Coverage is that of the intervals of alternation,
+100 x 100 atoms, noise 3 % of the cell, bonds along a alternating by 0.1 in the left half and not in the right,
+rotated by 3 degrees and bent; ROPE 5 % of the cell, intervals of 94 %. Halves leave out sites nearer to the wall than
+the radius, whose windows contain a mixture; those count as the wall. Coverage is that of the intervals of alternation,
 b / a and the cell angle at the atom, in bent lattices of 40 x 40 atoms without a wall, over `--images` times 10 of
 them. nutpie draws 2 x 500 after 500 of tuning, compiled once. CPU time is of one process, lattices measured before.
 """
@@ -32,13 +32,13 @@ MASS = 0.94
 
 
 def coverage(radius: float, fill: bool, seeds: int) -> list[float]:
-    """Shares of intervals of alternation, c/a and angle that hold the truth."""
+    """Shares of intervals of alternation, b/a and angle that contain the true value."""
     held = []
     for seed in range(seeds):
         made = net(40, s=(0.025, 0), sd=0.03, seed=seed, turn=np.radians(3), cell=((1, 0), (0.02, 1.01)), bend=0.02)
         fit = finish(regressions(made, Windows((radius,), ("a",), fill)))[0]
         cell = finish(regressions(made, Windows((radius,), ("a",), fill, bent=radius >= BENT)))[0]
-        # bending changes the cell from place to place
+        # bending changes the cell from atom to atom
         calm = net(40, s=(0.025, 0), turn=np.radians(3), cell=((1, 0), (0.02, 1.01)), bend=0.02)
         true = finish(regressions(calm, Windows((4.1,), ("a",), bent=True)))[0]
         exact = np.full(len(fit.atoms), 0.1), tetragonality(true).mean, cell_angle(true).mean
@@ -101,7 +101,7 @@ def walls(images: int) -> None:
 
 
 def against_nutpie(sites: int) -> None:
-    """Closed form beside draws, site by site."""
+    """Closed form compared with draws, site by site."""
     import nutpie
     import pymc as pm
 
@@ -137,16 +137,16 @@ def against_nutpie(sites: int) -> None:
         same += int(all((edge > 0.05) == (own > 0.05) for edge, own in zip(edges, ours, strict=True)))
     each = float(np.median(spent))
     print(
-        f"\nnutpie, R = 4.1, {sites} sites: {each:.3f} s a site, so {each * 1e4 / 60:.0f} min for 10,000; edges of the "
-        f"interval differ by {100 * np.median(off):.1f} % of its width (median; largest {100 * max(off):.1f} %); "
-        f"same side of the ROPE at {same} of {sites}."
+        f"\nnutpie, R = 4.1, {sites} sites: {each:.3f} s per site, so {each * 1e4 / 60:.0f} min for 10,000; edges "
+        f"of the interval differ by {100 * np.median(off):.1f} % of its width (median; largest "
+        f"{100 * max(off):.1f} %); same side of the ROPE at {same} of {sites}."
     )
 
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--images", type=int, default=10)
-    options.add_argument("--sites", type=int, default=20, help="asked of nutpie; 0 for none")
+    options.add_argument("--sites", type=int, default=20, help="sites sampled by nutpie; 0 for none")
     given = options.parse_args()
     walls(given.images)
     if given.sites:

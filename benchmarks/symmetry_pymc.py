@@ -4,7 +4,7 @@
 
 Errors are in percent of the width of the 94 % HDI of the closed form: of the mean, and the largest of the 3, 25, 75 and
 97 % quantiles. mu1 to sigma2 and the paired and independent mu3 have noise on the bonds, mu3 of positions has a third
-of it on every position. Draws have errors of their own, 0.1 % for the mean and 0.3 % for the outer quantiles.
+of it on every position. The draws themselves have errors, 0.1 % for the mean and 0.3 % for the outer quantiles.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def first(chain: Chain, cells: int) -> Chain:
 
 
 def of_bonds(closed: dict[str, ChainResult], drawn: Reference) -> Iterator[Pair]:
-    """Name, closed form and draws of what the model of bonds tells."""
+    """Name, closed form and draws of every quantity in the model of bonds."""
     result, draws = closed["paired"], drawn.draws
     for name in ("mu1", "mu2", "sigma1", "sigma2"):
         yield name, getattr(result, name)[1], draws[name]
@@ -50,13 +50,13 @@ def row(cells: int, pair: Pair) -> tuple[float, float, bool]:
     quantiles = [float(edge[0]) for mass in (0.94, 0.5) for edge in closed.interval(mass, "ETI")]
     worst = 100 * float(np.abs(np.quantile(draws, [0.03, 0.97, 0.25, 0.75]) - quantiles).max()) / width
     decisions = [Decision(int(decide(*edges, ROPE))) for edges in ((low, high), interval_of_draws(draws, 0.94))]
-    told = f"| {cells} | {name} | {off:.2f} | {worst:.2f} |"
+    line = f"| {cells} | {name} | {off:.2f} | {worst:.2f} |"
     if name.startswith("mu3"):
         inside = float(closed.share_inside(ROPE)[0]), float(np.mean((draws >= ROPE.low) & (draws <= ROPE.high)))
-        told += f" {inside[0]:.4f} / {inside[1]:.4f} | {decisions[0].words} / {decisions[1].words} |"
+        line += f" {inside[0]:.4f} / {inside[1]:.4f} | {decisions[0].words} / {decisions[1].words} |"
     else:
-        told += " | |"
-    print(told, flush=True)
+        line += " | |"
+    print(line, flush=True)
     return off, worst, decisions[0] == decisions[1] or not name.startswith("mu3")
 
 

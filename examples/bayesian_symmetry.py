@@ -1,4 +1,4 @@
-"""Section 1 of the paper: when a chain counts as alternating, how often that is right, and the same around every atom.
+"""Section 1 of the paper: when a chain counts as alternating, the error rates, and the same around every atom.
 
 python examples/bayesian_symmetry.py --out bayesian_symmetry
 """
@@ -40,7 +40,7 @@ def chains(out: Path) -> None:
     edge = int(np.argmin(np.abs(calibration.differences - model.rope_half_width)))
     shares = [100 * calibration.at_end.symmetric[edge], 100 * calibration.at_end.broken[edge]]
     logging.info(
-        "The true difference of case 2 is the edge of the ROPE of the paper: of %d chains like it %.1f %% are called "
+        "The true difference of case 2 is the edge of the ROPE of the paper: of %d such chains %.1f %% are called "
         "symmetric and %.1f %% broken, by chance; the rest is undecided, and longer chains do not change that.",
         trials.chains,
         *shares,
@@ -48,7 +48,7 @@ def chains(out: Path) -> None:
 
 
 def domain_wall() -> Atoms:
-    """A square lattice of 60 x 60 atoms, turned by 3 degrees; bonds along x alternate by 10 % in its left half."""
+    """A square lattice of 60 x 60 atoms, rotated by 3 degrees; bonds along x alternate by 10 % in its left half."""
     row, column = np.indices((ATOMS, ATOMS)).reshape(2, -1)
     moved = np.where(column < ATOMS // 2, 0.025, 0.0) * (-1.0) ** column
     noise = np.random.default_rng(0).normal(0, 0.03, (ATOMS**2, 2))

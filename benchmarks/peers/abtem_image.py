@@ -1,11 +1,11 @@
 """A multislice image of SrTiO3 along [001]: `python abtem_image.py IN.npz OUT.npz`, by the Python abTEM is in.
 
-IN has `seed`. OUT has `multislice` (H, W), heights over that of a strontium column without noise; `truth` (M, 2) places
-(y, x) in pixels; `kind`: A (Sr), B (Ti and O) or light (O); and Gaussians fitted to it with the places kept:
+IN has `seed`. OUT has `multislice` (H, W), heights over that of a strontium column without noise; `truth` (M, 2),
+positions (y, x) in pixels; `kind`: A (Sr), B (Ti and O) or light (O); and Gaussians fitted to it at fixed positions:
 `amplitude` and `sigma` (M,), `ground`, `gaussian` (H, W).
 
-4 x 4 cells, 20 Å thick, 200 kV, 20 mrad, HAADF from 60 to 105 mrad, PRISM; whole columns stand 5 pm off their sites
-and atoms vibrate by 8 pm, every configuration with its mirror image, so that a column's mean is kept in place. Blurred
+4 x 4 cells, 20 Å thick, 200 kV, 20 mrad, HAADF from 60 to 105 mrad, PRISM; whole columns are displaced by 5 pm
+and atoms vibrate by 8 pm, every configuration with its opposite, so that the mean position of a column is kept. Blurred
 by 0.4 Å, the size of the source. The image is periodic and repeated 4 x 4 times: 28.28 px per cell.
 """
 
@@ -48,7 +48,7 @@ def vibrating(atoms: Atoms, random: np.random.Generator) -> list[Atoms]:
 
 
 def haadf(atoms: Atoms) -> np.ndarray:
-    """Image (x, y) of one configuration, about 0.25 Å a pixel."""
+    """Image (x, y) of one configuration, about 0.25 Å per pixel."""
     potential = abtem.Potential(atoms, sampling=SAMPLING, slice_thickness=2, projection="infinite")
     waves = abtem.SMatrix(potential=potential, energy=200e3, semiangle_cutoff=20)
     scan = abtem.GridScan(start=(0, 0), end=(CELL * CELLS,) * 2, gpts=64, endpoint=False)
@@ -57,7 +57,7 @@ def haadf(atoms: Atoms) -> np.ndarray:
 
 
 def resampled(image: np.ndarray, side: int) -> np.ndarray:
-    """The periodic image (n, n), blurred, at side x side points of REPEATS of it: its Fourier series summed there."""
+    """The periodic image (n, n), blurred and summed at side x side points of REPEATS periods by its Fourier series."""
     n, length = len(image), CELL * CELLS
     orders = np.fft.fftfreq(n, 1 / n)
     series = np.fft.fft2(image) / n**2
@@ -67,7 +67,7 @@ def resampled(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def gaussians(truth: np.ndarray, kind: np.ndarray, side: int, values: np.ndarray) -> np.ndarray:
-    """Image (side, side) of a ground, and of Gaussians whose height and width go by kind."""
+    """Image (side, side) of a ground, and of Gaussians whose height and width depend on the kind."""
     grid, image = np.arange(side), np.full((side, side), values[6])
     for number, name in enumerate(("A", "B", "light")):
         here = truth[kind == name]

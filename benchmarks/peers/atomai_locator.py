@@ -1,7 +1,7 @@
 """Atoms by AtomAI's Locator: `python atomai_locator.py IN.npz OUT.npz`, by the Python it is installed in.
 
 IN and OUT as in hyperspy_atoms.py, with `probability` (H, W): a map of atoms, by a network or otherwise. The Locator
-takes the centre of mass of every part above a threshold (0.5). With `start` it is its fit of Gaussians that is run.
+takes the centre of mass of every part above a threshold (0.5). With `start`, its fit of Gaussians is run instead.
 """
 
 import sys
@@ -19,13 +19,13 @@ THRESHOLDS = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 
 
 def locate(probability: np.ndarray, threshold: float | None = None) -> np.ndarray:
-    """Places (n, 2)."""
+    """Positions (n, 2)."""
     locator = Locator() if threshold is None else Locator(threshold)
     return locator.run(probability[None, :, :, None])[0][:, :2]
 
 
 def find(probability: np.ndarray) -> dict[str, np.ndarray]:
-    """At its default threshold and at others."""
+    """Atoms at its default threshold and at others."""
     clock = time.process_time()
     found = {"AtomAI Locator/default": locate(probability)}
     found["AtomAI Locator/cpu"] = time.process_time() - clock
@@ -36,7 +36,7 @@ def find(probability: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def refine(image: np.ndarray, start: np.ndarray, nearest: float) -> dict[str, np.ndarray]:
-    """A Gaussian per atom, in its default window (half a side a quarter of the distance of neighbours) and in 0.4."""
+    """A Gaussian per atom, in its default window (half side 0.25 of the neighbour distance) and in one of 0.4."""
     found, given = {}, np.column_stack([start, np.zeros(len(start))])
     for name, half in {"AtomAI, Gaussian": None, "AtomAI, Gaussian, wider window": int(0.4 * nearest)}.items():
         clock = time.process_time()

@@ -17,12 +17,12 @@ from atomai.models import rVAE  # noqa: E402
 
 
 class TimedRvae(rVAE):
-    """Times every epoch without the file that is written after it."""
+    """Times every epoch without the writing of the file after it."""
 
     clock = Clock()
 
     def train_epoch(self) -> float:
-        """As it is, with the clock."""
+        """The original method, timed."""
         self.clock.start()
         elbo = super().train_epoch()
         self.clock.lap()
@@ -32,8 +32,8 @@ class TimedRvae(rVAE):
 def draw_weights(model: rVAE, seed: int) -> None:
     """Initial weights by the seed, from the same distribution.
 
-    The model sets the seed to 0 before it makes its networks, whatever seed it is given and whatever was set before:
-    all weights start alike, and only the order of samples and the noise follow `seed`.
+    The model sets the seed to 0 before it creates its networks, whatever seed it is given: all weights start alike, and
+    only the order of samples and the noise depend on `seed`.
     """
     torch.manual_seed(seed)
     for network in (model.encoder_net, model.decoder_net):

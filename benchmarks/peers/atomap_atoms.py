@@ -1,11 +1,11 @@
 """Atoms by Atomap: `python atomap_atoms.py IN.npz OUT.npz`, by the Python it is installed in.
 
-IN has `image` (H, W) and `nearest`, the distance of nearest columns in pixels. With `start` (n, 2) as well, places
-(y, x) are refined from there by its documented recipe, centre of mass and then Gaussian; otherwise atoms are looked
+IN has `image` (H, W) and `nearest`, the distance of nearest columns in pixels. With `start` (n, 2) as well, positions
+(y, x) are refined from there by its documented recipe, centre of mass and then Gaussian; otherwise atoms are searched
 for. Its finder has no default distance: it is given 0.4 of the nearest, which suits it best.
 
-OUT has for every method `METHOD/default` places (n, 2); `METHOD/any` and `METHOD/score`, places at the lowest threshold
-and what the threshold is held against; `METHOD/cpu` seconds.
+OUT has for every method `METHOD/default`, positions (n, 2); `METHOD/any` and `METHOD/score`, positions at the lowest
+threshold and the values that the threshold applies to; `METHOD/cpu`, seconds.
 """
 
 import sys
@@ -20,7 +20,7 @@ LOWEST = 0.005
 
 
 def find(image: np.ndarray, nearest: float) -> dict[str, np.ndarray]:
-    """As it finds them, and with the image blurred first."""
+    """Atoms with its defaults, and with the image blurred first."""
     found = {}
     for name, shown in {"Atomap": image, "Atomap, blurred by 2 px": ndimage.gaussian_filter(image, 2)}.items():
         signal, settings = hs.signals.Signal2D(shown), {"separation": max(1, int(0.4 * nearest))}
@@ -33,7 +33,7 @@ def find(image: np.ndarray, nearest: float) -> dict[str, np.ndarray]:
 
 
 def refine(image: np.ndarray, start: np.ndarray) -> dict[str, np.ndarray]:
-    """Centre of mass, then Gaussian; seconds of both together for the second."""
+    """Centre of mass, then Gaussian; the time of the second includes the first."""
     clock = time.process_time()
     atoms = am.Sublattice(start[:, ::-1].tolist(), image=image)
     atoms.find_nearest_neighbors()

@@ -1,9 +1,9 @@
 """The lasso of napari-clusters-plotter: `python clusters_plotter.py IN.npz OUT.npz`, by the Python it is installed in.
 
 IN: yx (n, 2) of the points in pixels, z (n, 2), centres (k, 2) of the clusters of z, the reach of a lasso around one,
-the number of repeats. OUT: milliseconds (repeats, 2) of clock and of the thread at work for each measure: `lasso`, from
-letting go of the lasso to plot and layer repainted; `lasso_without_canvas`, the same with the layers out of sight, as a
-virtual display draws them slowly; `pan`, one step of moving the plot; `selected`, points in the class after each lasso.
+the number of repeats. OUT: milliseconds (repeats, 2), wall time and CPU time of the thread, for each measure: `lasso`,
+from its release to plot and layer repainted; `lasso_without_canvas`, the same with the layers hidden, as a virtual
+display draws them slowly; `pan`, one step of moving the plot; `selected`, points in the class after each lasso.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What the workers have in common: their options, the windows they get, the clock, the results they leave."""
+"""Common parts of the workers: options, windows, clock and results."""
 
 import argparse
 import sys
@@ -13,14 +13,14 @@ def parse_options(description: str) -> argparse.Namespace:
     """Options of a worker; the number of threads is set right away."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("source", type=Path, help="npz with windows (n, w, w), float32, in [0, 1]")
-    parser.add_argument("result", type=Path, help="npz that is written")
+    parser.add_argument("result", type=Path, help="npz to write")
     parser.add_argument("--latents", type=int, default=2)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--learning-rate", type=float, help="of the package itself if not given")
-    parser.add_argument("--rotation-prior", type=float, help="radians; of the package itself if not given")
+    parser.add_argument("--learning-rate", type=float, help="default: that of the package")
+    parser.add_argument("--rotation-prior", type=float, help="radians; default: that of the package")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     return options
@@ -43,11 +43,11 @@ class Clock:
         self.start()
 
     def start(self) -> None:
-        """From now on."""
+        """Start the clock."""
         self.last = time.perf_counter(), time.process_time()
 
     def lap(self) -> None:
-        """An epoch is over."""
+        """End an epoch."""
         now = time.perf_counter(), time.process_time()
         self.laps.append((now[0] - self.last[0], now[1] - self.last[1]))
         self.last = now
@@ -70,9 +70,9 @@ def save(
     loss
         Minus the evidence lower bound of every epoch, in units of the package.
     samples
-        How many samples were trained on while the clock ran, every epoch counted.
+        Samples trained on while the clock ran, counted in every epoch.
     start_seconds
-        What a package that looks for a start before it trains takes for that; the clock does not run then.
+        Time a package needs to search for a start before it trains; the clock does not run then.
     """
     wall, cpu = np.array(clock.laps).T
     unit = 2**20 if sys.platform == "darwin" else 2**10
@@ -104,7 +104,7 @@ def load_torchvision() -> None:
     """Make torchvision importable beside a torch without CUDA; both peers import it, and use it to draw only.
 
     The package index has torchvision built with CUDA only. Its compiled operators do not load here, and the import
-    fails because two of them are then asked for: they are declared, and never called.
+    fails because it needs two of them: they are declared, and never called.
     """
     try:
         import torchvision  # noqa: F401

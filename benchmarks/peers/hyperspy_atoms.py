@@ -1,7 +1,7 @@
 """Atoms by HyperSpy's finders: `python hyperspy_atoms.py IN.npz OUT.npz`, by the Python it is installed in.
 
 IN and OUT as in atomap_atoms.py, with `sigma`, the width of a column in pixels; a threshold that the finder applies
-before it joins blobs is scanned with `METHOD/set`. Finders of blobs look between 0.6 and 1 of the width, the others
+before it joins blobs is scanned with `METHOD/set`. Blob finders search between 0.6 and 1 of the width, the others
 keep 0.4 of the distance of the nearest columns. A finder that fails finds nothing.
 """
 
@@ -20,7 +20,7 @@ SCAN = {
 
 
 def settings_of(method: str, nearest: float, sigma: float) -> dict:
-    """What a method is told of the image."""
+    """The parameters of a method for the image."""
     if method == "local_max":
         return {"min_distance": max(1, int(0.4 * nearest))}
     if method == "template_matching":
@@ -32,11 +32,11 @@ def settings_of(method: str, nearest: float, sigma: float) -> dict:
 
 
 def peaks(image: np.ndarray, method: str, settings: dict) -> np.ndarray:
-    """Places (n, 2)."""
+    """Positions (n, 2)."""
     signal = hs.signals.Signal2D(image)
     try:
         found = signal.find_peaks(method=method, interactive=False, show_progressbar=False, **settings)
-    except ValueError:  # a template matched to a flat part gives NaN, and a place there
+    except ValueError:  # a template matched to a flat part gives NaN, and a position there
         return np.zeros((0, 2))
     places = np.asarray(found.data[0] if found.data.dtype == object else found.data, float).reshape(-1, 2)
     return places[np.isfinite(places).all(axis=1)]

@@ -3,7 +3,7 @@
     python benchmarks/peers/make_environments.py FOLDER [NAME ...]
 
 Makes FOLDER/NAME, or all of them, with the Python that runs it (3.11 was used). For the peers that train a network a
-build of torch without CUDA is expected; where the package index has another first, name one that has it, e.g. by
+build of torch without CUDA is expected; if the package index offers another first, set one that has it, e.g. with
 PIP_INDEX_URL. The others need no torch.
 """
 
@@ -15,10 +15,10 @@ from pathlib import Path
 from run import python_of
 
 PACKAGES = {
-    "atomai": ["atomai", "six"],  # six is imported by the old mendeleev that AtomAI asks for, and named by neither
+    "atomai": ["atomai", "six"],  # six is imported by the old mendeleev that AtomAI requires, and declared by neither
     "pyroved": ["pyroved"],
     "atomap": ["atomap==0.4.2"],  # brings HyperSpy
-    "hyperspy": ["hyperspy==2.5.0", "scikit-image"],  # its finders need it, and it does not ask for it
+    "hyperspy": ["hyperspy==2.5.0", "scikit-image"],  # its finders need it, and it is not declared
     "trackpy": ["trackpy==0.7", "numba"],  # without numba its refinement is ten times slower
     "skimage": ["scikit-image==0.26.0"],
     "abtem": ["abtem==1.0.11"],
@@ -29,7 +29,7 @@ TORCH = ("atomai", "pyroved")
 
 
 def make_environment(folder: Path, name: str) -> None:
-    """A fresh environment with the peer and, where it needs it, torch, in the versions of NAME.txt."""
+    """A fresh environment with the peer and, if needed, torch, in the versions of NAME.txt."""
     venv.create(folder / name, with_pip=True, clear=True)
     python = str(python_of(folder / name))
     pip = [python, "-m", "pip", "install", "--quiet"]
@@ -44,7 +44,7 @@ def make_environment(folder: Path, name: str) -> None:
 
 
 def refuse_cuda(python: str) -> None:
-    """Stop where torch came with CUDA."""
+    """Stop if torch was installed with CUDA."""
     found = subprocess.run(
         [python, "-c", "import torch; print(torch.version.cuda)"], check=True, capture_output=True, text=True
     )
@@ -55,7 +55,7 @@ def refuse_cuda(python: str) -> None:
 
 
 def main() -> None:
-    """Make those that are named, all without a name."""
+    """Make the environments that are named, or all."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(PACKAGES)}; all if none is given")

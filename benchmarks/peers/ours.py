@@ -1,7 +1,7 @@
 """Train the rVAE of this package and encode: `python ours.py IN.npz OUT.npz [options]`.
 
 Results: angle in radians, offset in pixels (y, x). A tenth of the windows is held out and not counted as trained on.
-The clock runs from the first report of a loss; the search for a start and the first batch are told as start_seconds.
+The clock runs from the first report of a loss; the search for a start and the first batch are start_seconds.
 """
 
 import time
@@ -14,7 +14,7 @@ from local_crystallography.data.progress import Progress, finish
 
 
 class Watch:
-    """Sees every report of the training."""
+    """Receives every report of the training."""
 
     def __init__(self) -> None:
         self.made = time.perf_counter()

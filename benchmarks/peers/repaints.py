@@ -1,4 +1,4 @@
-"""How long it takes from an act of the hand until all that changes on the screen has been drawn; needs Qt alone."""
+"""Time from a user action until everything that changes on the screen has been drawn; needs Qt alone."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,9 +9,9 @@ from qtpy import QtCore, QtGui, QtWidgets
 LEFT, NO_BUTTON = QtCore.Qt.MouseButton.LeftButton, QtCore.Qt.MouseButton.NoButton
 TYPES = QtCore.QEvent.Type
 SETTLED = 0.2
-"""Seconds without work after which the last drawing is taken for the last."""
+"""Seconds without work after which drawing is considered finished."""
 IDLE = 0.003
-"""Seconds up to which a turn of the event loop is taken for one without work."""
+"""Seconds up to which one pass of the event loop counts as one without work."""
 
 
 class Repaints(QtCore.QObject):
@@ -28,12 +28,12 @@ class Repaints(QtCore.QObject):
             widget.installEventFilter(self)
 
     def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
-        """Note what is drawn, and let it be drawn."""
+        """Record a repaint without changing it."""
         self._seen |= event.type() == TYPES.Paint
         return False
 
     def after(self, act: Callable[[], object]) -> tuple[float, float]:
-        """Milliseconds from an act to the end of the last drawing it causes: of the clock, of this thread at work."""
+        """Milliseconds from an action to the end of the last repaint it causes: wall time, CPU time of this thread."""
         settle(SETTLED)
         self._seen, wall, busy = False, time.perf_counter(), time.thread_time()
         act()
@@ -44,14 +44,14 @@ class Repaints(QtCore.QObject):
             QtWidgets.QApplication.processEvents()
             if self._seen:
                 self._seen, drawn = False, (time.perf_counter(), time.thread_time())
-            if time.perf_counter() - turn > IDLE:  # it was at work, and may have asked for a drawing
+            if time.perf_counter() - turn > IDLE:  # it was at work, and may have requested a repaint
                 since = time.perf_counter()
             time.sleep(0.0005)
         return 1000 * (drawn[0] - wall), 1000 * (drawn[1] - busy)
 
 
 def settle(seconds: float) -> None:
-    """Let the window live for a while."""
+    """Process events for a while."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         QtWidgets.QApplication.processEvents()
@@ -59,7 +59,7 @@ def settle(seconds: float) -> None:
 
 
 def mouse(widget: QtWidgets.QWidget, kind: QtCore.QEvent.Type, spot: QtCore.QPointF, held: bool) -> None:
-    """Send one event of the mouse to a place of a widget."""
+    """Send one mouse event to a position in a widget."""
     button = NO_BUTTON if kind == TYPES.MouseMove else LEFT
     down = LEFT if held else NO_BUTTON
     place = QtCore.QPointF(widget.mapToGlobal(spot))
@@ -68,7 +68,7 @@ def mouse(widget: QtWidgets.QWidget, kind: QtCore.QEvent.Type, spot: QtCore.QPoi
 
 
 def draw(widget: QtWidgets.QWidget, spots: Sequence[QtCore.QPointF]) -> None:
-    """Press the left button at the first place and draw through the others, without letting go."""
+    """Press the left button at the first position and draw through the others, without releasing it."""
     mouse(widget, TYPES.MouseButtonPress, spots[0], True)
     for spot in spots[1:]:
         settle(0.012)  # some take no more moves than 100 a second
@@ -76,12 +76,12 @@ def draw(widget: QtWidgets.QWidget, spots: Sequence[QtCore.QPointF]) -> None:
 
 
 def release(widget: QtWidgets.QWidget, spot: QtCore.QPointF) -> None:
-    """Let go."""
+    """Release the button."""
     mouse(widget, TYPES.MouseButtonRelease, spot, False)
 
 
 def outline(centre: np.ndarray, reach: float, corners: int = 24) -> np.ndarray:
-    """(corners, 2) places on an uneven ring, as a hand draws it."""
+    """(corners, 2) positions on an uneven ring, as drawn by hand."""
     turn = np.linspace(0, 2 * np.pi, corners)
     ring = reach * (1 + 0.1 * np.sin(5 * turn))
     return centre + ring[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)

@@ -30,12 +30,12 @@ def run_peer(
 ) -> dict[str, Any]:
     """Train and encode windows (n, w, w) in [0, 1] by a worker of this folder, e.g. "atomai_rvae.py".
 
-    Numbers come back as float, the rest as arrays; `exchange.save` tells which there are.
+    Numbers are returned as float, the rest as arrays; see `exchange.save` for their names.
 
     Raises
     ------
     RuntimeError
-        Where the worker fails, with the last line it wrote.
+        If the worker fails, with the last line it wrote.
     """
     settings = {
         "latents": latents,

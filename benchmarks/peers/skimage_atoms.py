@@ -26,7 +26,7 @@ def maxima(image: np.ndarray, nearest: float) -> dict[str, np.ndarray]:
 
 
 def blobs(image: np.ndarray, sigma: float) -> dict[str, np.ndarray]:
-    """Maxima over places and scales."""
+    """Maxima over positions and scales."""
     name, scaled = "skimage, blob_log", (image - image.min()) / np.ptp(image)
     settings = {"min_sigma": 0.6 * sigma, "max_sigma": sigma, "num_sigma": 4}
     clock = time.process_time()

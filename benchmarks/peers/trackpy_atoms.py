@@ -1,8 +1,8 @@
 """Atoms by trackpy: `python trackpy_atoms.py IN.npz OUT.npz`, by the Python it is installed in.
 
 IN and OUT as in hyperspy_atoms.py. Its diameter has no default: it is given the odd number next to 3.7 widths, and a
-separation of 0.6 of the distance of nearest columns, with which it sees dumbbells. The threshold that is scanned is
-that of the mass. The second call is timed: the first compiles.
+separation of 0.6 of the distance of nearest columns, which resolves dumbbells. The threshold that is scanned is that
+of the mass. The second call is timed: the first compiles.
 """
 
 import sys
