@@ -168,9 +168,8 @@ def measure(way: Callable[[SubImages, int], Encode], seed: int) -> list[float]:
     z, found = encode(windows)
     seconds = time.perf_counter() - clock[0], time.process_time() - clock[1]
     columns = part.atoms.with_features(**{f"z{i}": column for i, column in enumerate(z.T)})
-    label = Cluster(columns=tuple(f"z{i}" for i in range(z.shape[1])), by=GaussianMixture(classes=2), seed=seed)(
-        columns
-    ).features["label"]
+    step = Cluster(columns=tuple(f"z{i}" for i in range(z.shape[1])), by=GaussianMixture(classes=2), seed=seed)
+    label = step(columns).features["label"]
     agreement = [np.nan, np.nan] if found is None else [concordance(fold, angle, found, of) for of in (6, 4)]
     z, before, after = np.split(encode(np.concatenate([windows, *turned(seed)]))[0], [len(z), len(z) + 400])
     change = np.sqrt(((after - before) ** 2).mean(axis=0).sum() / z.var(axis=0).sum())
