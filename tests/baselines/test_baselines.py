@@ -210,11 +210,11 @@ SAME = cut(np.ones((9, 8, 8)))
 @pytest.mark.parametrize(
     ("stack", "number", "words"),
     [
-        (FEW, 3, "3 components came with 3 sub-images of 64 pixels, 1 to 2 was expected"),
-        (FEW, 0, "0 components came"),
-        (BROKEN, 2, "NaN or infinite pixels, numbers were expected; cut them again"),
+        (FEW, 3, "3 components were requested, but 3 sub-images of 64 pixels allow 1 to 2"),
+        (FEW, 0, "0 components were requested"),
+        (BROKEN, 2, "NaN or infinite pixels; extract them again"),
         (SAME, 2, "All sub-images are the same"),
-        (cut(np.ones((0, 8, 8))), 2, "No sub-images came"),
+        (cut(np.ones((0, 8, 8))), 2, "There are no sub-images"),
     ],
 )
 def test_what_has_no_components_is_said(method, stack, number, words):
@@ -225,20 +225,29 @@ def test_what_has_no_components_is_said(method, stack, number, words):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: pixel_mixture(FEW, classes=4, seed=0), "4 classes came with 3 sub-images, 1 to 3 was expected"),
+        (lambda: pixel_mixture(FEW, classes=4, seed=0), "4 classes were requested, but 3 sub-images allow 1 to 3"),
         (lambda: pixel_mixture(BROKEN, classes=2, seed=0), "NaN or infinite"),
         (lambda: pixel_mixture(SAME, classes=2, seed=0), "All sub-images are the same"),
-        (lambda: class_components(FEW, classes=2, number=3, seed=0), "3 components came with classes of at most"),
-        (lambda: class_components(FEW, classes=1, number=0, seed=0), "0 components came with classes of at most"),
-        (lambda: neighbour_places(lattice_atoms()[:5], number=5), "5 atoms came for 5 neighbours, at least 6 in one"),
-        (lambda: neighbour_places(Atoms.at(np.zeros((20, 2))), number=5), "Most atoms have another at the same place"),
-        (lambda: neighbour_places(Atoms.at(np.full((20, 2), np.nan)), number=5), "no finite place"),
-        (lambda: shell_number(Atoms.at(np.zeros((20, 2)))), "Most atoms have another at the same place"),
-        (lambda: shell_number(lattice_atoms()[:4]), "4 atoms in a frame came, at least 5 were expected"),
-        (lambda: shell_number(lattice_atoms()[:0]), "0 atoms in a frame came"),
+        (
+            lambda: class_components(FEW, classes=2, number=3, seed=0),
+            "3 components were requested, but classes of at most",
+        ),
+        (
+            lambda: class_components(FEW, classes=1, number=0, seed=0),
+            "0 components were requested, but classes of at most",
+        ),
+        (lambda: neighbour_places(lattice_atoms()[:5], number=5), "5 neighbours need at least 6 atoms in one"),
+        (
+            lambda: neighbour_places(Atoms.at(np.zeros((20, 2))), number=5),
+            "Most atoms have another atom at the same position",
+        ),
+        (lambda: neighbour_places(Atoms.at(np.full((20, 2), np.nan)), number=5), "positions that are not finite"),
+        (lambda: shell_number(Atoms.at(np.zeros((20, 2)))), "another atom at the same position"),
+        (lambda: shell_number(lattice_atoms()[:4]), "from 4 atoms in a frame, but only from at least 5"),
+        (lambda: shell_number(lattice_atoms()[:0]), "from 0 atoms in a frame"),
         (
             lambda: components(cut(np.arange(9)[:, None, None] * LEFT), method="ICA", number=3, seed=0),
-            "vary in 1 ways alone; ask for at most 1",
+            "vary in only 1 dimensions; choose at most 1",
         ),
     ],
 )
@@ -259,7 +268,7 @@ def test_sub_images_of_two_kinds_alone_raise_no_warnings(method):
 def test_ica_says_where_it_does_not_settle(caplog, monkeypatch):
     monkeypatch.setattr(linear, "ROUNDS", 1)
     components(cut(np.random.default_rng(3).normal(size=(60, 16, 16))), method="ICA", number=3, seed=0)
-    assert "did not settle" in caplog.text
+    assert "did not converge" in caplog.text
 
 
 def test_the_share_of_a_component_is_that_of_the_variance():

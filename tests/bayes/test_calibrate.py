@@ -75,7 +75,7 @@ def test_what_was_done_before_a_stop_is_kept():
     result = at_end(ChainModel(), trials)
     assert np.isfinite(result.coverage).all()
     assert np.isnan(result.at_first.symmetric).all()
-    one = finish(calibrate_chain(ChainModel(), trials), lambda p: "First" in p.message and "0.3" in p.message)
+    one = finish(calibrate_chain(ChainModel(), trials), lambda p: "Stopping" in p.message and "0.3" in p.message)
     assert np.isfinite(one.at_first.symmetric[0])
     assert np.isnan(one.at_first.symmetric[1])
 

@@ -129,16 +129,19 @@ def test_residuals_of_few_bonds_do_not_tell_and_gaps_are_left_out():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: ChainModel()(chain_of(2, 4)), "8 bonds came, at least 10 were expected"),
-        (lambda: ChainModel(hold_out=True)(chain_of(2, 5)), "5 unit cells came, at least 6"),
-        (lambda: ChainModel()(simulate_chain(20, odd=1, even=1, deviation=0, noise="bonds", seed=0)), "equal values"),
+        (lambda: ChainModel()(chain_of(2, 4)), "has 8 bonds, but the priors need at least 10"),
+        (lambda: ChainModel(hold_out=True)(chain_of(2, 5)), "has 5 unit cells, but at least 6"),
+        (
+            lambda: ChainModel()(simulate_chain(20, odd=1, even=1, deviation=0, noise="bonds", seed=0)),
+            "values are equal",
+        ),
         (
             lambda: ChainModel(difference="positions")(
                 simulate_chain(20, odd=1, even=1.2, deviation=0, noise="bonds", seed=0)
             ),
-            "without any noise",
+            "have no noise",
         ),
-        (lambda: ChainModel()(Chain.of_bonds(-chain_of(2).bonds)), "above 0 was expected"),
+        (lambda: ChainModel()(Chain.of_bonds(-chain_of(2).bonds)), "must be above 0"),
         (lambda: ChainModel(prior_mu3=Priors(centre=0, scale=1, sigma_high=0.01))(chain_of(2)), "move that bound"),
         (lambda: Chain.of_positions([0.0, 1.0]), "at least three"),
         (lambda: Chain.of_bonds([1.0, np.nan, 1.0]), "all finite"),
@@ -146,7 +149,7 @@ def test_residuals_of_few_bonds_do_not_tell_and_gaps_are_left_out():
         (lambda: simulate_chain(5, odd=1, even=1, deviation=-1, noise="bonds", seed=0), "noise of 0 or more"),
         (lambda: residual_correlation([1.0, 1.1, 0.9]), "at least four pairs"),
         (lambda: residual_correlation(np.full(20, np.nan)), "at least four pairs"),
-        (lambda: residual_correlation(np.tile([0.5, 1.5], 20)), "at least four pairs that vary"),
+        (lambda: residual_correlation(np.tile([0.5, 1.5], 20)), "at least four pairs of neighbouring bonds that vary"),
     ],
 )
 def test_input_without_an_answer(make, sentence):

@@ -122,13 +122,13 @@ def test_the_difference_of_two_normals_is_normal():
 @pytest.mark.parametrize(
     ("values", "prior", "sentence"),
     [
-        ([1.0, 1.0, 1.0], PRIORS["paper"], "3 equal values came"),
-        ([1.1, 1.1 + 1e-16], PRIORS["paper"], "2 equal values came"),
-        (VALUES, Priors(centre=1, scale=1, sigma_high=0.02), "at most 0.02 was expected"),
-        (VALUES, Priors(centre=1, scale=1, sigma_low=0.5, sigma_high=2), "at least 0.5 was expected"),
-        (VALUES, Priors(family="Uniform", centre=5, scale=1, sigma_high=0.2), "one the uniform prior"),
-        ([1.0, np.nan], PRIORS["paper"], "finite ones were expected"),
-        ([], PRIORS["paper"], "finite ones were expected"),
+        ([1.0, 1.0, 1.0], PRIORS["paper"], "All 3 values are equal"),
+        ([1.1, 1.1 + 1e-16], PRIORS["paper"], "All 2 values are equal"),
+        (VALUES, Priors(centre=1, scale=1, sigma_high=0.02), "allows at most 0.02"),
+        (VALUES, Priors(centre=1, scale=1, sigma_low=0.5, sigma_high=2), "allows at least 0.5"),
+        (VALUES, Priors(family="Uniform", centre=5, scale=1, sigma_high=0.2), "outside the uniform prior"),
+        ([1.0, np.nan], PRIORS["paper"], "must be finite"),
+        ([], PRIORS["paper"], "must be finite"),
     ],
 )
 def test_data_without_a_posterior(values, prior, sentence):

@@ -86,7 +86,9 @@ def test_bad_lines_are_refused(start, end, tolerance, said):
         bonds_on_line(net(5).yx * 0.1, start, end, tolerance)
 
 
-@pytest.mark.parametrize(("direction", "said"), [((0, 0), "(0, 0)"), ((7, 0), None), ((9, 11), "No two atoms")])
+@pytest.mark.parametrize(
+    ("direction", "said"), [((0, 0), "(0, 0)"), ((7, 0), None), ((9, 11), "No two atoms are neighbours")]
+)
 def test_bad_directions_are_refused(direction, said):
     if said is None:
         assert len(bonds_along([net(5)], direction)) == 20

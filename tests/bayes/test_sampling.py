@@ -221,9 +221,9 @@ def test_a_missing_library_is_said(monkeypatch, sampler, missing):
 @pytest.mark.parametrize(
     ("values", "sigma_high", "sentence"),
     [
-        ([1.0], 1.0, "1 finite values of 1 came for mu1, at least two"),
-        ([1.0, np.nan, 1.1], 1.0, "2 finite values of 3"),
-        (list(np.linspace(0, 1, 50)), 0.01, "was expected by the prior of sigma"),
+        ([1.0], 1.0, "mu1 needs at least two values, all finite; 1 of 1"),
+        ([1.0, np.nan, 1.1], 1.0, "2 of 3 are"),
+        (list(np.linspace(0, 1, 50)), 0.01, "prior of sigma allows"),
     ],
 )
 def test_bonds_that_cannot_be_used(values, sigma_high, sentence):
@@ -234,9 +234,9 @@ def test_bonds_that_cannot_be_used(values, sigma_high, sentence):
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ([0.0, 1.1, 1.9, 3.0], "4 finite positions of 4 came, at least 5"),
-        ([0.0, 1.1, np.nan, 3.0, 4.1], "4 finite positions of 5"),
-        (list(range(10)), "without any noise"),
+        ([0.0, 1.1, 1.9, 3.0], "need at least 5 positions, all finite; 4 of 4"),
+        ([0.0, 1.1, np.nan, 3.0, 4.1], "4 of 5 are"),
+        (list(range(10)), "without noise"),
     ],
 )
 def test_positions_that_cannot_be_used(values, sentence):

@@ -182,12 +182,12 @@ REFUSED = {
     "no session": (["correct-image", "taken", "--out", "o.tif"], "taken"),
     "not corrected": (["correct-image", "plain", "--out", "o.tif"], "--also correct_scan"),
     "no such case": (["symmetry-chain", "--case", "3", "--out", "o.d"], "--case 3: input should be"),
-    "too short a chain": (["symmetry-chain", "--cells", "3", "--out", "o.d"], "A chain of 6 bonds came"),
+    "too short a chain": (["symmetry-chain", "--cells", "3", "--out", "o.d"], "The chain has 6 bonds"),
     "no ROPE": (["symmetry-chain", "--model.rope-half-width", "0", "--out", "o.d"], "--model.rope-half-width 0"),
     "sigma": (
         ["symmetry-chain", "--model.prior-mu3.centre", "0", "--model.prior-mu3.scale", "1"]
         + ["--model.prior-mu3.sigma-high", "0.01", "--out", "o.d"],
-        "was expected by the prior of sigma",
+        "but the prior of sigma allows",
     ),
     "half a prior": (["symmetry-chain", "--model.prior-mu1.centre", "1", "--out", "o.d"], "--model.prior-mu1.scale"),
     "no lattice": (["symmetry-study", "plain", "--out", "o.d"], "--also measure_lattice"),

@@ -38,12 +38,12 @@ def test_atoms_without_features_stay():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda: merged(LABELS, [1]), "1 class came"),
-        (lambda: merged(LABELS, [1, 2]), "No atom is in class 2; pick from 0, 1, 4"),
+        (lambda: merged(LABELS, [1]), "at least two classes, but 1 is selected"),
+        (lambda: merged(LABELS, [1, 2]), "No atom is in class 2; choose from 0, 1, 4"),
         (lambda: merged(LABELS, [-1, 1]), "No atom is in class -1"),
         (lambda: split(POINTS, LABELS, 7, seed=0), "No atom is in class 7"),
-        (lambda: split(POINTS[:9], np.zeros(9, int), 0, seed=0), "has 9 atoms, 10 or more"),
-        (lambda: split(np.ones((20, 2)), np.zeros(20, int), 0, seed=0), "are all alike"),
+        (lambda: split(POINTS[:9], np.zeros(9, int), 0, seed=0), "has 9 atoms; splitting it needs at least 10"),
+        (lambda: split(np.ones((20, 2)), np.zeros(20, int), 0, seed=0), "are all equal"),
     ],
 )
 def test_what_cannot_be_changed_is_said(change, words):

@@ -57,7 +57,7 @@ def test_cluster_gives_the_column_where_it_is_asked_for_and_keeps_it_with_the_cl
 
 @pytest.mark.parametrize(
     ("lattice", "without", "says"),
-    [(False, ["angle_rad"], "no angles whose direction"), (True, [], "run Measure lattice first")],
+    [(False, ["angle_rad"], "no column angle_rad"), (True, [], "run Measure lattice first")],
 )
 def test_what_is_missing_is_said(lattice, without, says):
     with pytest.raises(InputError, match=says):

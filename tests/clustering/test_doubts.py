@@ -72,7 +72,7 @@ def test_angles_of_a_round_motif():
     found = doubts(atoms(CHECKS, angle_std=np.where(CHECKS, 0.3, 0.02)), None, None)
     assert [doubt.flag for doubt in found] == ["angle of a round motif"]
     assert np.array_equal(found[0].rows, CHECKS == 1)
-    assert "angles of class 1 mean little: ± 17 degrees of 90" in found[0].says
+    assert "angles of class 1 are uncertain: ± 17 degrees in a range of 90" in found[0].says
 
 
 def test_a_class_of_brightness_alone():
@@ -101,7 +101,7 @@ def test_collapsed_latents_and_a_training_not_at_its_end():
 def test_an_order_that_only_the_angles_have():
     found = doubts(atoms(order=6), None, network(own=2))
     assert [doubt.flag for doubt in found] == ["symmetry order uncertain"]
-    assert "Turns by 60 degrees can hardly be distinguished in class 0" in found[0].says
+    assert "Rotations by 60 degrees can hardly be distinguished in class 0" in found[0].says
     assert flagged(atoms(order=2), None, network(own=2)) == []
 
 
@@ -110,7 +110,7 @@ def test_flags_stand_in_the_table_that_is_saved_and_not_among_the_columns_of_a_s
     analysis.atoms = atoms(CHECKS, angle_std=np.where(CHECKS, 0.3, 0.02))
     table = pd.read_csv(analysis.save(tmp_path / "out") / "atoms.csv", keep_default_na=False)
     assert np.array_equal(table["flags"] != "", CHECKS == 1)
-    assert "The angles of class 1 mean little" in render(analysis)
+    assert "The angles of class 1 are uncertain" in render(analysis)
     opened = Analysis.open(tmp_path / "out")
     assert "flags" not in opened.atoms.features
     assert [doubt.flag for doubt in opened.doubts] == ["angle of a round motif"]

@@ -88,9 +88,9 @@ def test_the_standard_deviation_of_an_angle_is_no_angle():
     [
         ({"z1": ANGLE}, "no column z0"),
         ({"z0": np.full(4, 2.0)}, "Column z0 is the same for every atom"),
-        ({"z0": np.full(4, np.nan)}, "No atom has a number in every one of z0"),
-        ({"z0": ["a", "b", "c"]}, "Column z0 holds words"),
-        ({"hand_label": np.full(4, -1)}, "Column hand_label holds no class"),
+        ({"z0": np.full(4, np.nan)}, "No atom has a number in every column of z0"),
+        ({"z0": ["a", "b", "c"]}, "Column z0 contains text"),
+        ({"hand_label": np.full(4, -1)}, "Column hand_label contains no class"),
         ({"hand_label": np.full(4, 2)}, "Column hand_label 2 is the same for every atom"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from local_crystallography import Atoms, Cluster
-from local_crystallography.clustering.angle_peaks import order_told, scatter
+from local_crystallography.clustering.angle_peaks import effective_order, scatter
 from local_crystallography.clustering.kinds import kinds_of, valley_along
 from local_crystallography.clustering.mixtures import Shape, fit
 from local_crystallography.clustering.neighbours import like_neighbours
@@ -43,7 +43,7 @@ def test_clouds_with_hardly_a_valley_are_two_where_their_atoms_are_at_other_plac
     rng = np.random.default_rng(0)
     z = np.column_stack([2.7 * kind, np.zeros(len(kind))]) + rng.normal(0, 1, (len(kind), 2))
     found = Cluster(components=2).kinds(Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1]))
-    assert [pair.verdict for pair in found.pairs] == ["apart by place"]
+    assert [pair.verdict for pair in found.pairs] == ["separated by position"]
     assert adjusted_rand_score(kind, found.shares.argmax(axis=1)) > 0.6
     mixed = Atoms.at(10.0 * GRID[rng.permutation(len(GRID))]).with_features(z0=z[:, 0], z1=z[:, 1])
     assert [pair.verdict for pair in Cluster(components=2).kinds(mixed).pairs] == ["merged"]
@@ -104,7 +104,7 @@ def test_a_ribbon_that_varies_slowly_over_the_image_is_one_class():
     for components in (2, 3, 4):
         atoms = Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1])
         found = Cluster(components=components, valley=0.3).kinds(atoms)
-        assert all(pair.verdict != "apart by place" for pair in found.pairs)
+        assert all(pair.verdict != "separated by position" for pair in found.pairs)
 
 
 def test_a_valley_is_that_of_the_points():
@@ -170,8 +170,8 @@ def test_two_grains_that_a_network_took_for_two_motifs_are_one_kind_with_one_ref
     cut = SubImages(windows_of(np.where(HALVES, 0.7, 0.0), np.ones(len(HALVES))), atoms)
     found = Cluster(n_init=3).kinds(atoms, cut)
     assert found.shares.shape[1] == 1
-    assert [pair.verdict for pair in found.pairs][-1] == "one but for a turn"
-    assert "alike when turned by 40 degrees" in found.pairs[-1].words
+    assert [pair.verdict for pair in found.pairs][-1] == "the same motif rotated"
+    assert "when rotated by 40 degrees" in found.pairs[-1].words
     assert found.turn[HALVES == 1].mean() - found.turn[HALVES == 0].mean() == pytest.approx(0.7, abs=0.01)
     assert Cluster(n_init=3)(atoms, cut).features["label"].max() == 0
     assert Cluster(n_init=3)(atoms).features["label"].max() == 1
@@ -212,12 +212,12 @@ def test_turns_that_only_noise_tells_apart_are_equal():
     rng = np.random.default_rng(0)
     yx = 10.0 * GRID
     hopping = np.deg2rad(20) + np.deg2rad(60) * rng.integers(0, 3, len(yx)) + rng.normal(0, 0.01, len(yx))
-    assert order_told(hopping, 2, yx) == 6
+    assert effective_order(hopping, 2, yx) == 6
     alternating = np.deg2rad(20) + np.deg2rad(60) * CHECKS + rng.normal(0, 0.01, len(yx))
     grains = np.deg2rad(20) + np.deg2rad(60) * HALVES + rng.normal(0, 0.01, len(yx))
-    assert order_told(alternating, 2, yx) == order_told(grains, 2, yx) == 2
-    assert order_told(alternating, 1, yx) == order_told(grains, 1, yx) == 1
-    assert order_told(np.deg2rad(25) * HALVES + rng.normal(0, 0.01, len(yx)), 4, yx) == 4
+    assert effective_order(alternating, 2, yx) == effective_order(grains, 2, yx) == 2
+    assert effective_order(alternating, 1, yx) == effective_order(grains, 1, yx) == 1
+    assert effective_order(np.deg2rad(25) * HALVES + rng.normal(0, 0.01, len(yx)), 4, yx) == 4
 
 
 @pytest.mark.parametrize("kind", [np.zeros(len(GRID)), CHECKS, HALVES], ids=["one", "alternating", "two grains"])

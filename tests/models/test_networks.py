@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from local_crystallography import Atoms, SubImages, TrainCvae, TrainVae
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
-from local_crystallography.models.amortised import CanonicalDecoder, places
+from local_crystallography.models.amortised import CanonicalDecoder, sampling_points
 from local_crystallography.models.harmonics import Harmonics
 from local_crystallography.models.likelihood import Bernoulli, Gaussian
 
@@ -85,7 +85,7 @@ def test_a_conditional_network_draws_the_class_it_is_told(data, kind):
 
 @pytest.mark.parametrize(
     ("labels", "words"),
-    [(None, "No labels came"), (np.full(N, 3), "Label 3 came, the network was told 2, 7"), ([2], "1 labels came")],
+    [(None, "no labels"), (np.full(N, 3), "not trained on label 3; use only 2, 7"), ([2], "1 labels for")],
 )
 def test_labels_that_do_not_fit_are_said(data, labels, words):
     vae = TrainCvae(epochs=1)(data, data.atoms)
@@ -176,7 +176,7 @@ def test_the_pull_of_a_likelihood_is_its_gradient(likelihood):
 def test_all_decoders_turn_counter_clockwise_and_move_along_the_image(angle):
     """What a coordinate sees in a turned and moved picture is what the picture is there."""
     pose = torch.tensor([[angle, 1.5, -2.0]], dtype=torch.float32)
-    y, x = places(33, pose, device=torch.device("cpu"))[0].T.numpy().reshape(2, 33, 33)
+    y, x = sampling_points(33, pose, device=torch.device("cpu"))[0].T.numpy().reshape(2, 33, 33)
     seen = np.exp(-((y - 0) ** 2 + (x - 7) ** 2) / 8)  # an atom to the right of the centre
     place = np.array(np.unravel_index(seen.argmax(), seen.shape)) - 16
     assert place == pytest.approx([1.5 - 7 * np.sin(angle), -2 + 7 * np.cos(angle)], abs=0.75)
@@ -197,7 +197,7 @@ def test_an_image_is_moved_far_as_it_is_drawn_there():
     still, moved = (
         torch.as_tensor(harmonics.analysis @ motif(0.4, s, side=32).ravel()).float() for s in ((0, 0), (1.2, -1.6))
     )
-    found = network.move(still[None], torch.tensor([[1.2, -1.6]]))[0]
+    found = network.shift(still[None], torch.tensor([[1.2, -1.6]]))[0]
     assert (found - moved).norm() < 0.25 * (still - moved).norm()
 
 

@@ -17,28 +17,28 @@ from local_crystallography.models.segmenter import COLUMN, Segmenter, shipped, t
 from local_crystallography.models.segmenter_training import SegmenterTraining, disc
 from local_crystallography.models.unet import CHANNELS, UNet
 from local_crystallography.segmenters import marked, simulated, tune_segmenter
-from local_crystallography.simulate.variety import WEAKEST, noisy, picture
+from local_crystallography.simulate.variety import WEAKEST, noisy, training_image
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_picture_has_its_columns_where_it_says(seed):
-    made = picture(seed, side=128)
-    strong = made.yx[(made.share > 0.5) & ((made.yx > 10) & (made.yx < 117)).all(axis=1)]
+    made = training_image(seed, side=128)
+    strong = made.yx[(made.strength > 0.5) & ((made.yx > 10) & (made.yx < 117)).all(axis=1)]
     y, x = np.rint(strong).astype(int).T
     around = [made.expected[y + dy, x + dx] for dy, dx in ((-6, 0), (6, 0), (0, -6), (0, 6))]
     assert len(strong) == 0 or np.mean(made.expected[y, x] > np.mean(around, axis=0)) > 0.9
 
 
 def test_pictures_and_their_noise_come_back_by_their_seed():
-    one, two = picture(3, side=64), picture(3, side=64)
+    one, two = training_image(3, side=64), training_image(3, side=64)
     np.testing.assert_array_equal(one.expected, two.expected)
     drawn = [noisy(np.random.default_rng(1), made) for made in (one, two)]
     np.testing.assert_array_equal(*drawn)
 
 
 def test_columns_that_count_stand_apart():
-    made = picture(11, side=192)
-    counted = made.yx[made.share >= WEAKEST]
+    made = training_image(11, side=192)
+    counted = made.yx[made.strength >= WEAKEST]
     distance = np.linalg.norm(counted[:, None] - counted, axis=-1) + 1e9 * np.eye(len(counted))
     assert distance.min() > 1.5 * made.sigma
 
@@ -59,7 +59,7 @@ def test_tiles_cover_a_side_once(length):
 
 
 def test_tiles_say_what_the_whole_says():
-    frame = noisy(np.random.default_rng(0), picture(21, side=192))
+    frame = noisy(np.random.default_rng(0), training_image(21, side=192))
     whole, parts = (shipped().probabilities(frame, members=1, tile=side) for side in (192, 128))
     np.testing.assert_allclose(parts, whole, atol=1e-5)
 
@@ -67,7 +67,7 @@ def test_tiles_say_what_the_whole_says():
 def test_networks_come_back_from_their_file(tmp_path):
     shipped().save(tmp_path / "atoms.safetensors")
     again = Segmenter.load(tmp_path / "atoms.safetensors")
-    frame = picture(5, side=64).expected
+    frame = training_image(5, side=64).expected
     np.testing.assert_array_equal(*(s.probabilities(frame, members=2) for s in (shipped(), again)))
     assert (tmp_path / "atoms.safetensors").stat().st_size < 5e6
 
@@ -92,7 +92,7 @@ def test_an_ensemble_is_the_mean_of_its_members():
 def test_an_ensemble_larger_than_the_networks_there_are_is_said(tmp_path):
     alone = Segmenter(shipped().networks[:1], ("atom",), COLUMN)
     alone.save(tmp_path / "one.safetensors")
-    with pytest.raises(InputError, match="has 1 members, no more than it has were expected; lower the ensemble"):
+    with pytest.raises(InputError, match="has only 1 members; lower the ensemble"):
         Segment(network=tmp_path / "one.safetensors", ensemble=2)(Image(blobs(square_lattice())))
 
 

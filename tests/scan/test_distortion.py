@@ -70,8 +70,8 @@ def plain():
 
 
 def corrected(pixels, seen, **settings):
-    correction = finish(correct_scan(pixels, seen, **{"slowest": 0, "cell": None} | settings))
-    return correction, correction.places(seen)
+    correction = finish(correct_scan(pixels, seen, **{"longest_period": 0, "cell": None} | settings))
+    return correction, correction.positions(seen)
 
 
 def cage_steps(places, true, site):
@@ -142,7 +142,7 @@ def test_a_ferroelectric_displacement_stays(domains):
 
 def test_slow_shifts_stay_on_request(plain):
     (pixels, seen, _, _, shift), all_rows, _ = plain
-    quick, _ = corrected(pixels, seen, slowest=60)
+    quick, _ = corrected(pixels, seen, longest_period=60)
     assert np.std(np.convolve(quick.row_shift, np.ones(60) / 60, "valid")) < 0.1
     assert np.std(np.convolve(all_rows.row_shift, np.ones(60) / 60, "valid")) > 0.3
     assert np.corrcoef(np.diff(quick.row_shift), np.diff(shift))[0, 1] > 0.9
@@ -152,15 +152,15 @@ def test_what_cannot_be_told_is_said():
     pixels, seen, _, _, _ = scene(angle=0.0)
     remarks = " ".join(corrected(pixels, seen)[0].remarks)
     assert "Rows of atoms run along the scan" in remarks
-    assert "slowest" in remarks
+    assert "longest_period" in remarks
     assert "Rows of atoms" not in " ".join(corrected(*scene(angle=20.0)[:2])[0].remarks)
 
 
 @pytest.mark.parametrize("count", [0, 12, 200])
 def test_no_lattice_no_correction(count):
     yx = np.random.default_rng(0).uniform(10, 118, (count, 2))
-    with pytest.raises(InputError, match=f"of {count} atoms stand on a lattice"):
-        finish(correct_scan(np.random.default_rng(1).poisson(20, (128, 128)), yx, slowest=0, cell=None))
+    with pytest.raises(InputError, match=f"of {count} atoms lie on a lattice"):
+        finish(correct_scan(np.random.default_rng(1).poisson(20, (128, 128)), yx, longest_period=0, cell=None))
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.3, 1.2])

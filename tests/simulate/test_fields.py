@@ -111,8 +111,8 @@ def test_wave_reads_back_from_a_recipe(tmp_path):
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: simulate_scene(scene(Wave(sites=("C",))), 0), "Waves on sites .'C'. came"),
-        (lambda: simulate_scene(scene(Wave(sites=("O",)), structure="NiO"), 0), "only columns .'Ni'. are seen"),
+        (lambda: simulate_scene(scene(Wave(sites=("C",))), 0), "A wave displaces sites .'C'."),
+        (lambda: simulate_scene(scene(Wave(sites=("O",)), structure="NiO"), 0), "there are only columns .'Ni'."),
     ],
 )
 def test_bad_wave_says_what_is_wrong(call, sentence):

@@ -201,7 +201,7 @@ def test_classes_merged_by_hand_keep_their_numbers_when_sorted_again():
 @pytest.mark.parametrize(
     ("step", "columns", "words"),
     [
-        (Cluster(), {}, r"no latents yet, columns z0, z1, … \(or zernike0, zernike1, …\)"),
+        (Cluster(), {}, r"no latents \(columns z0, z1, … or zernike0, zernike1, …\) yet"),
         (Cluster(columns=("z7",)), {"z0": np.arange(10.0)}, "no column z7"),
         (Cluster(), {"z0": np.ones(10)}, "same for every atom"),
         (Cluster(), {"z0": np.full(10, np.nan)}, "encode the atoms first"),
@@ -214,7 +214,11 @@ def test_classes_merged_by_hand_keep_their_numbers_when_sorted_again():
             "3 atoms came for 4 classes",
         ),
         (Cluster(method="k-means", classes=3), {"z0": np.arange(10) % 2}, "2 of them with different numbers"),
-        (Cluster(start_from="hand_label"), {"z0": np.arange(10.0), "hand_label": ["a"] * 10}, "hand_label holds words"),
+        (
+            Cluster(start_from="hand_label"),
+            {"z0": np.arange(10.0), "hand_label": ["a"] * 10},
+            "hand_label contains text",
+        ),
         (Cluster(method="bayesian mixture", components=20), {"z0": np.arange(10.0)}, "at most 10"),
         (Cluster(method="k-means", classes=11), {"z0": np.arange(10.0)}, "10 atoms came for 11 classes"),
         (Cluster(method="agglomerative", classes=11), {"z0": np.arange(10.0)}, "10 atoms came for 11 classes"),
@@ -222,7 +226,7 @@ def test_classes_merged_by_hand_keep_their_numbers_when_sorted_again():
         (Cluster(start_from="hand_label"), {"z0": np.arange(10.0)}, "No atom with latents has a class given by hand"),
         (Cluster(start_from="hand_label", classes=3), HAND, "3 classes were asked for, 2 are given by hand"),
         (Cluster(start_from="hand_label", method="HDBSCAN"), HAND, "The method HDBSCAN has no start"),
-        (Cluster(columns=("kind",)), {"kind": ["a"] * 10}, "Column kind holds words"),
+        (Cluster(columns=("kind",)), {"kind": ["a"] * 10}, "Column kind contains text"),
     ],
 )
 def test_what_cannot_be_sorted_is_said(step, columns, words):

@@ -193,7 +193,7 @@ def test_runs_on_another_image_are_not_replaced(analysis, done):
 def test_words_among_the_columns_to_sort_by_are_refused_before_anything_is_trained(analysis, tmp_path):
     worded = Analysis(analysis.image)
     worded.atoms = analysis.atoms.with_features(kind="a")
-    with pytest.raises(InputError, match="kind holds words"):
+    with pytest.raises(InputError, match="kind contains text"):
         finish(run_window_study(worded, BOTH, Recipe(cluster=Cluster(columns=("kind",))), tmp_path))
     assert not any(tmp_path.iterdir())
 

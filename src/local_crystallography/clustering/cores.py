@@ -1,4 +1,4 @@
-"""The class of atoms in strange surroundings, by what they have in common with others: the column itself."""
+"""Reclassification of atoms in unusual surroundings by the column itself, the core of their sub-image."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 CORE, RINGS = 0.5, 3
-"""Radius of the middle of a sub-image, over the distance of nearest neighbours, and its rings."""
+"""Radius of the core of a sub-image, relative to the nearest-neighbour distance, and its number of rings."""
 CLEARLY = 10.0
-"""Logarithm of the odds from which a column is of another class than its sub-image as a whole."""
+"""Logarithm of the odds above which a column is assigned to another class than its whole sub-image."""
 FEWEST = 20
-"""Atoms in the interior from which it is known what the columns of a class are like."""
+"""Fewest interior atoms that define the columns of a class."""
 
 
 def by_cores(atoms: Atoms, sub_images: SubImages) -> Atoms:
-    """The atoms, which have the columns of Cluster, with the classes of some changed, and all numbered by falling size.
+    """Atoms, with the columns of Cluster, of which some are reclassified; classes are numbered by decreasing size.
 
-    At a boundary, at an edge and at a defect, and beside them, a sub-image is like none of the others, and its latents
-    are between those of the kinds; but the column in its middle is still what it is. So there the class is changed
-    where the mean intensities of the innermost rings are clearly those of another class, each a Gaussian of the atoms
-    deep inside their phase or grain.
+    At boundaries, edges and defects and next to them, a sub-image is unlike all others, and its latents lie between
+    those of the kinds; but the column at its centre is unchanged. There the class is changed where the mean intensities
+    of the innermost rings clearly match another class, modelled as a Gaussian of the atoms deep inside their phase or
+    grain.
     """
     label, where = whole_numbers(atoms, "label"), whole_numbers(atoms, "environment")
     kinds = np.unique(label[label >= 0])
@@ -73,7 +73,7 @@ def by_cores(atoms: Atoms, sub_images: SubImages) -> Atoms:
 
 
 def deep(atoms: Atoms, where: Index) -> Mask:
-    """(N,) whether atoms with environments (N,) and those around them are all in the interior."""
+    """(N,) whether atoms with environments (N,) and all their neighbours are in the interior."""
     rows = np.flatnonzero(where != Environment.UNKNOWN)
     found = np.zeros(len(atoms), bool)
     if len(rows) > AROUND:
@@ -84,7 +84,7 @@ def deep(atoms: Atoms, where: Index) -> Mask:
 
 
 def rings(atoms: Atoms, sub_images: SubImages) -> Array:
-    """(N, RINGS) mean intensity in rings about the middle of the sub-image of every atom, NaN without one."""
+    """(N, RINGS) mean intensity in rings about the centre of the sub-image of every atom, NaN without one."""
     windows = sub_images.windows if sub_images.windows.ndim == 3 else sub_images.windows[..., 0]
     axis = np.arange(windows.shape[1]) - (windows.shape[1] - 1) / 2
     radius = np.hypot(axis[:, None], axis)

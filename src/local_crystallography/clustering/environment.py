@@ -1,4 +1,4 @@
-"""Environment of an atom in its crystal: interior, boundary of phases or grains, edge, or defect."""
+"""Environment of atoms in their crystal: interior, boundary of phases or grains, edge, or defect."""
 
 from __future__ import annotations
 
@@ -20,48 +20,48 @@ Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 GRAIN, BANDWIDTH, WITHIN = 0.05, 0.04, 0.1
-"""Share of the atoms of a kind that an orientation has at least; the kernel that angles are counted with, and how far
-from the preferred one they are, radians."""
+"""Smallest fraction of the atoms of a kind in an orientation; kernel width of the density of angles, and largest
+deviation from the preferred angle, radians."""
 CERTAIN = 0.2
-"""Median standard deviation of the angle, radians, above which orientations are not spoken of."""
+"""Median standard deviation of the angle, radians, above which there are no orientations."""
 INTERMIXED = 0.8
-"""Share of the atoms of a kind with one of another around them from which the two are of one domain."""
+"""Fraction of the atoms of a kind with a neighbour of another kind above which the two belong to one domain."""
 BORDER, ALONE = 0.2, 0.8
-"""Share of the atoms around, of one other domain, from which an atom is at a boundary, and from which it is alone."""
+"""Fractions of neighbours in one other domain above which an atom is at a boundary, and above which it is isolated."""
 
 
 class Environment(IntEnum):
-    """Where an atom is, beside what kind of site it is of."""
+    """Environment of an atom, in addition to its kind of site."""
 
     UNKNOWN = -1
-    """It has no class."""
+    """The atom has no class."""
     INTERIOR = 0
-    """All around it is of its own domain."""
+    """All neighbours belong to its own domain."""
     BOUNDARY = 1
-    """Atoms of another phase or grain are beside it."""
+    """Some neighbours belong to another phase or grain."""
     EDGE = 2
-    """Its crystal ends there."""
+    """The crystal ends at the atom."""
     DEFECT = 3
-    """It is like none of its surroundings, or like no kind at all."""
+    """The atom differs from its surroundings, or from all kinds."""
 
     @property
     def words(self) -> str:
-        """As people read it."""
+        """Text for users."""
         return self.name.lower()
 
 
 def surrounded(atoms: Atoms, outlying: Mask | None = None) -> Atoms:
-    """The atoms with their classes and the columns `environment` and `borders_label`, see `environments`."""
+    """Atoms with the columns `environment` and `borders_label`, see `environments`."""
     found, beyond = environments(atoms, outlying)
     return atoms.with_features(environment=found, borders_label=beyond)
 
 
 def environments(atoms: Atoms, outlying: Mask | None = None) -> tuple[Index, Index]:
-    """(N,) the `Environment` of atoms with classes, and the class on the other side of a boundary, -1 for none.
+    """(N,) `Environment` of atoms with classes, and (N,) class on the other side of a boundary, -1 for none.
 
-    Kinds of site that are intermixed are of one domain, be they sublattices or orientations that alternate; others are
-    of different phases or grains. An atom alone among others, and one whose latents are those of no kind (`outlying`),
-    is a defect unless it lies at a boundary or an edge.
+    Intermixed kinds of site, such as alternating sublattices or orientations, belong to one domain; others belong to
+    different phases or grains. An atom isolated among others, or whose latents match no kind (`outlying`), is a defect
+    unless it lies at a boundary or an edge.
     """
     label = whole_numbers(atoms, "label")
     rows = np.flatnonzero(label >= 0)
@@ -92,7 +92,7 @@ def environments(atoms: Atoms, outlying: Mask | None = None) -> tuple[Index, Ind
 
 
 def domains(atoms: Atoms) -> Index:
-    """(N,) phase and grain of atoms with classes, -1 for the others: kinds and orientations that are intermixed."""
+    """(N,) domain (phase and grain) of atoms with classes, -1 for others: intermixed kinds and orientations are one."""
     label = whole_numbers(atoms, "label")
     part, count = np.full(len(atoms), -1), 0
     for kind in np.unique(label[label >= 0]):
@@ -113,7 +113,7 @@ def domains(atoms: Atoms) -> Index:
 
 
 def phases(atoms: Atoms) -> list[tuple[int, ...]]:
-    """Classes that are intermixed, by falling number of atoms."""
+    """Groups of intermixed classes, by decreasing number of atoms."""
     label = whole_numbers(atoms, "label")
     rows = np.flatnonzero(label >= 0)
     kinds = np.unique(label[rows])
@@ -123,7 +123,7 @@ def phases(atoms: Atoms) -> list[tuple[int, ...]]:
 
 
 def intermixed(yx: Array, part: Index, count: int) -> Index:
-    """(count,) number of the group that every part belongs to: parts each of which has the other around its atoms."""
+    """(count,) group of every part; parts are in one group if the atoms of each are surrounded by the other."""
     size = np.bincount(part, minlength=count)
     near = part[cKDTree(yx).query(yx, min(AROUND + 1, len(yx)))[1].reshape(len(yx), -1)[:, 1:]]
     reached = np.stack([(near == other).any(axis=1) for other in range(count)], axis=1)
@@ -134,7 +134,7 @@ def intermixed(yx: Array, part: Index, count: int) -> Index:
 
 
 def orientations(atoms: Atoms, kind: int) -> tuple[Index, Array, Array, float]:
-    """Preferred angles of a class: (N,) which one an atom has, -1 for none; angles, errors; the period."""
+    """Preferred angles of a class: (N,) number of that of every atom, -1 for none; angles, errors; the period."""
     none = np.full(len(atoms), -1), np.zeros(0), np.zeros(0), 2 * np.pi
     label = whole_numbers(atoms, "label")
     if not {"angle_rad", "angle_std_rad", "symmetry_order"} <= set(atoms.features):

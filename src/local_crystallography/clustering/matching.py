@@ -1,4 +1,4 @@
-"""Classes that keep their number when atoms are sorted again."""
+"""Matching of class numbers when atoms are clustered again."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from local_crystallography.data.atoms import Atoms
 Index = npt.NDArray[np.int64]
 
 REACH = 0.25
-"""Share of the distance to the nearest atom within which an atom is still the same."""
+"""Fraction of the nearest-neighbour distance within which an atom is still the same."""
 
 
 def matched(labels: npt.ArrayLike, earlier: npt.ArrayLike) -> Index:
-    """Labels (n,) with the numbers of earlier ones (n,), so that most atoms keep theirs; -1 is none in both.
+    """Labels (n,) renumbered to match earlier ones (n,) for as many atoms as possible; -1 is none in both.
 
-    The Hungarian method pairs classes by the number of atoms they share. Classes without an earlier one take the lowest
-    numbers that no earlier class has, so none comes by the name or colour of another.
+    The Hungarian method pairs classes by the number of their common atoms. New classes get the lowest numbers that no
+    earlier class has, so that none takes the name or colour of another.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -37,7 +37,7 @@ def matched(labels: npt.ArrayLike, earlier: npt.ArrayLike) -> Index:
 
 
 def labels_from(atoms: Atoms, earlier: Atoms, column: str) -> Index:
-    """(N,) classes that a column of earlier atoms gives these: by row, or where they differ, by place; -1 for none."""
+    """(N,) classes from a column of earlier atoms, by row, or by position where the atoms differ; -1 for none."""
     told: Index = np.nan_to_num(earlier.features[column].to_numpy(float), nan=-1).astype(np.int64)
     if atoms.same_atoms(earlier) and np.array_equal(atoms.frame, earlier.frame):
         return told
@@ -45,7 +45,7 @@ def labels_from(atoms: Atoms, earlier: Atoms, column: str) -> Index:
         return np.full(len(atoms), -1)
     from scipy.spatial import cKDTree
 
-    apart = 10 * (1 + float(np.abs(np.concatenate([atoms.yx, earlier.yx])).max()))  # frames lie far from each other
+    apart = 10 * (1 + float(np.abs(np.concatenate([atoms.yx, earlier.yx])).max()))  # separates the frames
     places, before = (np.column_stack([each.yx, each.frame * apart]) for each in (atoms, earlier))
     tree = cKDTree(before)
     spacing = float(np.median(tree.query(before, 2)[0][:, 1])) if len(before) > 1 else np.inf

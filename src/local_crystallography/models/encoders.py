@@ -1,6 +1,6 @@
-"""Sub-images to the parameters of q(z | x): what the encoder half of Fig. 3b and 3c of the paper can be.
+"""Encoders from sub-images to the parameters of q(z | x), the left half of Fig. 3b and 3c of the paper.
 
-Every encoder takes rows (n, D) of data and classes (n, K) as numbers 0 or 1 (K may be 0), and gives (n, outputs).
+Every encoder takes rows (n, D) of data and one-hot classes (n, K), where K may be 0, and returns (n, outputs).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from torch.nn import functional as F
 
 
 class InvariantEncoder(nn.Module):
-    """Coefficients to numbers that are the same however the image is turned.
+    """Encoder of coefficients that is invariant under rotation of the image.
 
-    Steerable filters answer at 32 directions of the circle; a layer acts on every direction alike; moments over the
-    directions cannot know where the circle began.
+    Steerable filters respond in 32 directions of the circle; the same layer acts on every direction; moments over the
+    directions do not depend on where the circle begins.
     """
 
     directions = 32
@@ -54,7 +54,7 @@ class InvariantEncoder(nn.Module):
 
 
 class DenseEncoder(nn.Module):
-    """Two fully connected layers, as the paper's encoder has by default."""
+    """Two fully connected layers, the default of the paper's encoder."""
 
     def __init__(self, size: int, *, hidden: int, classes: int, outputs: int) -> None:
         super().__init__()

@@ -71,7 +71,7 @@ class CorrectScan(Step):
                 try:
                     progress = job.send(stop)
                 except StopIteration as end:
-                    places[rows] = end.value.places(atoms.yx[rows])
+                    places[rows] = end.value.positions(atoms.yx[rows])
                     break
                 stop = yield replace(progress, fraction=(done + progress.fraction) / len(numbers))
             if stop:
@@ -98,7 +98,7 @@ class CorrectScan(Step):
                 f"{outside} atoms lie outside the image of {height} x {width} pixels; take the image the atoms were "
                 "found in."
             )
-        return (yield from correct_scan(image.read(frame), yx, slowest=self.longest_period, cell=self._ratio()))
+        return (yield from correct_scan(image.read(frame), yx, longest_period=self.longest_period, cell=self._ratio()))
 
     def corrected_image(self, atoms: Atoms, image: Image) -> Image:
         """The image with every frame resampled, so that the scan is even; float32."""

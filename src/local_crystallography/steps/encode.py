@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field
 
-from local_crystallography.clustering.angle_peaks import order_told, scatter
+from local_crystallography.clustering.angle_peaks import effective_order, scatter
 from local_crystallography.clustering.environment import CERTAIN
 from local_crystallography.clustering.features import places
 from local_crystallography.data.atoms import Atoms
@@ -116,11 +116,11 @@ def first_look(sub_images: SubImages, found: pd.DataFrame) -> tuple[Index, Array
 
 
 def orders_told(atoms: Atoms, angle: Array, order: Index, group: Index) -> Index:
-    """(n,) symmetry orders of atoms, for every kind of site as its angles (n,) tell them, see `order_told`."""
+    """(n,) symmetry orders of atoms, for every kind of site as its angles (n,) tell them, see `effective_order`."""
     yx, told = places(atoms, np.arange(len(atoms))), order.copy()
     for kind in np.unique(group):
         rows = group == kind
-        told[rows] = order_told(angle[rows], int(order[rows][0]), yx[rows])
+        told[rows] = effective_order(angle[rows], int(order[rows][0]), yx[rows])
     return told
 
 
