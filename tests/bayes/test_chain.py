@@ -1,4 +1,4 @@
-"""What is known of a chain: the cases of the paper, the options it leaves open, and the noise a chain has."""
+"""Posterior of a chain: the cases of the paper, options it does not specify, and the noise model."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_a_chain_is_the_same_from_bonds_and_from_positions():
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES)
-def test_case_1_is_broken_from_the_first_look_on(difference):
+def test_case_1_is_broken_from_the_first_decision_on(difference):
     result = ChainModel(difference=difference)(chain_of(1))
     assert result.first_decided == result.cells[0] == 10
     assert (result.decision == Decision.BROKEN).all()
@@ -54,7 +54,7 @@ def test_case_1_is_broken_from_the_first_look_on(difference):
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES)
-def test_every_row_of_the_curve_is_what_the_shorter_chain_gives(difference):
+def test_every_row_of_the_curve_equals_the_result_of_a_shorter_chain(difference):
     model, chain = ChainModel(difference=difference, first_cells=2), chain_of(2, 60)
     result = model(chain)
     for cells in (7, 31):
@@ -73,7 +73,7 @@ def test_the_alternation_of_a_lattice_is_the_difference_of_its_bonds():
     assert result.mu3.deviation()[-1] == pytest.approx(0.01 * np.sqrt(8 / 500), rel=0.1)
 
 
-def test_an_edge_in_the_middle_of_the_interval_is_told():
+def test_an_edge_in_the_middle_of_the_interval_is_reported():
     result = ChainModel(difference="paired")(
         simulate_chain(400, odd=0.95, even=1.05, deviation=0.1, noise="bonds", seed=4)
     )
@@ -81,7 +81,7 @@ def test_an_edge_in_the_middle_of_the_interval_is_told():
     assert not ChainModel()(chain_of(1)).on_edge.any()
 
 
-def test_options_the_paper_leaves_open():
+def test_options_that_the_paper_does_not_specify():
     chain = chain_of(1, 40)
     pooled, apart = ChainModel()(chain), ChainModel(prior_from="per set")(chain)
     assert pooled.priors.mu1 == pooled.priors.mu2
@@ -107,7 +107,7 @@ def test_equal_tails_and_highest_density_nearly_agree_at_the_end():
 
 
 @pytest.mark.parametrize("noise", ["bonds", "positions"])
-def test_residuals_tell_the_noise(noise):
+def test_residuals_identify_the_noise_model(noise):
     told = [residual_correlation(chain_of(2, 60, noise, seed).bonds) for seed in range(200)]
     expected = 0 if noise == "bonds" else -0.5
     found = np.array([t.correlation for t in told])
@@ -118,7 +118,7 @@ def test_residuals_tell_the_noise(noise):
     assert favours.count({"bonds": "positions", "positions": "bonds"}[noise]) == 0
 
 
-def test_residuals_of_few_bonds_do_not_tell_and_gaps_are_left_out():
+def test_residuals_of_few_bonds_are_inconclusive_and_gaps_are_ignored():
     told = [residual_correlation(chain_of(2, 4, "positions", seed).bonds).favours for seed in range(50)]
     assert told.count("") > 15
     bonds = chain_of(2, 100, "positions").bonds
@@ -152,7 +152,7 @@ def test_residuals_of_few_bonds_do_not_tell_and_gaps_are_left_out():
         (lambda: residual_correlation(np.tile([0.5, 1.5], 20)), "at least four pairs of neighbouring bonds that vary"),
     ],
 )
-def test_input_without_an_answer(make, sentence):
+def test_unusable_input_is_refused(make, sentence):
     with pytest.raises(InputError, match=sentence):
         make()
 

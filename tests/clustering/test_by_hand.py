@@ -17,7 +17,7 @@ def test_merged_classes_have_the_lowest_number_and_others_stay():
     assert np.bincount(merged(LABELS, [4, 1]) + 1).tolist() == [7, 300, 150]
 
 
-def test_what_was_merged_is_split_again():
+def test_merged_classes_are_split_again():
     parts = split(POINTS, merged(LABELS, [0, 4]), 0, seed=0)
     assert [np.bincount(parts[number == LABELS]).argmax() for number in (0, 4)] == [0, 2]
     assert (parts[LABELS == 1] == 1).all()
@@ -46,6 +46,6 @@ def test_atoms_without_features_stay():
         (lambda: split(np.ones((20, 2)), np.zeros(20, int), 0, seed=0), "are all equal"),
     ],
 )
-def test_what_cannot_be_changed_is_said(change, words):
+def test_invalid_changes_are_refused(change, words):
     with pytest.raises(InputError, match=words):
         change()

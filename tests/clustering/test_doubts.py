@@ -1,4 +1,4 @@
-"""What should not be believed is said in words, of the atoms and columns it is about."""
+"""Warnings about unreliable results, with the atoms and columns concerned."""
 
 from types import SimpleNamespace
 
@@ -55,7 +55,7 @@ def flagged(*given):
 
 
 def network(empty=(), unsettled=False, own=4):
-    """What is asked of a network."""
+    """The part of a network that is used here."""
     remarks = (["z1 holds nothing about the sub-images."] if empty else []) + (["Not at its end."] if unsettled else [])
     settings = SimpleNamespace(latents=2, turns=True, classes=(), unsettled=unsettled)
     return SimpleNamespace(
@@ -83,13 +83,13 @@ def test_a_class_of_brightness_alone():
 
 
 @pytest.mark.parametrize(("side", "flag"), [(18, "window too small"), (160, "window over several domains")])
-def test_windows_that_see_too_little_or_too_much(side, flag):
+def test_windows_that_are_too_small_or_too_large(side, flag):
     kinds = [window(side, (1, 0.5, 0.5, 0.5, 0.5)), window(side, (0.5, 1, 1, 1, 1))]
     assert flag in flagged(atoms(HALVES), cut(HALVES, kinds, side), None)
     assert flag not in flagged(atoms(HALVES), cut(HALVES, [window(40, (1, 0.5, 0.5, 0.5, 0.5))] * 2, 40), None)
 
 
-def test_collapsed_latents_and_a_training_not_at_its_end():
+def test_collapsed_latents_and_an_unfinished_training():
     found = doubts(atoms(), None, network(empty=(1,), unsettled=True))
     assert [(doubt.flag, doubt.says) for doubt in found] == [
         ("collapsed latents", "z1 holds nothing about the sub-images."),
@@ -105,7 +105,7 @@ def test_an_order_that_only_the_angles_have():
     assert flagged(atoms(order=2), None, network(own=2)) == []
 
 
-def test_flags_stand_in_the_table_that_is_saved_and_not_among_the_columns_of_a_session(tmp_path):
+def test_flags_are_in_the_saved_table_and_not_among_the_columns_of_a_session(tmp_path):
     analysis = Analysis(Image(np.random.default_rng(0).normal(size=(240, 240)).astype(np.float32), name="noise"))
     analysis.atoms = atoms(CHECKS, angle_std=np.where(CHECKS, 0.3, 0.02))
     table = pd.read_csv(analysis.save(tmp_path / "out") / "atoms.csv", keep_default_na=False)
@@ -116,13 +116,13 @@ def test_flags_stand_in_the_table_that_is_saved_and_not_among_the_columns_of_a_s
     assert [doubt.flag for doubt in opened.doubts] == ["angle of a round motif"]
 
 
-def test_several_flags_of_an_atom_are_told_apart_by_semicolons():
+def test_several_flags_of_an_atom_are_separated_by_semicolons():
     made = atoms(angle_std=0.4)
     words = flags(made, doubts(made, None, network(unsettled=True)))
     assert set(words) == {"training not finished; angle of a round motif"}
 
 
-def test_doubts_are_found_again_only_for_other_columns():
+def test_doubts_are_recomputed_only_for_other_columns():
     analysis = Analysis(Image(np.eye(240, dtype=np.float32), name="line"))
     analysis.atoms = atoms(angle_std=0.4)
     found = analysis.doubts
@@ -132,7 +132,7 @@ def test_doubts_are_found_again_only_for_other_columns():
     assert analysis.doubts == ()
 
 
-def test_the_choice_of_a_column_says_why_it_should_not_be_believed(qtbot):
+def test_the_choice_of_a_column_says_why_it_is_unreliable(qtbot):
     box = ColourBox()
     qtbot.addWidget(box)
     made = atoms(angle_std=0.4)
@@ -146,7 +146,7 @@ def test_the_choice_of_a_column_says_why_it_should_not_be_believed(qtbot):
     assert tip == "<qt>Rotation of the motif, counter-clockwise.</qt>"
 
 
-def test_plots_mark_the_columns_that_should_not_be_believed(qtbot):
+def test_plots_mark_unreliable_columns(qtbot):
     view = PlotView(Selection(), Hover())
     qtbot.addWidget(view)
     made = atoms(angle_std=0.4)

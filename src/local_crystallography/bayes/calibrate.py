@@ -34,10 +34,10 @@ class ChainTrials(BaseModel):
     )
     chains: int = Field(1000, ge=10, le=10_000, description="Chains for every difference.")
     stride: int = Field(
-        5, ge=1, description="Unit cells between decisions, where stopping at the first decision; 1 is slow."
+        5, ge=1, description="Unit cells between decisions when stopping at the first decision; 1 is slow."
     )
     precision: float = Field(
-        0.8, gt=0, le=2, description="Width of the interval, in widths of the ROPE, where stopping at a precision."
+        0.8, gt=0, le=2, description="Width of the interval, in widths of the ROPE, when stopping at a precision."
     )
     seed: int = Field(0, ge=0, description="Random seed of the chains.")
 

@@ -57,7 +57,7 @@ class Posterior:
 
 
 def pooled(fit: Regression) -> Regression:
-    """Regressions with shrunken noise variances: empirical Bayes of Smyth 2004 (doi 10.2202/1544-6115.1027).
+    """Regressions with moderated noise variances: empirical Bayes of Smyth 2004 (doi 10.2202/1544-6115.1027).
 
     Useful in windows of ten cells or fewer. A scaled inverse chi-squared prior is fitted to the variances along y and
     along x, and the smaller of their two degrees of freedom is used.

@@ -26,7 +26,7 @@ COLUMNS = ("grain", "cell_a", "cell_b", "sublattice")
 LIKE = 0.15
 """Sublattices are alike where their mean intensities differ by at most this fraction."""
 STRAY = 0.3
-"""Largest deviation of a sublattice from its site on a common net, in nearest distances; 0.25 in the paper's case 1."""
+"""Largest deviation of a sublattice from its site on a common net, in nearest-neighbour distances (paper: 0.25)."""
 SIMILAR = 1.1
 """Vectors count as equally long up to this ratio, as in Measure lattice."""
 

@@ -55,10 +55,10 @@ def preferred_angles(
     density = ndimage.gaussian_filter1d(np.bincount(cells, minlength=BINS).astype(float), width, mode="wrap")
     density *= np.sqrt(2 * np.pi) * width  # number of atoms under a kernel of height 1
     three = np.tile(density, 3)
-    places, found = signal.find_peaks(three, prominence=STANDS_OUT * density.max())
-    noise = np.sqrt(three[places] / np.sqrt(2))  # the square of the kernel is narrower by this factor
-    middle = (places >= BINS) & (places < 2 * BINS)
-    chosen = places[middle & (found["prominences"] >= SURE * noise)]
+    peaks, found = signal.find_peaks(three, prominence=STANDS_OUT * density.max())
+    noise = np.sqrt(three[peaks] / np.sqrt(2))  # the square of the kernel is narrower by this factor
+    middle = (peaks >= BINS) & (peaks < 2 * BINS)
+    chosen = peaks[middle & (found["prominences"] >= SURE * noise)]
     return (chosen - BINS + 0.5) / BINS * period, period
 
 

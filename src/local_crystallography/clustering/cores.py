@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from scipy.special import expit
 
 from local_crystallography.clustering.environment import Environment
-from local_crystallography.clustering.features import places, whole_numbers
+from local_crystallography.clustering.features import positions, whole_numbers
 from local_crystallography.clustering.mixtures import normalised_entropy
 from local_crystallography.clustering.neighbours import AROUND
 from local_crystallography.data.atoms import Atoms
@@ -46,19 +46,19 @@ def by_cores(atoms: Atoms, sub_images: SubImages) -> Atoms:
     middle = rings(atoms, sub_images)
     known = np.isfinite(middle).all(axis=1)
     likelihood = np.full((len(atoms), len(kinds)), -np.inf)
-    for place, kind in enumerate(kinds):
+    for index, kind in enumerate(kinds):
         own = middle[known & inside & (label == kind)]
         if len(own) >= FEWEST:
             covariance = np.cov(own.T)
             covariance += (1e-9 * np.trace(covariance) + 1e-30) * np.eye(RINGS)
             lower = np.linalg.cholesky(covariance)
             away = np.linalg.solve(lower, (middle - np.median(own, axis=0)).T)
-            likelihood[:, place] = -0.5 * (away**2).sum(axis=0) - np.log(np.diag(lower)).sum()
+            likelihood[:, index] = -0.5 * (away**2).sum(axis=0) - np.log(np.diag(lower)).sum()
     rank = np.searchsorted(kinds, np.maximum(label, kinds[0]))
     own_kind = np.take_along_axis(likelihood, rank[:, None], axis=1)[:, 0]
-    told = known & (label >= 0) & ~inside & np.isfinite(own_kind)
+    compared = known & (label >= 0) & ~inside & np.isfinite(own_kind)
     odds = np.zeros(len(atoms))
-    odds[told] = likelihood[told].max(axis=1) - own_kind[told]
+    odds[compared] = likelihood[compared].max(axis=1) - own_kind[compared]
     changed = odds > CLEARLY
     certain = expit(odds)
     new = {
@@ -77,7 +77,7 @@ def deep(atoms: Atoms, where: Index) -> Mask:
     rows = np.flatnonzero(where != Environment.UNKNOWN)
     found = np.zeros(len(atoms), bool)
     if len(rows) > AROUND:
-        yx = places(atoms, rows)
+        yx = positions(atoms, rows)
         near = rows[cKDTree(yx).query(yx, AROUND + 1)[1]]
         found[rows] = (where[near] == Environment.INTERIOR).all(axis=1)
     return found

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from local_crystallography.clustering.environment import domains
-from local_crystallography.clustering.features import numbers, places, whole_numbers
+from local_crystallography.clustering.features import numbers, positions, whole_numbers
 from local_crystallography.clustering.kinds import ALIKE
 from local_crystallography.clustering.look import look_at
 from local_crystallography.data.atoms import Atoms
@@ -149,7 +149,7 @@ def of_brightness(atoms: Atoms, label: npt.NDArray[np.int64], sub_images: SubIma
 def of_windows(atoms: Atoms, label: npt.NDArray[np.int64], sub_images: SubImages) -> Iterator[Doubt]:
     """Warnings about sub-images that end before the nearest neighbours or contain several phases or grains."""
     rows = np.flatnonzero(label >= 0)
-    yx, half = places(atoms, rows), sub_images.window_size / 2
+    yx, half = positions(atoms, rows), sub_images.window_size / 2
     if len(rows) < FEWEST:
         return
     tree, columns = cKDTree(yx), ("label", *(str(name) for name in atoms.features if name in ("z0", "z1")))

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from local_crystallography.clustering.angle_peaks import preferred_angles
-from local_crystallography.clustering.features import numbers, places, whole_numbers
+from local_crystallography.clustering.features import numbers, positions, whole_numbers
 from local_crystallography.clustering.neighbours import AROUND, FAR, at_edge
 from local_crystallography.data.atoms import Atoms
 
@@ -69,7 +69,7 @@ def environments(atoms: Atoms, outlying: Mask | None = None) -> tuple[Index, Ind
     if len(rows) <= AROUND:
         found[rows] = Environment.INTERIOR
         return found, beyond
-    yx = places(atoms, rows)
+    yx = positions(atoms, rows)
     domain = domains(atoms)[rows]
     distance, near = cKDTree(yx).query(yx, AROUND + 1)
     distance, near = distance[:, 1:], near[:, 1:]
@@ -79,7 +79,7 @@ def environments(atoms: Atoms, outlying: Mask | None = None) -> tuple[Index, Ind
     alone = other.sum(axis=1) > ALONE * np.maximum(close.sum(axis=1), 1)
     other &= ~alone[near] & ~alone[:, None]
     boundary = (other.sum(axis=1) >= 2) & (other.sum(axis=1) >= BORDER * close.sum(axis=1))
-    edge = at_edge(places(atoms, np.arange(len(atoms))), atoms.yx)[rows]
+    edge = at_edge(positions(atoms, np.arange(len(atoms))), atoms.yx)[rows]
     defect = alone if outlying is None else alone | outlying[rows]
     found[rows] = np.select(
         [boundary, edge, defect], [Environment.BOUNDARY, Environment.EDGE, Environment.DEFECT], Environment.INTERIOR
@@ -103,10 +103,10 @@ def domains(atoms: Atoms) -> Index:
         count += max(len(angles), 1)
     known = np.flatnonzero(part >= 0)
     domain = np.full(len(atoms), -1)
-    domain[known] = intermixed(places(atoms, known), part[known], count)[part[known]]
+    domain[known] = intermixed(positions(atoms, known), part[known], count)[part[known]]
     unsure = np.flatnonzero((domain < 0) & (label >= 0))
     if len(unsure) and len(known):
-        near = cKDTree(places(atoms, known)).query(places(atoms, unsure), min(AROUND, len(known)))[1]
+        near = cKDTree(positions(atoms, known)).query(positions(atoms, unsure), min(AROUND, len(known)))[1]
         around = domain[known][near.reshape(len(unsure), -1)]
         domain[unsure] = [np.bincount(each).argmax() for each in around]
     return domain
@@ -117,7 +117,7 @@ def phases(atoms: Atoms) -> list[tuple[int, ...]]:
     label = whole_numbers(atoms, "label")
     rows = np.flatnonzero(label >= 0)
     kinds = np.unique(label[rows])
-    group = intermixed(places(atoms, rows), np.searchsorted(kinds, label[rows]), len(kinds))
+    group = intermixed(positions(atoms, rows), np.searchsorted(kinds, label[rows]), len(kinds))
     found = [tuple(int(kind) for kind in kinds[group == number]) for number in np.unique(group)]
     return sorted(found, key=lambda phase: -int(np.isin(label, phase).sum()))
 

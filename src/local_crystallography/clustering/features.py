@@ -82,7 +82,7 @@ def features(atoms: Atoms, columns: Sequence[str], *, period: int | None) -> Poi
     return Points(((table - table.mean()) / spread).to_numpy(), rows)
 
 
-def places(atoms: Atoms, rows: Index) -> Array:
+def positions(atoms: Atoms, rows: Index) -> Array:
     """(n, 2) positions of some atoms, with the frames of a stack far apart, so that they have no common neighbours."""
     yx = atoms.yx[rows]
     far = 10 * float(np.ptp(yx, axis=0).max(initial=0)) + 1

@@ -27,27 +27,27 @@ def matched(labels: npt.ArrayLike, earlier: npt.ArrayLike) -> Index:
     shared = np.zeros((len(numbers), len(before)), np.int64)
     np.add.at(shared, (np.searchsorted(numbers, new[both]), np.searchsorted(before, old[both])), 1)
     pairs = zip(*linear_sum_assignment(shared, maximize=True), strict=True)
-    told = {int(numbers[i]): int(before[j]) for i, j in pairs if shared[i, j]}
+    number_of = {int(numbers[i]): int(before[j]) for i, j in pairs if shared[i, j]}
     free = iter(np.setdiff1d(np.arange(len(numbers) + len(before)), before).tolist())
-    told |= {number: next(free) for number in numbers.tolist() if number not in told}
+    number_of |= {number: next(free) for number in numbers.tolist() if number not in number_of}
     renumbered = np.full(len(new), -1)
-    for number, other in told.items():
+    for number, other in number_of.items():
         renumbered[new == number] = other
     return renumbered
 
 
 def labels_from(atoms: Atoms, earlier: Atoms, column: str) -> Index:
     """(N,) classes from a column of earlier atoms, by row, or by position where the atoms differ; -1 for none."""
-    told: Index = np.nan_to_num(earlier.features[column].to_numpy(float), nan=-1).astype(np.int64)
+    earlier_labels: Index = np.nan_to_num(earlier.features[column].to_numpy(float), nan=-1).astype(np.int64)
     if atoms.same_atoms(earlier) and np.array_equal(atoms.frame, earlier.frame):
-        return told
+        return earlier_labels
     if not len(earlier) or not len(atoms):
         return np.full(len(atoms), -1)
     from scipy.spatial import cKDTree
 
     apart = 10 * (1 + float(np.abs(np.concatenate([atoms.yx, earlier.yx])).max()))  # separates the frames
-    places, before = (np.column_stack([each.yx, each.frame * apart]) for each in (atoms, earlier))
+    positions, before = (np.column_stack([each.yx, each.frame * apart]) for each in (atoms, earlier))
     tree = cKDTree(before)
     spacing = float(np.median(tree.query(before, 2)[0][:, 1])) if len(before) > 1 else np.inf
-    distance, row = tree.query(places)
-    return np.asarray(np.where(distance <= REACH * spacing, told[row], -1), np.int64)
+    distance, row = tree.query(positions)
+    return np.asarray(np.where(distance <= REACH * spacing, earlier_labels[row], -1), np.int64)

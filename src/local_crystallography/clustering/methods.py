@@ -134,7 +134,7 @@ def voted(points: Array, known: Array, labels: Index) -> Classes:
 
 
 def outside(points: Array, label: Index, *, tail: float) -> Mask:
-    """(n,) points beyond the quantile 1 - `tail` of every class, as a Gaussian with its mean and covariance."""
+    """(n,) whether points lie beyond the quantile 1 - `tail` of every class, taken as a Gaussian."""
     if not (label >= 0).any():
         return np.zeros(len(points), bool)
     means = means_of(points, label)

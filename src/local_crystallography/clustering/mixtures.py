@@ -27,15 +27,15 @@ Criterion = Literal["BIC", "ICL"]
 Mixture: TypeAlias = "GaussianMixture | BayesianGaussianMixture"
 
 SAMPLE = 1000
-"""Points that are enough to find where mixtures start from."""
+"""Number of points sufficient to find initial values of mixtures."""
 JUDGED = 5000
-"""Points that are enough to compare numbers of components."""
+"""Number of points sufficient to compare numbers of components."""
 BAYESIAN = 10_000
-"""Points that a Bayesian mixture is fitted to, which has no start to go on from."""
+"""Number of points to which a Bayesian mixture is fitted, as it has no initial values."""
 LEAST = 1e-6
 """Weight of a component below which it is empty."""
 NARROWEST = 1e-4
-"""Added to every variance, in units of that of the column."""
+"""Regularisation added to every variance, in units of that of the column."""
 
 
 @dataclass(frozen=True)
@@ -77,17 +77,17 @@ class CriterionCurve:
 
 
 class Last(Generic[T]):
-    """The last results of something that takes seconds and is asked for again, by Cluster, its panel and the report."""
+    """Cache of the last results of slow functions that Cluster, its panel and the report share."""
 
     def __init__(self) -> None:
         self._known: dict[Hashable, T] = {}
 
     def get(self, key: Hashable) -> T | None:
-        """The result that was kept; None for an unknown one."""
+        """Cached result, or None."""
         return self._known.get(key)
 
     def keep(self, key: Hashable, result: T) -> T:
-        """Keep a result, and let the oldest go."""
+        """Cache a result, and drop the oldest."""
         self._known[key] = result
         while len(self._known) > KEPT:
             del self._known[next(iter(self._known))]
@@ -95,16 +95,16 @@ class Last(Generic[T]):
 
 
 KEPT = 8
-"""Results that are kept."""
+"""Number of cached results."""
 CURVES: Last[CriterionCurve] = Last()
 FITS: Last[GaussianMixture] = Last()
 
 
 def fit(points: Array, *, components: int, shape: Shape) -> GaussianMixture:
-    """The best of many mixtures, which is not to be changed: it may be given again.
+    """Best of several mixtures; it is cached and must not be modified.
 
-    Many starts from random points on a sample find long ribbons side by side, which k-means would cut across; the
-    best goes on with all points.
+    Random initialisations on a sample find elongated groups side by side, which k-means would cut across; the best is
+    then fitted to all points.
     """
     from sklearn.mixture import GaussianMixture
     from threadpoolctl import threadpool_limits
@@ -117,13 +117,13 @@ def fit(points: Array, *, components: int, shape: Shape) -> GaussianMixture:
         components,
         covariance_type=shape.kind,
         n_init=shape.n_init,
-        # from single points, a covariance common to all starts as that of the whole, and stays there
+        # From single points, a common covariance would start as that of all points, and stay there.
         init_params="kmeans" if shape.covariance == "tied" else "random_from_data",
         random_state=shape.seed,
         reg_covar=NARROWEST,
         max_iter=200,
     )
-    with threadpool_limits(1):  # matrices of a few columns: threads would only wait for each other
+    with threadpool_limits(1):  # for matrices of a few columns threads only wait for each other
         first.fit(sample)
         start = {"weights_init": first.weights_, "means_init": first.means_, "precisions_init": first.precisions_}
         best = GaussianMixture(
@@ -133,7 +133,7 @@ def fit(points: Array, *, components: int, shape: Shape) -> GaussianMixture:
 
 
 def digest(points: Array) -> str:
-    """What tells points (n, d) apart from others."""
+    """Hash of points (n, d)."""
     return f"{points.shape} {sha256(points.tobytes()).hexdigest()}"
 
 
@@ -147,7 +147,7 @@ def fit_from(points: Array, given: Index, *, shape: Shape) -> GaussianMixture:
 
     Notes
     -----
-    Points are counted to the nearest mean for the first covariances: a handful given by hand is too few for them.
+    Points are assigned to the nearest mean for the initial covariances, as a handful of labelled points is too few.
     """
     from sklearn.mixture import GaussianMixture
     from threadpoolctl import threadpool_limits
@@ -218,8 +218,8 @@ def fit_bayesian(points: Array, *, components: int, shape: Shape) -> BayesianGau
 def criterion_curve(points: Array, *, shape: Shape, most: int = 10, sample: int = JUDGED) -> Job[CriterionCurve]:
     """BIC and ICL of mixtures of 1 to at most `most` components, on a sample of the points (n, d).
 
-    With fewer than 5 points per component, larger numbers are left out. A job, which where it is stopped gives the
-    numbers tried so far.
+    Numbers with fewer than 5 points per component are left out. Stopped early, the job returns the numbers tried so
+    far.
     """
     from threadpoolctl import threadpool_limits
 
@@ -275,12 +275,12 @@ def nearest_distance(points: Array, means: Array, covariances: Array) -> Array:
 
 
 def far(distance: Array, *, dimensions: int, tail: float) -> Mask:
-    """(n,) squared distances that only a fraction `tail` of the points of a Gaussian would exceed."""
+    """(n,) whether only a fraction `tail` of the points of a Gaussian would exceed each squared distance."""
     return np.asarray(distance > chi2.isf(tail, dimensions), np.bool_)
 
 
 def outside_mixture(points: Array, mixture: Mixture, *, tail: float) -> Mask:
-    """(n,) points (n, d) beyond the quantile 1 - `tail` of every component.
+    """(n,) whether points (n, d) lie beyond the quantile 1 - `tail` of every component.
 
     Components with hardly any points do not count.
     """

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from local_crystallography.clustering.environment import Environment, domains, orientations, phases
-from local_crystallography.clustering.features import numbers, places, whole_numbers
+from local_crystallography.clustering.features import numbers, positions, whole_numbers
 from local_crystallography.clustering.neighbours import NEIGHBOURS
 from local_crystallography.data.atoms import Atoms
 
@@ -93,7 +93,7 @@ def structure_of(atoms: Atoms, column: str) -> float:
     rows = np.flatnonzero(np.isfinite(values))
     if len(rows) <= NEIGHBOURS or np.ptp(values[rows]) == 0:
         return 0.0
-    yx = places(atoms, rows)
+    yx = positions(atoms, rows)
     near = cKDTree(yx).query(yx, NEIGHBOURS + 1)[1][:, 1:]
     around = values[rows][near].mean(axis=1)
     return float(np.corrcoef(values[rows], around)[0, 1]) if np.ptp(around) else 0.0

@@ -128,10 +128,10 @@ def power_spectrum(image: Pixels | Array, known: Mask, side: int) -> Array:
     powers, step = [], max(side // 2, int(np.sqrt(image.size / TILES)))
     for top in range(0, image.shape[0] - side + 1, step):
         for left in range(0, image.shape[1] - side + 1, step):
-            place = slice(top, top + side), slice(left, left + side)
-            weight = window * known[place]
+            tile = slice(top, top + side), slice(left, left + side)
+            weight = window * known[tile]
             if (weight**2).sum() > 0.5 * (window**2).sum():
-                powers.append(np.abs(np.fft.rfft2(image[place] * weight)) ** 2 / (weight**2).sum())
+                powers.append(np.abs(np.fft.rfft2(image[tile] * weight)) ** 2 / (weight**2).sum())
     if not powers:  # the best available where most of the image is masked
         weight = known.astype(float)
         return np.asarray(np.abs(np.fft.rfft2(image * weight, (side, side))) ** 2 / max(weight.sum(), 1.0) + 1e-12)

@@ -12,17 +12,17 @@ from local_crystallography.lattice.sites import Cell, cells_within, primitive
 SMALLEST = 16
 """Fewest atoms that make a lattice."""
 STRAY = 0.28
-"""Largest distance of an atom from its site in the lattice around it, in nearest distances."""
+"""Largest distance of an atom from its site in the lattice around it, in nearest-neighbour distances."""
 REACH = 2.1
 """Distance up to which atoms predict the positions of their neighbours, in mean spacings."""
 STIFF = (5.0, 0.5)
 """Number of observations that the previous vectors count for: during growth, and with neighbours on all sides."""
 UNEVEN = (0.08, 2.2)
-"""Largest misfit around an atom that still predicts its neighbours: in nearest distances, and relative to the seed."""
+"""Largest misfit around an atom that predicts others, in nearest-neighbour distances and relative to the seed."""
 SHELL = 1.3
 """Radius within which neighbours are counted, in mean spacings."""
 SAME = 0.05
-"""Sites closer than this, in nearest distances, are the same site of a smaller cell."""
+"""Sites closer than this, in nearest-neighbour distances, are the same site of a smaller cell."""
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ def neighbour_distance(atoms: Atoms) -> float:
     ]
     if not distances:
         raise InputError(
-            f"With {len(atoms)} atoms and never two in one frame there are no distances; set the window size by hand."
+            f"No frame has two atoms ({len(atoms)} in all), so there is no neighbour distance; set the window size by "
+            "hand."
         )
     return float(np.median(np.concatenate(distances)))
 

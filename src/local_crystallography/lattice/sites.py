@@ -12,7 +12,7 @@ from scipy.spatial.distance import pdist, squareform
 from local_crystallography.data.arrays import Array, Index, Mask
 
 TOLERANCES = (0.1, 0.15, 0.22)
-"""Tolerances of a repeated atom, in nearest distances; the smallest that gives a lattice is used."""
+"""Tolerances of a repeated atom, in nearest-neighbour distances; the smallest that gives a lattice is used."""
 PATCHES = (140, 48)
 """Numbers of atoms of a patch: many for long cells, few for small grains."""
 REPEATED = 0.72
@@ -24,7 +24,7 @@ LARGEST_INDEX = 6
 BLOCK = 16
 """Cells along a and b within which sublattices keep their order; two phases may differ in which one is stronger."""
 LEAST_SHIFT = 0.03
-"""Smallest root mean square shift of the sites of a superlattice, in nearest distances."""
+"""Smallest root mean square shift of the sites of a superlattice, in nearest-neighbour distances."""
 LEAST_FRACTION = 0.2
 """Smallest fraction of the variance that a superlattice must explain."""
 
@@ -77,10 +77,10 @@ def reduce_vectors(vectors: Array) -> Array:
         if a @ a > b @ b:
             change = change[::-1]
             continue
-        turns = np.round(a @ b / (a @ a))
-        if turns == 0:
+        multiple = np.round(a @ b / (a @ a))
+        if multiple == 0:
             break
-        change = np.array([change[0], change[1] - turns * change[0]])
+        change = np.array([change[0], change[1] - multiple * change[0]])
     around = np.delete(cells_within(1), 4, axis=0) @ change  # without the central cell
     length = np.linalg.norm(around @ vectors, axis=1)
     short = around[length <= EQUAL_LENGTH * length.min()]
@@ -97,7 +97,7 @@ def reduce_vectors(vectors: Array) -> Array:
 def cell_of_patch(patch: Array, tolerance: float) -> tuple[Cell, float] | None:
     """Cell of (M, 2) atoms, sorted by distance from the first, and the fraction of atoms it repeats; None if none.
 
-    The tolerance is in nearest distances.
+    The tolerance is in nearest-neighbour distances.
     """
     reach = float(np.linalg.norm(patch[-1] - patch[0]))
     apart = np.linalg.norm(patch[:, None] - patch, axis=-1)
@@ -199,10 +199,10 @@ def primitive(cell: Cell, tolerance: float) -> Cell:
             continue
         coordinates = cell.basis @ cell.vectors @ np.linalg.inv(vectors)
         smaller = Cell(vectors, np.array([coordinates[0]]))
-        for place in coordinates[1:]:
-            _, _, left = smaller.settle(place[None])
+        for site in coordinates[1:]:
+            _, _, left = smaller.settle(site[None])
             if np.linalg.norm(left @ vectors) > 2 * tolerance:
-                smaller = Cell(vectors, np.vstack([smaller.basis, place]))
+                smaller = Cell(vectors, np.vstack([smaller.basis, site]))
         return primitive(smaller, tolerance)
     return cell
 
@@ -245,7 +245,7 @@ def find_superlattice(index: Index, site: Index, shifts: Array, values: Array | 
     index, site
         (n, 2) cells and (n,) sites in the small cell.
     shifts
-        (n, 2) shifts from the sites, in nearest distances.
+        (n, 2) shifts from the sites, in nearest-neighbour distances.
     values
         (n,) any quantity of the atoms in which sublattices may differ, or None.
     """

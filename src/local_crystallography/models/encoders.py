@@ -21,7 +21,7 @@ class InvariantEncoder(nn.Module):
     """
 
     directions = 32
-    places: Tensor
+    slots: Tensor
     waves: Tensor
 
     def __init__(self, orders: Tensor, *, hidden: int, classes: int, outputs: int) -> None:
@@ -30,7 +30,7 @@ class InvariantEncoder(nn.Module):
         radial = torch.cat([torch.arange(int(count)) for count in counts])
         self.shape = (len(counts), int(counts.max()))
         filters = max(4, hidden // 2)
-        self.register_buffer("places", orders * self.shape[1] + radial, persistent=False)
+        self.register_buffer("slots", orders * self.shape[1] + radial, persistent=False)
         # a r + b i and b r - a i, for the complex filter r - i i, are one matrix product on (a, b).
         self.filters = nn.Parameter(torch.randn(*self.shape, 2, filters) / math.sqrt(2 * len(orders)))
         phase = 2 * math.pi / self.directions * torch.arange(self.directions) * torch.arange(self.shape[0])[:, None]
@@ -42,7 +42,7 @@ class InvariantEncoder(nn.Module):
     def forward(self, c: Tensor, classes: Tensor) -> Tensor:
         n = len(c)
         padded = torch.zeros(n, 2, self.shape[0] * self.shape[1], device=c.device)
-        padded = padded.index_copy(2, self.places, c.view(n, 2, -1)).view(n, 2, *self.shape)
+        padded = padded.index_copy(2, self.slots, c.view(n, 2, -1)).view(n, 2, *self.shape)
         a, b = padded.permute(1, 2, 0, 3)
         real, imaginary = self.filters.unbind(2)
         parts = torch.cat([a @ real + b @ imaginary, b @ real - a @ imaginary])

@@ -44,7 +44,7 @@ HIGHEST_TERM = 8
 
 
 class HarmonicNetwork(Network):
-    """Coefficients are rows (n, 2 P C): a and b of `Harmonics`, the C channels running fastest."""
+    """Rotational network on rows (n, 2 P C) of coefficients: a and b of `Harmonics`, the C channels running fastest."""
 
     likelihood: Likelihood
     s_offset: Tensor

@@ -223,8 +223,8 @@ def weighed_at(
     segmenter: Segmenter, frame: Pixels, number: int, sign: int, start: float, *, fits: int
 ) -> Candidate | None:
     """Candidate from a scale at which the network is confident; None where columns are few."""
-    sigma, place, best = start, part_of(frame, PART * start, start), None
-    part, corner = frame[place], (int(place[0].start), int(place[1].start))
+    sigma, square, best = start, part_of(frame, PART * start, start), None
+    part, corner = frame[square], (int(square[0].start), int(square[1].start))
     flat = part - terraces(part, start)[0]
     for _ in range(fits):
         shape = tuple(max(24, round(side * WEIGHED / sigma)) for side in part.shape)
@@ -271,16 +271,16 @@ def part_of(frame: Pixels, side: float, sigma: float) -> tuple[slice, slice]:
     length = min(int(side), *frame.shape)
     step = max(1, int(sigma / 2))
     starts = [np.linspace(0, n - length, min(POSITIONS, -(-n // length))).astype(int).tolist() for n in frame.shape]
-    places = [(slice(y, y + length), slice(x, x + length)) for y in starts[0] for x in starts[1]]
-    if len(places) == 1:
-        return places[0]
+    squares = [(slice(y, y + length), slice(x, x + length)) for y in starts[0] for x in starts[1]]
+    if len(squares) == 1:
+        return squares[0]
     bands = []
-    for place in places:
-        coarse = block_reduce(frame[place], (step, step), np.mean)
+    for square in squares:
+        coarse = block_reduce(frame[square], (step, step), np.mean)
         narrow, wide = (ndimage.gaussian_filter(coarse, f * sigma / step, truncate=2.5) for f in (1, 2.5))
         bands.append((narrow - wide) ** 2)
     most = float(np.quantile(np.stack(bands)[:, ::2, ::2], 0.95))
-    return places[int(np.argmax([np.minimum(band, most).mean() for band in bands]))]
+    return squares[int(np.argmax([np.minimum(band, most).mean() for band in bands]))]
 
 
 def frames_to_look_at(count: int) -> list[int]:

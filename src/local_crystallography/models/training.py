@@ -55,8 +55,9 @@ def train(windows: Array, settings: VaeSettings, plan: Plan, labels: Labels = No
     """Fit a network to sub-images (n, w, w) or (n, w, w, C).
 
     Yields Progress after every batch and returns the best network so far.
-    Maximises the evidence lower bound (Eq. 2), including the variance of the noise. The weights with the lowest loss on
-    a held-out tenth are kept, over all restarts. `labels` (n,) are for a network that is conditional on classes.
+    Maximises the evidence lower bound (Eq. 2), also with respect to the variance of the noise. The weights with the
+    lowest loss on a held-out tenth are kept, over all restarts. `labels` (n,) are for a network that is conditional on
+    classes.
 
     Raises
     ------

@@ -135,7 +135,7 @@ def _variance(scene: Scene, crystal: Projection) -> Array:
 
 
 def _apart(scene: Scene, columns: pd.DataFrame) -> pd.DataFrame:
-    """Columns without those too close to one of another grain; the weaker is removed, or that of the lower grain."""
+    """Columns without those too close to one of another grain: the weaker is removed, of equals that of the lower."""
     if len(scene.grains) == 1 or columns.empty:
         return columns
     spacing = columns["spacing"].to_numpy()
@@ -185,11 +185,11 @@ def _strength(scene: Scene, columns: pd.DataFrame, rng: np.random.Generator) -> 
     variance = columns["variance"].to_numpy()
     peak = columns["area"].to_numpy() / np.sqrt(variance * (variance + smear))
     brightest = max(_brightest(scene, grain, smear) for grain in scene.grains)
-    share = peak / brightest
+    strength = peak / brightest
     scatter = np.maximum(1 + rng.normal(0.0, scene.strength_scatter, len(columns)), 0.0)
     side = np.array(scene.shape) * scene.pixel_size
-    place = columns[["y", "x"]].to_numpy() / side
-    return share, scene.dose * share * scatter * relative_thickness(scene, place[:, 0], place[:, 1])
+    relative = columns[["y", "x"]].to_numpy() / side
+    return strength, scene.dose * strength * scatter * relative_thickness(scene, relative[:, 0], relative[:, 1])
 
 
 def _brightest(scene: Scene, grain: Grain, smear: float) -> float:

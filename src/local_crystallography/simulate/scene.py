@@ -186,7 +186,7 @@ class Scene(Part):
         0.0, ge=0, le=0.1, description="Root-mean-square static displacement along one axis in nm."
     )
     waves: tuple[Wave, ...] = Field(
-        (), description="Displacement fields, which add up; their gradient is a strain field."
+        (), description="Displacement fields, which are added; their gradient is a strain field."
     )
     strength_scatter: float = Field(0.0, ge=0, le=0.5, description="Relative scatter of the column strengths.")
     thickness: Thickness = Field(Thickness(), description="Relative thickness over the image.")

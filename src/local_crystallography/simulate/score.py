@@ -67,12 +67,12 @@ def score(atoms: Atoms, truth: pd.DataFrame) -> Score:
         raise InputError(
             f"The truth has {len(heavy)} heavy columns, but at least 2 are needed; simulate a larger image."
         )
-    places = heavy[["y_px", "x_px"]].to_numpy(float)
-    reach = REACH * float(np.median(cKDTree(places).query(places, 2)[0][:, 1]))
-    rows, columns = match(atoms.yx, places, reach=reach)
+    positions = heavy[["y_px", "x_px"]].to_numpy(float)
+    reach = REACH * float(np.median(cKDTree(positions).query(positions, 2)[0][:, 1]))
+    rows, columns = match(atoms.yx, positions, reach=reach)
     rest = np.setdiff1d(np.arange(len(atoms)), rows)
     also_true, _ = match(atoms.yx[rest], weak[["y_px", "x_px"]].to_numpy(float), reach=reach)
-    off = atoms.yx[rows] - places[columns]
+    off = atoms.yx[rows] - positions[columns]
     return Score(
         heavy=len(heavy),
         found=len(rows),

@@ -53,13 +53,13 @@ class Simulation:
 
 def expected_counts(scene: Scene, seed: int) -> tuple[npt.NDArray[np.float64], pd.DataFrame]:
     """(H, W) expected counts, without shot noise, and the truth."""
-    place, jitter, background = (_rng(seed, stream) for stream in range(3))
+    positions, jitter, background = (_rng(seed, stream) for stream in range(3))
     path = ScanPath.of(scene.scan, scene.shape[0], jitter)
     thermal = BROADEST_THERMAL if scene.thermal_rms is None else scene.thermal_rms
     sigma = float(np.hypot(scene.probe_fwhm / FWHM_PER_SIGMA, thermal)) / scene.pixel_size
     margin = (path.reach + stamp_radius(scene, sigma)) * scene.pixel_size + scene.mistilt.shift
     margin += sum(wave.reach for wave in scene.waves)
-    columns = place_columns(scene, margin=margin, rng=place)
+    columns = place_columns(scene, margin=margin, rng=positions)
     drawn_out = scene.mistilt.smear / scene.pixel_size * np.sin(scene.mistilt.angle)
     height = np.hypot(columns["sigma_px"].to_numpy(), drawn_out)
     apparent = path.apparent(columns[["y_ideal_px", "x_ideal_px"]].to_numpy(), height)

@@ -13,7 +13,14 @@ from pydantic import Field, model_validator
 from local_crystallography.clustering.cores import by_cores
 from local_crystallography.clustering.directions import directed
 from local_crystallography.clustering.environment import surrounded
-from local_crystallography.clustering.features import Points, different, features, latent_columns, places, whole_numbers
+from local_crystallography.clustering.features import (
+    Points,
+    different,
+    features,
+    latent_columns,
+    positions,
+    whole_numbers,
+)
 from local_crystallography.clustering.kinds import Kinds, Look, Pair, kinds_of
 from local_crystallography.clustering.look import look_at
 from local_crystallography.clustering.matching import labels_from, matched
@@ -320,7 +327,7 @@ class Cluster(Step):
     def _taken(self, atoms: Atoms, sub_images: SubImages | None) -> Taken:
         points = self._points(atoms)
         look = None if sub_images is None else look_at(sub_images, atoms, points.rows)
-        return Taken(points, places(atoms, points.rows), look)
+        return Taken(points, positions(atoms, points.rows), look)
 
     def _resolved_mixture(self, taken: Taken) -> Job[Cluster]:
         """The same step with the number of components, and of the classes made of them, for these points."""
