@@ -11,7 +11,7 @@ from local_crystallography.data.progress import finish
 
 def at_end(model, trials):
     """Calibration after all cells, without the stopping rules, which take longer."""
-    return finish(calibrate_chain(model, trials), lambda p: p.message.startswith("First decision"))
+    return finish(calibrate_chain(model, trials), lambda p: p.message.startswith("Stopping rules"))
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_the_image_of_a_session_is_put_right_as_its_step_does(corrected: Analysi
 def test_the_report_of_a_session_shows_its_correction(corrected: Analysis, tmp_path: Path) -> None:
     html = write_report(corrected, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<h2>Scan correction</h2>" in html
-    assert "which is assumed" in html
+    assert "Drift and shear assume" in html
 
 
 def test_atoms_that_were_moved_since_count_where_they_were_found(corrected: Analysis) -> None:

@@ -56,7 +56,8 @@ def flagged(*given):
 
 def network(empty=(), unsettled=False, own=4):
     """The part of a network that is used here."""
-    remarks = (["z1 holds nothing about the sub-images."] if empty else []) + (["Not at its end."] if unsettled else [])
+    remarks = ["z1 is not informative about the sub-images."] if empty else []
+    remarks += ["Not converged."] if unsettled else []
     settings = SimpleNamespace(latents=2, turns=True, classes=(), unsettled=unsettled)
     return SimpleNamespace(
         settings=settings, empty=list(empty), remarks=remarks, symmetry_order=lambda z: np.full(len(z), own)
@@ -92,8 +93,8 @@ def test_windows_that_are_too_small_or_too_large(side, flag):
 def test_collapsed_latents_and_an_unfinished_training():
     found = doubts(atoms(), None, network(empty=(1,), unsettled=True))
     assert [(doubt.flag, doubt.says) for doubt in found] == [
-        ("collapsed latents", "z1 holds nothing about the sub-images."),
-        ("training not finished", "Not at its end."),
+        ("collapsed latents", "z1 is not informative about the sub-images."),
+        ("training not finished", "Not converged."),
     ]
     assert found[0].columns == ("z1",)
 
@@ -139,7 +140,7 @@ def test_the_choice_of_a_column_says_why_it_is_unreliable(qtbot):
     box.offer(made.features, "label")
     box.warn(doubts(made, None, None))
     tips = {box.itemData(i): box.itemData(i, QtCore.Qt.ItemDataRole.ToolTipRole) for i in range(box.count())}
-    assert "mean little" in tips["angle_rad"]
+    assert "are uncertain" in tips["angle_rad"]
     assert tips["label"] == "<qt>Class of the atom, by falling size; -1 for none.</qt>"
     box.warn(())
     tip = box.itemData(box.findData("angle_rad"), QtCore.Qt.ItemDataRole.ToolTipRole)
@@ -155,7 +156,7 @@ def test_plots_mark_unreliable_columns(qtbot):
     box, plain = view.combos["x"], view.combos["y"]
     assert not box.itemIcon(box.findText("angle_rad")).isNull()
     assert box.itemIcon(box.findText("z0")).isNull()
-    assert "mean little" in box.toolTip()
+    assert "are uncertain" in box.toolTip()
     assert plain.toolTip() == "Column along y; a histogram has none"
     view.set_table(made.to_frame(), doubts=())
     assert box.itemIcon(box.findText("angle_rad")).isNull()

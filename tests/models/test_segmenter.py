@@ -109,7 +109,7 @@ def test_training_resumes_as_if_never_interrupted(tmp_path, monkeypatch):
     for one, two in zip(whole.networks, again.networks, strict=True):
         for name, value in one.state_dict().items():
             torch.testing.assert_close(value, two.state_dict()[name], rtol=0, atol=0, msg=name)
-    with pytest.raises(InputError, match="of a training with other settings"):
+    with pytest.raises(InputError, match="belongs to a training with other settings"):
         finish(training(7).run(tmp_path / "c"))
 
 

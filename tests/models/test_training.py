@@ -57,7 +57,7 @@ def test_a_checkpoint_of_another_training_is_refused(data, step, others, tmp_pat
     path = tmp_path / "training.safetensors"
     TrainVae(epochs=2, checkpoint=path)(data)
     before = path.read_bytes()
-    with pytest.raises(InputError, match="other sub-images or with other settings"):
+    with pytest.raises(InputError, match="belongs to a training with other sub-images or settings"):
         finish(step.model_copy(update={"checkpoint": path})(others or data))
     assert path.read_bytes() == before
 
@@ -133,13 +133,13 @@ def test_training_ends_when_the_loss_stops_improving(data):
 def test_pure_noise_is_reported_as_uninformative():
     noise = SubImages(np.random.default_rng(0).standard_normal((300, SIDE, SIDE)).astype(np.float32), few(300).atoms)
     vae = TrainVae(kind="vae", epochs=40)(noise)
-    assert "No latent holds anything" in vae.remarks[0]
+    assert "No latent is informative" in vae.remarks[0]
 
 
 def test_an_idle_latent_is_named(data):
     vae = TrainVae(epochs=60, latents=5, batch_size=64)(data)
     assert min(vae.settings.nats) < 0.05 < max(vae.settings.nats)
-    assert "fewer latents would do" in vae.remarks[0]
+    assert "fewer latents would suffice" in vae.remarks[0]
 
 
 def test_capacity_sets_the_information_of_the_latents(data):
@@ -203,13 +203,13 @@ def test_traversing_a_latent_changes_it_alone(data):
     assert images.shape == (5, SIDE, SIDE)
     assert np.allclose(images[2], vae.decode([0, 0, 0])[0], atol=1e-5)
     assert np.allclose(images[0], vae.decode([0, -1.6448536, 0])[0], atol=1e-5)
-    with pytest.raises(InputError, match="Latent 3 came, 0 to 2"):
+    with pytest.raises(InputError, match="no latent 3; choose one from 0 to 2"):
         vae.traverse(3)
 
 
 def test_points_with_angle_and_offset_are_not_latent_points(data):
     vae = TrainVae(epochs=1)(data)
-    with pytest.raises(InputError, match="Latent points of 5 numbers came, 2 were expected"):
+    with pytest.raises(InputError, match="Latent points need 2 numbers each, not 5"):
         vae.decode(np.zeros((1, 5)))
 
 

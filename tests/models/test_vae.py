@@ -217,7 +217,7 @@ def test_settings_are_plain_values(vae):
 @pytest.mark.parametrize(
     ("windows", "words"),
     [
-        (np.random.default_rng(0).random((5, 16, 16)), "5 sub-images came"),
+        (np.random.default_rng(0).random((5, 16, 16)), "5 sub-images are too few"),
         (np.ones((50, 16, 16)), "one constant"),
         (np.full((50, 16, 16), np.nan), "NaN or infinite"),
     ],
@@ -229,5 +229,5 @@ def test_unusable_training_data_are_refused(windows, words):
 
 
 def test_a_window_of_another_size_is_refused(vae):
-    with pytest.raises(InputError, match="32 x 32 were expected"):
+    with pytest.raises(InputError, match="trained on sub-images of 32 x 32"):
         vae.encode(np.zeros((1, 16, 16), np.float32))

@@ -173,7 +173,7 @@ def test_drift_is_found_from_the_cell(name, cell, angle):
 
 
 def test_a_wrong_cell_is_refused():
-    with pytest.raises(InputError, match="name the one seen"):
+    with pytest.raises(InputError, match="Give the cell seen"):
         affine_to_cell(20 * np.eye(2), 1.6 * np.exp(1.1j))
 
 

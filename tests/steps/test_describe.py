@@ -216,7 +216,7 @@ def test_light_atoms_are_no_neighbours():
 
 @pytest.mark.parametrize("channels", [(), (2,)])
 def test_moments_of_nothing_are_refused(channels):
-    with pytest.raises(InputError, match="No sub-images came"):
+    with pytest.raises(InputError, match="There are no sub-images"):
         described(np.zeros((0, 16, 16, *channels)))
 
 
