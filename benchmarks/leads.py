@@ -54,9 +54,9 @@ class AttentionNetwork(HarmonicNetwork):
         """Angle of highest attention (for the rows last encoded) and its spacing, offset, image in that pose."""
         spacing = 2 * math.pi / self.encoder.directions
         angle = spacing * self.encoder.log_attention().argmax(1)
-        turned = self.turn(image, angle)
+        turned = self.rotate(image, angle)
         offset = self.offset(c, turned, steps=OFFSET_STEPS if torch.is_grad_enabled() else FAR_STEPS)
-        return angle, torch.full_like(angle, spacing), offset, self.move(turned, offset)
+        return angle, torch.full_like(angle, spacing), offset, self.shift(turned, offset)
 
     def evidence(self, x: Tensor, classes: Tensor, divergence: Divergence, generator: torch.Generator):
         """Sum over q of log p(x | z, angle) - log q + log prior, less the divergence of the latents."""
@@ -64,7 +64,7 @@ class AttentionNetwork(HarmonicNetwork):
         log_q = self.encoder.log_attention()
         image = self.decode(draw(mean, log_std, generator), classes)
         _, _, offset, moved = self.align(x, image)
-        precision = self.with_prior(self.likelihood.pull(x, moved, self.moved(moved))[1])
+        precision = self.with_prior(self.likelihood.pull(x, moved, self.slopes(moved))[1])
         squares = offset.square().sum(1)
         from_offset = squares / (2 * self.s_offset**2) + 0.5 * determinant(precision).log() + 2 * self.s_offset.log()
         scores = self.score(x, image).flatten(1) @ self.encoder.waves

@@ -1,4 +1,4 @@
-"""Training the network that finds atoms: anew on simulated pictures, or on for an image whose atoms are known."""
+"""Training of the network that finds atoms: from scratch on simulated images, or fine-tuned on a marked image."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from local_crystallography.models.segmenter_training import Example
 
 EPOCH = 1_000_000
-"""Pictures between those of one seed and those of the next."""
+"""Number of simulated images reserved for each seed."""
 STEPS, LEARNING_RATE = 9000, 3e-3
 TUNING_STEPS, TUNING_RATE = 400, 1e-3
 SIDE = 192
-"""Side of what the network sees of an image in one step, px of the scaled image."""
+"""Side of the part of an image used in one step, px of the scaled image."""
 FEWEST = 10
 
 
 def train_segmenter(*, seed: int, steps: int = STEPS, checkpoint: Path | None = None) -> Job[Segmenter]:
-    """Train networks as those that come with the program, from nothing, on simulated pictures alone; about an hour.
+    """Train networks like those that come with the program, from scratch on simulated images; about an hour.
 
     Parameters
     ----------
     seed, steps
-        Start of the random numbers; steps of the optimiser, 8 pictures each.
+        Random seed; steps of the optimiser, with 8 images each.
     checkpoint
-        File the training is saved to regularly, and resumed from where it exists.
+        File to which the training is saved regularly, and from which it resumes.
     """
     from local_crystallography.models.segmenter import COLUMN
     from local_crystallography.models.segmenter_training import SegmenterTraining
@@ -49,55 +49,55 @@ def train_segmenter(*, seed: int, steps: int = STEPS, checkpoint: Path | None = 
 def tune_segmenter(
     image: Image, atoms: Atoms, *, seed: int, steps: int = TUNING_STEPS, checkpoint: Path | None = None
 ) -> Job[Segmenter]:
-    """Fine-tune the first network that comes with the program for an image in which every atom is marked.
+    """Fine-tune the first network that comes with the program on an image in which every atom is marked.
 
-    Where the atoms have a column `label`, the network learns to tell those classes; without, simulated pictures are
-    mixed in, so that it does not forget.
+    If the atoms have a column `label`, the network learns to distinguish those classes; otherwise simulated images are
+    mixed in, so that earlier training is not lost.
 
     Raises
     ------
     InputError
-        For fewer than 10 atoms, a stack, an image without columns of atoms.
+        For fewer than 10 atoms, a stack, or an image without atom columns.
     """
     from local_crystallography.models.segmenter import shipped
     from local_crystallography.models.segmenter_training import SegmenterTraining
 
     if len(atoms) < FEWEST or image.data.ndim != 2:
         raise InputError(
-            f"{len(atoms)} atoms on an image of shape {image.data.shape} came, at least {FEWEST} on one frame were "
-            "expected; mark every atom of one image."
+            f"Fine-tuning needs at least {FEWEST} atoms on a single frame, but there are {len(atoms)} on data of shape "
+            f"{image.data.shape}; mark every atom of one image."
         )
     classes, kind = classes_of(atoms)
     first = shipped()
-    scaled, places = scaled_to(image, atoms.yx, first.sigma)
+    scaled, positions = scaled_to(image, atoms.yx, first.sigma)
     mixed = len(classes) == 1
 
     def example(number: int) -> Example:
         if mixed and number % 2:
             return simulated(number, seed=seed)
-        return marked(scaled, places, kind, len(classes), first.sigma, np.random.default_rng([seed, number]))
+        return marked(scaled, positions, kind, len(classes), first.sigma, np.random.default_rng([seed, number]))
 
     network = first.with_classes(len(classes)).networks[0]
     return SegmenterTraining(example, classes, first.sigma, steps, TUNING_RATE, seed, network).run(checkpoint)
 
 
 def simulated(number: int, *, seed: int) -> Example:
-    """A simulated picture with a disc on every column that counts; those too weak or without a top are left open."""
+    """Simulated example with a disc on every visible column; columns too weak or without a maximum have weight 0."""
     from local_crystallography.models.segmenter_training import RADIUS, Example, disc
-    from local_crystallography.simulate.variety import INVISIBLE, WEAKEST, noisy, picture
+    from local_crystallography.simulate.variety import INVISIBLE, WEAKEST, noisy, training_image
 
-    made = picture(seed * EPOCH + number, side=SIDE)
-    yes = (made.share >= WEAKEST) & made.seen
+    made = training_image(seed * EPOCH + number, side=SIDE)
+    yes = (made.strength >= WEAKEST) & made.resolved
     shape, radius = made.expected.shape, RADIUS * made.sigma
     target = disc(shape, made.yx[yes], radius) * ~made.covered
-    maybe = disc(shape, made.yx[~yes & (made.share >= INVISIBLE)], radius + 1)
+    maybe = disc(shape, made.yx[~yes & (made.strength >= INVISIBLE)], radius + 1)
     rim = ndimage.binary_dilation(made.covered, iterations=3) & ~ndimage.binary_erosion(made.covered, iterations=3)
     weight = (((maybe == 0) | (target > 0)) & ~rim).astype(np.float32)
     return Example(lambda rng: noisy(rng, made), target[None], weight)
 
 
 def classes_of(atoms: Atoms) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
-    """Names of the classes, and the number (N,) of that of every atom; -1 for those that have none."""
+    """Names of the classes, and number (N,) of the class of every atom; -1 for those without one."""
     if "label" not in atoms.features:
         return ("atom",), np.zeros(len(atoms), np.int64)
     labels = atoms.features["label"].to_numpy(float)
@@ -110,7 +110,7 @@ def classes_of(atoms: Atoms) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
 def scaled_to(
     image: Image, yx: npt.NDArray[np.float64], sigma: float
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64]]:
-    """The frame with bright atoms, scaled so that columns have the given sigma; and the places in it."""
+    """Frame with bright atoms, scaled so that columns have the given sigma, and the scaled positions (N, 2)."""
     from local_crystallography.models.segmenter import resized
 
     frame, step = image.frame(0), Segment().resolve(image)
@@ -122,13 +122,13 @@ def scaled_to(
 
 def marked(
     frame: npt.NDArray[np.float32],
-    places: npt.NDArray[np.float64],
+    positions: npt.NDArray[np.float64],
     kind: npt.NDArray[np.int64],
     classes: int,
     sigma: float,
     rng: np.random.Generator,
 ) -> Example:
-    """A part of an image with a disc on every atom of each class, the scale a little off; a little noise is added."""
+    """Random part of an image with a disc on every atom of each class, slightly rescaled and with added noise."""
     from local_crystallography.models.segmenter import resized
     from local_crystallography.models.segmenter_training import RADIUS, Example, disc
 
@@ -137,7 +137,7 @@ def marked(
     top, left = (int(rng.integers(length - side + 1)) for length in frame.shape)
     zoom = SIDE / side
     part = resized(frame[None, None, top : top + side, left : left + side], (SIDE, SIDE))[0, 0]
-    at = (places - (top, left) + 0.5) * zoom - 0.5
+    at = (positions - (top, left) + 0.5) * zoom - 0.5
     near = ((at > -5 * sigma) & (at < SIDE + 5 * sigma)).all(axis=1)
     discs = [disc((SIDE, SIDE), at[near & (kind == k)], RADIUS * sigma * zoom) for k in range(classes)]
     open_part = disc((SIDE, SIDE), at[near & (kind < 0)], RADIUS * sigma * zoom)

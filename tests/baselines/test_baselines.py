@@ -1,4 +1,4 @@
-"""Baselines: what each finds in sub-images made of known parts, what turns, and what bad input is told."""
+"""Baselines on sub-images with known components, invariance under rotation, and errors for invalid input."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def cut(windows):
 
 
 def two_parts(n=400, *, noise=0.01, seed=0):
-    """Windows of a left and a right blob, of heights that have nothing to do with each other."""
+    """Windows with a left and a right blob of independent heights."""
     rng = np.random.default_rng(seed)
     heights = rng.uniform(0, 1, (n, 2)) * [1.5, 1.0]
     return heights, heights @ np.stack([LEFT, RIGHT]).reshape(2, -1), rng.standard_normal((n, 256)) * noise
@@ -79,7 +79,7 @@ def test_pca_is_that_of_all_pixels():
 
 
 @pytest.mark.parametrize("method", [*LINEAR, "FFT"])
-def test_a_run_repeats_and_keeps_its_signs(method):
+def test_a_run_is_reproducible_and_keeps_its_signs(method):
     _, stack = parts_stack()
     one, two = (components(stack, method=method, number=2, seed=4) for _ in range(2))
     np.testing.assert_array_equal(one.scores, two.scores)
@@ -88,7 +88,7 @@ def test_a_run_repeats_and_keeps_its_signs(method):
 
 
 @pytest.mark.parametrize("method", [*LINEAR, "FFT"])
-def test_a_sample_gives_nearly_what_all_give(monkeypatch, method):
+def test_a_sample_gives_nearly_the_same_components(monkeypatch, method):
     _, stack = parts_stack(n=1500)
     whole = components(stack, method=method, number=2, seed=0)
     monkeypatch.setattr(pixels, "VALUES", 400 * 256)
@@ -98,7 +98,7 @@ def test_a_sample_gives_nearly_what_all_give(monkeypatch, method):
         assert alike(part.scores[:, i], whole.scores[:, i]) > 0.98
 
 
-def test_the_spectrum_does_not_change_with_the_place_and_turns_with_the_motif():
+def test_the_spectrum_is_independent_of_position_and_rotates_with_the_motif():
     waves = [np.cos(2 * np.pi * (np.arange(32) / 8 + phase))[None].repeat(32, 0) for phase in (0, 0.3)]
     still, moved, turned = power_spectra(np.stack([*waves, waves[0].T]))[..., 0]
     assert np.abs(moved - still).max() < 0.01 * still.max()
@@ -106,7 +106,7 @@ def test_the_spectrum_does_not_change_with_the_place_and_turns_with_the_motif():
     assert still[16, 20] == still.max()
 
 
-def test_components_of_spectra_tell_two_spacings_wherever_the_lattice_lies():
+def test_components_of_spectra_distinguish_two_spacings_at_any_position():
     rng = np.random.default_rng(0)
     kind = rng.integers(0, 2, 30)
     windows = []
@@ -119,14 +119,14 @@ def test_components_of_spectra_tell_two_spacings_wherever_the_lattice_lies():
     assert adjusted_rand_score(kind, label) == 1
 
 
-def test_a_pixel_mixture_takes_every_angle_of_one_motif_for_a_class():
+def test_a_pixel_mixture_makes_a_class_of_every_orientation_of_a_motif():
     which = np.arange(90) % 3
     mixture = pixel_mixture(turned_motifs(which * 2.0), classes=3, seed=0)
     assert adjusted_rand_score(which, mixture.label) == 1
     assert mixture.probability.min() > 0.99
 
 
-def test_classes_of_a_mixture_fall_in_size_and_show_their_mean():
+def test_classes_of_a_mixture_are_ordered_by_size_and_have_means():
     stack = turned_motifs(np.repeat([0.0, 2.0, 4.0], [10, 50, 30]))
     mixture = pixel_mixture(stack, classes=3, seed=0)
     assert np.bincount(mixture.label).tolist() == [50, 30, 10]
@@ -178,7 +178,7 @@ def test_neighbours_of_a_square_lattice_go_around_counter_clockwise():
 
 @pytest.mark.parametrize("angle", [0.7, 2.0, -3.0])
 @pytest.mark.parametrize("hexagonal", [False, True])
-def test_aligned_neighbours_stay_as_the_lattice_turns_and_plain_ones_do_not(angle, hexagonal):
+def test_aligned_neighbours_are_invariant_under_rotation_and_plain_ones_are_not(angle, hexagonal):
     number = 6 if hexagonal else 8
     before, after = (
         neighbour_places(lattice_atoms(a, noise=0.5, hexagonal=hexagonal), number=number) for a in (0.0, angle)
@@ -187,7 +187,7 @@ def test_aligned_neighbours_stay_as_the_lattice_turns_and_plain_ones_do_not(angl
     assert np.abs(after - before).mean() > 0.1
 
 
-def test_neighbours_are_of_the_same_frame():
+def test_neighbours_are_in_the_same_frame():
     one = lattice_atoms(noise=0.5)
     both = Atoms.at(np.concatenate([one.yx, one.yx + 0.3]), frame=np.repeat([0, 1], len(one)))
     places = neighbour_places(both, number=8)
@@ -210,14 +210,14 @@ SAME = cut(np.ones((9, 8, 8)))
 @pytest.mark.parametrize(
     ("stack", "number", "words"),
     [
-        (FEW, 3, "3 components came with 3 sub-images of 64 pixels, 1 to 2 was expected"),
-        (FEW, 0, "0 components came"),
-        (BROKEN, 2, "NaN or infinite pixels, numbers were expected; cut them again"),
+        (FEW, 3, "3 components were requested, but 3 sub-images of 64 pixels allow 1 to 2"),
+        (FEW, 0, "0 components were requested"),
+        (BROKEN, 2, "NaN or infinite pixels; extract them again"),
         (SAME, 2, "All sub-images are the same"),
-        (cut(np.ones((0, 8, 8))), 2, "No sub-images came"),
+        (cut(np.ones((0, 8, 8))), 2, "There are no sub-images"),
     ],
 )
-def test_what_has_no_components_is_said(method, stack, number, words):
+def test_unusable_sub_images_are_refused(method, stack, number, words):
     with pytest.raises(InputError, match=words):
         components(stack, method=method, number=number, seed=0)
 
@@ -225,24 +225,33 @@ def test_what_has_no_components_is_said(method, stack, number, words):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: pixel_mixture(FEW, classes=4, seed=0), "4 classes came with 3 sub-images, 1 to 3 was expected"),
+        (lambda: pixel_mixture(FEW, classes=4, seed=0), "4 classes were requested, but 3 sub-images allow 1 to 3"),
         (lambda: pixel_mixture(BROKEN, classes=2, seed=0), "NaN or infinite"),
         (lambda: pixel_mixture(SAME, classes=2, seed=0), "All sub-images are the same"),
-        (lambda: class_components(FEW, classes=2, number=3, seed=0), "3 components came with classes of at most"),
-        (lambda: class_components(FEW, classes=1, number=0, seed=0), "0 components came with classes of at most"),
-        (lambda: neighbour_places(lattice_atoms()[:5], number=5), "5 atoms came for 5 neighbours, at least 6 in one"),
-        (lambda: neighbour_places(Atoms.at(np.zeros((20, 2))), number=5), "Most atoms have another at the same place"),
-        (lambda: neighbour_places(Atoms.at(np.full((20, 2), np.nan)), number=5), "no finite place"),
-        (lambda: shell_number(Atoms.at(np.zeros((20, 2)))), "Most atoms have another at the same place"),
-        (lambda: shell_number(lattice_atoms()[:4]), "4 atoms in a frame came, at least 5 were expected"),
-        (lambda: shell_number(lattice_atoms()[:0]), "0 atoms in a frame came"),
+        (
+            lambda: class_components(FEW, classes=2, number=3, seed=0),
+            "3 components were requested, but classes of at most",
+        ),
+        (
+            lambda: class_components(FEW, classes=1, number=0, seed=0),
+            "0 components were requested, but classes of at most",
+        ),
+        (lambda: neighbour_places(lattice_atoms()[:5], number=5), "5 neighbours need at least 6 atoms in one"),
+        (
+            lambda: neighbour_places(Atoms.at(np.zeros((20, 2))), number=5),
+            "Most atoms have another atom at the same position",
+        ),
+        (lambda: neighbour_places(Atoms.at(np.full((20, 2), np.nan)), number=5), "positions that are not finite"),
+        (lambda: shell_number(Atoms.at(np.zeros((20, 2)))), "another atom at the same position"),
+        (lambda: shell_number(lattice_atoms()[:4]), "from 4 atoms in a frame, but only from at least 5"),
+        (lambda: shell_number(lattice_atoms()[:0]), "from 0 atoms in a frame"),
         (
             lambda: components(cut(np.arange(9)[:, None, None] * LEFT), method="ICA", number=3, seed=0),
-            "vary in 1 ways alone; ask for at most 1",
+            "vary in only 1 dimensions; choose at most 1",
         ),
     ],
 )
-def test_bad_input_is_said(make, words):
+def test_invalid_input_is_refused(make, words):
     with pytest.raises(InputError, match=words):
         make()
 
@@ -256,13 +265,13 @@ def test_sub_images_of_two_kinds_alone_raise_no_warnings(method):
 
 
 @pytest.mark.filterwarnings("error")
-def test_ica_says_where_it_does_not_settle(caplog, monkeypatch):
+def test_ica_warns_where_it_does_not_converge(caplog, monkeypatch):
     monkeypatch.setattr(linear, "ROUNDS", 1)
     components(cut(np.random.default_rng(3).normal(size=(60, 16, 16))), method="ICA", number=3, seed=0)
-    assert "did not settle" in caplog.text
+    assert "did not converge" in caplog.text
 
 
-def test_the_share_of_a_component_is_that_of_the_variance():
+def test_the_share_of_a_component_is_its_fraction_of_the_variance():
     _, stack = parts_stack(noise=0.1)
     found = components(stack, method="PCA", number=3, seed=0)
     rows = stack.windows.reshape(400, -1).astype(float)

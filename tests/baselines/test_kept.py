@@ -1,4 +1,4 @@
-"""What is kept of sub-images: computed once, for as long as they are there."""
+"""Cache of results of sub-images: computed once, kept as long as the sub-images."""
 
 import gc
 import weakref
@@ -23,7 +23,7 @@ def test_it_is_computed_once_for_every_setting_and_stack():
     assert [count(one, times=1), count(one, times=1), count(one, times=2), count(other, times=1)] == [1, 1, 2, 3]
 
 
-def test_it_goes_with_the_sub_images():
+def test_it_is_dropped_with_the_sub_images():
     class Result:
         pass
 
@@ -36,7 +36,7 @@ def test_it_goes_with_the_sub_images():
     assert gone() is None
 
 
-def test_pictures_of_components_are_not_fitted_again(monkeypatch):
+def test_components_are_not_fitted_again(monkeypatch):
     stack, step = sub_images(1), Describe(methods=("PCA", "ICA"), components=2)
     described = step(stack, stack.atoms)
     assert step.has_loadings(stack)

@@ -1,4 +1,4 @@
-"""Intervals hold the truth as often as they say, each noise with its own model, and not with the other's."""
+"""Intervals have their nominal coverage with the right noise model, and not with the other."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from local_crystallography.data.progress import finish
 
 
 def at_end(model, trials):
-    """Calibrated after all cells, without the rule of the first decision, which takes longer."""
-    return finish(calibrate_chain(model, trials), lambda p: p.message.startswith("First decision"))
+    """Calibration after all cells, without the stopping rules, which take longer."""
+    return finish(calibrate_chain(model, trials), lambda p: p.message.startswith("Stopping rules"))
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def at_end(model, trials):
         ("positions", "positions", 100),
     ],
 )
-def test_nominal_intervals_hold_the_truth(difference, noise, cells):
+def test_intervals_have_their_nominal_coverage(difference, noise, cells):
     trials = ChainTrials(cells=cells, noise=noise, differences=(0.0, 0.1), seed=2)
     coverage = at_end(ChainModel(difference=difference), trials).coverage
     assert (coverage >= 0.925).all()
@@ -32,7 +32,7 @@ def test_nominal_intervals_hold_the_truth(difference, noise, cells):
 
 
 @pytest.mark.parametrize(("difference", "truth"), [("independent", 0.816), ("paired", 0.897)])
-def test_models_of_bonds_are_too_sure_of_noisy_positions(difference, truth):
+def test_models_of_bonds_are_overconfident_about_noisy_positions(difference, truth):
     trials = ChainTrials(cells=200, noise="positions", differences=(0.0,))
     result = at_end(ChainModel(difference=difference), trials)
     assert result.coverage[0] == pytest.approx(truth, abs=4 * result.coverage_error[0])
@@ -60,7 +60,7 @@ def test_stopping_at_the_first_decision_errs_more_often():
     assert len(fractions) == 11
 
 
-def test_waiting_for_precision_does_not_err_but_leaves_more_open():
+def test_stopping_at_a_precision_makes_no_errors_but_decides_less():
     trials = ChainTrials(cells=60, chains=300, differences=(0.0, 0.2), stride=1)
     result = finish(calibrate_chain(ChainModel(), trials))
     wrong = result.at_precision.broken[0], result.at_precision.symmetric[1]
@@ -69,19 +69,19 @@ def test_waiting_for_precision_does_not_err_but_leaves_more_open():
     assert ((result.precision_cells >= 10) & (result.precision_cells < 30)).all()
 
 
-def test_what_was_done_before_a_stop_is_kept():
+def test_results_before_a_stop_are_kept():
     trials = ChainTrials(cells=20, chains=50, differences=(0.0, 0.3))
     assert np.isnan(finish(calibrate_chain(ChainModel(), trials), lambda _: True).coverage).all()
     result = at_end(ChainModel(), trials)
     assert np.isfinite(result.coverage).all()
     assert np.isnan(result.at_first.symmetric).all()
-    one = finish(calibrate_chain(ChainModel(), trials), lambda p: "First" in p.message and "0.3" in p.message)
+    one = finish(calibrate_chain(ChainModel(), trials), lambda p: "Stopping" in p.message and "0.3" in p.message)
     assert np.isfinite(one.at_first.symmetric[0])
     assert np.isnan(one.at_first.symmetric[1])
 
 
 @pytest.mark.parametrize("noise", ["bonds", "positions"])
-def test_trials_are_like_the_chain_at_hand(noise):
+def test_trials_resemble_the_measured_chain(noise):
     odd, even = CASES[2]
     chain = simulate_chain(400, odd=odd, even=even, deviation=DEVIATION, noise=noise, seed=5)
     trials = ChainTrials.like(chain, ChainModel(hold_out=True), noise)
@@ -99,6 +99,6 @@ def test_the_seed_fixes_the_chains():
     assert first.at_end.symmetric != other.at_end.symmetric
 
 
-def test_noise_that_no_prior_allows():
+def test_noise_excluded_by_the_prior_is_refused():
     with pytest.raises(InputError, match="move that bound"):
         at_end(ChainModel(), ChainTrials(cells=100, deviation=0.8, chains=50, differences=(0.0,)))

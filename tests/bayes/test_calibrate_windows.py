@@ -1,4 +1,4 @@
-"""Simulated windows measure what the interval and the decision are worth."""
+"""Simulated windows give the coverage of the interval and the error rates of the decision."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ ASKED = {"radius": 3.1, "noise": 0.03, "windows": 400, "seed": 0}
 
 
 @pytest.mark.parametrize("kind", ["a", "ab along b", "b across"])
-def test_the_interval_holds_the_truth_as_often_as_it_says(kind):
+def test_the_interval_has_its_nominal_coverage(kind):
     found = finish(calibrate_windows(Rule(kind), differences=(0.0, 0.1), **ASKED))
     assert found.coverage == pytest.approx(0.94, abs=4 * 0.012)
     assert found.symmetric + found.broken + found.undecided == pytest.approx(1)

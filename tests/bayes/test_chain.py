@@ -1,4 +1,4 @@
-"""What is known of a chain: the cases of the paper, the options it leaves open, and the noise a chain has."""
+"""Posterior of a chain: the cases of the paper, options it does not specify, and the noise model."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_a_chain_is_the_same_from_bonds_and_from_positions():
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES)
-def test_case_1_is_broken_from_the_first_look_on(difference):
+def test_case_1_is_broken_from_the_first_decision_on(difference):
     result = ChainModel(difference=difference)(chain_of(1))
     assert result.first_decided == result.cells[0] == 10
     assert (result.decision == Decision.BROKEN).all()
@@ -54,7 +54,7 @@ def test_case_1_is_broken_from_the_first_look_on(difference):
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES)
-def test_every_row_of_the_curve_is_what_the_shorter_chain_gives(difference):
+def test_every_row_of_the_curve_equals_the_result_of_a_shorter_chain(difference):
     model, chain = ChainModel(difference=difference, first_cells=2), chain_of(2, 60)
     result = model(chain)
     for cells in (7, 31):
@@ -73,7 +73,7 @@ def test_the_alternation_of_a_lattice_is_the_difference_of_its_bonds():
     assert result.mu3.deviation()[-1] == pytest.approx(0.01 * np.sqrt(8 / 500), rel=0.1)
 
 
-def test_an_edge_in_the_middle_of_the_interval_is_told():
+def test_an_edge_in_the_middle_of_the_interval_is_reported():
     result = ChainModel(difference="paired")(
         simulate_chain(400, odd=0.95, even=1.05, deviation=0.1, noise="bonds", seed=4)
     )
@@ -81,7 +81,7 @@ def test_an_edge_in_the_middle_of_the_interval_is_told():
     assert not ChainModel()(chain_of(1)).on_edge.any()
 
 
-def test_options_the_paper_leaves_open():
+def test_options_that_the_paper_does_not_specify():
     chain = chain_of(1, 40)
     pooled, apart = ChainModel()(chain), ChainModel(prior_from="per set")(chain)
     assert pooled.priors.mu1 == pooled.priors.mu2
@@ -107,7 +107,7 @@ def test_equal_tails_and_highest_density_nearly_agree_at_the_end():
 
 
 @pytest.mark.parametrize("noise", ["bonds", "positions"])
-def test_residuals_tell_the_noise(noise):
+def test_residuals_identify_the_noise_model(noise):
     told = [residual_correlation(chain_of(2, 60, noise, seed).bonds) for seed in range(200)]
     expected = 0 if noise == "bonds" else -0.5
     found = np.array([t.correlation for t in told])
@@ -118,7 +118,7 @@ def test_residuals_tell_the_noise(noise):
     assert favours.count({"bonds": "positions", "positions": "bonds"}[noise]) == 0
 
 
-def test_residuals_of_few_bonds_do_not_tell_and_gaps_are_left_out():
+def test_residuals_of_few_bonds_are_inconclusive_and_gaps_are_ignored():
     told = [residual_correlation(chain_of(2, 4, "positions", seed).bonds).favours for seed in range(50)]
     assert told.count("") > 15
     bonds = chain_of(2, 100, "positions").bonds
@@ -129,16 +129,19 @@ def test_residuals_of_few_bonds_do_not_tell_and_gaps_are_left_out():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: ChainModel()(chain_of(2, 4)), "8 bonds came, at least 10 were expected"),
-        (lambda: ChainModel(hold_out=True)(chain_of(2, 5)), "5 unit cells came, at least 6"),
-        (lambda: ChainModel()(simulate_chain(20, odd=1, even=1, deviation=0, noise="bonds", seed=0)), "equal values"),
+        (lambda: ChainModel()(chain_of(2, 4)), "has 8 bonds, but the priors need at least 10"),
+        (lambda: ChainModel(hold_out=True)(chain_of(2, 5)), "has 5 unit cells, but at least 6"),
+        (
+            lambda: ChainModel()(simulate_chain(20, odd=1, even=1, deviation=0, noise="bonds", seed=0)),
+            "values are equal",
+        ),
         (
             lambda: ChainModel(difference="positions")(
                 simulate_chain(20, odd=1, even=1.2, deviation=0, noise="bonds", seed=0)
             ),
-            "without any noise",
+            "have no noise",
         ),
-        (lambda: ChainModel()(Chain.of_bonds(-chain_of(2).bonds)), "above 0 was expected"),
+        (lambda: ChainModel()(Chain.of_bonds(-chain_of(2).bonds)), "must be above 0"),
         (lambda: ChainModel(prior_mu3=Priors(centre=0, scale=1, sigma_high=0.01))(chain_of(2)), "move that bound"),
         (lambda: Chain.of_positions([0.0, 1.0]), "at least three"),
         (lambda: Chain.of_bonds([1.0, np.nan, 1.0]), "all finite"),
@@ -146,10 +149,10 @@ def test_residuals_of_few_bonds_do_not_tell_and_gaps_are_left_out():
         (lambda: simulate_chain(5, odd=1, even=1, deviation=-1, noise="bonds", seed=0), "noise of 0 or more"),
         (lambda: residual_correlation([1.0, 1.1, 0.9]), "at least four pairs"),
         (lambda: residual_correlation(np.full(20, np.nan)), "at least four pairs"),
-        (lambda: residual_correlation(np.tile([0.5, 1.5], 20)), "at least four pairs that vary"),
+        (lambda: residual_correlation(np.tile([0.5, 1.5], 20)), "at least four pairs of neighbouring bonds that vary"),
     ],
 )
-def test_input_without_an_answer(make, sentence):
+def test_unusable_input_is_refused(make, sentence):
     with pytest.raises(InputError, match=sentence):
         make()
 

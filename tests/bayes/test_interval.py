@@ -1,4 +1,4 @@
-"""Intervals and shares of densities and of draws, against distributions that are known."""
+"""Intervals and probabilities of densities and of draws, against known distributions."""
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ def test_edges_of_student_t_are_those_of_its_density():
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_shares_within_a_rope(name):
+def test_probabilities_within_a_rope(name):
     x, density = rows(name)
     known = KNOWN[name][0]
     rope = Rope(0.9, 2.2)
@@ -80,21 +80,21 @@ def test_shares_within_a_rope(name):
     assert (np.diff(curve) >= 0).all()
 
 
-def test_a_rope_beside_the_grid_holds_nothing_and_around_it_all():
+def test_a_rope_outside_the_grid_has_probability_0_and_around_it_1():
     x, density = rows("normal")
     assert np.allclose(share_within(x, density, Rope(-90, -80)), 0)
     assert np.allclose(share_within(x, density, Rope(-90, 80)), 1)
 
 
 @pytest.mark.parametrize("mass", [0.0, 1.0, 94.0, np.nan])
-def test_a_mass_that_is_none(mass):
-    with pytest.raises(InputError, match=r"between 0 and 1 was expected"):
+def test_an_invalid_mass_is_refused(mass):
+    with pytest.raises(InputError, match="must lie between 0 and 1"):
         interval_of_draws([1.0, 2.0], mass)
-    with pytest.raises(InputError, match=r"between 0 and 1 was expected"):
+    with pytest.raises(InputError, match="must lie between 0 and 1"):
         interval_of_density(*rows("normal"), mass)
 
 
 @pytest.mark.parametrize("draws", [[], [1.0], [1.0, np.nan]])
-def test_draws_that_are_none(draws):
-    with pytest.raises(InputError, match="at least two finite ones"):
+def test_unusable_draws_are_refused(draws):
+    with pytest.raises(InputError, match="at least two draws, all finite"):
         interval_of_draws(draws, 0.94)

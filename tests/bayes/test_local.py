@@ -1,4 +1,4 @@
-"""Posteriors of the local map: right on perfect lattices, calibrated under noise, silent where nothing is known."""
+"""Posteriors of the local map: exact on perfect lattices, calibrated under noise, undefined for too few atoms."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def fitted(lattice, radius=4.1, modes=("a", "b", "ab"), *, fill=False, bent=Fals
 
 
 def straight(lattice, centre, steps, modes=("a",)):
-    """The same regression by the textbook, for one atom: coefficients of the projection on a direction."""
+    """Textbook regression for one atom: coefficients projected on a direction."""
     there = {tuple(i): row for row, i in enumerate(lattice.index)}
     rows = [there[t] for t in (tuple(lattice.index[centre] + s) for s in steps) if t in there]
     hk = lattice.index[rows] - lattice.index[centre]
@@ -35,7 +35,7 @@ def straight(lattice, centre, steps, modes=("a",)):
 
 
 @pytest.mark.parametrize("centre", [0, 7, 450])
-def test_it_is_the_regression_of_the_textbook(centre):
+def test_it_equals_the_textbook_regression(centre):
     made = net(30, s=(0.02, 0.01), sd=0.03, turn=0.3)
     fit = fitted(made, 3.1, ("a",))
     design, yx = straight(made, centre, offsets_within(made.vectors, 3.1)[0])
@@ -59,7 +59,7 @@ def test_it_is_the_regression_of_the_textbook(centre):
     ],
 )
 @pytest.mark.parametrize("turn", [0.0, 1.1])
-def test_each_kind_is_four_times_its_amplitude_and_no_other_kind_sees_it(mode, s, kind, turn):
+def test_each_kind_is_four_times_its_amplitude_and_absent_from_other_kinds(mode, s, kind, turn):
     fit = fitted(net(14, s=s, mode=mode, turn=turn))
     seen = {name: alternation(fit, name).mean for name in ALTERNATIONS}
     assert seen.pop(kind) == pytest.approx(np.full(196, 0.1), abs=1e-9)
@@ -84,7 +84,7 @@ def test_shape_of_the_cell(b, ratio, angle):
 
 
 @pytest.mark.parametrize("fill", [False, True])
-def test_intervals_hold_the_cell_at_the_atom_where_it_changes(fill):
+def test_intervals_contain_the_local_cell_where_it_varies(fill):
     shape = {"turn": 0.05, "cell": ((1, 0), (0.02, 1.01)), "bend": 0.05}
     exact = fitted(net(40, **shape), 2.6, (), bent=True)
     held = []
@@ -96,7 +96,7 @@ def test_intervals_hold_the_cell_at_the_atom_where_it_changes(fill):
 
 
 @pytest.mark.parametrize("fill", [False, True])
-def test_intervals_of_94_percent_hold_the_truth_as_often(fill):
+def test_intervals_of_94_percent_have_that_coverage(fill):
     """Forty lattices of 40 x 40 atoms: overlapping windows leave a standard error of about 0.4 %."""
     held = []
     for seed in range(40):
@@ -121,7 +121,7 @@ def test_pooled_noise_narrows_small_windows_and_stays_calibrated():
     assert np.mean(narrower) < 0.95
 
 
-def test_a_noisy_lattice_without_alternation_is_seldom_called_broken_though_the_strongest_is_chosen():
+def test_selecting_the_strongest_kind_seldom_calls_noise_broken():
     wrong = [
         (strongest(fitted(net(40, sd=0.06, seed=seed), 3.1), Rope(-0.001, 0.001), 0.94)[2] == Decision.BROKEN).mean()
         for seed in range(20)
@@ -141,7 +141,7 @@ def test_collinear_windows_are_not_decided(rows, columns):
     assert np.isnan(noise(fit)).all()
 
 
-def test_a_ladder_tells_of_one_direction_alone():
+def test_a_ladder_is_decided_in_one_direction_only():
     made = net(30, s=(0.025, 0), sd=0.01)
     ladder = made.part(made.index[:, 1] < 2)
     along = alternation(fitted(ladder, modes=("a",)), "a")
@@ -155,7 +155,7 @@ def test_perfect_lattices_are_decided_without_noise():
     assert one.in_rope(ROPE) == pytest.approx(np.ones(196))
 
 
-def test_windows_do_not_reach_round_the_edge():
+def test_windows_do_not_wrap_around_the_edge():
     made = net(6)
     near = neighbours(made, offsets_within(made.vectors, 2.0)[0], slice(0, 36))
     assert (near >= 0).sum(axis=1).min() == 6
@@ -163,12 +163,12 @@ def test_windows_do_not_reach_round_the_edge():
     assert apart[near >= 0].max() == pytest.approx(40)
 
 
-def test_filled_windows_all_hold_as_many_atoms():
+def test_filled_windows_have_equal_numbers_of_atoms():
     made = net(30, sd=0.03)
     assert set(fitted(made, 3.1, fill=True).atoms) == {fitted(made, 3.1).atoms.max()}
 
 
-def test_strain_that_the_window_cannot_follow_is_told_by_the_noise():
+def test_strain_that_the_window_cannot_follow_raises_the_noise():
     bent, even = (np.median(noise(fitted(net(40, sd=0.03, bend=bend), 5.1, ("a",)))) for bend in (1.5, 0.02))
     assert even == pytest.approx(0.03, rel=0.05)
     assert bent > 1.5 * even

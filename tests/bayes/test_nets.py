@@ -1,4 +1,4 @@
-"""Nets of measured lattices: sublattices that are alike are one lattice again, others are not."""
+"""Nets of measured lattices: similar sublattices are merged into one lattice, others are not."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def perovskite(*, s=(0.0, 0.0)):
 @pytest.mark.parametrize("s", [(0.0, 0.0), (0.1, 0.0), (0.0, 0.08)])
 @pytest.mark.parametrize("mode", [(1, 0), (0, 1), (1, 1)])
 @pytest.mark.parametrize("turn", [0.0, 0.2])
-def test_a_doubled_cell_is_one_net_again(s, mode, turn):
+def test_a_doubled_cell_becomes_one_net(s, mode, turn):
     yx, index = lattice(24, s=s, mode=mode, sd=0.01, turn=turn)
     measured = MeasureLattice()(Atoms.at(yx))
     assert measured.features["sublattice"].nunique() == (1 if s == (0.0, 0.0) else 2)
@@ -31,7 +31,7 @@ def test_a_doubled_cell_is_one_net_again(s, mode, turn):
 
 
 @pytest.mark.parametrize(("together", "sizes"), [("alike", [576, 576]), ("apart", [576, 576]), ("all", [1152])])
-def test_sublattices_of_a_perovskite_are_nets_of_their_own_unless_all_are_asked_for(together, sizes):
+def test_sublattices_of_a_perovskite_are_separate_nets_unless_all_are_requested(together, sizes):
     found = nets(MeasureLattice()(perovskite()), together=together)
     assert [len(net.rows) for net in found] == sizes
     assert found[0].cell == pytest.approx(SPACING if len(sizes) == 2 else SPACING / 2**0.5, rel=0.01)

@@ -1,4 +1,4 @@
-"""The closed form against quadrature by brute force, and its limits."""
+"""Closed form against brute-force quadrature, and its limits."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def brute(values, prior, low, high):
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 200])
 @pytest.mark.parametrize("name", PRIORS)
-def test_closed_form_is_the_quadrature_of_both_parameters(n, name):
+def test_closed_form_equals_quadrature_over_both_parameters(n, name):
     data, prior = Summary.of(VALUES[:n]), PRIORS[name]
     mean = posterior_of_mean(data, prior)
     sigma = posterior_of_sigma(data, prior, mean)
@@ -53,7 +53,7 @@ def test_closed_form_is_the_quadrature_of_both_parameters(n, name):
             assert np.allclose(np.ravel(fast.interval(0.94, kind)), edges, atol=5e-3 * np.ptp(edges)), kind
 
 
-def test_many_data_sets_at_once_are_what_each_is_alone():
+def test_many_data_sets_at_once_give_the_same_as_each_alone():
     running = Summary.running(VALUES)
     together = posterior_of_mean(running, PRIORS["paper"])
     for row in (0, 1, 5, 199):
@@ -62,7 +62,7 @@ def test_many_data_sets_at_once_are_what_each_is_alone():
     assert np.allclose(together.mean()[20:], running.mean[20:], atol=0.02)
 
 
-def test_every_data_set_can_have_a_prior_of_its_own():
+def test_every_data_set_can_have_its_own_prior():
     data = Summary.of(np.stack([VALUES, VALUES]))
     many = posterior_of_mean(data, [PRIORS["paper"], Priors.of_paper([0.5])])
     alone = posterior_of_mean(data[1], Priors.of_paper([0.5]))
@@ -70,7 +70,7 @@ def test_every_data_set_can_have_a_prior_of_its_own():
     assert many.mean()[0] > many.mean()[1]
 
 
-def test_with_flat_priors_it_is_student_t_of_two_degrees_less():
+def test_with_flat_priors_it_is_student_t_with_two_degrees_less():
     n, prior = 12, Priors(family="Uniform", centre=0, scale=1e3, sigma_high=1e3)
     data = Summary.of(VALUES[:n])
     scale = np.sqrt(data.squares / (n * (n - 2)))
@@ -81,7 +81,7 @@ def test_with_flat_priors_it_is_student_t_of_two_degrees_less():
     assert t.mean() == pytest.approx(data.mean)
 
 
-def test_sums_are_kept_of_values_far_from_zero():
+def test_statistics_are_accurate_for_values_far_from_zero():
     near, far = Summary.running(VALUES), Summary.running(VALUES + 1e5)
     assert np.allclose(near.squares, far.squares, rtol=1e-6, atol=1e-9)
 
@@ -122,16 +122,16 @@ def test_the_difference_of_two_normals_is_normal():
 @pytest.mark.parametrize(
     ("values", "prior", "sentence"),
     [
-        ([1.0, 1.0, 1.0], PRIORS["paper"], "3 equal values came"),
-        ([1.1, 1.1 + 1e-16], PRIORS["paper"], "2 equal values came"),
-        (VALUES, Priors(centre=1, scale=1, sigma_high=0.02), "at most 0.02 was expected"),
-        (VALUES, Priors(centre=1, scale=1, sigma_low=0.5, sigma_high=2), "at least 0.5 was expected"),
-        (VALUES, Priors(family="Uniform", centre=5, scale=1, sigma_high=0.2), "one the uniform prior"),
-        ([1.0, np.nan], PRIORS["paper"], "finite ones were expected"),
-        ([], PRIORS["paper"], "finite ones were expected"),
+        ([1.0, 1.0, 1.0], PRIORS["paper"], "All 3 values are equal"),
+        ([1.1, 1.1 + 1e-16], PRIORS["paper"], "All 2 values are equal"),
+        (VALUES, Priors(centre=1, scale=1, sigma_high=0.02), "allows at most 0.02"),
+        (VALUES, Priors(centre=1, scale=1, sigma_low=0.5, sigma_high=2), "allows at least 0.5"),
+        (VALUES, Priors(family="Uniform", centre=5, scale=1, sigma_high=0.2), "outside the uniform prior"),
+        ([1.0, np.nan], PRIORS["paper"], "must be finite"),
+        ([], PRIORS["paper"], "must be finite"),
     ],
 )
-def test_data_without_a_posterior(values, prior, sentence):
+def test_data_without_a_posterior_are_refused(values, prior, sentence):
     with pytest.raises(InputError, match=sentence):
         posterior_of_mean(Summary.of(values), prior)
 

@@ -1,4 +1,4 @@
-"""Rows of atoms are chains: whole, in order, and of the right kind of bond first."""
+"""Rows of atoms as chains: complete, in order, and beginning with the right kind of bond."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from local_crystallography.bayes.row_chains import chain_on_line, chains_along
 from local_crystallography.data.errors import InputError
 
 
-def test_rows_of_an_alternating_lattice_alternate_alike():
+def test_rows_of_an_alternating_lattice_alternate_in_phase():
     lattice = net(21, s=(0.05, 0.0))
     chains = chains_along([lattice], (1, 0), pixel_size=0.02)
     assert len(chains) == 21

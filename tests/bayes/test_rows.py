@@ -1,4 +1,4 @@
-"""Bonds of rows of atoms: in order, odd and even, never over a gap."""
+"""Bonds of rows of atoms: in order, odd and even, never across a gap."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_every_bond_is_one_step_and_numbers_rise_along_rows(direction):
     assert (np.diff(bonds.number)[same] == 1).all()
 
 
-def test_odd_and_even_bonds_are_told_apart_in_all_rows():
+def test_odd_and_even_bonds_are_distinguished_in_all_rows():
     bonds = bonds_along([net(10, s=(0.025, 0))], (1, 0), pixel_size=0.02)
     assert bonds.unit == "nm"
     assert bonds.length[bonds.even] == pytest.approx(np.full(50, 0.4 * 0.95))
@@ -53,7 +53,7 @@ def test_rows_of_different_nets_stay_apart():
 
 
 @pytest.mark.parametrize(("noise", "expected"), [("positions", -0.5), ("bonds", 0.0)])
-def test_correlation_of_neighbouring_bonds_tells_the_noise(noise, expected):
+def test_correlation_of_neighbouring_bonds_identifies_the_noise(noise, expected):
     if noise == "positions":
         bonds = bonds_along([net(40, s=(0.025, 0), sd=0.03)], (1, 0))
     else:
@@ -65,7 +65,7 @@ def test_correlation_of_neighbouring_bonds_tells_the_noise(noise, expected):
 
 
 @pytest.mark.parametrize(("short", "long"), [(20, 20), (19, 21), (10, 30)])
-def test_a_line_over_a_missing_atom(short, long):
+def test_a_line_across_a_missing_atom(short, long):
     x = np.concatenate([[0], np.cumsum(np.tile([short, long], 15))]).astype(float)
     x += np.random.default_rng(0).normal(0, 0.2, len(x))
     yx = np.stack([np.zeros_like(x), x], axis=1)
@@ -81,15 +81,17 @@ def test_a_line_over_a_missing_atom(short, long):
     ("start", "end", "tolerance", "said"),
     [((0, 0), (0, 0), 5, "above 0"), ((0, 0), (0, 9), 0, "above 0"), ((500, 0), (500, 9), 5, "0 atoms lie")],
 )
-def test_bad_lines_are_refused(start, end, tolerance, said):
-    with pytest.raises(InputError, match=said):
+def test_bad_lines_are_refused(start, end, tolerance, sentence):
+    with pytest.raises(InputError, match=sentence):
         bonds_on_line(net(5).yx * 0.1, start, end, tolerance)
 
 
-@pytest.mark.parametrize(("direction", "said"), [((0, 0), "(0, 0)"), ((7, 0), None), ((9, 11), "No two atoms")])
-def test_bad_directions_are_refused(direction, said):
-    if said is None:
+@pytest.mark.parametrize(
+    ("direction", "said"), [((0, 0), "(0, 0)"), ((7, 0), None), ((9, 11), "No two atoms are neighbours")]
+)
+def test_bad_directions_are_refused(direction, sentence):
+    if sentence is None:
         assert len(bonds_along([net(5)], direction)) == 20
         return
-    with pytest.raises(InputError, match=said.replace("(", r"\(").replace(")", r"\)")):
+    with pytest.raises(InputError, match=sentence.replace("(", r"\(").replace(")", r"\)")):
         bonds_along([net(5)], direction)

@@ -1,4 +1,4 @@
-"""What PyMC draws is the posterior: against sums over a grid, Student's t, and told to stop half-way."""
+"""Draws of PyMC follow the posterior: against sums over a grid, Student's t, and when stopped half-way."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def chain(n: int = 40) -> np.ndarray:
 
 
 def quadrature(block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Places and cumulated posterior of mu and of sigma, by sums over a grid of both."""
+    """Values and cumulative posterior of mu and of sigma, by sums over a grid of both."""
     prior, y = block.priors, np.asarray(block.values)
     mu = np.linspace(0.7, 1.4, 2001)
     sigma = np.linspace(prior.sigma_low, prior.sigma_high, 801)[1:-1]
@@ -49,14 +49,14 @@ def quadrature(block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
 
 
 def worst_error(draws: np.ndarray, x: np.ndarray, cumulated: np.ndarray) -> float:
-    """The largest error of a quantile, as a share of the width of the interval that holds 94 %."""
+    """Largest error of a quantile, as a fraction of the width of the 94 % interval."""
     shares = [0.03, 0.25, 0.5, 0.75, 0.97]
     true = np.interp(shares, cumulated, x)
     return float(np.abs(np.quantile(draws, shares) - true).max() / (true[-1] - true[0]))
 
 
 def reports(job):
-    """What a job reported, and its result."""
+    """Reports of a job, and its result."""
     seen: list = []
     return finish(job, lambda progress: seen.append(progress)), seen
 
@@ -70,7 +70,7 @@ def drawn() -> Reference:
 @with_pymc
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
-def test_draws_are_the_posterior_for_priors_of_every_family(drawn, family):
+def test_draws_follow_the_posterior_for_priors_of_every_family(drawn, family):
     block = next(b for b in bonds(0).blocks if b.name == family)
     mu, of_mu, sigma, of_sigma = quadrature(block)
     assert worst_error(drawn.draws[f"mu{family}"], mu, of_mu) < 0.02
@@ -79,7 +79,7 @@ def test_draws_are_the_posterior_for_priors_of_every_family(drawn, family):
 
 @with_pymc
 @pytest.mark.slow
-def test_chains_agree_and_are_said_to(drawn):
+def test_chains_agree_and_are_reported_to(drawn):
     assert drawn.sound
     assert drawn.draws["muNormal"].shape == (4, 5000)
     assert set(drawn.r_hat) == set(drawn.ess_bulk) == set(drawn.ess_tail) == set(drawn.draws)
@@ -88,7 +88,7 @@ def test_chains_agree_and_are_said_to(drawn):
 
 @with_pymc
 @pytest.mark.slow
-def test_interval_holds_its_share_of_the_draws(drawn):
+def test_interval_contains_its_fraction_of_the_draws(drawn):
     low, high = drawn.interval("muLaplace", 0.8)
     assert np.mean((drawn.draws["muLaplace"] >= low) & (drawn.draws["muLaplace"] <= high)) == pytest.approx(
         0.8, abs=1e-3
@@ -116,7 +116,7 @@ def test_the_same_seed_draws_the_same(drawn):
 
 @with_pymc
 @pytest.mark.slow
-def test_reports_come_five_times_a_second_and_rise(drawn):
+def test_progress_is_reported_five_times_a_second_and_increases(drawn):
     result, seen = reports(ReferencePosterior(draws=10_000)(bonds(0)))
     assert len(seen) >= 5 * result.seconds
     fractions = [progress.fraction for progress in seen]
@@ -129,7 +129,7 @@ def test_reports_come_five_times_a_second_and_rise(drawn):
 @with_pymc
 @pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["nutpie", "pymc"])
-def test_stopped_while_drawing_it_keeps_what_is_there(drawn, sampler):
+def test_stopped_while_drawing_it_keeps_the_draws_so_far(drawn, sampler):
     settings = ReferencePosterior(sampler=sampler, chains=2, draws=1_000_000)
     result = finish(settings(bonds(0)), lambda progress: progress.message == "Drawing" and progress.fraction > 0.002)
     assert result.stopped
@@ -212,7 +212,7 @@ def test_importing_it_loads_no_sampler():
 
 
 @pytest.mark.parametrize(("sampler", "missing"), [("nutpie", "nutpie"), ("pymc", "pymc")])
-def test_a_missing_library_is_said(monkeypatch, sampler, missing):
+def test_a_missing_library_is_reported(monkeypatch, sampler, missing):
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(InputError, match=f"{missing} cannot be loaded .*pip install pymc nutpie"):
         finish(ReferencePosterior(sampler=sampler)(Bonds([Block("1", [1.0, 1.1, 0.9], Priors.of_paper([1.0]))])))
@@ -221,12 +221,12 @@ def test_a_missing_library_is_said(monkeypatch, sampler, missing):
 @pytest.mark.parametrize(
     ("values", "sigma_high", "sentence"),
     [
-        ([1.0], 1.0, "1 finite values of 1 came for mu1, at least two"),
-        ([1.0, np.nan, 1.1], 1.0, "2 finite values of 3"),
-        (list(np.linspace(0, 1, 50)), 0.01, "was expected by the prior of sigma"),
+        ([1.0], 1.0, "mu1 needs at least two values, all finite; 1 of 1"),
+        ([1.0, np.nan, 1.1], 1.0, "2 of 3 are"),
+        (list(np.linspace(0, 1, 50)), 0.01, "prior of sigma allows"),
     ],
 )
-def test_bonds_that_cannot_be_used(values, sigma_high, sentence):
+def test_unusable_bonds_are_refused(values, sigma_high, sentence):
     with pytest.raises(InputError, match=sentence):
         Block("1", values, Priors(centre=1.0, scale=0.2, sigma_high=sigma_high))
 
@@ -234,17 +234,17 @@ def test_bonds_that_cannot_be_used(values, sigma_high, sentence):
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ([0.0, 1.1, 1.9, 3.0], "4 finite positions of 4 came, at least 5"),
-        ([0.0, 1.1, np.nan, 3.0, 4.1], "4 finite positions of 5"),
-        (list(range(10)), "without any noise"),
+        ([0.0, 1.1, 1.9, 3.0], "need at least 5 positions, all finite; 4 of 4"),
+        ([0.0, 1.1, np.nan, 3.0, 4.1], "4 of 5 are"),
+        (list(range(10)), "without noise"),
     ],
 )
-def test_positions_that_cannot_be_used(values, sentence):
+def test_unusable_positions_are_refused(values, sentence):
     with pytest.raises(InputError, match=sentence):
         Positions.of_chain(values)
 
 
-def test_collinear_rows_of_atoms_are_said():
+def test_collinear_rows_of_atoms_are_refused():
     x = np.array([0.0, 1.1, 2.0, 3.1, 3.9, 5.2])
     terms = np.column_stack([np.ones(6), np.tile([0.0, 1.0], 3), (-1.0) ** np.arange(6)])
     with pytest.raises(InputError, match="collinear"):
@@ -252,6 +252,6 @@ def test_collinear_rows_of_atoms_are_said():
 
 
 @pytest.mark.parametrize("names", [[], ["1", "1"]])
-def test_blocks_need_names_of_their_own(names):
+def test_blocks_need_different_names(names):
     with pytest.raises(InputError, match="different names"):
         Bonds([Block(name, [1.0, 1.1], Priors.of_paper([1.0])) for name in names])

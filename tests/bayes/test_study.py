@@ -1,4 +1,4 @@
-"""What windows of several sizes decide is what their noise predicts."""
+"""Decisions of windows of several sizes agree with those predicted from the noise."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ RADII = (1.6, 3.1, 5.1)
 
 @pytest.mark.parametrize("kind", ["a", "commonest", "strongest"])
 @pytest.mark.parametrize("alternation", [0.0, 0.1])
-def test_shares_are_those_predicted(alternation, kind):
+def test_fractions_are_those_predicted(alternation, kind):
     made = [net(50, s=(alternation / 4, 0), sd=0.03, seed=seed) for seed in range(4)]
     study = finish(window_study(made, RADII, Rule(kind, fill=True)))
     seen, predicted = {
@@ -27,7 +27,7 @@ def test_shares_are_those_predicted(alternation, kind):
     assert study.symmetric + study.broken + study.undecided + study.too_few == pytest.approx(np.ones(3))
 
 
-def test_the_difference_is_that_of_what_is_broken():
+def test_the_difference_is_that_of_broken_windows():
     assert finish(window_study([net(50, s=(0.03, 0), sd=0.03)], RADII, Rule("a"))).difference == pytest.approx(
         0.12, 0.05
     )
@@ -44,7 +44,7 @@ def test_the_prediction_agrees_with_simulated_posteriors():
     assert predict(se, degrees, 0.1, rule) == pytest.approx((symmetric, broken), abs=0.01)
 
 
-def test_more_certain_noise_decides_more_in_small_windows():
+def test_pooled_noise_decides_more_in_small_windows():
     made = [net(50, s=(0.04, 0), sd=0.03)]
     plain, shared = (finish(window_study(made, (1.6,), Rule("a", pool=pool))) for pool in (False, True))
     assert shared.broken[0] > plain.broken[0] + 0.05
@@ -66,7 +66,7 @@ def test_nothing_to_study_is_refused(made, radii):
         finish(window_study(made, radii, Rule()))
 
 
-def test_a_lattice_too_small_has_no_prediction():
+def test_too_small_a_lattice_has_no_prediction():
     study = finish(window_study([net(2)], (1.6,), Rule("a", Rope(-0.05, 0.05))))
     assert study.too_few.tolist() == [1.0]
     assert np.isnan([study.difference, study.noise, study.predicted_broken[0]]).all()

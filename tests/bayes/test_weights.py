@@ -1,4 +1,4 @@
-"""Weights of lattices: the true one wins, and simulations agree with what the weights promise."""
+"""Weights of lattices: the true one wins, and simulations agree with the weights."""
 
 import numpy as np
 import pytest
@@ -35,14 +35,14 @@ def test_weights_sum_to_one_and_name_every_model():
     assert weights.atoms == 144 + 81
 
 
-def test_bending_is_not_taken_for_another_cell():
+def test_bending_is_not_mistaken_for_another_cell():
     half = [part.part(part.index[:, 0] < 10) for part in (net(20, sd=0.02, bend=0.3, seed=s) for s in range(10))]
     assert sum(model_weights([one]).names[0] == "oblique" for one in half) >= 8  # bending shears one half
     bent = [net(20, sd=0.02, bend=0.3, seed=seed) for seed in range(10)]
     assert sum(model_weights([one]).names[0] == "square" for one in bent) >= 8
 
 
-def test_regions_have_weights_of_their_own():
+def test_regions_have_separate_weights():
     h = np.repeat(np.arange(30), 30)
     made = net(30, s=np.where(h < 15, 0.03, 0.0)[:, None] * (1.0, 0.0), sd=0.03)
     found = region_weights([made], np.where(h < 15, 1, np.where(h < 29, 0, -1)))

@@ -17,7 +17,7 @@ def test_merged_classes_have_the_lowest_number_and_others_stay():
     assert np.bincount(merged(LABELS, [4, 1]) + 1).tolist() == [7, 300, 150]
 
 
-def test_what_was_merged_is_split_again():
+def test_merged_classes_are_split_again():
     parts = split(POINTS, merged(LABELS, [0, 4]), 0, seed=0)
     assert [np.bincount(parts[number == LABELS]).argmax() for number in (0, 4)] == [0, 2]
     assert (parts[LABELS == 1] == 1).all()
@@ -38,14 +38,14 @@ def test_atoms_without_features_stay():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda: merged(LABELS, [1]), "1 class came"),
-        (lambda: merged(LABELS, [1, 2]), "No atom is in class 2; pick from 0, 1, 4"),
+        (lambda: merged(LABELS, [1]), "at least two classes, but 1 is selected"),
+        (lambda: merged(LABELS, [1, 2]), "No atom is in class 2; choose from 0, 1, 4"),
         (lambda: merged(LABELS, [-1, 1]), "No atom is in class -1"),
         (lambda: split(POINTS, LABELS, 7, seed=0), "No atom is in class 7"),
-        (lambda: split(POINTS[:9], np.zeros(9, int), 0, seed=0), "has 9 atoms, 10 or more"),
-        (lambda: split(np.ones((20, 2)), np.zeros(20, int), 0, seed=0), "are all alike"),
+        (lambda: split(POINTS[:9], np.zeros(9, int), 0, seed=0), "has 9 atoms; splitting it needs at least 10"),
+        (lambda: split(np.ones((20, 2)), np.zeros(20, int), 0, seed=0), "are all equal"),
     ],
 )
-def test_what_cannot_be_changed_is_said(change, words):
+def test_invalid_changes_are_refused(change, words):
     with pytest.raises(InputError, match=words):
         change()

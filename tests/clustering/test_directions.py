@@ -1,4 +1,4 @@
-"""Angles counted from a direction that was pointed at, or from the lattice."""
+"""Angles measured from a chosen direction, or from the lattice."""
 
 import numpy as np
 import pytest
@@ -19,14 +19,14 @@ def atoms(angle, order=1, **columns):
     return Atoms.at(10.0 * CELLS).with_features(**{k: np.broadcast_to(v, len(CELLS)) for k, v in known.items()})
 
 
-def test_a_direction_in_the_decoded_image_lies_where_the_motif_is_turned_to():
+def test_a_direction_in_the_decoded_image_rotates_with_the_motif():
     found = directed(atoms(0.3), (90, 180), lattice=False).features[DIRECTION].to_numpy()
     assert found[CHECKS == 0] == pytest.approx(np.pi / 2 + 0.3)
     assert found[CHECKS == 1] == pytest.approx(0.3 - np.pi)
     assert directed(atoms(0.3), (90,), lattice=False).features[DIRECTION][CHECKS == 1].to_numpy() == pytest.approx(0.3)
 
 
-def test_directions_go_round_with_the_symmetry_of_the_motif():
+def test_directions_are_periodic_with_the_symmetry_of_the_motif():
     found = directed(atoms(0.7, order=4), (20, 20), lattice=False).features[DIRECTION]
     assert found.to_numpy() == pytest.approx(0.7 + np.radians(20) - np.pi / 2)
     whole = directed(atoms(np.where(HALVES, 2.0, 0.7), order=4), (20, 20), lattice=False).features[DIRECTION]
@@ -41,7 +41,7 @@ def test_classes_are_tied_to_one_axis_of_the_lattice():
     assert found == pytest.approx(rotation, abs=1e-9)
 
 
-def test_cluster_gives_the_column_where_it_is_asked_for_and_keeps_it_with_the_class():
+def test_cluster_adds_the_column_on_request_and_keeps_it_with_the_class():
     z = np.random.default_rng(0).normal(0, 1, (len(CELLS), 2)) + 9.0 * CHECKS[:, None]
     given = atoms(0.3).without(["label"]).with_features(z0=z[:, 0], z1=z[:, 1])
     plain = Cluster(by=GaussianMixture(classes=2, components=2, n_init=2))
@@ -57,14 +57,14 @@ def test_cluster_gives_the_column_where_it_is_asked_for_and_keeps_it_with_the_cl
 
 @pytest.mark.parametrize(
     ("lattice", "without", "says"),
-    [(False, ["angle_rad"], "no angles whose direction"), (True, [], "run Measure lattice first")],
+    [(False, ["angle_rad"], "no column angle_rad"), (True, [], "run Measure lattice first")],
 )
-def test_what_is_missing_is_said(lattice, without, says):
+def test_missing_columns_are_reported(lattice, without, says):
     with pytest.raises(InputError, match=says):
         directed(atoms(0.3).without(without), (0,), lattice=lattice)
 
 
-def test_a_lattice_matters_to_classes_only_where_angles_are_counted_from_it():
+def test_classes_depend_on_the_lattice_only_where_angles_are_measured_from_it():
     assert not Cluster().uses({"measure_lattice"})
     assert Cluster(zero="lattice").uses({"measure_lattice"})
 

@@ -1,4 +1,4 @@
-"""What should not be believed is said in words, of the atoms and columns it is about."""
+"""Warnings about unreliable results, with the atoms and columns concerned."""
 
 from types import SimpleNamespace
 
@@ -55,8 +55,9 @@ def flagged(*given):
 
 
 def network(empty=(), unsettled=False, own=4):
-    """What is asked of a network."""
-    remarks = (["z1 holds nothing about the sub-images."] if empty else []) + (["Not at its end."] if unsettled else [])
+    """The part of a network that is used here."""
+    remarks = ["z1 is not informative about the sub-images."] if empty else []
+    remarks += ["Not converged."] if unsettled else []
     settings = SimpleNamespace(latents=2, turns=True, classes=(), unsettled=unsettled)
     return SimpleNamespace(
         settings=settings, empty=list(empty), remarks=remarks, symmetry_order=lambda z: np.full(len(z), own)
@@ -72,7 +73,7 @@ def test_angles_of_a_round_motif():
     found = doubts(atoms(CHECKS, angle_std=np.where(CHECKS, 0.3, 0.02)), None, None)
     assert [doubt.flag for doubt in found] == ["angle of a round motif"]
     assert np.array_equal(found[0].rows, CHECKS == 1)
-    assert "angles of class 1 mean little: ± 17 degrees of 90" in found[0].says
+    assert "angles of class 1 are uncertain: ± 17 degrees in a range of 90" in found[0].says
 
 
 def test_a_class_of_brightness_alone():
@@ -83,17 +84,17 @@ def test_a_class_of_brightness_alone():
 
 
 @pytest.mark.parametrize(("side", "flag"), [(18, "window too small"), (160, "window over several domains")])
-def test_windows_that_see_too_little_or_too_much(side, flag):
+def test_windows_that_are_too_small_or_too_large(side, flag):
     kinds = [window(side, (1, 0.5, 0.5, 0.5, 0.5)), window(side, (0.5, 1, 1, 1, 1))]
     assert flag in flagged(atoms(HALVES), cut(HALVES, kinds, side), None)
     assert flag not in flagged(atoms(HALVES), cut(HALVES, [window(40, (1, 0.5, 0.5, 0.5, 0.5))] * 2, 40), None)
 
 
-def test_collapsed_latents_and_a_training_not_at_its_end():
+def test_collapsed_latents_and_an_unfinished_training():
     found = doubts(atoms(), None, network(empty=(1,), unsettled=True))
     assert [(doubt.flag, doubt.says) for doubt in found] == [
-        ("collapsed latents", "z1 holds nothing about the sub-images."),
-        ("training not finished", "Not at its end."),
+        ("collapsed latents", "z1 is not informative about the sub-images."),
+        ("training not finished", "Not converged."),
     ]
     assert found[0].columns == ("z1",)
 
@@ -101,28 +102,28 @@ def test_collapsed_latents_and_a_training_not_at_its_end():
 def test_an_order_that_only_the_angles_have():
     found = doubts(atoms(order=6), None, network(own=2))
     assert [doubt.flag for doubt in found] == ["symmetry order uncertain"]
-    assert "Turns by 60 degrees can hardly be distinguished in class 0" in found[0].says
+    assert "Rotations by 60 degrees can hardly be distinguished in class 0" in found[0].says
     assert flagged(atoms(order=2), None, network(own=2)) == []
 
 
-def test_flags_stand_in_the_table_that_is_saved_and_not_among_the_columns_of_a_session(tmp_path):
+def test_flags_are_in_the_saved_table_and_not_among_the_columns_of_a_session(tmp_path):
     analysis = Analysis(Image(np.random.default_rng(0).normal(size=(240, 240)).astype(np.float32), name="noise"))
     analysis.atoms = atoms(CHECKS, angle_std=np.where(CHECKS, 0.3, 0.02))
     table = pd.read_csv(analysis.save(tmp_path / "out") / "atoms.csv", keep_default_na=False)
     assert np.array_equal(table["flags"] != "", CHECKS == 1)
-    assert "The angles of class 1 mean little" in render(analysis)
+    assert "The angles of class 1 are uncertain" in render(analysis)
     opened = Analysis.open(tmp_path / "out")
     assert "flags" not in opened.atoms.features
     assert [doubt.flag for doubt in opened.doubts] == ["angle of a round motif"]
 
 
-def test_several_flags_of_an_atom_are_told_apart_by_semicolons():
+def test_several_flags_of_an_atom_are_separated_by_semicolons():
     made = atoms(angle_std=0.4)
     words = flags(made, doubts(made, None, network(unsettled=True)))
     assert set(words) == {"training not finished; angle of a round motif"}
 
 
-def test_doubts_are_found_again_only_for_other_columns():
+def test_doubts_are_recomputed_only_for_other_columns():
     analysis = Analysis(Image(np.eye(240, dtype=np.float32), name="line"))
     analysis.atoms = atoms(angle_std=0.4)
     found = analysis.doubts
@@ -132,21 +133,21 @@ def test_doubts_are_found_again_only_for_other_columns():
     assert analysis.doubts == ()
 
 
-def test_the_choice_of_a_column_says_why_it_should_not_be_believed(qtbot):
+def test_the_choice_of_a_column_says_why_it_is_unreliable(qtbot):
     box = ColourBox()
     qtbot.addWidget(box)
     made = atoms(angle_std=0.4)
     box.offer(made.features, "label")
     box.warn(doubts(made, None, None))
     tips = {box.itemData(i): box.itemData(i, QtCore.Qt.ItemDataRole.ToolTipRole) for i in range(box.count())}
-    assert "mean little" in tips["angle_rad"]
+    assert "are uncertain" in tips["angle_rad"]
     assert tips["label"] == "<qt>Class of the atom, by falling size; -1 for none.</qt>"
     box.warn(())
     tip = box.itemData(box.findData("angle_rad"), QtCore.Qt.ItemDataRole.ToolTipRole)
     assert tip == "<qt>Rotation of the motif, counter-clockwise.</qt>"
 
 
-def test_plots_mark_the_columns_that_should_not_be_believed(qtbot):
+def test_plots_mark_unreliable_columns(qtbot):
     view = PlotView(Selection(), Hover())
     qtbot.addWidget(view)
     made = atoms(angle_std=0.4)
@@ -155,7 +156,7 @@ def test_plots_mark_the_columns_that_should_not_be_believed(qtbot):
     box, plain = view.combos["x"], view.combos["y"]
     assert not box.itemIcon(box.findText("angle_rad")).isNull()
     assert box.itemIcon(box.findText("z0")).isNull()
-    assert "mean little" in box.toolTip()
+    assert "are uncertain" in box.toolTip()
     assert plain.toolTip() == "Column along y; a histogram has none"
     view.set_table(made.to_frame(), doubts=())
     assert box.itemIcon(box.findText("angle_rad")).isNull()

@@ -1,4 +1,4 @@
-"""Where atoms are: inside a phase or grain, at a boundary, at an edge, or a defect."""
+"""Environment of atoms: interior of a phase or grain, boundary, edge, or defect."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_a_particle_has_edges_and_the_image_has_none():
     assert (environments(Atoms.at(YX).with_features(label=0))[0] == INSIDE).all()
 
 
-def test_an_atom_alone_among_others_and_one_like_no_kind_are_defects():
+def test_an_isolated_atom_and_one_unlike_all_kinds_are_defects():
     kind = np.where(CELLS[:, 1] < SIDE // 2, 0, 1)
     alone, outlier = 5 * SIDE + 4, 9 * SIDE + 17
     kind[alone] = 1
@@ -80,7 +80,7 @@ def test_frames_of_a_stack_do_not_surround_each_other():
     assert (environments(stack)[0] == INSIDE).all()
 
 
-def test_cluster_tells_environments_and_keeps_numbers_when_run_again():
+def test_cluster_adds_environments_and_keeps_numbers_when_run_again():
     rng = np.random.default_rng(0)
     kind = np.where(np.hypot(*(CELLS - SIDE / 2).T) < 6, 2, CHECKS)
     z = np.array([[0, 0], [8, 0], [0, 8]])[kind] + rng.normal(0, 1, (len(kind), 2))
@@ -114,7 +114,7 @@ def test_all_of_one_class_is_one_phase(kind):
 
 
 def columns_of(kind, strange):
-    """Sub-images of a bright or a faint column amid four of the other kind, and where it is strange amid noise."""
+    """Sub-images of a bright or a faint column amid four of the other kind, and amid noise where it is unusual."""
     rng = np.random.default_rng(0)
     axis = np.arange(25) - 12.0
     y, x = np.meshgrid(axis, axis, indexing="ij")
@@ -125,8 +125,8 @@ def columns_of(kind, strange):
     return (windows + rng.normal(0, 0.03, windows.shape)).astype(np.float32)
 
 
-def test_a_boundary_does_not_cost_a_site():
-    """The latents of atoms there are lost, the columns are not."""
+def test_a_boundary_does_not_change_the_kind_of_site():
+    """Latents of atoms there are unusable, but their columns are not."""
     strange = np.abs(CELLS[:, 1] - SIDE // 2) <= 1
     rng = np.random.default_rng(1)
     z = 9.0 * CHECKS[:, None] + rng.normal(0, 1, (len(YX), 2))
@@ -145,14 +145,14 @@ def test_a_boundary_does_not_cost_a_site():
 
 
 def agreement(kind, label):
-    """Share of the atoms that have the class of their kind, whichever number it has."""
+    """Fraction of the atoms in the class of their kind, whatever its number."""
     same = float((kind == label).mean())
     return max(same, 1 - same)
 
 
 def test_classes_whose_atoms_change_are_numbered_by_their_new_size():
     strange = np.abs(CELLS[:, 1] - SIDE // 2) <= 1
-    kind = np.where(CELLS[:, 0] == 0, 1, CHECKS)  # more of class 1, which came as the smaller one
+    kind = np.where(CELLS[:, 0] == 0, 1, CHECKS)  # more of class 1, which was the smaller one
     label = np.where(strange, 0, kind)
     pose = {"label_probability": np.ones(len(YX)), "label_entropy": np.zeros(len(YX))}
     where = np.where(strange, BOUNDARY, INSIDE)

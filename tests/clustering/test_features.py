@@ -15,13 +15,13 @@ def atoms(**columns):
     return Atoms.at(np.zeros((len(next(iter(columns.values()))), 2))).with_features(**columns)
 
 
-def test_every_column_weighs_the_same():
+def test_every_column_has_the_same_weight():
     points = features(atoms(z0=1e6 * RNG.normal(size=50), z1=1e-6 * RNG.normal(size=50) + 7), ("z0", "z1"), period=None)
     np.testing.assert_allclose(points.at.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(points.at.std(axis=0), 1)
 
 
-def test_atoms_with_a_gap_are_left_out():
+def test_atoms_with_missing_values_are_excluded():
     z1 = np.arange(10.0)
     z1[[2, 5]] = np.nan, np.inf
     assert features(atoms(z0=np.arange(10.0), z1=z1), ("z0", "z1"), period=None).rows.tolist() == [
@@ -48,7 +48,7 @@ def test_atoms_with_a_gap_are_left_out():
         ({"lattice_rotation_rad": ANGLE, "symmetry_order": np.full(40, 4)}, None, 2 * np.pi),
     ],
 )
-def test_a_turn_of_the_motif_changes_nothing(columns, period, turn):
+def test_a_symmetry_rotation_of_the_motif_changes_nothing(columns, period, turn):
     name = next(iter(columns))
     turned = columns | {name: ANGLE + turn * RNG.integers(-3, 4, 40)}
     before, after = (features(atoms(**each), (name,), period=period).at for each in (columns, turned))
@@ -70,7 +70,7 @@ def test_a_column_named_twice_counts_once():
     assert features(atoms(z0=ANGLE), ("z0", "z0"), period=None).at.shape == (40, 1)
 
 
-def test_half_the_turn_of_the_motif_changes_the_place():
+def test_half_a_symmetry_rotation_changes_the_point():
     order = np.full(40, 4)
     places = [
         features(atoms(angle_rad=angle, symmetry_order=order), ("angle_rad",), period=None).at
@@ -79,7 +79,7 @@ def test_half_the_turn_of_the_motif_changes_the_place():
     assert np.abs(places[0][-1] - places[1][-1]).max() > 0.3
 
 
-def test_the_standard_deviation_of_an_angle_is_no_angle():
+def test_the_standard_deviation_of_an_angle_is_not_an_angle():
     assert features(atoms(angle_std_rad=ANGLE), ("angle_std_rad",), period=None).at.shape == (40, 1)
 
 
@@ -88,12 +88,12 @@ def test_the_standard_deviation_of_an_angle_is_no_angle():
     [
         ({"z1": ANGLE}, "no column z0"),
         ({"z0": np.full(4, 2.0)}, "Column z0 is the same for every atom"),
-        ({"z0": np.full(4, np.nan)}, "No atom has a number in every one of z0"),
-        ({"z0": ["a", "b", "c"]}, "Column z0 holds words"),
-        ({"hand_label": np.full(4, -1)}, "Column hand_label holds no class"),
+        ({"z0": np.full(4, np.nan)}, "No atom has a number in every column of z0"),
+        ({"z0": ["a", "b", "c"]}, "Column z0 contains text"),
+        ({"hand_label": np.full(4, -1)}, "Column hand_label contains no class"),
         ({"hand_label": np.full(4, 2)}, "Column hand_label 2 is the same for every atom"),
     ],
 )
-def test_what_tells_nothing_apart_is_said(columns, words):
+def test_uninformative_columns_are_refused(columns, words):
     with pytest.raises(InputError, match=words):
         features(atoms(**columns), ("hand_label" if "hand_label" in columns else "z0",), period=None)

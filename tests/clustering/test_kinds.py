@@ -1,11 +1,11 @@
-"""Which Gaussians are one kind of site: valleys between them, where their atoms are, outliers, boundaries."""
+"""Gaussians of one kind of site: valleys between them, positions of their atoms, outliers, boundaries."""
 
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from local_crystallography import Atoms, Cluster, GaussianMixture, KMeans
-from local_crystallography.clustering.angle_peaks import order_told, scatter
+from local_crystallography.clustering.angle_peaks import effective_order, scatter
 from local_crystallography.clustering.kinds import kinds_of, valley_along
 from local_crystallography.clustering.mixtures import Shape, fit
 from local_crystallography.clustering.neighbours import like_neighbours
@@ -21,7 +21,7 @@ WIDTH = 0.25
 
 
 def ribbons(kind, apart, *, outliers=0.0, seed=0):
-    """Atoms on a square lattice whose latents fill a ribbon for every kind, some standard deviations apart."""
+    """Atoms on a square lattice, with latents that fill a ribbon for every kind, a few standard deviations apart."""
     rng = np.random.default_rng(seed)
     z = np.column_stack([apart * WIDTH * kind + rng.normal(0, WIDTH, len(kind)), rng.uniform(-4, 4, len(kind))])
     lost = rng.random(len(kind)) < outliers
@@ -39,11 +39,11 @@ def test_two_ribbons_with_outliers_between_are_two_classes(kind, outliers):
 
 
 @pytest.mark.parametrize("kind", [CHECKS, HALVES], ids=["alternating", "in two regions"])
-def test_clouds_with_hardly_a_valley_are_two_where_their_atoms_are_at_other_places(kind):
+def test_clouds_with_a_shallow_valley_are_two_where_their_atoms_are_separate(kind):
     rng = np.random.default_rng(0)
     z = np.column_stack([2.7 * kind, np.zeros(len(kind))]) + rng.normal(0, 1, (len(kind), 2))
     found = Cluster(by=GaussianMixture(components=2)).kinds(Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1]))
-    assert [pair.verdict for pair in found.pairs] == ["apart by place"]
+    assert [pair.verdict for pair in found.pairs] == ["separated by position"]
     assert adjusted_rand_score(kind, found.shares.argmax(axis=1)) > 0.6
     mixed = Atoms.at(10.0 * GRID[rng.permutation(len(GRID))]).with_features(z0=z[:, 0], z1=z[:, 1])
     assert [pair.verdict for pair in Cluster(by=GaussianMixture(components=2)).kinds(mixed).pairs] == ["merged"]
@@ -59,7 +59,7 @@ def test_shuffled_halves_of_one_ribbon_are_one_class(seed):
 
 
 def test_atoms_at_random_along_a_boundary_are_no_class():
-    """Their latents lie on the way between the kinds, and no lattice carries them onto each other."""
+    """Their latents lie between those of the kinds, and they follow no lattice."""
     rng = np.random.default_rng(1)
     kind = (np.hypot(*(GRID - SIDE / 2).T) < 9).astype(int)
     edge = np.abs(np.hypot(*(GRID - SIDE / 2).T) - 9) < 0.8
@@ -73,7 +73,7 @@ def test_atoms_at_random_along_a_boundary_are_no_class():
 
 
 @pytest.mark.parametrize("wanted", [1, 2, 3, 4, 5])
-def test_as_many_classes_as_asked_for(wanted):
+def test_as_many_classes_as_requested(wanted):
     rng = np.random.default_rng(0)
     kind = np.repeat(range(3), (300, 200, 40))
     z = np.array([(0, 0), (8, 0), (8, 6)])[kind] + rng.normal(0, 1, (len(kind), 2))
@@ -86,7 +86,7 @@ def test_as_many_classes_as_asked_for(wanted):
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
 def test_a_small_far_class_goes_to_the_near_large_one_and_does_not_outlive_it(order):
-    """In every order of components: that is up to chance."""
+    """In every order of components, which is random."""
     rng = np.random.default_rng(0)
     kind = np.repeat(range(3), (300, 300, 20))
     points = np.array([(0, 0), (8, 0), (8, 2)])[kind] + rng.normal(0, 0.1, (len(kind), 2))
@@ -98,7 +98,7 @@ def test_a_small_far_class_goes_to_the_near_large_one_and_does_not_outlive_it(or
 
 
 def test_a_ribbon_that_varies_slowly_over_the_image_is_one_class():
-    """As thickness or tilt make it, unevenly: most of the image is alike, and one side is not."""
+    """Like an uneven thickness or tilt: most of the image is uniform, and one side is not."""
     rng = np.random.default_rng(0)
     x = GRID[:, 1] / SIDE
     along = np.where(x < 0.6, 0.6 * x, 0.36 + 2.2 * (x - 0.6)) * 12
@@ -106,7 +106,7 @@ def test_a_ribbon_that_varies_slowly_over_the_image_is_one_class():
     for components in (2, 3, 4):
         atoms = Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1])
         found = Cluster(by=GaussianMixture(components=components, valley=0.3)).kinds(atoms)
-        assert all(pair.verdict != "apart by place" for pair in found.pairs)
+        assert all(pair.verdict != "separated by position" for pair in found.pairs)
 
 
 def test_a_valley_is_that_of_the_points():
@@ -124,7 +124,7 @@ def test_a_valley_is_that_of_the_points():
     assert valley_along(even, np.array([1.0]), np.array([1.0]), np.eye(1)) == 1
 
 
-def test_neighbours_tell_what_alternates_and_what_is_mixed():
+def test_neighbours_distinguish_alternation_from_mixing():
     like, chance, clear = like_neighbours(1.0 * GRID, CHECKS == 0, CHECKS == 1)
     assert clear
     assert like < 0.8 * chance
@@ -139,13 +139,13 @@ def test_neighbours_tell_what_alternates_and_what_is_mixed():
 
 def test_reasons_need_a_mixture_and_old_recipes_still_open():
     atoms, _ = ribbons(CHECKS, 5.0)
-    with pytest.raises(InputError, match="The method k-means merges no components"):
+    with pytest.raises(InputError, match="k-means merges no components"):
         Cluster(by=KMeans(classes=2)).kinds(atoms)
     assert Cluster.model_validate({"classes": 2, "mistaken": 0.005}) == Cluster(by=GaussianMixture(classes=2))
 
 
 def motif(turn, *, middle=1.0, side=24):
-    """A window of three columns about a fourth, turned."""
+    """A window of three columns around a fourth, rotated."""
     axis = np.arange(side) - (side - 1) / 2
     y, x = np.meshgrid(axis, axis, indexing="ij")
     window = middle * np.exp(-(y**2 + x**2) / 8)
@@ -166,14 +166,14 @@ def two_clouds(kind):
     return np.column_stack([9.0 * kind, np.zeros(len(kind))]) + np.random.default_rng(1).normal(0, 1, (len(kind), 2))
 
 
-def test_two_grains_that_a_network_took_for_two_motifs_are_one_kind_with_one_reference_of_the_angle():
+def test_two_grains_learned_as_two_motifs_are_one_kind_with_a_common_angle_reference():
     z = two_clouds(HALVES)
     atoms = Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1], angle_rad=0.0)
     cut = SubImages(windows_of(np.where(HALVES, 0.7, 0.0), np.ones(len(HALVES))), atoms)
     found = Cluster(by=GaussianMixture(n_init=3)).kinds(atoms, cut)
     assert found.shares.shape[1] == 1
-    assert [pair.verdict for pair in found.pairs][-1] == "one but for a turn"
-    assert "alike when turned by 40 degrees" in found.pairs[-1].words
+    assert [pair.verdict for pair in found.pairs][-1] == "the same motif rotated"
+    assert "when rotated by 40 degrees" in found.pairs[-1].words
     assert found.turn[HALVES == 1].mean() - found.turn[HALVES == 0].mean() == pytest.approx(0.7, abs=0.01)
     assert Cluster(by=GaussianMixture(n_init=3))(atoms, cut).features["label"].max() == 0
     assert Cluster(by=GaussianMixture(n_init=3))(atoms).features["label"].max() == 1
@@ -181,8 +181,8 @@ def test_two_grains_that_a_network_took_for_two_motifs_are_one_kind_with_one_ref
 
 
 @pytest.mark.parametrize("kind", [CHECKS, HALVES], ids=["alternating", "in two regions"])
-def test_kinds_that_differ_by_a_column_stay_two_however_alike_they_are(kind):
-    """Nothing is turned here, and a turned one differs too."""
+def test_kinds_that_differ_by_a_column_stay_two_however_similar_they_are(kind):
+    """Without rotation; a rotated one differs too."""
     z = two_clouds(kind)
     atoms = Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1], angle_rad=0.0)
     for turn in (0.0, 0.7):
@@ -190,7 +190,7 @@ def test_kinds_that_differ_by_a_column_stay_two_however_alike_they_are(kind):
         assert Cluster(by=GaussianMixture(n_init=3)).kinds(atoms, cut).shares.shape[1] == 2
 
 
-def test_regions_with_one_picture_are_one_kind_unless_their_contrast_differs():
+def test_regions_with_the_same_motif_are_one_kind_unless_their_contrast_differs():
     z = two_clouds(HALVES)
     atoms = Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1], angle_rad=0.0)
     windows = windows_of(np.zeros(len(HALVES)), np.ones(len(HALVES)))
@@ -199,8 +199,8 @@ def test_regions_with_one_picture_are_one_kind_unless_their_contrast_differs():
     assert Cluster(by=GaussianMixture(n_init=3)).kinds(atoms, SubImages(brighter, atoms)).shares.shape[1] == 2
 
 
-def test_turns_are_taken_between_pictures_that_are_turned_back_already():
-    """A class of two orientations, told by its angles, is one with a third grain."""
+def test_rotations_are_measured_between_aligned_mean_images():
+    """A class of two orientations, distinguished by angles, merges with a third grain."""
     grain = GRID[:, 1] * 3 // SIDE
     z, turns = two_clouds((grain == 2).astype(int)), np.array([0.0, 0.5, 1.2])[grain]
     atoms = Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1], angle_rad=np.where(grain == 2, 0.0, turns))
@@ -210,27 +210,27 @@ def test_turns_are_taken_between_pictures_that_are_turned_back_already():
     assert angle[grain == 2].mean() - angle[grain == 0].mean() == pytest.approx(1.2, abs=0.01)
 
 
-def test_turns_that_only_noise_tells_apart_are_equal():
+def test_rotations_that_differ_by_noise_alone_are_equivalent():
     rng = np.random.default_rng(0)
     yx = 10.0 * GRID
     hopping = np.deg2rad(20) + np.deg2rad(60) * rng.integers(0, 3, len(yx)) + rng.normal(0, 0.01, len(yx))
-    assert order_told(hopping, 2, yx) == 6
+    assert effective_order(hopping, 2, yx) == 6
     alternating = np.deg2rad(20) + np.deg2rad(60) * CHECKS + rng.normal(0, 0.01, len(yx))
     grains = np.deg2rad(20) + np.deg2rad(60) * HALVES + rng.normal(0, 0.01, len(yx))
-    assert order_told(alternating, 2, yx) == order_told(grains, 2, yx) == 2
-    assert order_told(alternating, 1, yx) == order_told(grains, 1, yx) == 1
-    assert order_told(np.deg2rad(25) * HALVES + rng.normal(0, 0.01, len(yx)), 4, yx) == 4
+    assert effective_order(alternating, 2, yx) == effective_order(grains, 2, yx) == 2
+    assert effective_order(alternating, 1, yx) == effective_order(grains, 1, yx) == 1
+    assert effective_order(np.deg2rad(25) * HALVES + rng.normal(0, 0.01, len(yx)), 4, yx) == 4
 
 
 @pytest.mark.parametrize("kind", [np.zeros(len(GRID)), CHECKS, HALVES], ids=["one", "alternating", "two grains"])
-def test_how_far_angles_scatter_is_told_apart_from_grains_and_from_what_varies_slowly(kind):
+def test_the_scatter_of_angles_excludes_grains_and_slow_variations(kind):
     rng = np.random.default_rng(0)
     angle = 0.4 * kind + 0.0005 * 10 * GRID[:, 0] + rng.normal(0, 0.02, len(kind))
     angle[::50] += 1.0
     assert scatter(angle, 1, 10.0 * GRID) == pytest.approx(0.02, rel=0.1)
 
 
-def test_deviations_of_angles_are_those_seen_among_neighbours_for_every_kind():
+def test_deviations_of_angles_are_those_among_neighbours_for_every_kind():
     rng = np.random.default_rng(0)
     angle = rng.normal(0, np.where(CHECKS, 0.01, 0.03))
     atoms, order = Atoms.at(10.0 * GRID), np.full(len(GRID), 4)

@@ -1,4 +1,4 @@
-"""Numbers of classes that stay."""
+"""Stable numbers of classes."""
 
 import numpy as np
 import pytest
@@ -25,14 +25,14 @@ def test_most_atoms_keep_their_number(labels, earlier, told):
     assert matched(labels, earlier).tolist() == told
 
 
-def test_no_class_comes_by_the_number_of_one_that_is_gone():
-    """Its name and colour would be of another class."""
+def test_no_class_takes_the_number_of_one_that_is_gone():
+    """It would have the name and colour of another class."""
     earlier = np.repeat([0, 1, -1], 10)
     assert set(matched(np.repeat([0, 0, 1], 10), earlier)[20:].tolist()) == {2}
 
 
 def test_the_pairing_is_the_best_of_all_and_not_the_first():
-    """Class 0 shares most with earlier 0, but both would fare worse."""
+    """Class 0 has most atoms in common with the earlier 0, but that pairing is worse overall."""
     labels = np.repeat([0, 0, 1, 1], [10, 9, 9, 0])
     earlier = np.repeat([0, 1, 0, 1], [10, 9, 9, 0])
     assert matched(labels, earlier).tolist() == [1] * 19 + [0] * 9
@@ -43,7 +43,7 @@ def grid(shift=0.0, frame=0):
     return Atoms.at(yx, frame=frame)
 
 
-def test_atoms_are_the_same_where_they_are_in_the_same_place():
+def test_atoms_are_the_same_at_the_same_position():
     earlier = grid().with_features(label=np.arange(36) % 3)
     moved = grid(shift=0.8)[::-1]
     assert labels_from(moved, earlier, "label").tolist() == (np.arange(36) % 3)[::-1].tolist()

@@ -1,4 +1,4 @@
-"""Every method: the same groups, in the same form."""
+"""Every clustering method: the same groups, in the same form."""
 
 import numpy as np
 import pytest
@@ -41,14 +41,14 @@ def test_shares_are_probabilities(method):
     assert np.isnan(found.probability[found.label < 0]).all()
 
 
-def test_k_means_knows_who_is_on_the_border():
+def test_k_means_is_uncertain_at_the_border():
     points = np.append(groups()[0], [[4.5, 0.0]], axis=0)
     entropy = METHODS["k-means"](points).entropy
     assert entropy[-1] > 0.5
     assert np.median(entropy) < 0.01
 
 
-def test_a_bent_ribbon_around_a_blob_is_one_dense_place():
+def test_a_bent_ribbon_around_a_blob_is_one_dense_region():
     t = RNG.uniform(0, 2 * np.pi, 1500)
     ring = 8 * np.stack([np.cos(t), np.sin(t)], axis=1) + RNG.normal(0, 0.4, (1500, 2))
     points, kind = np.append(ring, RNG.normal(0, 0.5, (500, 2)), axis=0), np.repeat([0, 1], [1500, 500])
@@ -61,11 +61,11 @@ def test_scattered_points_are_noise():
     assert METHODS["HDBSCAN"](points).label[-2:].tolist() == [-1, -1]
 
 
-def test_one_cloud_is_one_dense_place():
+def test_one_cloud_is_one_dense_region():
     assert by_hdbscan(RNG.normal(size=(400, 2)), smallest=0.2, seed=0).label.max() == 0
 
 
-def test_numbers_go_by_falling_size_and_none_stays_none():
+def test_numbers_are_by_decreasing_size_and_none_stays_none():
     found = Classes(np.array([0, 1, 1, -1, 2, 2, 2]), np.eye(3)[[0, 1, 1, 0, 2, 2, 2]]).by_size()
     assert found.label.tolist() == [2, 1, 1, -1, 0, 0, 0]
     assert found.probability[[0, 1, 4]].tolist() == [1, 1, 1]
@@ -78,6 +78,6 @@ def test_the_nearest_known_point_gives_the_class():
 
 
 @pytest.mark.parametrize("label", [np.zeros(201, int), np.full(201, -1)])
-def test_only_what_is_far_from_all_classes_is_outside(label):
+def test_only_points_far_from_all_classes_are_outside(label):
     points = np.append(RNG.normal(size=(200, 2)), [[30, 30]], axis=0)
     assert np.flatnonzero(outside(points, label, tail=1e-4)).tolist() == ([200] if label.max() == 0 else [])

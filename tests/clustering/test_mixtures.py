@@ -1,4 +1,4 @@
-"""Mixtures: forms of Gaussians, number of components, merging, distance."""
+"""Mixtures: shapes of Gaussians, number of components, merging, distance."""
 
 import numpy as np
 import pytest
@@ -32,8 +32,8 @@ def test_every_form_of_gaussian_finds_round_groups(covariance):
 
 
 @pytest.mark.parametrize("covariance", FORMS)
-def test_a_mixture_starts_at_what_was_given(covariance):
-    """And so its components stand in the order of the classes, wherever those lie."""
+def test_a_mixture_starts_at_the_given_classes(covariance):
+    """So that its components are in the order of the classes, whatever their positions."""
     given = np.full(900, -1)
     given[[5, 6, 7]], given[[310, 311]], given[[700, 701, 702]] = 2, 0, 1
     mixture = fit_from(POINTS, given, shape=Shape(covariance, 5, 0))
@@ -41,7 +41,7 @@ def test_a_mixture_starts_at_what_was_given(covariance):
 
 
 def test_bic_counts_gaussians_and_icl_counts_groups():
-    """A group with a narrow core and a wide rim takes two Gaussians, which overlap."""
+    """A group with a narrow core and a wide rim needs two overlapping Gaussians."""
     core = np.where(RNG.random(2000) < 0.5, 0.3, 1.0)[:, None]
     groups = np.repeat([[0, 0], [9, 0]], 1000, axis=0) + core * RNG.normal(0, 1, (2000, 2))
     curve = finish(criterion_curve(groups, shape=Shape("full", 10, 0), most=6))
@@ -51,7 +51,7 @@ def test_bic_counts_gaussians_and_icl_counts_groups():
     assert np.all(curve.icl >= curve.bic - 1e-6)
 
 
-def test_few_points_are_not_judged_by_many_components():
+def test_few_points_are_not_compared_with_many_components():
     curve = finish(criterion_curve(RNG.normal(size=(12, 2)), shape=Shape("full", 3, 0)))
     assert curve.components.tolist() == [1, 2]
 
@@ -75,7 +75,7 @@ def test_a_bayesian_mixture_leaves_components_empty():
     ("shares", "entropy"),
     [([1, 0, 0], 0), ([1 / 3, 1 / 3, 1 / 3], 1), ([0.5, 0.5, 0], np.log(2) / np.log(3)), ([1], 0), ([0.2, 0.2], 1)],
 )
-def test_entropy_runs_from_certain_to_anything(shares, entropy):
+def test_entropy_ranges_from_certain_to_undecided(shares, entropy):
     np.testing.assert_allclose(normalised_entropy(np.array([shares], float)), [entropy], atol=1e-12)
 
 
@@ -86,13 +86,13 @@ def test_distance_is_counted_in_standard_deviations():
     np.testing.assert_allclose(distance, [9, 1])
 
 
-def test_the_expected_share_of_a_gaussian_is_far():
+def test_the_expected_fraction_of_a_gaussian_is_far():
     points = RNG.normal(size=(20_000, 3))
     distance = nearest_distance(points, np.zeros((1, 3)), np.eye(3)[None])
     assert far(distance, dimensions=3, tail=0.01).mean() == pytest.approx(0.01, abs=0.003)
 
 
-def test_an_atom_between_the_classes_is_outside_of_all():
+def test_an_atom_between_the_classes_is_outside_all():
     points = np.append(POINTS, [[30.0, 30.0]], axis=0)
     mixture = fit(POINTS, components=3, shape=Shape("full", 5, 0))
     assert np.flatnonzero(outside_mixture(points, mixture, tail=1e-6)).tolist() == [900]

@@ -1,4 +1,4 @@
-"""What is said of classes and angles in a sentence, and which map is shown first."""
+"""Summary of classes and angles in a sentence, and the map shown first."""
 
 import numpy as np
 import pandas as pd
@@ -26,16 +26,16 @@ def test_two_grains_of_one_kind():
 
 
 def test_the_shorter_way_round_the_period_of_the_motif():
-    """0.7 and -0.7 are 0.17 rad apart for a motif of four equal turns."""
+    """0.7 and -0.7 are 0.17 rad apart for a motif with fourfold symmetry."""
     assert "9.8 ± 0.1 degrees apart" in sentence(atoms(np.where(RIGHT, 0.7, -0.7)))
 
 
-def test_orientations_that_alternate_are_no_grains():
+def test_alternating_orientations_are_not_grains():
     alternating = np.where(GRID.sum(axis=1) / 10 % 2 == 0, 0.3, -0.3)
     assert "in two orientations 34.4" in sentence(atoms(alternating))
 
 
-def test_frames_of_a_stack_are_no_neighbours():
+def test_frames_of_a_stack_are_not_neighbours():
     two = atoms(np.where(RIGHT, 0.4, -0.2))
     frames = pd.concat([two.features.assign(frame=0), two.features.assign(frame=1, angle_rad=-0.2 + 0.4)])
     frames["id"] = np.arange(len(frames))
@@ -51,12 +51,12 @@ def test_several_kinds_are_counted():
 
 
 @pytest.mark.parametrize("changed", [{"std": 0.5}, {"angle": np.random.default_rng(1).uniform(-0.78, 0.78, len(GRID))}])
-def test_angles_that_nobody_knows_are_not_spoken_of(changed):
+def test_unknown_angles_are_not_mentioned(changed):
     made = atoms(**({"angle": np.where(RIGHT, 0.4, -0.2)} | changed))
     assert sentence(made) == "One kind of site, 900 atoms."
 
 
-def test_the_latent_with_a_structure_is_shown_where_classes_and_angles_tell_nothing():
+def test_the_latent_with_structure_is_shown_where_classes_and_angles_are_uninformative():
     noise = np.random.default_rng(0).normal(0, 1, len(GRID))
     made = atoms(np.zeros(len(GRID)), z0=noise, z1=noise + GRID[:, 0] / 30)
     assert telling_map(made) == "z1"
@@ -68,7 +68,7 @@ def test_nothing_is_said_without_classes():
     assert telling_map(Atoms.at(GRID)) == "label"
 
 
-def test_preferred_angles_lie_where_the_atoms_have_them():
+def test_preferred_angles_are_those_of_the_atoms():
     angle = np.repeat([0.2, 1.0], 500) + np.random.default_rng(0).normal(0, 0.03, 1000)
     found, period = preferred_angles(angle, 4)
     assert period == pytest.approx(np.pi / 2)

@@ -1,4 +1,4 @@
-"""Atoms are placed as well as the counts allow, and the standard deviations say how well that is."""
+"""Positions of atoms reach the precision that the counts allow, and the reported standard deviations are right."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ SIDE, WIDTH = 200, 3.0
 
 
 def field(heights=1.0, *, ground=0.2, spacing=17.0, seed=0):
-    """Places and expected image of a displaced square lattice."""
+    """Positions and expected image of a displaced square lattice."""
     random = np.random.default_rng(seed)
     places = square_lattice(spacing, shape=(SIDE, SIDE), angle=0.1, margin=-9)
     places = places + random.normal(0, 0.3, places.shape)
@@ -20,7 +20,7 @@ def field(heights=1.0, *, ground=0.2, spacing=17.0, seed=0):
 
 
 def fitted(expected, places, *, counts, start=0.5, scale=1.0, offset=0.0):
-    """The fit of a noisy picture, and the errors (N, 2) of the atoms well inside."""
+    """Fit of a noisy image, and the errors (N, 2) of the atoms well inside."""
     random = np.random.default_rng(1)
     image = scale * random.poisson(counts * expected) + offset
     inside = ((places > 0) & (places < SIDE - 1)).all(axis=1)
@@ -32,7 +32,7 @@ def fitted(expected, places, *, counts, start=0.5, scale=1.0, offset=0.0):
 
 
 def bound(expected, height, *, counts):
-    """Cramér-Rao bound of an atom alone on an even background."""
+    """Cramér-Rao bound of a single atom on an even background."""
     y, x = np.mgrid[-15:16, -15:16]
     shape = np.exp(-(y**2 + x**2) / (2 * WIDTH**2))
     slope = counts * height * shape * y / WIDTH**2
@@ -54,7 +54,7 @@ def test_standard_deviations_are_those_of_the_errors(spacing):
 
 
 @pytest.mark.parametrize(("scale", "offset"), [(1.0, 0.0), (0.25, 10.0), (1e-10, -3e-9), (1e4, 0.0)])
-def test_any_unit_gives_the_same_places_and_heights_in_it(scale, offset):
+def test_positions_and_heights_are_independent_of_the_unit(scale, offset):
     places, expected = field()
     counted, same, middle = fitted(expected, places, counts=100)
     fit, errors, _ = fitted(expected, places, counts=100, scale=scale, offset=offset)
@@ -63,7 +63,7 @@ def test_any_unit_gives_the_same_places_and_heights_in_it(scale, offset):
     np.testing.assert_allclose(fit.height_std[middle], scale * counted.height_std[middle], rtol=0.02)
 
 
-def test_what_is_added_is_found_again():
+def test_added_columns_are_recovered():
     places, expected = field(heights=0.8, ground=0.3)
     fit, _, middle = fitted(expected, places, counts=2000)
     assert np.median(fit.columns.height[middle]) == pytest.approx(1600, rel=0.01)
@@ -95,7 +95,7 @@ def test_a_step_of_the_background_does_not_move_atoms():
     assert np.abs(errors[near, 1].mean()) < 0.1
 
 
-def test_a_point_where_no_atom_is_stays_there_without_a_standard_deviation():
+def test_a_point_without_an_atom_stays_and_has_no_standard_deviation():
     places, expected = field(heights=np.r_[1.0])
     image = np.random.default_rng(0).poisson(400 * expected)
     far = places[:1] * 0 + [100.0, 100.0]
@@ -107,7 +107,7 @@ def test_a_point_where_no_atom_is_stays_there_without_a_standard_deviation():
     assert np.hypot(*(fit.columns.yx[-1] - beside)) < 5
 
 
-def test_a_job_that_is_stopped_gives_what_it_has():
+def test_a_stopped_job_returns_the_fit_so_far():
     places, expected = field()
     inside = places[((places > 0) & (places < SIDE - 1)).all(axis=1)]
     image = np.random.default_rng(0).poisson(100 * expected)
@@ -115,7 +115,7 @@ def test_a_job_that_is_stopped_gives_what_it_has():
     assert np.isfinite(fit.columns.yx).all()
 
 
-def test_the_width_is_seen_before_the_fit():
+def test_the_width_is_estimated_before_the_fit():
     places, expected = field()
     inside = places[((places > 0) & (places < SIDE - 1)).all(axis=1)]
     assert common_width(expected.astype(np.float32), inside, 17.0) == pytest.approx(WIDTH, rel=0.06)
@@ -129,7 +129,7 @@ def test_counted_electrons_vary_by_their_mean(counts):
     assert noise.constant == pytest.approx(0, abs=0.05 * counts)
 
 
-def test_columns_that_were_missed_do_not_make_the_others_less_certain():
+def test_missed_columns_do_not_raise_the_errors_of_others():
     places = square_lattice(17.0, shape=(SIDE, SIDE), angle=0.1, margin=-9)
     faint = np.arange(len(places)) % 10 == 0
     expected = 0.2 + blobs(places, shape=(SIDE, SIDE), sigma=WIDTH, height=np.where(faint, 0.2, 1.0))
@@ -153,7 +153,7 @@ def test_atoms_on_terraces_are_fitted_between_their_steps():
     assert np.abs(fit.background[far] - level[at]).max() < 0.5
 
 
-def test_vacuum_without_a_single_count_is_no_noiseless_detector():
+def test_vacuum_without_counts_is_not_a_noiseless_detector():
     expected = np.zeros((SIDE, SIDE))
     expected[:, 80:] = 20.0
     assert noise_of_image(np.random.default_rng(0).poisson(expected).astype(np.float32)).floor > 0.05

@@ -1,4 +1,4 @@
-"""Results that should not be trusted say so, and those that should be do not."""
+"""Warnings about results that should not be trusted, and none about others."""
 
 from dataclasses import replace
 
@@ -32,27 +32,27 @@ def test_all_atoms_are_plausible():
     ("yx", "more", "words"),
     [
         (PLACES[:3], {}, "only 3 atoms"),
-        (PLACES[::3], {}, "of the maxima that look like these atoms have none"),
-        (np.r_[PLACES, PLACES + 7.0], {}, "on no maximum"),
+        (PLACES[::3], {}, "of the maxima that look like these atoms have no atom"),
+        (np.r_[PLACES, PLACES + 7.0], {}, "not on a maximum"),
         (PLACES, {"wider": 2.0}, "2.0 times as wide"),
         (PLACES[np.random.default_rng(0).random(len(PLACES)) < 0.1], {"snr": 3.0}, "maxima"),
     ],
 )
-def test_what_cannot_be_is_doubted(yx, more, words):
+def test_implausible_atoms_are_doubted(yx, more, words):
     assert words in judged(yx, **more).doubt
 
 
 def test_faint_columns_beside_strong_ones_need_no_maximum():
-    """As oxygen in SrTiO3, whose columns lie between those of the metals."""
+    """Like oxygen in SrTiO3, with columns between those of the metals."""
     faint = PLACES + 7.0
     height = np.r_[np.ones(len(PLACES)), np.full(len(faint), 0.07)]
-    for std, doubted in ((0.01, False), (0.1, True)):  # clear of the noise, and not
+    for std, doubted in ((0.01, False), (0.1, True)):  # well above the noise, and not
         columns = {"amplitude": height, "amplitude_std": np.full(len(height), std)}
         atoms = Atoms.at(np.r_[PLACES, faint]).with_features(sigma_px=np.full(len(height), SIGMA), **columns)
         assert bool(RefineAtoms().doubt(atoms, Image(FRAME), SIGMA)) == doubted
 
 
-def test_single_atoms_need_no_lattice_but_have_to_be_clear():
+def test_single_atoms_need_no_lattice_but_a_high_signal():
     random = np.random.default_rng(4)
     yx = random.uniform(15, SIDE - 15, (45, 2))
     yx = yx[[np.linalg.norm(yx[:k] - yx[k], axis=1).min(initial=99) > 14 for k in range(len(yx))]]
@@ -61,10 +61,10 @@ def test_single_atoms_need_no_lattice_but_have_to_be_clear():
     assert found.repetition < 0.08
     assert found.one_sided > 0.9
     assert found.doubt == ""
-    assert "no more regular than chance" in replace(found, snr=3.0).doubt
+    assert "no more regular than by chance" in replace(found, snr=3.0).doubt
 
 
-def test_refine_atoms_says_what_it_left_out():
+def test_refine_atoms_reports_what_it_removed():
     image = Image(FRAME)
     wrong = (PLACES + np.array([[7.0, 0.0]]))[::9]  # between two
     columns = {"probability": np.r_[np.ones(len(PLACES)), np.full(len(wrong), 0.6)]}
@@ -91,7 +91,7 @@ def test_a_doubtful_run_stops_after_refine_atoms_unless_it_is_to_continue(monkey
     assert continued.left_out is None
 
 
-def test_the_command_line_says_it_and_ends_with_3(tmp_path, monkeypatch, capsys):
+def test_the_command_line_reports_it_and_exits_with_3(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(RefineAtoms, "doubt", lambda *_: "These atoms should not be trusted: a reason. Do this.")
     np.save(tmp_path / "image.npy", FRAME)
     out = tmp_path / "out"
@@ -123,10 +123,10 @@ def test_noise_alone_is_refused_or_doubted():
     assert not Segment().candidates(image) or Segment().candidates(image)[0].repetition < 0.1
 
 
-def test_grain_of_noise_is_doubted_however_clear_its_spots_are():
+def test_correlated_noise_is_doubted_however_strong_its_spots_are():
     random = np.random.default_rng(7)
     grain = ndimage.gaussian_filter(random.standard_normal((SIDE, SIDE)), SIGMA).astype(np.float32)
     spots = np.argwhere((grain == ndimage.maximum_filter(grain, 9)) & (grain > 0))
     found = judge(grain, NOTHING, spots.astype(float), np.zeros(len(spots), bool), sigma=SIGMA, dark=False, snr=20.0)
     assert found.one_sided < 0.3
-    assert "as noise has" in found.doubt
+    assert "as for noise" in found.doubt

@@ -1,4 +1,4 @@
-"""Tops of a smoothed image: heights are those of the atoms, and the standard deviations say how well they are known."""
+"""Maxima of a smoothed image: heights are those of the atoms, and the reported standard deviations are right."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ PLACES = square_lattice(14.0, shape=(SIDE, SIDE), angle=0.1, margin=8)
 
 
 def found(heights, *, places=PLACES, ground=0.3, start=0.5):
-    """Tops of a noisy picture of atoms on a bent background, from places that are off; all in counts."""
+    """Maxima of a noisy image of atoms on a curved background, from displaced positions; all in counts."""
     y, x = np.mgrid[:SIDE, :SIDE] / SIDE
     random = np.random.default_rng(1)
     expected = ground + 0.2 * np.sin(4 * x) * y + blobs(places, shape=(SIDE, SIDE), sigma=WIDTH, height=heights)
@@ -26,7 +26,7 @@ def inner(places=PLACES):
 
 @pytest.fixture(scope="module")
 def mixed() -> tuple[np.ndarray, Tops]:
-    """Strong and weak atoms in turn."""
+    """Strong and weak atoms, alternating."""
     heights = np.where(np.arange(len(PLACES)) % 2, 1.0, 0.5)
     return heights, found(heights)
 
@@ -47,7 +47,7 @@ def test_standard_deviations_are_those_of_the_errors(mixed):
     assert np.sqrt((errors**2).mean()) == pytest.approx(np.median(seen.std[rows]), rel=0.25)
 
 
-def test_a_point_between_atoms_does_not_stand_out():
+def test_a_point_between_atoms_has_no_significant_height():
     corner = PLACES[np.argmin(np.hypot(*(PLACES - SIDE / 2).T))]
     between = corner + 14 * np.array([np.cos(0.1) - np.sin(0.1), np.cos(0.1) + np.sin(0.1)]) / 2
     heights = np.r_[np.ones(len(PLACES)), 0.0]
@@ -55,7 +55,7 @@ def test_a_point_between_atoms_does_not_stand_out():
     assert seen.height[-1] < 4.5 * seen.height_std[-1]
 
 
-def test_a_weak_atom_without_a_top_of_its_own_stands_out_where_it_was():
+def test_a_weak_atom_without_its_own_maximum_keeps_its_position_and_height():
     places = np.array([[100.0, 90.0], [100.0, 110.0], [100.0, 99.0], [60.0, 60.0]])
     seen = found(np.array([5.0, 5.0, 0.4, 5.0]), places=places, start=0.0)
     assert seen.yx[2].tolist() == [100.0, 99.0]
@@ -63,7 +63,7 @@ def test_a_weak_atom_without_a_top_of_its_own_stands_out_where_it_was():
     assert seen.height[2] > 4.5 * seen.height_std[2]
 
 
-def test_two_points_on_one_atom_share_it():
+def test_two_points_on_one_atom_share_its_height():
     places = np.array([[100.0, 90.0], [60.0, 60.0], [60.0, 60.0]])
     seen = found(np.array([1.0, 1.0, 0.0]), places=places, start=0.0)
     assert seen.height[1] + seen.height[2] == pytest.approx(COUNTS, rel=0.2)

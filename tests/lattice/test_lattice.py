@@ -12,7 +12,7 @@ HEXAGON = ((0, 20), (-17.3205, -10))
 
 
 def crystal(vectors, basis=((0, 0),), *, angle=0.0, side=500):
-    """(n, 2) places and (n,) sites, turned counter-clockwise as displayed."""
+    """(n, 2) positions and (n,) sites, rotated counter-clockwise as displayed."""
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     cells = np.stack(np.meshgrid(*[np.arange(-60, 61)] * 2, indexing="ij"), -1).reshape(-1, 2)
     places = [(cells + place) @ (np.array(vectors) @ turn) + side / 2 for place in basis]
@@ -31,7 +31,7 @@ def spoilt(yx, site, *, noise, seed=0):
 
 
 def agreement(lattices, truth):
-    """Share of the true atoms whose grain and site are right, up to a renaming within each grain."""
+    """Fraction of the true atoms with the right grain and site, up to renaming within each grain."""
     right = 0
     for lattice in lattices:
         for s in range(len(lattice.basis)):
@@ -52,7 +52,7 @@ def agreement(lattices, truth):
     ids=["square", "centred", "hexagon", "honeycomb", "dumbbells"],
 )
 @pytest.mark.parametrize("angle", [0.05, 0.4])
-def test_vectors_and_sites_of_spoilt_crystals(vectors, basis, lengths, gamma, angle):
+def test_vectors_and_sites_of_imperfect_crystals(vectors, basis, lengths, gamma, angle):
     yx, site = crystal(vectors, basis, angle=angle)
     centred = lengths[0] < 15
     lattices = find_lattices(*spoilt(yx, site * (not centred), noise=0.3)[:1])
@@ -64,7 +64,7 @@ def test_vectors_and_sites_of_spoilt_crystals(vectors, basis, lengths, gamma, an
     assert agreement(lattices, spoilt(yx, site * (not centred), noise=0.3)[1]) > 0.98
 
 
-def test_values_tell_sublattices_that_places_cannot():
+def test_values_distinguish_sublattices_that_positions_cannot():
     yx, site = crystal(SQUARE, [(0, 0), (0.5, 0.5)])
     yx, site = spoilt(yx, site, noise=0.3)
     values = np.where(site == 1, 0.7, 1.0) + np.random.default_rng(1).normal(0, 0.1, len(yx))
@@ -73,20 +73,20 @@ def test_values_tell_sublattices_that_places_cannot():
     assert (lattice.site[real] == site[lattice.rows][real]).mean() > 0.99
 
 
-def test_random_values_make_no_sublattice():
+def test_random_values_give_no_sublattice():
     yx, _ = crystal(SQUARE)
     (lattice,) = find_lattices(yx, np.random.default_rng(0).normal(size=len(yx)))
     assert len(lattice.basis) == 1
 
 
-def test_a_sublattice_goes_on_where_the_weaker_becomes_the_stronger():
+def test_a_sublattice_continues_where_the_weaker_becomes_the_stronger():
     yx, site = crystal(SQUARE, [(0, 0), (0.5, 0.5)], side=900)
     values = np.where((site == 1) == (yx[:, 0] < 400), 2.0, 1.0) + np.random.default_rng(1).normal(0, 0.2, len(yx))
     (lattice,) = find_lattices(yx, values)
     assert agreement([lattice], site) > 0.99
 
 
-def test_a_small_steady_shift_tells_sublattices():
+def test_a_small_constant_shift_distinguishes_sublattices():
     yx, site = crystal(SQUARE, [(0, 0), (0.56, 0.5)])
     (lattice,) = find_lattices(yx + np.random.default_rng(0).normal(0, 0.2, yx.shape))
     assert agreement([lattice], site) > 0.99

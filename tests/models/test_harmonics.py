@@ -1,4 +1,4 @@
-"""The steerable basis: turning and moving the picture are what they claim to be."""
+"""Steerable basis: rotation, translation and shear of images."""
 
 import numpy as np
 import pytest
@@ -20,13 +20,13 @@ def turned(c, angle):
 
 
 @pytest.mark.parametrize("angle", [0.3, 1.57, 3.0, -2.2])
-def test_turning_coefficients_turns_the_picture_counter_clockwise(angle):
+def test_rotating_coefficients_rotates_the_image_counter_clockwise(angle):
     expected = coefficients(motif(angle))
     assert np.linalg.norm(turned(coefficients(motif()), angle) - expected) < 0.03 * np.linalg.norm(expected)
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_the_gradient_moves_the_picture(axis):
+def test_the_gradient_shifts_the_image(axis):
     shift = [0.0, 0.0]
     shift[axis] = 0.3
     c = coefficients(motif())
@@ -35,7 +35,7 @@ def test_the_gradient_moves_the_picture(axis):
 
 
 @pytest.mark.parametrize("kind", [0, 1])
-def test_shearing_coefficients_shears_the_picture(kind):
+def test_shearing_coefficients_shears_the_image(kind):
     amount = 0.06
     inverse = np.linalg.inv(np.array([[[1 - amount, 0], [0, 1 + amount]], [[1, amount], [amount, 1]]])[kind])
     pixels = np.indices((32, 32)) - 15.5
@@ -50,7 +50,7 @@ def test_shearing_coefficients_shears_the_picture(kind):
     )
 
 
-def test_the_picture_comes_back():
+def test_synthesis_inverts_analysis():
     picture = motif()
     back = (BASIS.synthesis @ coefficients(picture)).reshape(32, 32)
     assert np.abs(back - picture)[BASIS.disc].max() < 0.05
@@ -63,6 +63,6 @@ def test_white_noise_stays_white():
     assert 0.7 < power.min() < power.max() < 1.3
 
 
-def test_more_detail_is_more_coefficients():
+def test_higher_frequencies_need_more_coefficients():
     counts = [len(Harmonics(32, k).orders) for k in (0.5, 0.8, 1.2)]
     assert counts == sorted(set(counts))

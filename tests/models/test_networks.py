@@ -1,4 +1,4 @@
-"""Every kind of network on sub-images whose class, pose and noise are known."""
+"""Every kind of network on sub-images with known class, pose and noise."""
 
 import math
 
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from local_crystallography import Atoms, SubImages, TrainCvae, TrainVae
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
-from local_crystallography.models.amortised import CanonicalDecoder, places
+from local_crystallography.models.amortised import CanonicalDecoder, sampling_points
 from local_crystallography.models.harmonics import Harmonics
 from local_crystallography.models.likelihood import Bernoulli, Gaussian
 
@@ -34,7 +34,7 @@ def sub_images(windows, **columns):
 
 @pytest.fixture(scope="module")
 def data():
-    """Motifs of two strengths, labelled 2 and 7, turned and moved a little."""
+    """Motifs of two strengths, labelled 2 and 7, slightly rotated and shifted."""
     rng = np.random.default_rng(0)
     label = rng.choice([2, 7], N)
     pictures = [
@@ -45,7 +45,7 @@ def data():
 
 
 def loss_of_mean(data):
-    """Held-out loss of a network that says the mean image and nothing else, over pixels."""
+    """Held-out loss per pixel of a network that always decodes the mean image."""
     windows = data.windows.astype(float)
     spread = (windows - windows.mean(axis=0)).std() / windows.std()
     return math.log(spread) + 0.5 * (1 + math.log(2 * math.pi))
@@ -60,7 +60,7 @@ def test_every_kind_learns_more_than_the_mean_image(data, kind):
 
 
 @pytest.mark.parametrize("kind", ["rvae", "vae"])
-def test_the_decoder_of_the_paper_learns_as_well_if_slowly(data, kind):
+def test_the_decoder_of_the_paper_learns_too_if_slowly(data, kind):
     losses = []
     few = SubImages(data.windows[:100], data.atoms[:100])
     step = TrainVae(kind=kind, decoder="coordinates", epochs=8, batch_size=10, warm_up=0)
@@ -70,7 +70,7 @@ def test_the_decoder_of_the_paper_learns_as_well_if_slowly(data, kind):
 
 
 @pytest.mark.parametrize("kind", CONDITIONAL, ids=lambda k: "-".join(k.values()))
-def test_a_conditional_network_draws_the_class_it_is_told(data, kind):
+def test_a_conditional_network_decodes_the_given_class(data, kind):
     vae = TrainCvae(epochs=60, batch_size=64, **kind)(data, data.atoms)
     label, disc = data.atoms.features["label"].to_numpy(), vae.harmonics.disc
     assert vae.settings.classes == (2, 7)
@@ -79,25 +79,25 @@ def test_a_conditional_network_draws_the_class_it_is_told(data, kind):
     weak, strong = (vae.decode(z, np.full(N, k)).mean(axis=0)[disc].std() for k in (2, 7))
     assert strong / weak == pytest.approx(1.6, rel=0.15)
     means = [columns.loc[label == k, ["z0", "z1"]].mean().to_numpy() for k in (2, 7)]
-    assert np.abs(means[0] - means[1]).max() < 0.5  # the class is told, so the latents need not hold it
+    assert np.abs(means[0] - means[1]).max() < 0.5  # the class is given, so the latents need not encode it
     assert vae.tableaux().shape == (2, 3, 3, SIDE, SIDE)
 
 
 @pytest.mark.parametrize(
     ("labels", "words"),
-    [(None, "No labels came"), (np.full(N, 3), "Label 3 came, the network was told 2, 7"), ([2], "1 labels came")],
+    [(None, "no labels"), (np.full(N, 3), "not trained on label 3; use only 2, 7"), ([2], "1 labels for")],
 )
-def test_labels_that_do_not_fit_are_said(data, labels, words):
+def test_unsuitable_labels_are_refused(data, labels, words):
     vae = TrainCvae(epochs=1)(data, data.atoms)
     with pytest.raises(InputError, match=words):
         vae.encode(data.windows, labels)
 
 
-def test_labels_for_a_network_without_classes_are_said(data):
+def test_labels_for_a_network_without_classes_are_refused(data):
     vae = TrainVae(kind="vae", epochs=1)(data)
-    with pytest.raises(InputError, match="without classes"):
+    with pytest.raises(InputError, match="not conditional on classes"):
         vae.encode(data.windows, np.zeros(N))
-    with pytest.raises(InputError, match="knows no classes"):
+    with pytest.raises(InputError, match="has no classes"):
         vae.tableaux()
 
 
@@ -111,7 +111,7 @@ def test_atoms_without_a_class_are_left_out_of_a_conditional_training(data):
 
 
 @pytest.mark.parametrize("kind", ["rvae", "vae"])
-def test_several_channels_are_seen_and_decoded(data, kind):
+def test_several_channels_are_encoded_and_decoded(data, kind):
     """The second channel shows the negative at another scale and with another noise."""
     rng = np.random.default_rng(1)
     second = -3 * data.windows + 0.9 * rng.standard_normal(data.windows.shape)
@@ -123,7 +123,7 @@ def test_several_channels_are_seen_and_decoded(data, kind):
     assert vae.reconstruct(both.windows).shape == both.windows.shape
     noise = vae.weights["likelihood.noise"].numpy() * vae.settings.scale
     assert noise[1] > 5 * noise[0]
-    with pytest.raises(InputError, match="24 x 24 x 2 were expected"):
+    with pytest.raises(InputError, match="trained on sub-images of 24 x 24 x 2"):
         vae.encode(data.windows)
 
 
@@ -142,7 +142,7 @@ def test_probabilities_are_learned_with_a_bernoulli_likelihood(kind):
         assert abs(np.exp(1j * (found - angle)).mean()) > 0.99
 
 
-def test_a_bernoulli_likelihood_wants_probabilities(data):
+def test_a_bernoulli_likelihood_requires_probabilities(data):
     with pytest.raises(InputError, match="probabilities were expected"):
         TrainVae(likelihood="bernoulli")(data)
 
@@ -173,16 +173,16 @@ def test_the_pull_of_a_likelihood_is_its_gradient(likelihood):
 
 
 @pytest.mark.parametrize("angle", [0.3, np.pi / 2, -2.0])
-def test_all_decoders_turn_counter_clockwise_and_move_along_the_image(angle):
-    """What a coordinate sees in a turned and moved picture is what the picture is there."""
+def test_all_decoders_rotate_counter_clockwise_and_shift_along_the_image(angle):
+    """Sampling points of a rotated and shifted image show the image there."""
     pose = torch.tensor([[angle, 1.5, -2.0]], dtype=torch.float32)
-    y, x = places(33, pose, device=torch.device("cpu"))[0].T.numpy().reshape(2, 33, 33)
+    y, x = sampling_points(33, pose, device=torch.device("cpu"))[0].T.numpy().reshape(2, 33, 33)
     seen = np.exp(-((y - 0) ** 2 + (x - 7) ** 2) / 8)  # an atom to the right of the centre
     place = np.array(np.unravel_index(seen.argmax(), seen.shape)) - 16
     assert place == pytest.approx([1.5 - 7 * np.sin(angle), -2 + 7 * np.cos(angle)], abs=0.75)
 
 
-def test_the_canonical_decoder_sees_its_image_at_pose_zero():
+def test_the_canonical_decoder_shows_its_image_at_pose_zero():
     decoder = CanonicalDecoder(9, 2, turns=True, latents=2, classes=0, hidden=8)
     z = torch.randn(1, 2)
     frame = (decoder.mean + decoder.layers(z)).view(decoder.frame, decoder.frame, 2)
@@ -191,13 +191,13 @@ def test_the_canonical_decoder_sees_its_image_at_pose_zero():
     torch.testing.assert_close(decoder(z, torch.zeros(1, 0), torch.zeros(1, 3)), middle, atol=1e-5, rtol=1e-4)
 
 
-def test_an_image_is_moved_far_as_it_is_drawn_there():
+def test_a_far_shift_equals_the_image_drawn_there():
     harmonics = Harmonics(32, 1.0)
     network = TrainVae(epochs=1, detail=2 * np.pi)(sub_images(np.random.default_rng(0).random((30, 32, 32)))).network
     still, moved = (
         torch.as_tensor(harmonics.analysis @ motif(0.4, s, side=32).ravel()).float() for s in ((0, 0), (1.2, -1.6))
     )
-    found = network.move(still[None], torch.tensor([[1.2, -1.6]]))[0]
+    found = network.shift(still[None], torch.tensor([[1.2, -1.6]]))[0]
     assert (found - moved).norm() < 0.25 * (still - moved).norm()
 
 
@@ -209,6 +209,6 @@ def test_an_image_is_moved_far_as_it_is_drawn_there():
         ({"decoder": "canonical", "encoder": "invariant"}, "belongs to the harmonic decoder"),
     ],
 )
-def test_parts_that_do_not_fit_together_are_said(settings, words):
+def test_incompatible_parts_are_refused(settings, words):
     with pytest.raises(ValueError, match=words):
         TrainVae(**settings)

@@ -1,4 +1,4 @@
-"""Width and polarity of the columns of an image, with nothing set."""
+"""Width and polarity of the columns of an image, without any setting."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def lattice(sigma, spacing=5.0, **more):
 
 
 def honeycomb(bond, sigma):
-    """Columns on a honeycomb, and the middles of its holes."""
+    """Columns on a honeycomb, and the centres of its holes."""
     a = bond * np.sqrt(3)
     vectors, third = np.array([[a, 0], [a / 2, a * np.sqrt(3) / 2]]), np.array([a / 2, a / 2 / np.sqrt(3)])
     steps = np.stack(np.meshgrid(np.arange(-30, 31), np.arange(-30, 31)), -1).reshape(-1, 2) @ vectors + SIDE / 2
@@ -34,7 +34,7 @@ def noise(seed=0, blur=0.0):
 
 @pytest.mark.parametrize("sigma", [1.2, 2.5, 6.0, 11.0])
 @pytest.mark.parametrize("blur", [0.0, 0.4])
-def test_the_width_is_that_of_the_columns_and_not_of_the_grain(sigma, blur):
+def test_the_width_is_that_of_the_columns_and_not_of_the_noise(sigma, blur):
     _, clean = lattice(sigma)
     step = Segment().resolve(Image(clean + 0.15 * noise(blur=blur * sigma)))
     assert step.sigma == pytest.approx(sigma, rel=0.12)
@@ -57,7 +57,7 @@ def test_a_honeycomb_is_its_atoms_and_not_its_holes(sign, contrast):
 
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("bond", [13, 14, 20])
-def test_a_honeycomb_in_much_noise_is_still_its_atoms(sign, bond):
+def test_a_very_noisy_honeycomb_is_still_its_atoms(sign, bond):
     """Its atoms overlap, so that its holes are the stronger pattern and just as sharp."""
     _, _, clean = honeycomb(bond, 5.0)
     noisy = sign * clean + 0.9 * noise(seed=3)
@@ -92,7 +92,7 @@ def test_the_clearest_frame_of_a_stack_decides():
     assert Segment().resolve(Image(np.stack(frames))).sigma == pytest.approx(2.5, rel=0.12)
 
 
-def test_candidates_are_what_was_taken_and_what_else_it_might_be():
+def test_candidates_are_the_choice_and_its_alternatives():
     image = Image(lattice(3.0)[1] + 0.1 * noise())
     first, *others = Segment().candidates(image)
     assert first.sigma == pytest.approx(3.0, rel=0.12)
@@ -111,7 +111,7 @@ def test_a_width_given_by_hand_is_kept():
     assert (step.sigma, step.contrast) == (4.0, "bright")
 
 
-def test_repetition_tells_crystals_from_disorder():
+def test_repetition_distinguishes_crystals_from_disorder():
     places, _ = lattice(2.5)
     random = np.random.default_rng(1).uniform(0, SIDE, places.shape)
     assert repetition(places) > 0.7
@@ -119,7 +119,7 @@ def test_repetition_tells_crystals_from_disorder():
     assert repetition(random) < 0.08
 
 
-def test_evidence_is_what_columns_explain():
+def test_evidence_is_the_fraction_explained_by_columns():
     places, clean = lattice(3.0)
     image = (clean + 0.05 * noise()).astype(np.float32)
     right = weigh(image, places, 2.6, 9.0)

@@ -1,4 +1,4 @@
-"""The network that finds atoms: pictures, tiles, files, training and its resumption."""
+"""Network that finds atoms: training images, tiles, files, training and its resumption."""
 
 from functools import partial
 
@@ -17,33 +17,33 @@ from local_crystallography.models.segmenter import COLUMN, Segmenter, shipped, t
 from local_crystallography.models.segmenter_training import SegmenterTraining, disc
 from local_crystallography.models.unet import CHANNELS, UNet
 from local_crystallography.segmenters import marked, simulated, tune_segmenter
-from local_crystallography.simulate.variety import WEAKEST, noisy, picture
+from local_crystallography.simulate.variety import WEAKEST, noisy, training_image
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_picture_has_its_columns_where_it_says(seed):
-    made = picture(seed, side=128)
-    strong = made.yx[(made.share > 0.5) & ((made.yx > 10) & (made.yx < 117)).all(axis=1)]
+def test_an_image_has_its_columns_at_their_positions(seed):
+    made = training_image(seed, side=128)
+    strong = made.yx[(made.strength > 0.5) & ((made.yx > 10) & (made.yx < 117)).all(axis=1)]
     y, x = np.rint(strong).astype(int).T
     around = [made.expected[y + dy, x + dx] for dy, dx in ((-6, 0), (6, 0), (0, -6), (0, 6))]
     assert len(strong) == 0 or np.mean(made.expected[y, x] > np.mean(around, axis=0)) > 0.9
 
 
-def test_pictures_and_their_noise_come_back_by_their_seed():
-    one, two = picture(3, side=64), picture(3, side=64)
+def test_images_and_their_noise_are_reproduced_by_their_seed():
+    one, two = training_image(3, side=64), training_image(3, side=64)
     np.testing.assert_array_equal(one.expected, two.expected)
     drawn = [noisy(np.random.default_rng(1), made) for made in (one, two)]
     np.testing.assert_array_equal(*drawn)
 
 
-def test_columns_that_count_stand_apart():
-    made = picture(11, side=192)
-    counted = made.yx[made.share >= WEAKEST]
+def test_columns_that_count_are_separate():
+    made = training_image(11, side=192)
+    counted = made.yx[made.strength >= WEAKEST]
     distance = np.linalg.norm(counted[:, None] - counted, axis=-1) + 1e9 * np.eye(len(counted))
     assert distance.min() > 1.5 * made.sigma
 
 
-def test_a_disc_has_its_area_and_place():
+def test_a_disc_has_its_area_and_position():
     mark = disc((40, 50), np.array([[20.3, 30.6]]), 3.0)
     assert mark.sum() == pytest.approx(np.pi * 9, rel=0.05)
     assert [(mark * axis).sum() / mark.sum() for axis in np.indices(mark.shape)] == pytest.approx(
@@ -58,21 +58,21 @@ def test_tiles_cover_a_side_once(length):
     assert all(outer.start <= inner.start and inner.stop <= outer.stop for outer, inner in tiles(length, 768, 64))
 
 
-def test_tiles_say_what_the_whole_says():
-    frame = noisy(np.random.default_rng(0), picture(21, side=192))
+def test_tiles_give_the_same_as_the_whole():
+    frame = noisy(np.random.default_rng(0), training_image(21, side=192))
     whole, parts = (shipped().probabilities(frame, members=1, tile=side) for side in (192, 128))
     np.testing.assert_allclose(parts, whole, atol=1e-5)
 
 
-def test_networks_come_back_from_their_file(tmp_path):
+def test_networks_are_read_back_from_their_file(tmp_path):
     shipped().save(tmp_path / "atoms.safetensors")
     again = Segmenter.load(tmp_path / "atoms.safetensors")
-    frame = picture(5, side=64).expected
+    frame = training_image(5, side=64).expected
     np.testing.assert_array_equal(*(s.probabilities(frame, members=2) for s in (shipped(), again)))
     assert (tmp_path / "atoms.safetensors").stat().st_size < 5e6
 
 
-def test_another_file_is_said(tmp_path):
+def test_another_kind_of_file_is_refused(tmp_path):
     (tmp_path / "a.safetensors").write_bytes(b"nothing")
     with pytest.raises(InputError, match="holds no network that finds atoms"):
         Segment(by=Network(weights=tmp_path / "a.safetensors"))(Image(blobs(square_lattice())))
@@ -89,10 +89,10 @@ def test_an_ensemble_is_the_mean_of_its_members():
     assert both.shares is None
 
 
-def test_an_ensemble_larger_than_the_networks_there_are_is_said(tmp_path):
+def test_an_ensemble_with_too_many_members_is_refused(tmp_path):
     alone = Segmenter(shipped().networks[:1], ("atom",), COLUMN)
     alone.save(tmp_path / "one.safetensors")
-    with pytest.raises(InputError, match="has 1 members, no more than it has were expected; lower the ensemble"):
+    with pytest.raises(InputError, match="has only 1 members; lower the ensemble"):
         Segment(by=Network(weights=tmp_path / "one.safetensors", ensemble=2))(Image(blobs(square_lattice())))
 
 
@@ -100,7 +100,7 @@ def training(steps=3):
     return SegmenterTraining(partial(simulated, seed=1), ("atom",), COLUMN, steps, 1e-3, 1)
 
 
-def test_training_goes_on_as_if_it_had_not_been_ended(tmp_path, monkeypatch):
+def test_training_resumes_as_if_never_interrupted(tmp_path, monkeypatch):
     monkeypatch.setattr("local_crystallography.models.segmenter_training.FIRST", 8)
     monkeypatch.setattr("local_crystallography.models.segmenter_training.SAVED_EVERY", 1)
     whole = finish(training(6).run())
@@ -109,7 +109,7 @@ def test_training_goes_on_as_if_it_had_not_been_ended(tmp_path, monkeypatch):
     for one, two in zip(whole.networks, again.networks, strict=True):
         for name, value in one.state_dict().items():
             torch.testing.assert_close(value, two.state_dict()[name], rtol=0, atol=0, msg=name)
-    with pytest.raises(InputError, match="of a training with other settings"):
+    with pytest.raises(InputError, match="belongs to a training with other settings"):
         finish(training(7).run(tmp_path / "c"))
 
 
@@ -122,7 +122,7 @@ def test_training_learns(monkeypatch):
     assert known[-1] < 0.9 * known[0]
 
 
-def test_the_callers_random_numbers_are_left_alone(monkeypatch):
+def test_the_global_random_state_is_unchanged(monkeypatch):
     monkeypatch.setattr("local_crystallography.models.segmenter_training.FIRST", 2)
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -142,7 +142,7 @@ def test_an_example_of_an_image_marks_every_class():
     assert (example.target.sum(axis=0) <= 1.001).all()
 
 
-def test_classes_are_told_apart_after_going_on(tmp_path):
+def test_classes_are_distinguished_after_fine_tuning(tmp_path):
     places = square_lattice(16, shape=(224, 224))
     kind = np.arange(len(places)) % 2
     picture_of = blobs(places, shape=(224, 224), height=np.where(kind, 1.0, 0.4))
@@ -163,7 +163,7 @@ def test_classes_are_told_apart_after_going_on(tmp_path):
     assert (atoms.features["kind"][at] == kind[nearest[at]]).mean() > 0.95
 
 
-def test_a_network_of_ones_own_is_trained_and_used_from_the_command_line(tmp_path):
+def test_a_custom_network_is_trained_and_used_from_the_command_line(tmp_path):
     places = square_lattice(13)
     np.save(tmp_path / "image.npy", blobs(places))
     pd.DataFrame(places, columns=["y_px", "x_px"]).to_csv(tmp_path / "atoms.csv", index=False)
@@ -174,7 +174,7 @@ def test_a_network_of_ones_own_is_trained_and_used_from_the_command_line(tmp_pat
     assert len(FindAtoms()(probability, image)) >= len(places)
 
 
-def test_points_without_an_image_are_said(tmp_path, capsys):
+def test_points_without_an_image_are_refused(tmp_path, capsys):
     assert main(["train-segmenter", "--out", str(tmp_path / "a"), "--points", str(tmp_path / "b.csv")]) == 2
     assert "give the other too" in capsys.readouterr().err
 

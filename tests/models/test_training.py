@@ -1,4 +1,4 @@
-"""Seeds, stopping, going on, restarts and what a training says."""
+"""Seeds, stopping, resuming, restarts and reports of a training."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def weights_equal(one: Vae, other: Vae) -> bool:
 
 
 @pytest.mark.parametrize("kind", ["rvae", "vae"])
-def test_a_training_goes_on_from_a_checkpoint_as_if_it_had_never_stopped(data, kind, tmp_path):
+def test_a_training_resumes_from_a_checkpoint_as_if_never_interrupted(data, kind, tmp_path):
     step = TrainVae(kind=kind, epochs=6, batch_size=64)
     whole = step(data)
     saving = step.model_copy(update={"checkpoint": tmp_path / "training.safetensors"})
@@ -41,7 +41,7 @@ def test_a_training_goes_on_from_a_checkpoint_as_if_it_had_never_stopped(data, k
     assert resumed.settings == whole.settings
 
 
-def test_a_finished_training_is_not_done_again(data, tmp_path):
+def test_a_finished_training_is_not_repeated(data, tmp_path):
     step = TrainVae(epochs=2, checkpoint=tmp_path / "training.safetensors")
     one, messages = step(data), []
     again = finish(step.run(data), lambda p: messages.append(p.message))
@@ -57,12 +57,12 @@ def test_a_checkpoint_of_another_training_is_refused(data, step, others, tmp_pat
     path = tmp_path / "training.safetensors"
     TrainVae(epochs=2, checkpoint=path)(data)
     before = path.read_bytes()
-    with pytest.raises(InputError, match="other sub-images or with other settings"):
+    with pytest.raises(InputError, match="belongs to a training with other sub-images or settings"):
         finish(step.model_copy(update={"checkpoint": path})(others or data))
     assert path.read_bytes() == before
 
 
-def test_a_file_that_is_no_checkpoint_is_refused_and_kept(data, tmp_path):
+def test_a_file_that_is_not_a_checkpoint_is_refused_and_kept(data, tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("my notes", encoding="utf-8")
     with pytest.raises(InputError, match="not a checkpoint"):
@@ -70,13 +70,13 @@ def test_a_file_that_is_no_checkpoint_is_refused_and_kept(data, tmp_path):
     assert path.read_text(encoding="utf-8") == "my notes"
 
 
-def test_a_checkpoint_that_cannot_be_written_is_said(data, tmp_path):
+def test_a_checkpoint_that_cannot_be_written_is_reported(data, tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
         TrainVae(epochs=1, checkpoint=tmp_path / "nowhere" / "training.safetensors")(data)
 
 
 @pytest.mark.parametrize("kind", ["rvae", "vae"])
-def test_the_random_numbers_of_the_caller_are_left_alone(data, kind):
+def test_the_global_random_state_is_unchanged(data, kind):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -108,8 +108,8 @@ def test_of_several_starts_the_best_is_kept(data):
 
 
 @pytest.mark.parametrize("reports", [1, 2, 5, 22, 24])
-def test_one_word_to_stop_is_enough_whenever_it_comes(data, reports):
-    """Only the one report says stop; every later one says go on, and there must be none."""
+def test_one_request_to_stop_is_enough_at_any_time(data, reports):
+    """Only one report is answered by a stop; there must be no later one."""
     seen = []
 
     def stop_once(progress):
@@ -121,7 +121,7 @@ def test_one_word_to_stop_is_enough_whenever_it_comes(data, reports):
     assert np.isfinite(vae.encode(data.windows).to_numpy()).all()
 
 
-def test_training_ends_when_nothing_gets_better(data):
+def test_training_ends_when_the_loss_stops_improving(data):
     messages = []
     finish(TrainVae(epochs=400, patience=3, learning_rate=1e-5).run(data), lambda p: messages.append(p.message))
     finish(
@@ -130,19 +130,19 @@ def test_training_ends_when_nothing_gets_better(data):
     assert not messages[-1].startswith("epoch 60")
 
 
-def test_pure_noise_is_said_to_hold_nothing():
+def test_pure_noise_is_reported_as_uninformative():
     noise = SubImages(np.random.default_rng(0).standard_normal((300, SIDE, SIDE)).astype(np.float32), few(300).atoms)
     vae = TrainVae(kind="vae", epochs=40)(noise)
-    assert "No latent holds anything" in vae.remarks[0]
+    assert "No latent is informative" in vae.remarks[0]
 
 
 def test_an_idle_latent_is_named(data):
     vae = TrainVae(epochs=60, latents=5, batch_size=64)(data)
     assert min(vae.settings.nats) < 0.05 < max(vae.settings.nats)
-    assert "fewer latents would do" in vae.remarks[0]
+    assert "fewer latents would suffice" in vae.remarks[0]
 
 
-def test_capacity_holds_the_information_of_the_latents(data):
+def test_capacity_sets_the_information_of_the_latents(data):
     free, held = (
         TrainVae(epochs=200, batch_size=64, capacity=c, kl_weight=w)(data) for c, w in ((None, 1), (0.5, 100))
     )
@@ -150,8 +150,8 @@ def test_capacity_holds_the_information_of_the_latents(data):
     assert sum(free.settings.nats) > sum(held.settings.nats)
 
 
-def test_divergence_is_said_in_words(data, monkeypatch):
-    """Weights that stopped being numbers give a loss that is none."""
+def test_divergence_is_reported(data, monkeypatch):
+    """Weights that are NaN give a loss that is NaN."""
 
     def broken(self, z, classes):
         return decode(self, z, classes) * float("nan")
@@ -165,8 +165,8 @@ def test_divergence_is_said_in_words(data, monkeypatch):
         finish(job)
 
 
-def test_the_posterior_of_the_angle_has_a_peak_for_every_equal_turn():
-    """Four equal neighbours: four equal turns, a quarter apart."""
+def test_the_posterior_of_the_angle_has_a_peak_for_every_symmetry_rotation():
+    """Four equal neighbours: four equivalent rotations, 90 degrees apart."""
     turns = np.pi / 2 * np.arange(4)
     y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
     rng = np.random.default_rng(0)
@@ -183,7 +183,7 @@ def test_the_posterior_of_the_angle_has_a_peak_for_every_equal_turn():
     assert posterior.sum(axis=1) == pytest.approx(1, abs=1e-4)
     share = [abs((posterior * np.exp(1j * m * angle)).sum(axis=1)).mean() for m in (1, 2, 4)]
     assert share[2] > 0.9  # sharp on the sector of the motif
-    assert max(share[:2]) < 0.7  # and spread over the equal turns
+    assert max(share[:2]) < 0.7  # and spread over the equivalent rotations
     found = vae.encode(windows[:50])["angle_rad"].to_numpy()
     best = angle[posterior.argmax(axis=1)]
     assert np.abs(np.angle(np.exp(1j * 4 * (found - best)))).max() / 4 < np.radians(4)
@@ -203,13 +203,13 @@ def test_traversing_a_latent_changes_it_alone(data):
     assert images.shape == (5, SIDE, SIDE)
     assert np.allclose(images[2], vae.decode([0, 0, 0])[0], atol=1e-5)
     assert np.allclose(images[0], vae.decode([0, -1.6448536, 0])[0], atol=1e-5)
-    with pytest.raises(InputError, match="Latent 3 came, 0 to 2"):
+    with pytest.raises(InputError, match="no latent 3; choose one from 0 to 2"):
         vae.traverse(3)
 
 
 def test_points_with_angle_and_offset_are_not_latent_points(data):
     vae = TrainVae(epochs=1)(data)
-    with pytest.raises(InputError, match="Latent points of 5 numbers came, 2 were expected"):
+    with pytest.raises(InputError, match="Latent points need 2 numbers each, not 5"):
         vae.decode(np.zeros((1, 5)))
 
 
@@ -231,7 +231,7 @@ assert not any("gloo" in name for name in names), names
 
 
 def test_two_processes_train_one_network(data, tmp_path):
-    """As torchrun starts them: both end with the same network, as good as that of one process."""
+    """Started as by torchrun: both end with the same network, as good as that of one process."""
     script = tmp_path / "train.py"
     script.write_text(PROCESS.format(tests=str(Path(__file__).parents[1]), folder=str(tmp_path)), encoding="utf-8")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
@@ -248,7 +248,7 @@ LOOKS = [({"kind": "rvae"}, True), ({"kind": "vae"}, False), ({"kind": "rvae", "
 
 
 @pytest.mark.parametrize(("how", "turns"), LOOKS)
-def test_who_looks_at_a_training_changes_nothing(data, how, turns):
+def test_a_preview_does_not_affect_the_training(data, how, turns):
     step, seen = TrainVae(epochs=3, batch_size=64, **how), []
 
     def look(progress):
@@ -264,7 +264,7 @@ def test_who_looks_at_a_training_changes_nothing(data, how, turns):
     assert all(len(column) == N for column in seen[-1].values())
 
 
-def test_a_look_at_a_training_sees_what_the_network_will_tell(data):
+def test_a_preview_agrees_with_the_final_encoding(data):
     step, seen = TrainVae(epochs=30, batch_size=64), []
     vae = finish(step.run(data), lambda p: seen.append(next(p.preview())) if p.preview else None)
     told = vae.encode(data.windows)
@@ -273,7 +273,7 @@ def test_a_look_at_a_training_sees_what_the_network_will_tell(data):
     assert np.median(np.abs(away)) < np.radians(2)
 
 
-def test_a_training_tells_pass_batch_and_device(data):
+def test_a_training_reports_epoch_batch_and_device(data):
     told = []
     finish(TrainVae(epochs=2, batch_size=64).run(data), lambda p: told.append(p) if p.epochs else None)
     assert [(p.epoch, p.epochs, p.batch, p.batches) for p in told[:4]] == [(1, 2, i, 3) for i in (1, 2, 3, 3)]

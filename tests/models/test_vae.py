@@ -1,4 +1,4 @@
-"""The rotational network on sub-images whose angle, offset, class and noise are known."""
+"""Rotational network on sub-images with known angle, offset, class and noise."""
 
 import json
 
@@ -49,7 +49,7 @@ def concentration(angle, reference, fold):
     return abs(np.exp(1j * fold * (angle - reference)).mean())
 
 
-def test_the_classes_are_told_apart_however_they_are_turned(truth, columns):
+def test_the_classes_are_distinguished_in_any_orientation(truth, columns):
     atoms = Cluster(by=GaussianMixture(classes=2))(truth[0].atoms.with_features(**columns))
     assert adjusted_rand_score(truth[1], atoms.features["label"]) > 0.99
 
@@ -66,7 +66,7 @@ def test_the_symmetry_of_each_motif_is_seen(vae, truth, columns):
 
 
 def test_a_kind_of_site_has_one_symmetry(vae, truth, columns):
-    """Also where single atoms would be taken for something else, so that equal turns get equal angles."""
+    """Also where single atoms look like another motif, so that equivalent rotations get equal angles."""
     own = vae.symmetry_order(columns[["z0", "z1"]])
     strange = columns[["z0", "z1"]].copy()
     strange.iloc[::9] = strange.to_numpy()[truth[1] == 1].mean(axis=0)  # seen as the other motif
@@ -83,13 +83,13 @@ def test_angles_stay_in_the_sector_of_the_motif(vae, truth):
     assert square_ones["angle_rad"].abs().max() <= np.pi / 4 + 1e-9
 
 
-def test_latents_do_not_change_when_the_sub_image_turns(vae, columns):
+def test_latents_do_not_change_when_the_sub_image_rotates(vae, columns):
     spread = np.hypot(columns[["z0", "z1"]].std().to_numpy(), columns[["z0_std", "z1_std"]].mean().to_numpy())
     turned = vae.encode(np.array([motif(a, side=SIDE) for a in np.linspace(0, 6, 25)], np.float32))
     assert (turned[["z0", "z1"]].std().to_numpy() < 0.05 * spread).all()
 
 
-def test_the_angle_goes_all_the_way_round_without_a_seam(vae):
+def test_the_angle_covers_the_full_circle_without_a_seam(vae):
     angle = np.linspace(-np.pi, np.pi, 60, endpoint=False)
     found = vae.encode(np.array([motif(a, side=SIDE) for a in angle], np.float32))["angle_rad"]
     error = np.angle(np.exp(1j * (found - angle)) / np.exp(1j * (found - angle)).mean())
@@ -112,7 +112,7 @@ def test_the_noise_is_measured(vae):
     assert vae.noise == pytest.approx(NOISE, rel=0.15)
 
 
-def test_the_angle_is_as_uncertain_as_it_says(truth, columns):
+def test_the_reported_error_of_the_angle_is_its_error(truth, columns):
     rows = truth[1] == 1
     error = np.angle(np.exp(1j * (columns["angle_rad"][rows] - truth[2][rows])))
     error -= np.median(error)
@@ -125,8 +125,8 @@ def test_nothing_collapses(columns):
 
 
 @pytest.mark.parametrize(("turns", "found"), [((0.0, 0.5), True), ((0.0, 0.0), False)])
-def test_the_shear_of_a_scan_is_found_where_two_grains_tell_it(turns, found):
-    """As drift makes it: every grain is sheared along the axes of the image, however its crystal is turned."""
+def test_the_shear_of_a_scan_is_found_from_two_grains(turns, found):
+    """As with drift: every grain is sheared along the axes of the image, whatever its orientation."""
     rng = np.random.default_rng(1)
     shear = np.array([[1.0, 0.04], [0.04, 1.0]])
     neighbours = 9 * np.stack([-np.sin(np.pi / 3 * np.arange(6)), np.cos(np.pi / 3 * np.arange(6))], axis=1)
@@ -141,8 +141,8 @@ def test_the_shear_of_a_scan_is_found_where_two_grains_tell_it(turns, found):
     assert diagonal == pytest.approx(0.04 if found else 0, abs=0.008)
 
 
-def test_the_shear_is_found_of_a_lattice_that_is_nearly_hexagonal():
-    """Columns of fcc along [110]: near a turn of 60 degrees another, larger shear makes grains nearly alike."""
+def test_the_shear_of_a_nearly_hexagonal_lattice_is_found():
+    """Columns of fcc along [110]: near a rotation of 60 degrees another, larger shear makes grains similar."""
     rng = np.random.default_rng(2)
     shear = np.array([[1.0, -0.05], [-0.05, 1.0]])
     long, short = 9.2, 9.2 / np.sqrt(2)
@@ -158,8 +158,8 @@ def test_the_shear_is_found_of_a_lattice_that_is_nearly_hexagonal():
     assert found == pytest.approx((0, -0.05), abs=0.008)
 
 
-def test_two_motifs_are_not_taken_for_a_sheared_one():
-    """Hexagons and squares, turned at random: the one that squares get when they are sheared fits better than none."""
+def test_two_motifs_are_not_mistaken_for_a_sheared_one():
+    """Randomly rotated hexagons and squares: a shear of the squares fits better than none."""
     rng = np.random.default_rng(0)
     windows = []
     for fold, angle in zip(rng.choice([6, 4], 500, p=[0.6, 0.4]), rng.uniform(-np.pi, np.pi, 500), strict=True):
@@ -217,17 +217,17 @@ def test_settings_are_plain_values(vae):
 @pytest.mark.parametrize(
     ("windows", "words"),
     [
-        (np.random.default_rng(0).random((5, 16, 16)), "5 sub-images came"),
+        (np.random.default_rng(0).random((5, 16, 16)), "5 sub-images are too few"),
         (np.ones((50, 16, 16)), "one constant"),
         (np.full((50, 16, 16), np.nan), "NaN or infinite"),
     ],
 )
-def test_what_cannot_be_trained_on_is_said(windows, words):
+def test_unusable_training_data_are_refused(windows, words):
     sub_images = SubImages(windows.astype(np.float32), Atoms.at(np.zeros((len(windows), 2))))
     with pytest.raises(InputError, match=words):
         TrainVae()(sub_images)
 
 
-def test_a_window_of_another_size_is_said(vae):
-    with pytest.raises(InputError, match="32 x 32 were expected"):
+def test_a_window_of_another_size_is_refused(vae):
+    with pytest.raises(InputError, match="trained on sub-images of 32 x 32"):
         vae.encode(np.zeros((1, 16, 16), np.float32))

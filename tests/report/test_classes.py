@@ -364,7 +364,7 @@ def test_the_section_calls_classes_as_the_user_does(quick_analysis: Analysis):
 @pytest.mark.parametrize("column", ["label", "label_probability"])
 def test_words_for_classes_are_refused(column):
     atoms, sub_images = classes()
-    with pytest.raises(InputError, match=f"{column} holds words"):
+    with pytest.raises(InputError, match=f"{column} contains text"):
         class_report(atoms.with_features(**{column: "a"}), sub_images, None)
 
 

@@ -1,4 +1,4 @@
-"""Scan distortion is told from the lattice, and what the specimen does is left alone."""
+"""Scan distortion is measured on the lattice, and displacements of the specimen are preserved."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ EVEN = {"jitter": 0.0, "wobble": 0.0, "flyback": 0.0}
 
 
 def lattice(angle, displaced, rng, *, static=0.35):
-    """(N, 2) places and (N,) sublattices of a perovskite along [001], its B sites moved along x by a function."""
+    """(N, 2) positions and (N,) sublattices of a perovskite along [001], B sites displaced along x by a function."""
     n = np.arange(-40, 41)
     cells = np.stack(np.meshgrid(n, n), axis=-1).reshape(-1, 2)
     t = np.radians(angle)
@@ -36,7 +36,7 @@ def row_shifts(rng, jitter, wobble):
 
 
 def scene(*, seed=1, angle=7.0, counts=100.0, displaced=lambda yx: 0.0, jitter=0.5, wobble=0.8, flyback=4.0):
-    """Noisy pixels, places where columns are seen (with the noise of a good fit), true places, sublattice, shifts."""
+    """Noisy pixels, observed positions (with the noise of a good fit), true positions, sublattice, shifts."""
     rng = np.random.default_rng(seed)
     yx, site = lattice(angle, displaced, rng)
     shift, columns, rows = row_shifts(rng, jitter, wobble), np.arange(SIZE), np.arange(SIZE)
@@ -64,14 +64,14 @@ def error(places, true):
 
 @pytest.fixture(scope="module")
 def plain():
-    """The scene of default settings with its correction, made once."""
+    """Scene with default settings and its correction, computed once."""
     made_of = scene()
     return made_of, *corrected(*made_of[:2])
 
 
 def corrected(pixels, seen, **settings):
-    correction = finish(correct_scan(pixels, seen, **{"slowest": 0, "cell": None} | settings))
-    return correction, correction.places(seen)
+    correction = finish(correct_scan(pixels, seen, **{"longest_period": 0, "cell": None} | settings))
+    return correction, correction.positions(seen)
 
 
 def cage_steps(places, true, site):
@@ -83,7 +83,7 @@ def cage_steps(places, true, site):
 
 
 def made(**changes):
-    """A correction without rows or fly-back, except for the changes."""
+    """Correction without row shifts or fly-back, except for the changes."""
     values = {
         "row_shift": np.zeros(64),
         "flyback": 0.0,
@@ -98,7 +98,7 @@ def made(**changes):
     return ScanCorrection(**values | changes)
 
 
-def test_a_bad_scan_is_put_right_to_nearly_the_noise_of_the_places(plain):
+def test_a_bad_scan_is_corrected_to_nearly_the_noise_of_the_positions(plain):
     (_, seen, true, _, shift), correction, places = plain
     assert error(seen, true) > 0.5
     assert error(places, true) < 0.17
@@ -115,7 +115,7 @@ def test_units_offset_and_contrast_of_the_image_do_not_matter(plain):
     assert error(corrected(7 - 3.5e-3 * pixels, seen)[1], true) < 0.17
 
 
-def test_an_even_scan_is_left_as_it_is():
+def test_an_undistorted_scan_is_unchanged():
     pixels, seen, true, _, _ = scene(**EVEN)
     correction, places = corrected(pixels, seen)
     assert correction.flyback == 0
@@ -142,25 +142,25 @@ def test_a_ferroelectric_displacement_stays(domains):
 
 def test_slow_shifts_stay_on_request(plain):
     (pixels, seen, _, _, shift), all_rows, _ = plain
-    quick, _ = corrected(pixels, seen, slowest=60)
+    quick, _ = corrected(pixels, seen, longest_period=60)
     assert np.std(np.convolve(quick.row_shift, np.ones(60) / 60, "valid")) < 0.1
     assert np.std(np.convolve(all_rows.row_shift, np.ones(60) / 60, "valid")) > 0.3
     assert np.corrcoef(np.diff(quick.row_shift), np.diff(shift))[0, 1] > 0.9
 
 
-def test_what_cannot_be_told_is_said():
+def test_ambiguities_are_reported():
     pixels, seen, _, _, _ = scene(angle=0.0)
     remarks = " ".join(corrected(pixels, seen)[0].remarks)
     assert "Rows of atoms run along the scan" in remarks
-    assert "slowest" in remarks
+    assert "longest_period" in remarks
     assert "Rows of atoms" not in " ".join(corrected(*scene(angle=20.0)[:2])[0].remarks)
 
 
 @pytest.mark.parametrize("count", [0, 12, 200])
 def test_no_lattice_no_correction(count):
     yx = np.random.default_rng(0).uniform(10, 118, (count, 2))
-    with pytest.raises(InputError, match=f"of {count} atoms stand on a lattice"):
-        finish(correct_scan(np.random.default_rng(1).poisson(20, (128, 128)), yx, slowest=0, cell=None))
+    with pytest.raises(InputError, match=f"of {count} atoms lie on a lattice"):
+        finish(correct_scan(np.random.default_rng(1).poisson(20, (128, 128)), yx, longest_period=0, cell=None))
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.3, 1.2])
@@ -172,12 +172,12 @@ def test_drift_is_found_from_the_cell(name, cell, angle):
     np.testing.assert_allclose(affine_to_cell(true @ np.linalg.inv(drift).T, cell), drift, atol=1e-9, err_msg=name)
 
 
-def test_a_cell_that_is_not_there_is_refused():
-    with pytest.raises(InputError, match="name the one seen"):
+def test_a_wrong_cell_is_refused():
+    with pytest.raises(InputError, match="Give the cell seen"):
         affine_to_cell(20 * np.eye(2), 1.6 * np.exp(1.1j))
 
 
-def test_the_image_moves_with_the_places():
+def test_the_image_moves_with_the_positions():
     shift = np.random.default_rng(0).normal(0, 0.7, 64)
     correction = made(row_shift=shift, flyback=3.0, affine=np.array([[1.03, 0.0], [0.05, 1.0]]))
     y, x = np.mgrid[:64, :64].astype(float)
@@ -200,7 +200,7 @@ def test_the_spectrum_shows_a_wave_of_the_mains():
     assert correction.power.max() == pytest.approx(0.4**2 / 2, rel=0.05)
 
 
-def test_a_flat_background_is_left_under_the_atoms():
+def test_flattening_leaves_a_flat_background():
     y, x = np.mgrid[:256, :256]
     atoms = np.exp(-(((y % 16) - 8) ** 2 + ((x % 16) - 8) ** 2) / 14)
     flat = flattened(atoms + 0.01 * x + 2, 32.0)

@@ -1,4 +1,4 @@
-"""Displacement fields move the columns they name by what they say, and the truth tells what a column is made of."""
+"""Displacement fields move the named columns as specified, and the truth contains the elements of columns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def scene(*waves: Wave, structure: str = "La0.7Sr0.3MnO3", **grain) -> Scene:
 
 
 def field(wave: Wave, truth: pd.DataFrame) -> np.ndarray:
-    """(N, 2) displacement in px by the formula, at the places the columns would have without it."""
+    """(N, 2) displacement in px by the formula, at the positions of the columns without it."""
     y, x = ((truth[["y_ideal_px", "x_ideal_px"]].to_numpy() - truth[MOVED].to_numpy() - CENTRE) * PIXEL).T
     rightward, upward = np.cos(wave.angle), np.sin(wave.angle)
     sine = np.sin(2 * np.pi * (rightward * x - upward * y) / wave.wavelength + wave.phase)
@@ -79,8 +79,8 @@ def test_strain_of_a_grain_is_no_displacement():
     assert (truth[MOVED] == 0).all(axis=None)
 
 
-def test_displaced_lattice_still_fills_the_picture():
-    """A very long wave at its crest shifts all by 1 nm, as another origin of the lattice does."""
+def test_displaced_lattice_still_fills_the_image():
+    """A very long wave at its crest shifts all columns by 1 nm, like another origin of the lattice."""
     _, shifted = expected_counts(scene(Wave(amplitude=(0.0, 1.0), wavelength=1e4, phase=np.pi / 2)), 0)
     _, moved = expected_counts(scene(origin=(0.0, 1.0)), 0)
     places = [frame.sort_values(["y_px", "x_px"])[["y_px", "x_px"]].round(3) for frame in (shifted, moved)]
@@ -111,22 +111,22 @@ def test_wave_reads_back_from_a_recipe(tmp_path):
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: simulate_scene(scene(Wave(sites=("C",))), 0), "Waves on sites .'C'. came"),
-        (lambda: simulate_scene(scene(Wave(sites=("O",)), structure="NiO"), 0), "only columns .'Ni'. are seen"),
+        (lambda: simulate_scene(scene(Wave(sites=("C",))), 0), "A wave displaces sites .'C'."),
+        (lambda: simulate_scene(scene(Wave(sites=("O",)), structure="NiO"), 0), "there are only columns .'Ni'."),
     ],
 )
-def test_bad_wave_says_what_is_wrong(call, sentence):
+def test_invalid_waves_are_refused(call, sentence):
     with pytest.raises(InputError, match=sentence):
         call()
 
 
-def test_too_steep_wave_in_a_recipe_says_what_to_do(tmp_path):
+def test_too_steep_wave_in_a_recipe_is_refused(tmp_path):
     (tmp_path / "recipe.toml").write_text("[[scene.waves]]\namplitude = [0.0, 0.1]\nwavelength = 1.0")
     with pytest.raises(InputError, match="longer wavelength"):
         read_recipe(tmp_path / "recipe.toml")
 
 
-def test_truth_tells_the_elements_of_each_site(tmp_path):
+def test_truth_contains_the_elements_of_each_site(tmp_path):
     write_simulation(simulate_scene(scene(), 0), tmp_path)
     elements = json.loads((tmp_path / "truth.json").read_text())["elements"]
     assert elements == {"La0.7Sr0.3MnO3": {"A": {"La": 0.7, "Sr": 0.3}, "B": {"Mn": 1.0}, "O": {"O": 1.0}}}
@@ -138,7 +138,7 @@ def test_occupancy_of_a_class_of_several_sites_is_their_mean():
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_shipped_truth_tells_the_elements_of_its_structures(name):
+def test_shipped_truth_contains_the_elements_of_its_structures(name):
     truth = json.loads((sample_folder() / name / "truth.json").read_text(encoding="utf-8"))
     phases = {grain["structure"] for grain in truth["scene"]["grains"]}
     assert truth["elements"] == {phase: CRYSTALS[phase].elements() for phase in phases}

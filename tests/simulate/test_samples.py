@@ -1,4 +1,4 @@
-"""The simulated pictures show the crystals they claim to show, at the places they claim."""
+"""Simulated images show the specified crystals at the positions in the truth."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PIXEL = 0.02
 
 
 def scene(structure: str = "La0.7Sr0.3MnO3", *, grain: dict | None = None, **values) -> Scene:
-    """A small perfect picture of one structure."""
+    """A small perfect image of one structure."""
     grains = (Grain(structure=structure, **(grain or {})),)
     return Scene(**{"shape": (256, 256), "pixel_size": PIXEL, "grains": grains, "background": DARK} | values)
 
@@ -47,7 +47,7 @@ def yx_of(truth: pd.DataFrame, *sites: str) -> np.ndarray:
 
 
 def neighbour_steps(yx: np.ndarray) -> np.ndarray:
-    """(N, 2) steps between places one lattice parameter of La0.7Sr0.3MnO3 apart, within 5 %."""
+    """(N, 2) steps between positions one lattice parameter of La0.7Sr0.3MnO3 apart, within 5 %."""
     first, second = cKDTree(yx).query_pairs(1.05 * 0.388 / PIXEL, output_type="ndarray").T
     return np.concatenate([yx[second] - yx[first], yx[first] - yx[second]])
 
@@ -78,7 +78,7 @@ def test_a_to_b_is_half_the_diagonal():
 
 
 @pytest.mark.parametrize("angle", [0.1, 0.5, -0.4])
-def test_a_positive_angle_turns_counter_clockwise_as_displayed(angle):
+def test_a_positive_angle_rotates_counter_clockwise_as_displayed(angle):
     _, truth = expected_counts(scene(grain={"angle": angle}), 0)
     steps = neighbour_steps(yx_of(truth, "A"))
     rightward = steps[(steps @ [-np.sin(angle), np.cos(angle)]) > 0.99 * 0.388 / PIXEL]
@@ -134,8 +134,8 @@ def test_sr3fe2o7_has_the_columns_of_its_cell():
 )
 def test_sr3fe2o7_columns_have_their_height_and_strength(label, place, strength):
     crystal = projection("Sr3Fe2O7", 1.7)
-    on_axis = np.abs(crystal.places[:, 0] - np.round(crystal.places[:, 0])) < 1e-6
-    near = on_axis & (np.abs(crystal.places[:, 1] - place) < 0.001)
+    on_axis = np.abs(crystal.positions[:, 0] - np.round(crystal.places[:, 0])) < 1e-6
+    near = on_axis & (np.abs(crystal.positions[:, 1] - place) < 0.001)
     (index,) = np.flatnonzero(near)
     assert crystal.labels[index] == label
     assert crystal.strength[index] * 0.387098 == pytest.approx(strength)
@@ -147,14 +147,14 @@ def test_beam_not_perpendicular_is_refused():
 
 
 def sparse(**values) -> Scene:
-    """Narrow Mo columns alone, 36 px apart, so that each can be measured by itself."""
+    """Narrow Mo columns alone, 36 px apart, so that each can be measured separately."""
     grain = {"vacancies": {"S": 1.0}, "angle": 0.1}
     narrow = {"pixel_size": 0.0087, "thermal_rms": 0.0, "probe_fwhm": 0.04, "shape": (300, 300)}
     return scene("MoS2", grain=grain, **narrow | values)
 
 
 def centre_of_mass_errors(scene_: Scene) -> np.ndarray:
-    """(N, 2) measured centre of mass minus the place in the truth, for columns away from the edges."""
+    """(N, 2) measured centre of mass minus the true position, for columns away from the edges."""
     counts, truth = expected_counts(scene_, 3)
     yx = truth[["y_px", "x_px"]].to_numpy()
     offsets = np.arange(-12, 13)
@@ -188,11 +188,11 @@ SCANS = {
 
 
 @pytest.mark.parametrize("scan", SCANS.values(), ids=SCANS)
-def test_apparent_place_is_where_the_distorted_image_has_the_column(scan):
+def test_apparent_position_is_that_of_the_column_in_the_distorted_image(scan):
     assert np.abs(centre_of_mass_errors(sparse(scan=scan))).max() < 0.02
 
 
-def test_drift_moves_columns_with_the_time_of_their_row():
+def test_drift_shifts_columns_with_the_time_of_their_row():
     _, truth = expected_counts(scene(scan=Scan(drift=(5.0, -4.0))), 0)
     time = truth["y_px"] / 256
     np.testing.assert_allclose(truth["y_px"] - truth["y_ideal_px"], 5 * time, atol=1e-9)
@@ -222,7 +222,7 @@ def test_noise_is_that_of_counting():
     assert z.std() == pytest.approx(1, abs=0.02)
 
 
-def test_vacancies_take_their_fraction_of_one_site():
+def test_vacancies_remove_their_fraction_of_one_site():
     full = simulate_scene(scene(shape=(600, 600)), 0).truth
     holed = simulate_scene(scene(shape=(600, 600), grain={"vacancies": {"B": 0.2}}), 0).truth
     left = holed["site"].value_counts() / full["site"].value_counts()
@@ -296,7 +296,7 @@ def test_columns_of_two_phases_never_overlap():
     ],
     ids=["whole", "half plane", "disc", "polygon", "covered voronoi", "voronoi"],
 )
-def test_regions_own_their_places(regions, owner):
+def test_regions_contain_their_positions(regions, owner):
     above, below, right = (-2.0, 0.0), (2.0, 0.0), (0.0, 2.0)
     assert owners(regions, np.array([above, below, right])).tolist() == owner
 
@@ -309,7 +309,7 @@ def test_voronoi_grains_fill_the_field_with_their_own_angles():
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_shipped_sample_is_the_one_its_recipe_makes(name):
+def test_shipped_sample_is_reproduced_by_its_recipe(name):
     made, image = simulate_sample(name), load_sample(name)
     assert image.data.dtype == np.uint16
     assert np.mean(made.image.data != image.data) < 1e-3
@@ -352,19 +352,19 @@ def test_recipe_with_every_region_reads_back(tmp_path):
 @pytest.mark.parametrize(
     ("recipe", "sentence"),
     [
-        ("seed = ", "TOML was expected"),
-        ("sed = 1", "only seed and scene are known"),
-        ("seed = -1", "whole number from 0 up"),
-        ("[scene]\ndose = -5", "scene|dose: -5 came"),
-        ("[scene]\ndoze = 5", "doze: 5 came"),
+        ("seed = ", "not valid TOML"),
+        ("sed = 1", "only seed and scene are allowed"),
+        ("seed = -1", "an integer of at least 0"),
+        ("[scene]\ndose = -5", "dose: -5 is not valid"),
+        ("[scene]\ndoze = 5", "doze: 5 is not valid"),
         ("[scene]\nshape = [4, 4]", "16 to 16384"),
         ("[scene]\nshape = [9000, 9000]\npixel_size = 0.1", "smaller shape"),
         ("[scene.scan]\ndrift = [100.0, 0.0]", "a tenth"),
-        ('[[scene.grains]]\nstructure = "quartz"', "structure: 'quartz' came"),
+        ('[[scene.grains]]\nstructure = "quartz"', "structure: 'quartz' is not valid"),
         ("[[scene.grains]]\nvacancies = { Ni = 0.1 }", "choose among"),
     ],
 )
-def test_bad_recipe_says_what_is_wrong(tmp_path, recipe, sentence):
+def test_invalid_recipes_are_refused(tmp_path, recipe, sentence):
     path = tmp_path / "recipe.toml"
     path.write_text(recipe)
     with pytest.raises(InputError, match=sentence) as caught:
@@ -378,13 +378,13 @@ def test_bad_recipe_says_what_is_wrong(tmp_path, recipe, sentence):
         (lambda: simulate_sample("gold"), "choose one of lsmo_nio"),
         (lambda: load_truth("gold"), "choose one of lsmo_nio"),
         (lambda: read_recipe(Path("nowhere.toml")), "no recipe nowhere.toml"),
-        (lambda: simulate_scene(Scene(), -1), "from 0 up"),
+        (lambda: simulate_scene(Scene(), -1), "an integer of at least 0"),
         (lambda: simulate_scene(scene("NiO", grain={"vacancies": {"O": 0.1}}), 0), "only columns"),
-        (lambda: simulate_scene(scene(grain={"region": Disc(centre=(90, 90))}), 0), "No column"),
+        (lambda: simulate_scene(scene(grain={"region": Disc(centre=(90, 90))}), 0), "no columns"),
         (lambda: simulate_scene(Scene(dose=50_000, background=Background(level=1)), 0), "lower the dose"),
     ],
 )
-def test_bad_call_says_what_is_wrong(call, sentence):
+def test_invalid_calls_are_refused(call, sentence):
     with pytest.raises(InputError, match=sentence):
         call()
 

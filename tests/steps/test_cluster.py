@@ -216,7 +216,7 @@ def test_classes_merged_by_hand_keep_their_numbers_when_sorted_again():
 @pytest.mark.parametrize(
     ("step", "columns", "words"),
     [
-        (Cluster(), {}, r"no latents yet, columns z0, z1, … \(or zernike0, zernike1, …\)"),
+        (Cluster(), {}, r"no latents \(columns z0, z1, … or zernike0, zernike1, …\) yet"),
         (Cluster(columns=("z7",)), {"z0": np.arange(10.0)}, "no column z7"),
         (Cluster(), {"z0": np.ones(10)}, "same for every atom"),
         (Cluster(), {"z0": np.full(10, np.nan)}, "encode the atoms first"),
@@ -236,7 +236,7 @@ def test_classes_merged_by_hand_keep_their_numbers_when_sorted_again():
         (
             Cluster(by=GaussianMixture(start_from="hand_label")),
             {"z0": np.arange(10.0), "hand_label": ["a"] * 10},
-            "hand_label holds words",
+            "hand_label contains text",
         ),
         (Cluster(by=BayesianMixture(components=20)), {"z0": np.arange(10.0)}, "at most 10"),
         (Cluster(by=KMeans(classes=11)), {"z0": np.arange(10.0)}, "11 classes cannot be made of 10 atoms"),
@@ -251,7 +251,7 @@ def test_classes_merged_by_hand_keep_their_numbers_when_sorted_again():
             HAND,
             "3 classes were asked for, 2 are given by hand",
         ),
-        (Cluster(columns=("kind",)), {"kind": ["a"] * 10}, "Column kind holds words"),
+        (Cluster(columns=("kind",)), {"kind": ["a"] * 10}, "Column kind contains text"),
     ],
 )
 def test_what_cannot_be_sorted_is_said(step, columns, words):

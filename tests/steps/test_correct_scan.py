@@ -66,7 +66,7 @@ def test_bad_input_is_told():
         CorrectScan()(Atoms.at(seen, frame=1), Image(pixels))
     with pytest.raises(InputError, match="outside the image"):
         CorrectScan()(Atoms.at(seen + 50), Image(pixels))
-    with pytest.raises(InputError, match="stand on a lattice"):
+    with pytest.raises(InputError, match="lie on a lattice"):
         CorrectScan()(Atoms.at(seen[:5]), Image(pixels))
 
 

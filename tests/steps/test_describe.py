@@ -148,7 +148,7 @@ def test_channels_have_columns_of_their_own():
 @pytest.mark.parametrize(
     ("windows", "order", "words"),
     [
-        (np.zeros((2, 8, 8)), 9, "Order 9 came with windows of 8 pixels, 0 to 8 was expected; lower the order"),
+        (np.zeros((2, 8, 8)), 9, "Windows of 8 pixels allow orders from 0 to 8, not 9; lower the order"),
         (np.zeros((2, 8, 9)), 4, r"Windows of shape \(2, 8, 9\) came"),
         (np.zeros((2, 8, 8, 2)), 4, "one channel at a time"),
         (np.full((2, 8, 8), np.nan), 4, "NaN or infinite pixels"),
@@ -227,7 +227,7 @@ def test_light_atoms_are_no_neighbours():
 
 @pytest.mark.parametrize("channels", [(), (2,)])
 def test_moments_of_nothing_are_refused(channels):
-    with pytest.raises(InputError, match="No sub-images came"):
+    with pytest.raises(InputError, match="There are no sub-images"):
         described(np.zeros((0, 16, 16, *channels)))
 
 

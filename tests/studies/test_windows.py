@@ -198,7 +198,7 @@ def test_runs_on_another_image_are_not_replaced(analysis, done):
 def test_words_among_the_columns_to_sort_by_are_refused_before_anything_is_trained(analysis, tmp_path):
     worded = Analysis(analysis.image)
     worded.atoms = analysis.atoms.with_features(kind="a")
-    with pytest.raises(InputError, match="kind holds words"):
+    with pytest.raises(InputError, match="kind contains text"):
         finish(run_window_study(worded, BOTH, Recipe(cluster=Cluster(columns=("kind",))), tmp_path))
     assert not any(tmp_path.iterdir())
 
@@ -261,7 +261,7 @@ def test_the_analysis_stays_as_it_is(analysis, tmp_path):
 def test_a_run_that_fails_says_why_and_the_others_go_on(analysis, tmp_path):
     """Only four atoms lie far enough from the edge for the largest window."""
     study = finish(run_window_study(analysis, WindowStudy(windows=(16, 132), epochs=1), QUICK, tmp_path))
-    assert "sub-images came" in study.runs[1].note
+    assert "sub-images are too few" in study.runs[1].note
     assert not study.runs[0].note
     assert len(window_table(study)) == 2
     assert list(study_maps(study, analysis.image)) == ["image-16-seed0"]

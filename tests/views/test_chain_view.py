@@ -74,5 +74,5 @@ def test_the_unit_is_said():
 
 
 def test_a_chain_too_short_is_refused():
-    with pytest.raises(InputError, match="bonds came"):
+    with pytest.raises(InputError, match="has 6 bonds"):
         view_chain(SimulatedChain(cells=3)(), ChainModel())

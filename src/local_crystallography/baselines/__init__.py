@@ -1,5 +1,5 @@
-"""Descriptions of atoms that need no training: what the network is compared with.
+"""Baselines: descriptions of atoms without training, for comparison with the network.
 
-`pixels` are the sub-images as rows of numbers, `components` (PCA, NMF, ICA and the window Fourier transform) and
-`mixtures` are made of those, `neighbours` of the places of the atoms, `zernike` of what does not turn.
+`pixels` provides sub-images as rows of numbers, which `components` (PCA, NMF, ICA and the windowed Fourier transform)
+and `mixtures` use; `neighbours` uses the positions of atoms, and `zernike` gives rotationally invariant moments.
 """

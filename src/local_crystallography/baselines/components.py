@@ -1,4 +1,4 @@
-"""Linear components of sub-images: PCA, NMF, ICA, and PCA of their power spectra, with the picture of each."""
+"""Linear components of sub-images: PCA, NMF, ICA, and PCA of their power spectra, with an image of each."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ ComponentMethod = Literal["PCA", "NMF", "ICA", "FFT"]
 logger = logging.getLogger(__name__)
 
 ROUNDS = 1000
-"""Most rounds of ICA."""
+"""Most iterations of ICA."""
 CONSTANT = 1e-6
-"""Standard deviation, over that of the first component, below which there is no component."""
+"""Standard deviation, relative to the first component, below which a component does not exist."""
 
 
 @dataclass(frozen=True)
 class Components:
-    """Every sub-image is about the mean plus its scores times the pictures (the loadings).
+    """Linear model: every sub-image is approximately the mean plus its scores times the pictures (the loadings).
 
     Parameters
     ----------
     mean
-        (C, w, w) what is left without components, in units of the sub-images. For NMF the lowest pixel of each channel
-        where that is negative, otherwise 0.
+        (C, w, w) mean, in units of the sub-images. For NMF the lowest pixel of each channel where that is negative,
+        otherwise 0.
     pictures
-        (k, C, w, w), each with a sum of squares of 1. For FFT of the logarithm of the power, zero frequency at pixel
-        (w // 2, w // 2).
+        (k, C, w, w) loadings, each with a sum of squares of 1. For FFT those of the logarithm of the power, with zero
+        frequency at pixel (w // 2, w // 2).
     scores
-        (n, k), by falling variance.
+        (n, k) scores, by decreasing variance.
     share
-        (k,) of the variance of all pixels that a component explains, of the logarithm of the power for FFT; NaN for NMF
-        and ICA, whose components overlap.
+        (k,) fraction of the variance of all pixels (for FFT, of the logarithm of the power) that a component explains;
+        NaN for NMF and ICA, whose components overlap.
     """
 
     mean: Array
@@ -54,7 +54,7 @@ class Components:
 
 @dataclass(frozen=True)
 class Loadings:
-    """`Components` before anything is scored: `score` gives the (m, k) scores of windows."""
+    """`Components` without scores; `score` computes the (m, k) scores of windows."""
 
     mean: Array
     pictures: Array
@@ -62,14 +62,14 @@ class Loadings:
     score: Callable[[Windows], Array]
 
     def scored(self, windows: Windows) -> Components:
-        """With the scores of windows."""
+        """Components with the scores of windows."""
         scores = np.concatenate([self.score(some) for some in parts(windows)])
         return Components(self.mean, self.pictures, scores, self.share)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Rows (m, p) are about `mean` (p,) + `scores` (m, k) @ `rows` (k, p); `transform` gives the scores."""
+    """Rows (m, p) are approximately `mean` (p,) + scores (m, k) @ `rows` (k, p); `transform` gives the scores."""
 
     mean: Array
     rows: Array
@@ -79,10 +79,10 @@ class Fit:
 def components(sub_images: SubImages, *, method: ComponentMethod, number: int, seed: int) -> Components:
     """Components of sub-images, fitted to a sample of them if they are many.
 
-    PCA: directions of the greatest variance. ICA: the same space along directions that are as independent as can be
-    (FastICA). NMF: parts that only add up; where pixels of a channel are negative, as those of a normalised image are,
-    they count from the lowest. FFT: PCA of the logarithm of the power spectrum around every atom.
-    The largest pixel of a picture is positive, so a sign does not change from run to run.
+    PCA: directions of the largest variance. ICA: the same subspace along maximally independent directions (FastICA).
+    NMF: additive parts; where pixels of a channel are negative, as in a normalised image, they are measured from the
+    lowest. FFT: PCA of the logarithm of the power spectrum around every atom.
+    The largest pixel of every picture is positive, so that signs do not change from run to run.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def components(sub_images: SubImages, *, method: ComponentMethod, number: int, s
 
 
 def fit_components(sub_images: SubImages, *, method: ComponentMethod, number: int, seed: int) -> Loadings:
-    """`components` before anything is scored, which takes longer where the sub-images are many.
+    """`components` without scores, which is faster for many sub-images.
 
     Raises
     ------
@@ -106,13 +106,13 @@ def fit_components(sub_images: SubImages, *, method: ComponentMethod, number: in
 
 
 def window_loadings(windows: Windows, *, method: ComponentMethod, number: int, seed: int) -> Loadings:
-    """What is fitted to a sample of windows (n, w, w) or (n, w, w, C) that are known to be finite."""
+    """Components fitted to a sample of finite windows (n, w, w) or (n, w, w, C)."""
     pixels = int(np.prod(windows.shape[1:]))
     most = min(len(windows) - 1, pixels)
     if not 1 <= number <= most:
         raise InputError(
-            f"{number} components came with {len(windows)} sub-images of {pixels} pixels, 1 to {most} was expected; "
-            "change the number of components or give more sub-images."
+            f"{number} components were requested, but {len(windows)} sub-images of {pixels} pixels allow 1 to {most}; "
+            "change the number of components or use more sub-images."
         )
     part = sample(windows, seed=seed)
     rows_of = _spectra_above(part) if method == "FFT" else as_rows
@@ -138,13 +138,13 @@ def fit_pca(rows: Array, *, number: int, seed: int) -> Fit:
     """Principal components of (m, p) numbers."""
     from sklearn.decomposition import PCA
 
-    with np.errstate(invalid="ignore", divide="ignore"):  # the share of the variance, where there is none
+    with np.errstate(invalid="ignore", divide="ignore"):  # explained fraction of zero variance
         model = PCA(number, random_state=seed).fit(rows)
     return Fit(model.mean_, model.components_, lambda part: (part - model.mean_) @ model.components_.T)
 
 
 def fit_ica(rows: Array, *, number: int, seed: int) -> Fit:
-    """Independent components of (m, p) numbers: FastICA turns the principal ones."""
+    """Independent components of (m, p) numbers: FastICA rotates the principal ones."""
     from sklearn.decomposition import FastICA
 
     first = fit_pca(rows, number=number, seed=seed)
@@ -153,15 +153,15 @@ def fit_ica(rows: Array, *, number: int, seed: int) -> Fit:
     varies = int((spread > CONSTANT * spread[0]).sum())
     if varies < number:
         raise InputError(
-            f"{number} independent components came, but the sub-images vary in {varies} ways alone; ask for at most "
-            f"{varies}, or take PCA."
+            f"{number} independent components were requested, but the sub-images vary in only {varies} dimensions; "
+            f"choose at most {varies}, or use PCA."
         )
     with without_warnings():
         model = FastICA(number, whiten="unit-variance", max_iter=ROUNDS, tol=1e-3, random_state=seed).fit(scores)
     if model.n_iter_ >= ROUNDS:
         logger.warning(
-            "ICA did not settle in %d rounds: no directions are more independent than others, and another seed may "
-            "give others. PCA is safer here.",
+            "ICA did not converge in %d iterations: no directions are clearly more independent than others, and "
+            "another seed may give other components. PCA is more reliable here.",
             ROUNDS,
         )
     return Fit(
@@ -172,7 +172,7 @@ def fit_ica(rows: Array, *, number: int, seed: int) -> Fit:
 
 
 def fit_nmf(rows: Array, mean: Array, *, number: int, seed: int) -> Fit:
-    """Parts of (m, p) numbers less a mean (p,), of which none is negative then."""
+    """Non-negative parts of (m, p) numbers minus a mean (p,) that makes them non-negative."""
     from sklearn.decomposition import NMF
 
     model = NMF(number, init="nndsvda", max_iter=500, random_state=seed)
@@ -181,13 +181,13 @@ def fit_nmf(rows: Array, mean: Array, *, number: int, seed: int) -> Fit:
         with without_warnings():
             return np.asarray(model.transform(np.maximum(part - mean, 0)), np.float64)
 
-    with without_warnings():  # the last rounds change little
+    with without_warnings():  # the last iterations change little
         model.fit(np.maximum(rows - mean, 0))
     return Fit(mean, model.components_, scores)
 
 
 def lowest(windows: Windows) -> Array:
-    """(w * w * C) the lowest pixel of the channel each pixel is of, where that is negative; otherwise 0."""
+    """(w * w * C) lowest pixel of the channel of each pixel where negative, otherwise 0."""
     channels = windows.reshape(len(windows), *windows.shape[1:3], -1)
     low = np.minimum(channels.min(axis=(0, 1, 2)), 0).astype(np.float64)
     return np.broadcast_to(low, channels.shape[1:]).ravel()
@@ -201,6 +201,6 @@ def _scale(rows: Array) -> Array:
 
 
 def _spectra_above(windows: Windows) -> Callable[[Windows], Array]:
-    """What makes windows to rows of their spectra, over the noise of these windows."""
+    """Function from windows to rows of their spectra, relative to the noise of these windows."""
     floor = noise_floor(power_spectra(windows[:: 1 + len(windows) // CHUNK]))
     return lambda part: log_spectra(part, floor)

@@ -1,4 +1,4 @@
-"""Results that are kept as long as the sub-images they were computed from."""
+"""Cache of results that lives as long as the sub-images from which they were computed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Kept(Generic[T]):
-    """A function of sub-images and settings that computes once for each; results are not to be changed."""
+    """Cached function of sub-images and settings; its results must not be modified."""
 
     def __init__(self, function: Callable[..., T]) -> None:
         self._function = function
@@ -25,7 +25,7 @@ class Kept(Generic[T]):
         return mine[key]
 
     def has(self, sub_images: SubImages, **settings: Hashable) -> bool:
-        """Whether there is nothing left to compute."""
+        """Whether the result is cached."""
         return _key(settings) in self._results.get(sub_images, {})
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the columns of the baselines: eigen-images, parts, and means of classes of the pixels."""
+"""Images of the baseline components: eigen-images, parts, and means of the classes of the pixel mixture."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ fitted_mixture = Kept(pixel_mixture)
 fitted_classes = Kept(class_components)
 
 PIXEL_LABEL = "pixel_label"
-"""The column of the classes of the mixture over pixels."""
+"""Column of the classes of the pixel mixture."""
 
 
 @dataclass(frozen=True, eq=False)
 class Loading:
-    """One picture.
+    """Image of one component or class.
 
     Parameters
     ----------
     method
-        What it is of, as Describe calls it.
+        Name of the method, as in Describe.
     column
-        The column with the scores of the atoms; `pixel_label` for the mean of a class.
+        Column with the scores of the atoms; `pixel_label` for the mean of a class.
     picture
-        (C, w, w), as the pictures of `Components`, or the mean sub-image of a class.
+        (C, w, w) picture of `Components`, or mean sub-image of a class.
     share
-        Of the variance it explains, within its class for PCA mixture; of all sub-images for the mean of a class; NaN
-        where there is none.
+        Fraction of the variance explained, within its class for PCA mixture; fraction of all sub-images for the mean of
+        a class; NaN where undefined.
     number
-        The class of the mixture it is of; None for all sub-images.
+        Class of the mixture to which it belongs; None for all sub-images.
     """
 
     method: str
@@ -50,17 +50,17 @@ class Loading:
 
     @property
     def is_mean(self) -> bool:
-        """Whether it is the mean of a class."""
+        """Whether this is the mean of a class."""
         return self.column == PIXEL_LABEL
 
     @property
     def signed(self) -> bool:
-        """Whether it is read from 0 to either side."""
+        """Whether its values have either sign."""
         return self.method != "NMF" and not self.is_mean
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Values at the ends of its colours: 0 is in the middle where it is signed, and at the start for NMF."""
+        """Values at the ends of its colour range: symmetric about 0 if signed, starting at 0 for NMF."""
         low, high = float(self.picture.min()), float(self.picture.max())
         reach = max(abs(low), abs(high)) or 1.0
         if self.signed:
@@ -70,12 +70,12 @@ class Loading:
 
     @property
     def channels_below(self) -> Array:
-        """(C * w, w) the channels one below the other."""
+        """(C * w, w) channels stacked vertically."""
         return self.picture.reshape(-1, self.picture.shape[-1])
 
 
 def grouped(loadings: Sequence[Loading]) -> list[list[Loading]]:
-    """The pictures of one method together, and of a mixture with components those of one class."""
+    """Loadings grouped by method, and for a mixture with components also by class."""
     groups: dict[tuple[str, int | None], list[Loading]] = {}
     for each in loadings:
         groups.setdefault((each.method, each.number if each.method == "PCA mixture" else None), []).append(each)
@@ -83,7 +83,7 @@ def grouped(loadings: Sequence[Loading]) -> list[list[Loading]]:
 
 
 def component_loadings(sub_images: SubImages, *, method: ComponentMethod, number: int, seed: int) -> list[Loading]:
-    """The pictures of `components` with the same settings.
+    """Loadings of `components` with the same settings.
 
     Raises
     ------
@@ -96,12 +96,12 @@ def component_loadings(sub_images: SubImages, *, method: ComponentMethod, number
 
 
 def mixture_loadings(sub_images: SubImages, *, classes: int, number: int | None, seed: int) -> list[Loading]:
-    """Means of the classes of `pixel_mixture`, and with a number the components within each, of `class_components`.
+    """Class means of `pixel_mixture`, and with a `number` also the components of `class_components`.
 
     Raises
     ------
     InputError
-        As these.
+        As these functions.
     """
     method = "pixel mixture" if number is None else "PCA mixture"
     if number is None:

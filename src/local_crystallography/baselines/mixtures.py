@@ -17,16 +17,16 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PixelMixture:
-    """Classes of sub-images, by falling size.
+    """Classes of sub-images, by decreasing size.
 
     Parameters
     ----------
     label
         (n,) class, from 0.
     probability
-        (n,) of that class.
+        (n,) probability of that class.
     means
-        (k, C, w, w) picture at the centre of each Gaussian, in units of the sub-images.
+        (k, C, w, w) mean of each Gaussian, in units of the sub-images.
     """
 
     label: npt.NDArray[np.int64]
@@ -36,18 +36,18 @@ class PixelMixture:
 
 @dataclass(frozen=True)
 class ClassComponents:
-    """Principal components within every class of a mixture; scores of different classes do not compare.
+    """Principal components within every class of a mixture; scores of different classes are not comparable.
 
     Parameters
     ----------
     mixture
-        The classes.
+        Classes.
     pictures
-        (k, m, C, w, w) of every class, NaN for a class of fewer than m + 1 sub-images.
+        (k, m, C, w, w) loadings of every class, NaN for a class of fewer than m + 1 sub-images.
     scores
-        (n, m) in the components of a sub-image's own class; NaN where it has none.
+        (n, m) scores in the components of the class of a sub-image; NaN where it has none.
     share
-        (k, m) of the variance within a class that a component explains, NaN as the pictures.
+        (k, m) fraction of the variance within a class that a component explains; NaN where the pictures are.
     """
 
     mixture: PixelMixture
@@ -57,9 +57,9 @@ class ClassComponents:
 
 
 def pixel_mixture(sub_images: SubImages, *, classes: int, seed: int) -> PixelMixture:
-    """Gaussians of diagonal covariance in the space of all pixels, fitted to a sample of sub-images if they are many.
+    """Gaussians with diagonal covariance in the space of all pixels, fitted to a sample of sub-images if they are many.
 
-    Nothing in it knows of rotation: every angle of a motif is a class of its own.
+    The mixture does not model rotation, so every orientation of a motif becomes a separate class.
 
     Raises
     ------
@@ -73,11 +73,11 @@ def pixel_mixture(sub_images: SubImages, *, classes: int, seed: int) -> PixelMix
     checked(windows)
     if not 1 <= classes <= len(windows):
         raise InputError(
-            f"{classes} classes came with {len(windows)} sub-images, 1 to {len(windows)} was expected; change the "
+            f"{classes} classes were requested, but {len(windows)} sub-images allow 1 to {len(windows)}; change the "
             "number of classes."
         )
     model = GaussianMixture(classes, covariance_type="diag", n_init=3, max_iter=200, reg_covar=1e-6, random_state=seed)
-    with without_warnings(), threadpool_limits(1):  # k-means before it would spin on shared cores
+    with without_warnings(), threadpool_limits(1):  # the initial k-means would spin on shared cores
         model.fit(as_rows(sample(windows, seed=seed)))
         shares = np.concatenate([model.predict_proba(as_rows(part)) for part in parts(windows)])
     order = np.argsort(-np.bincount(shares.argmax(axis=1), minlength=classes), kind="stable")
@@ -86,7 +86,7 @@ def pixel_mixture(sub_images: SubImages, *, classes: int, seed: int) -> PixelMix
 
 
 def class_components(sub_images: SubImages, *, classes: int, number: int, seed: int) -> ClassComponents:
-    """The classes of `pixel_mixture`, then principal components of the sub-images within each.
+    """Classes of `pixel_mixture`, with principal components of the sub-images within each.
 
     Raises
     ------
@@ -103,8 +103,8 @@ def class_components(sub_images: SubImages, *, classes: int, number: int, seed: 
     most = min(counts.max() - 1, pixels)
     if not 1 <= number <= most:
         raise InputError(
-            f"{number} components came with classes of at most {counts.max()} sub-images of {pixels} pixels, 1 to "
-            f"{most} was expected; change the number of components or classes."
+            f"{number} components were requested, but classes of at most {counts.max()} sub-images of {pixels} pixels "
+            f"allow 1 to {most}; change the number of components or classes."
         )
     for name in np.flatnonzero(counts > number):
         rows = np.flatnonzero(mixture.label == name)

@@ -1,7 +1,7 @@
-"""Places of the nearest atoms around every atom, as they are and turned to one common direction.
+"""Relative positions of the nearest atoms around every atom, as found or rotated to a common orientation.
 
-Places are complex numbers in units of the neighbour distance: real part to the right, imaginary part upwards, so that
-their angle is counter-clockwise as displayed.
+Positions are complex numbers in units of the neighbour distance: real part to the right, imaginary part upwards, so
+that their angle is counter-clockwise as displayed.
 """
 
 from __future__ import annotations
@@ -16,33 +16,32 @@ from local_crystallography.data.errors import InputError
 Complex = npt.NDArray[np.complex128]
 
 FEWEST, MOST = 3, 12
-"""Numbers of neighbours to choose from."""
+"""Smallest and largest number of neighbours."""
 AS_WIDE = 0.95
-"""Share of the widest gap between shells that a gap farther out must have to be taken instead."""
+"""Width of a gap farther out, relative to the widest gap between shells, at which it is preferred."""
 ROUNDS = 8
 
 
 def neighbour_places(atoms: Atoms, *, number: int) -> Complex:
-    """(N, number) places of the nearest atoms of the same frame, counter-clockwise from the right, nearest atoms only.
+    """(N, number) relative positions of the nearest atoms in the same frame, counter-clockwise from the right.
 
-    The unit is the median distance of the nearest neighbour. NaN in frames of too few atoms.
+    The unit is the median nearest-neighbour distance. NaN in frames with too few atoms.
 
     Raises
     ------
     InputError
-        Where no frame holds more atoms than neighbours, a place is not finite, or most atoms have another at their
-        very place.
+        Where no frame has more atoms than neighbours, a position is not finite, or most atoms coincide with another.
     """
-    places, distance = nearest(atoms, number=number)
+    positions, distance = nearest(atoms, number=number)
     unit = float(np.nanmedian(distance[:, 0]))
-    angle = np.angle(places) % (2 * np.pi)
-    return np.take_along_axis(places, angle.argsort(axis=1), axis=1) / unit
+    angle = np.angle(positions) % (2 * np.pi)
+    return np.take_along_axis(positions, angle.argsort(axis=1), axis=1) / unit
 
 
 def shell_number(atoms: Atoms) -> int:
-    """Number of neighbours, 3 to 12, that ends a shell: where the next is farthest off, relative to the last.
+    """Number of neighbours, 3 to 12, that completes a shell: the largest relative gap to the next neighbour.
 
-    Of shells that end about as clearly, the larger: 8 for a square lattice, 6 for a hexagonal one.
+    Of shells with similar gaps the larger is used: 8 for a square lattice, 6 for a hexagonal one.
 
     Raises
     ------
@@ -53,8 +52,8 @@ def shell_number(atoms: Atoms) -> int:
     most = min(MOST, largest - 2)
     if most < FEWEST:
         raise InputError(
-            f"{largest} atoms in a frame came, at least {FEWEST + 2} were expected to choose the number of neighbours; "
-            "give the number."
+            f"The number of neighbours cannot be chosen from {largest} atoms in a frame, but only from at least "
+            f"{FEWEST + 2}; set the number."
         )
     _, distance = nearest(atoms, number=most + 1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -62,17 +61,17 @@ def shell_number(atoms: Atoms) -> int:
     return FEWEST + int(np.flatnonzero(gaps >= 1 + AS_WIDE * (gaps.max() - 1))[-1])
 
 
-def aligned(places: Complex) -> Complex:
-    """Places (n, k), turned and renumbered in cyclic order to lie as near as can be to those of the mean atom.
+def aligned(positions: Complex) -> Complex:
+    """Relative positions (n, k), rotated and cyclically renumbered to match those of the mean atom best.
 
-    First the nearest neighbour of every atom points to the right. Then, again and again, each atom takes the cyclic
-    order and the turn with the least squares distance from the mean of all (Procrustes). Turning all atoms around
-    changes nothing. Rows with NaN stay NaN.
+    First every atom is rotated so that its nearest neighbour points to the right. Then, repeatedly, each atom takes the
+    cyclic order and rotation with the least squared distance from the mean of all (Procrustes analysis). The result is
+    invariant under a rotation of all atoms. Rows with NaN stay NaN.
     """
-    known = np.isfinite(places).all(axis=1)
+    known = np.isfinite(positions).all(axis=1)
     if not known.any():
-        return places
-    z = places[known]
+        return positions
+    z = positions[known]
     count = z.shape[1]
     first = np.abs(z).argmin(axis=1)
     best = np.take_along_axis(z, (first[:, None] + np.arange(count)) % count, axis=1)
@@ -81,18 +80,20 @@ def aligned(places: Complex) -> Complex:
         mean = best.mean(axis=0)
         overlap = np.stack([np.roll(z, -shift, axis=1) @ mean.conj() for shift in range(count)], axis=1)
         shift = np.abs(overlap).argmax(axis=1)
-        turn = np.angle(overlap[np.arange(len(z)), shift])
-        best = np.take_along_axis(z, (shift[:, None] + np.arange(count)) % count, axis=1) * np.exp(-1j * turn[:, None])
-    result = np.full_like(places, np.nan)
+        rotation = np.angle(overlap[np.arange(len(z)), shift])
+        best = np.take_along_axis(z, (shift[:, None] + np.arange(count)) % count, axis=1) * np.exp(
+            -1j * rotation[:, None]
+        )
+    result = np.full_like(positions, np.nan)
     result[known] = best * np.exp(-1j * np.angle(best.mean(axis=0)[0]))
     return result
 
 
 def nearest(atoms: Atoms, *, number: int) -> tuple[Complex, npt.NDArray[np.float64]]:
-    """(N, number) places in pixels, and distances, of the nearest atoms of the same frame, by rising distance."""
+    """(N, number) relative positions in pixels, and distances, of the nearest atoms in the same frame, by distance."""
     if not np.isfinite(atoms.yx).all():
-        raise InputError("Some atoms have no finite place, numbers were expected; find the atoms again.")
-    places = np.full((len(atoms), number), np.nan, np.complex128)
+        raise InputError("Some atoms have positions that are not finite; find the atoms again.")
+    positions = np.full((len(atoms), number), np.nan, np.complex128)
     distances = np.full((len(atoms), number), np.nan)
     for frame in np.unique(atoms.frame):
         rows = np.flatnonzero(atoms.frame == frame)
@@ -100,12 +101,12 @@ def nearest(atoms: Atoms, *, number: int) -> tuple[Complex, npt.NDArray[np.float
             yx = atoms.yx[rows]
             distance, index = cKDTree(yx).query(yx, number + 1)
             off = yx[index[:, 1:]] - yx[:, None]
-            places[rows], distances[rows] = off[..., 1] - 1j * off[..., 0], distance[:, 1:]
+            positions[rows], distances[rows] = off[..., 1] - 1j * off[..., 0], distance[:, 1:]
     if np.isnan(distances).all():
         raise InputError(
-            f"{len(atoms)} atoms came for {number} neighbours, at least {number + 1} in one frame were expected; ask "
-            "for fewer neighbours."
+            f"{number} neighbours need at least {number + 1} atoms in one frame, but there are {len(atoms)} atoms in "
+            "all frames; choose fewer neighbours."
         )
     if np.nanmedian(distances[:, 0]) == 0:
-        raise InputError("Most atoms have another at the same place, single atoms were expected; find them again.")
-    return places, distances
+        raise InputError("Most atoms have another atom at the same position; find them again.")
+    return positions, distances

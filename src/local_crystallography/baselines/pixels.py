@@ -1,4 +1,4 @@
-"""Sub-images as rows of numbers: checked, in parts and in samples that fit in memory."""
+"""Sub-images as rows of numbers: checked, in parts, and in samples that fit in memory."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ Array = npt.NDArray[np.float64]
 Windows = npt.NDArray[np.float32]
 
 VALUES = 10_000_000
-"""Pixels of a sample that is fitted to, 80 MB: 17,000 windows of 24 pixels."""
+"""Most pixels of a sample for fitting, 80 MB: 17,000 windows of 24 pixels."""
 FEWEST = 200
-"""Windows in a sample, however large they are."""
+"""Fewest windows in a sample, whatever their size."""
 CHUNK = 2000
 
 
 def checked(windows: Windows) -> None:
-    """Raise where there are no sub-images, a pixel is not finite, or all are alike."""
+    """Raise InputError where there are no sub-images, a pixel is not finite, or all are equal."""
     if not len(windows):
-        raise InputError("No sub-images came, at least two were expected; cut them first.")
+        raise InputError("There are no sub-images; extract them first.")
     for part in parts(windows):
         if not np.isfinite(part).all():
-            raise InputError("Some sub-images hold NaN or infinite pixels, numbers were expected; cut them again.")
+            raise InputError("Some sub-images contain NaN or infinite pixels; extract them again.")
     if all((part == windows[0]).all() for part in parts(windows)):
-        raise InputError("All sub-images are the same, differences were expected; look at the image they were cut of.")
+        raise InputError("All sub-images are the same, so nothing distinguishes them; check the image.")
 
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Keep the advice of scikit-learn on steps to convergence back: there is no setting for those here."""
+    """Suppress convergence warnings of scikit-learn, which advise on settings that are not available here."""
     from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings():
@@ -43,13 +43,13 @@ def without_warnings() -> Iterator[None]:
 
 
 def parts(windows: Windows) -> Iterator[Windows]:
-    """The windows, some at a time."""
+    """Windows in batches."""
     for start in range(0, len(windows), CHUNK):
         yield windows[start : start + CHUNK]
 
 
 def sample(windows: Windows, *, seed: int) -> Windows:
-    """The windows, or as many by chance as are enough to fit to; in their order."""
+    """All windows, or a random sample large enough for fitting, in their order."""
     most = max(FEWEST, VALUES // int(np.prod(windows.shape[1:])))
     if len(windows) <= most:
         return windows
@@ -57,11 +57,11 @@ def sample(windows: Windows, *, seed: int) -> Windows:
 
 
 def as_rows(windows: Windows) -> Array:
-    """(n, w * w * C) numbers of windows (n, w, w) or (n, w, w, C)."""
+    """(n, w * w * C) rows of windows (n, w, w) or (n, w, w, C)."""
     return windows.reshape(len(windows), -1).astype(np.float64)
 
 
 def as_pictures(rows: Array, windows: Windows) -> Array:
-    """(k, C, w, w) pictures of rows (k, w * w * C), as the windows they are of."""
+    """(k, C, w, w) pictures from rows (k, w * w * C), with the shape of the windows."""
     side = windows.shape[1]
     return np.moveaxis(rows.reshape(len(rows), side, side, -1), -1, 1)

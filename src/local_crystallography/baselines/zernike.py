@@ -1,4 +1,4 @@
-"""Zernike moments of sub-images: magnitudes that do not change as the sub-image turns, without training."""
+"""Zernike moments of sub-images: rotationally invariant magnitudes, without training."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ Array = npt.NDArray[np.float64]
 FOLDS = (2, 3, 4, 6)
 CHUNK = 2000
 FINEST = 128
-"""Window size in pixels up to which the quadrature gets finer; details of larger windows are wider anyway."""
+"""Window size, in pixels, above which the quadrature is not refined further, as details are then wider."""
 
 
 def zernike_columns(sub_images: SubImages, *, order: int, number: int) -> pd.DataFrame:
-    """Columns of moments, of folds and of at most `number` components, one row per sub-image.
+    """Columns of moments, of rotational power and of at most `number` components, one row per sub-image.
 
     `zernike_n_m` (m >= 0) is the magnitude of the moment in units of the sub-image; for m = 0 the moment itself,
-    which is real and does not turn. `fold_2`, `fold_3`, `fold_4` and `fold_6`, as far as the order reaches, are the
-    shares of the power with m > 0 at multiples of that fold. With several channels, these names end in `_ch0`,
-    `_ch1`, …. `zernike0`, `zernike1`, … are the principal components of all standardised magnitudes, by falling
+    which is real and rotationally invariant. `fold_2`, `fold_3`, `fold_4` and `fold_6`, as far as the order allows, are
+    the fractions of the power with m > 0 at multiples of that fold. With several channels, these names end in `_ch0`,
+    `_ch1`, …. `zernike0`, `zernike1`, … are the principal components of all standardised magnitudes, by decreasing
     variance.
 
     Raises
     ------
     InputError
-        Without sub-images, and where the order is higher than the window has pixels, or a pixel is not finite.
+        Where there are no sub-images, the order exceeds the side of the window, or a pixel is not finite.
     """
     windows = sub_images.windows
     if not len(windows):
-        raise InputError("No sub-images came, some were expected; cut them first.")
+        raise InputError("There are no sub-images; extract them first.")
     channels = windows[..., None] if windows.ndim == 3 else windows
     count = channels.shape[-1]
     moments = [zernike_moments(channels[..., c], order=order) for c in range(count)]
     suffixes = [f"_ch{c}" for c in range(count)] if count > 1 else [""]
     sizes = [magnitudes(moments[c], order, suffix) for c, suffix in enumerate(suffixes)]
-    folds = [fold_shares(moments[c], order, suffix) for c, suffix in enumerate(suffixes)]
+    folds = [fold_fractions(moments[c], order, suffix) for c, suffix in enumerate(suffixes)]
     scores = principal_components(np.concatenate(sizes, axis=1), count=number)
     components = pd.DataFrame(scores, columns=[f"zernike{i}" for i in range(scores.shape[1])])
     return pd.concat([*sizes, *folds, components], axis=1)
@@ -53,35 +53,35 @@ def zernike_moments(windows: npt.NDArray[np.floating], *, order: int) -> npt.NDA
     """Zernike moments A_nm = (n + 1) / pi * integral of the image times conj(V_nm) over the inscribed disc.
 
     V_nm = R_n^m(r) exp(i m t) of Zernike, Physica 1, 689 (1934), with R_n^m(1) = 1; moments and their invariance after
-    Khotanzad and Hong, IEEE Trans. Pattern Anal. Mach. Intell. 12, 489 (1990). Turning the motif by a,
+    Khotanzad and Hong, IEEE Trans. Pattern Anal. Mach. Intell. 12, 489 (1990). Rotating the motif by a,
     counter-clockwise as displayed, multiplies A_nm by exp(-i m a).
 
     Parameters
     ----------
     windows
-        (n, w, w) images of any unit; the disc, of radius 1, reaches the centres of the outermost pixels.
+        (n, w, w) images in any unit; the disc, of radius 1, extends to the centres of the outermost pixels.
     order
         Highest n, at most w.
 
     Returns
     -------
-    (n, number) complex, in the unit of the image, with the n and m of `zernike_orders`.
+    (n, number) complex moments, in the unit of the image, with the n and m of `zernike_orders`.
 
     Raises
     ------
     InputError
-        For an order that the window cannot hold, another shape, or pixels that are not finite.
+        For an order that exceeds the side of the window, another shape, or pixels that are not finite.
     """
     if windows.ndim != 3 or windows.shape[1] != windows.shape[2] or windows.shape[1] < 4:
         raise InputError(
-            f"Windows of shape {windows.shape} came, (n, w, w) with w of 4 or more was expected; give one channel at a "
+            f"Windows must have the shape (n, w, w) with w of 4 or more, not {windows.shape}; use one channel at a "
             "time."
         )
     side = windows.shape[1]
     if not 0 <= order <= side:
         raise InputError(
-            f"Order {order} came with windows of {side} pixels, 0 to {side} was expected; lower the order or cut "
-            "larger windows."
+            f"Windows of {side} pixels allow orders from 0 to {side}, not {order}; lower the order or extract larger "
+            "windows."
         )
     kernel = _kernel(side, order)
     number = kernel.shape[1] // 2
@@ -89,7 +89,7 @@ def zernike_moments(windows: npt.NDArray[np.floating], *, order: int) -> npt.NDA
     for start in range(0, len(windows), CHUNK):
         part = windows[start : start + CHUNK].reshape(-1, side * side).astype(np.float64)
         if not np.isfinite(part).all():
-            raise InputError("Some sub-images hold NaN or infinite pixels, numbers were expected; cut them again.")
+            raise InputError("Some sub-images contain NaN or infinite pixels; extract them again.")
         product = part @ kernel
         moments[start : start + CHUNK] = product[:, :number] + 1j * product[:, number:]
     return moments
@@ -101,24 +101,24 @@ def zernike_orders(order: int) -> npt.NDArray[np.int64]:
 
 
 def magnitudes(moments: npt.NDArray[np.complex128], order: int, suffix: str) -> pd.DataFrame:
-    """Columns `zernike_n_m`; the sign is kept where m = 0, or values on both sides of zero would look alike."""
+    """Columns `zernike_n_m`; the sign is kept for m = 0, where it is meaningful."""
     orders = zernike_orders(order)
     sizes = np.where(orders[:, 1] == 0, moments.real, np.abs(moments))
     return pd.DataFrame(sizes, columns=[f"zernike_{n}_{m}{suffix}" for n, m in orders])
 
 
-def fold_shares(moments: npt.NDArray[np.complex128], order: int, suffix: str) -> pd.DataFrame:
-    """Columns `fold_k`: the share of the power with m > 0 at multiples of k; NaN where nothing but m = 0 is there."""
+def fold_fractions(moments: npt.NDArray[np.complex128], order: int, suffix: str) -> pd.DataFrame:
+    """Columns `fold_k`: fraction of the power with m > 0 at multiples of k; NaN without any power for m > 0."""
     n, m = zernike_orders(order).T
-    power = np.abs(moments) ** 2 / (n + 1)  # the mean square of A_nm V_nm on the disc
+    power = np.abs(moments) ** 2 / (n + 1)  # mean square of A_nm V_nm on the disc
     turning = power[:, m > 0].sum(axis=1)
     whole = np.where(turning > 1e-20 * power.sum(axis=1), turning, np.nan)
     folds = {k: power[:, (m > 0) & (m % k == 0)].sum(axis=1) / whole for k in FOLDS if k <= order}
-    return pd.DataFrame({f"fold_{k}{suffix}": share for k, share in folds.items()}, index=range(len(moments)))
+    return pd.DataFrame({f"fold_{k}{suffix}": fraction for k, fraction in folds.items()}, index=range(len(moments)))
 
 
 def principal_components(values: Array, *, count: int) -> Array:
-    """(n, at most count) scores of standardised columns, by falling variance; the largest loading is positive."""
+    """(n, at most count) scores of standardised columns, by decreasing variance; the largest loading is positive."""
     centred = values - values.mean(axis=0)
     spread = centred.std(axis=0)
     varies = spread > 1e-9 * np.abs(values).max()
@@ -132,23 +132,23 @@ def principal_components(values: Array, *, count: int) -> Array:
 
 @lru_cache(maxsize=4)
 def _kernel(side: int, order: int) -> Array:
-    """(w * w, 2 number) pixels to real and imaginary parts of the moments.
+    """(w * w, 2 number) matrix from pixels to real and imaginary parts of the moments.
 
-    The integral is taken of the cubic spline through the pixels, on rings of Gauss-Legendre radii. A sum over the
-    pixels of the disc, or least squares on them, feels the stairs of its rim: on lattices (order 8, windows of 16 to
-    48 pixels) the magnitudes then change by 3 to 24 % as the motif turns, and this way by less than 1 %.
+    The cubic spline through the pixels is integrated on rings at Gauss-Legendre radii. A sum over the pixels of the
+    disc, or least squares on them, suffers from the jagged rim: on lattices (order 8, windows of 16 to 48 pixels) the
+    magnitudes then change by 3 to 24 % when the motif rotates, but by less than 1 % with this quadrature.
     """
     reach, axis = (side - 1) / 2, np.arange(side) - (side - 1) / 2
     nodes, weights = np.polynomial.legendre.leggauss(2 * min(side, FINEST))
-    radii, turn = (nodes + 1) / 2, 2 * np.pi * np.arange(4 * min(side, FINEST)) / (4 * min(side, FINEST))
-    r, t = (part.ravel() for part in np.meshgrid(radii, turn, indexing="ij"))
-    share = np.repeat(weights * radii, len(turn)) / len(turn)  # of the disc, for every point
+    radii, angle = (nodes + 1) / 2, 2 * np.pi * np.arange(4 * min(side, FINEST)) / (4 * min(side, FINEST))
+    r, t = (part.ravel() for part in np.meshgrid(radii, angle, indexing="ij"))
+    fraction = np.repeat(weights * radii, len(angle)) / len(angle)  # fraction of the disc, for every point
     knots = make_interp_spline(axis, axis, k=3).t
     at_y, at_x = (BSpline.design_matrix(reach * r * part, knots, 3) for part in (-np.sin(t), np.cos(t)))
-    spline = np.linalg.inv(BSpline.design_matrix(axis, knots, 3).toarray())  # pixels to coefficients
+    spline = np.linalg.inv(BSpline.design_matrix(axis, knots, 3).toarray())  # from pixels to coefficients
     kernels = []
     for n, m in zernike_orders(order):
-        values = (n + 1) * share * radial(n, m, r) * np.exp(-1j * m * t)
+        values = (n + 1) * fraction * radial(n, m, r) * np.exp(-1j * m * t)
         on_coefficients = (at_y.T @ at_x.multiply(values[:, None]).tocsr()).toarray()
         kernels.append((spline.T @ on_coefficients @ spline).ravel())
     kernel = np.stack(kernels, axis=1)

@@ -1,1 +1,1 @@
-"""Symmetry as a posterior: intervals, decisions and the local map. PyMC is known in `sampling` alone."""
+"""Bayesian symmetry: posteriors, intervals, decisions and the local map. Only `sampling` uses PyMC."""

@@ -1,4 +1,4 @@
-"""Error rates of the decisions on a chain, from simulated chains of known difference. Ours."""
+"""Error rates of the decisions on a chain, from simulated chains of known difference (not in the paper)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Array = npt.NDArray[np.float64]
 OUTCOMES = (Decision.SYMMETRIC, Decision.BROKEN, Decision.UNDECIDED)
 
 POINTS = 201
-"""Places of a posterior here: edges right to 0.1 % of an interval, far below the error of a thousand chains."""
+"""Grid points of a posterior here: interval edges to 0.1 % of the width, far below the error of a thousand chains."""
 
 
 class ChainTrials(BaseModel):
-    """The chains to simulate: as many unit cells and as much noise as the chain at hand has."""
+    """Chains to simulate, usually with the length and the noise of a measured chain."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    cells: int = Field(100, ge=2, le=10_000, description="Unit cells that are looked at, besides any held out.")
+    cells: int = Field(100, ge=2, le=10_000, description="Unit cells used as data, not counting those held out.")
     bond: float = Field(1.0, gt=0, description="Mean bond.")
     deviation: float = Field(0.1, gt=0, description="Standard deviation of the noise, in the unit of the bonds.")
     noise: Noise = Field("bonds", description="Noise model: on bonds, as in the paper, or on positions.")
@@ -34,16 +34,16 @@ class ChainTrials(BaseModel):
     )
     chains: int = Field(1000, ge=10, le=10_000, description="Chains for every difference.")
     stride: int = Field(
-        5, ge=1, description="For the rule of the first decision: unit cells from one look to the next; 1 is slow."
+        5, ge=1, description="Unit cells between decisions when stopping at the first decision; 1 is slow."
     )
     precision: float = Field(
-        0.8, gt=0, le=2, description="For the rule of precision: width of the interval, in widths of the ROPE."
+        0.8, gt=0, le=2, description="Width of the interval, in widths of the ROPE, when stopping at a precision."
     )
-    seed: int = Field(0, ge=0, description="Number that fixes the chains.")
+    seed: int = Field(0, ge=0, description="Random seed of the chains.")
 
     @classmethod
     def like(cls, chain: Chain, model: ChainModel, noise: Noise) -> ChainTrials:
-        """As the chain at hand, with a true difference of 0, at the edge of the ROPE, and as large as measured."""
+        """Like a measured chain, with a true difference of 0, at the edge of the ROPE, and as measured."""
         if noise == "positions":
             fit = alternation(chain.positions[None])
             measured = float(fit.mean[0, -1])
@@ -62,12 +62,12 @@ class ChainTrials(BaseModel):
 
 @dataclass(frozen=True)
 class Rates:
-    """Shares of the chains by outcome, for d true differences.
+    """Fractions of the chains by outcome, for d true differences.
 
     Parameters
     ----------
     symmetric, broken, undecided
-        (d,) shares that add up to 1; NaN where the job was stopped before.
+        (d,) fractions that sum to 1; NaN where the job was stopped before.
     """
 
     symmetric: Array
@@ -75,31 +75,31 @@ class Rates:
     undecided: Array
 
     @classmethod
-    def of(cls, shares: Array) -> Rates:
-        """From shares (d, 3) in the order of `OUTCOMES`."""
-        return cls(*shares.T.copy())
+    def of(cls, fractions: Array) -> Rates:
+        """From fractions (d, 3) in the order of `OUTCOMES`."""
+        return cls(*fractions.T.copy())
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Measured behaviour of the interval and of the decisions, for d true differences.
+    """Coverage of the interval and error rates of the decisions, for d true differences.
 
     Parameters
     ----------
     trials, model
-        What was simulated, and how it was judged.
+        What was simulated, and the model that decided.
     differences
-        (d,) true ones.
+        (d,) true differences.
     coverage, coverage_error
-        (d,) share of the intervals that hold the true difference, and its standard error.
+        (d,) fraction of the intervals that contain the true difference, and its standard error.
     at_end
         Decisions after all unit cells.
     at_first
-        Decisions where one stops at the first cell that decides.
+        Decisions when stopping at the first cell that decides.
     at_precision
-        Decisions where one stops as soon as the interval is narrow, whatever it says (Kruschke 2015, section 13.3).
+        Decisions when stopping once the interval is narrow, whatever it shows (Kruschke 2015, section 13.3).
     first_cells, precision_cells
-        (d,) median number of unit cells of the chains that each of these two rules stopped; NaN where none was.
+        (d,) median number of unit cells at which each of these two rules stopped; NaN where it never did.
     """
 
     trials: ChainTrials
@@ -115,21 +115,22 @@ class Calibration:
 
 
 def calibrate_chain(model: ChainModel, trials: ChainTrials) -> Job[Calibration]:
-    """Simulate chains, judge them by the model, and count; after a stop the rest is NaN.
+    """Simulate chains, apply the model to each and count the decisions; after a stop the rest is NaN.
 
-    The decisions after all cells come first, for all differences; those at the first decision take the time.
+    Decisions after all cells come first, for all differences; the two stopping rules take most of the time.
 
     Raises
     ------
     InputError
-        Where the chains are too short for the priors, or no sigma of the priors allows their noise.
+        Where the chains are too short for the priors, or the prior of sigma excludes their noise.
     """
     differences = np.array(trials.differences)
     blank = np.full(len(differences), np.nan)
-    shares = Rates.of(np.full((len(differences), 3), np.nan))
-    result = Calibration(trials, model, differences, blank, blank, shares, shares, shares, blank, blank)
+    rates = Rates.of(np.full((len(differences), 3), np.nan))
+    result = Calibration(trials, model, differences, blank, blank, rates, rates, rates, blank, blank)
     for d, difference in enumerate(differences):
-        if (yield Progress(0.1 * d / len(differences), f"Deciding {trials.chains} chains of {difference:.3g}")):
+        message = f"{trials.chains} chains with a difference of {difference:.3g}"
+        if (yield Progress(0.1 * d / len(differences), message)):
             return result
         result = _at_end(result, d)
     for d in range(len(differences)):
@@ -140,7 +141,7 @@ def calibrate_chain(model: ChainModel, trials: ChainTrials) -> Job[Calibration]:
 
 
 def _simulated(result: Calibration, d: int) -> tuple[Array, list[ChainPriors]]:
-    """(r, 2 n + 1) positions that count as data, and priors of every chain."""
+    """(r, 2 n + 1) positions used as data, and the priors of every chain."""
     trials, model = result.trials, result.model
     half = result.differences[d] / 2
     positions = simulate_positions(
@@ -170,46 +171,46 @@ def _at_end(result: Calibration, d: int) -> Calibration:
 
 
 class _Stopped:
-    """Where a rule of stopping stopped r chains, after how many cells (0: not yet), and with what decision."""
+    """Decisions of r chains under a stopping rule, and the number of cells at which each stopped (0: not yet)."""
 
     def __init__(self, chains: int) -> None:
         self.decision = np.full(chains, int(Decision.UNDECIDED))
         self.cells = np.zeros(chains, np.int64)
 
     def stop(self, chains: npt.NDArray[np.int64], cells: int, decision: npt.NDArray[np.int64]) -> None:
-        """Stop these chains, but for those that were stopped before."""
+        """Stop these chains, except those stopped before."""
         new = self.cells[chains] == 0
         self.decision[chains[new]], self.cells[chains[new]] = decision[new], cells
 
     @property
     def median(self) -> float:
-        """Of the cells of those stopped."""
+        """Median number of cells of the stopped chains."""
         return float(np.median(self.cells[self.cells > 0])) if self.cells.any() else np.nan
 
 
 def _stopping(result: Calibration, d: int) -> Job[tuple[Calibration, bool]]:
-    """The chains that a rule has not stopped are looked at every few cells; also whether the job was stopped."""
+    """Apply both stopping rules every few cells to the chains still running; also whether the job was stopped."""
     positions, priors = _simulated(result, d)
     model, trials = result.model, result.trials
-    running, looks = model.running(positions), _looks(model, trials)
+    running, checks = model.running(positions), _checks(model, trials)
     first, narrow = _Stopped(trials.chains), _Stopped(trials.chains)
-    for i, n in enumerate(looks):
-        done = (d + i / len(looks)) / len(result.differences)
-        message = f"First decision for {result.differences[d]:.3g}: {n} cells"
+    for i, n in enumerate(checks):
+        done = (d + i / len(checks)) / len(result.differences)
+        message = f"Stopping rules for a difference of {result.differences[d]:.3g}: {n} cells"
         if (yield Progress(0.1 + 0.9 * done, message)):
             return result, True
-        left = np.flatnonzero((first.cells == 0) | (narrow.cells == 0))
-        if not len(left):
+        active = np.flatnonzero((first.cells == 0) | (narrow.cells == 0))
+        if not len(active):
             break
-        sums = tuple(summary[left, n - 1] for summary in running)
-        posterior = model.posterior(sums, [priors[chain] for chain in left], POINTS)
+        sums = tuple(summary[active, n - 1] for summary in running)
+        posterior = model.posterior(sums, [priors[chain] for chain in active], POINTS)
         low, high = posterior.interval(model.hdi_prob, model.kind)
         decision = decide(low, high, model.rope)
         for rule, stops in (
             (first, decision != Decision.UNDECIDED),
             (narrow, high - low < trials.precision * model.rope.width),
         ):
-            rule.stop(left[stops], n, decision[stops])
+            rule.stop(active[stops], n, decision[stops])
     return _with_rules(result, d, first, narrow), False
 
 
@@ -223,8 +224,8 @@ def _with_rules(result: Calibration, d: int, first: _Stopped, narrow: _Stopped) 
     )
 
 
-def _looks(model: ChainModel, trials: ChainTrials) -> list[int]:
-    """Numbers of unit cells after which a decision is sought; the last is all."""
+def _checks(model: ChainModel, trials: ChainTrials) -> list[int]:
+    """Numbers of unit cells after which the rules are checked; the last is all cells."""
     first = min(max(model.first_cells, 2 if model.difference == "positions" else 1), trials.cells)
     return sorted({*range(first, trials.cells, trials.stride), trials.cells})
 
@@ -234,6 +235,6 @@ def _set(values: Array, at: int, value: float) -> Array:
 
 
 def _counted(rates: Rates, at: int, decision: npt.NDArray[np.int64]) -> Rates:
-    shares = [float(np.mean(decision == outcome)) for outcome in OUTCOMES]
-    now = (rates.symmetric, rates.broken, rates.undecided)
-    return Rates(*(_set(values, at, share) for values, share in zip(now, shares, strict=True)))
+    fractions = [float(np.mean(decision == outcome)) for outcome in OUTCOMES]
+    current = (rates.symmetric, rates.broken, rates.undecided)
+    return Rates(*(_set(values, at, fraction) for values, fraction in zip(current, fractions, strict=True)))

@@ -1,6 +1,6 @@
-"""Symmetry of the diatomic chain of section 1 after every unit cell, as in Fig. 1b to 1e.
+"""Symmetry of the diatomic chain of section 1 of the paper after every unit cell, as in Fig. 1b to 1e.
 
-Points of Fig. 1d and 1e are counted in unit cells, each of an odd bond and the even one after it.
+The data points of Fig. 1d and 1e are unit cells, each an odd bond and the even bond after it.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ChainPriors:
-    """Priors of the odd bonds, the even ones, and their difference even - odd.
+    """Priors of the odd bonds, the even bonds and their difference even - odd.
 
-    Of the last the paper gives none, see `Priors.of_difference`.
+    The paper states none for the difference, see `Priors.of_difference`.
     """
 
     mu1: Priors
@@ -59,26 +59,26 @@ class ChainPriors:
 
 @dataclass(frozen=True)
 class ChainResult:
-    """All that Fig. 1b to 1e show of one chain.
+    """The posteriors and decisions of Fig. 1b to 1e for one chain.
 
     Parameters
     ----------
     priors
-        Those used.
+        Priors used.
     mu1, mu2, sigma1, sigma2
-        Of the odd and the even bonds, two rows each: after the first unit cell, and after all.
+        Posteriors of the odd and the even bonds, two rows each: after the first unit cell and after all.
     cells
-        (k,) numbers of unit cells, rising by one.
+        (k,) numbers of unit cells, increasing by one.
     mu3
-        Difference even - odd of the mean bonds, k rows: after that many cells.
+        Posterior of the difference even - odd of the mean bonds, k rows: after each number of cells.
     low, high
-        (k,) edges of its interval.
+        (k,) edges of the interval of mu3.
     inside
-        (k,) probability that it lies in the ROPE.
+        (k,) probability that mu3 lies in the ROPE.
     decision
         (k,) values of `Decision`.
     on_edge
-        (k,) whether an edge of the ROPE lies in the middle of the interval, so that more data may never decide.
+        (k,) whether an edge of the ROPE lies near the middle of the interval, so that more data may never decide.
     """
 
     priors: ChainPriors
@@ -96,74 +96,72 @@ class ChainResult:
 
     @property
     def first_decided(self) -> int | None:
-        """Unit cells at which the chain is first decided, or None; `calibrate_chain` says how far to trust it."""
+        """Number of unit cells at the first decision, or None; `calibrate_chain` gives its error rates."""
         decided = np.flatnonzero(self.decision != Decision.UNDECIDED)
         return int(self.cells[decided[0]]) if len(decided) else None
 
 
 class ChainModel(BaseModel):
-    """Whether a chain alternates: posterior of the difference of its two bonds, and the decision after every cell.
+    """Test of a chain for alternation: posterior of the difference of its two bonds, and decision after every cell.
 
-    Calling it with a `Chain` gives a `ChainResult`.
+    Calling it with a `Chain` returns a `ChainResult`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prior_bonds: int = Field(10, ge=1, le=1000, description="Bonds whose mean Y10 sets the priors; ten in the paper.")
+    prior_bonds: int = Field(10, ge=1, le=1000, description="First bonds, whose mean Y10 sets the priors; paper: 10.")
     prior_from: Literal["pooled", "per set"] = Field(
         "pooled",
-        description="pooled: the first bonds of the chain set one prior for odd and even ones, since the paper has one "
-        "symbol for it. per set: the first odd bonds set that of mu1, the first even ones that of mu2.",
+        description="pooled: the first bonds of the chain set one prior for odd and even bonds, as the paper has one "
+        "symbol for it. per set: the first odd bonds set the prior of mu1, the first even bonds that of mu2.",
     )
     hold_out: bool = Field(
         False,
-        description="Leave the bonds that set the priors out of the data. The paper does not say; by default they are "
-        "used twice, which measurably changes next to nothing.",
+        description="Exclude the bonds that set the priors from the data. The paper does not say; by default they are "
+        "used twice, which makes almost no difference.",
     )
     difference: Literal["paired", "independent", "positions"] = Field(
         "paired",
-        description="What mu3 is. paired: mean of even - odd of each cell, as the paper describes it. independent: "
-        "mu2 - mu1, fitted apart. positions: alternation in a lattice fitted to the positions (ours), the one that is "
-        "right where positions carry the noise.",
+        description="Meaning of mu3. paired: mean of even - odd of each cell, as described in the paper. independent: "
+        "mu2 - mu1, fitted separately. positions: alternation in a lattice fitted to the positions (not in the paper), "
+        "correct where the noise is on positions.",
     )
-    hdi_prob: float = Field(
-        0.94, ge=0.01, le=0.999, description="Probability that the interval holds; 0.94 in the paper."
-    )
-    kind: Kind = Field("HDI", description="HDI: shortest interval, as in the paper. ETI: equal tails.")
+    hdi_prob: float = Field(0.94, ge=0.01, le=0.999, description="Probability mass of the interval; 0.94 in the paper.")
+    kind: Kind = Field("HDI", description="HDI: shortest interval, as in the paper. ETI: equal-tailed.")
     rope_half_width: float = Field(
         0.1,
         ge=1e-9,
         le=1e9,
-        description="Differences up to this, in the unit of the bonds, count as none. 0.1 in the paper, which says "
-        "it is for illustration: the true difference of case 2 lies on its edge, and no amount of data decides that.",
+        description="Differences up to this, in the unit of the bonds, count as zero. The paper uses 0.1 for "
+        "illustration: the true difference of case 2 lies on its edge, which no amount of data decides.",
     )
     first_cells: int = Field(
         10,
         ge=1,
         le=10_000,
-        description="Unit cells at which the curve of mu3 begins; for difference: positions at least 2.",
+        description="Number of unit cells at which the curve of mu3 begins; at least 2 for difference: positions.",
     )
-    prior_mu1: Priors | None = Field(None, description="Prior of the odd bonds, in place of the paper's.")
-    prior_mu2: Priors | None = Field(None, description="Prior of the even bonds, in place of the paper's.")
+    prior_mu1: Priors | None = Field(None, description="Prior of the odd bonds, instead of the paper's.")
+    prior_mu2: Priors | None = Field(None, description="Prior of the even bonds, instead of the paper's.")
     prior_mu3: Priors | None = Field(
         None,
-        description="Prior of the difference, in place of ours; not used for difference: independent. For difference: "
-        "positions the default is a flat one, and the posterior Student's t.",
+        description="Prior of the difference, instead of the default; not used for difference: independent. For "
+        "difference: positions the default is flat, and the posterior is Student's t.",
     )
 
     @property
     def rope(self) -> Rope:
-        """About zero."""
+        """ROPE about zero."""
         return Rope.about_zero(self.rope_half_width)
 
     @property
     def held_cells(self) -> int:
-        """Unit cells at the start that the priors are taken from and the data are not."""
+        """Number of unit cells at the start that set the priors and are excluded from the data."""
         return self.prior_cells if self.hold_out else 0
 
     @property
     def prior_cells(self) -> int:
-        """Unit cells that must be there for the priors."""
+        """Number of unit cells needed for the priors."""
         return self.prior_bonds if self.prior_from == "per set" else (self.prior_bonds + 1) // 2
 
     def __call__(self, chain: Chain) -> ChainResult:
@@ -172,15 +170,15 @@ class ChainModel(BaseModel):
         Raises
         ------
         InputError
-            For a chain too short for the priors, without noise, or with noise that no sigma of the priors allows.
+            For a chain too short for the priors, without noise, or with noise that the prior of sigma excludes.
         """
         priors = self.priors(chain.positions[None])[0]
         data = Chain(chain.positions[2 * self.held_cells :])
         least = 2 if self.difference == "positions" else 1
         if data.cells < least:
             raise InputError(
-                f"A chain of {chain.cells} unit cells came, at least {self.held_cells + least} were expected; lengthen "
-                "it, or set fewer prior bonds."
+                f"The chain has {chain.cells} unit cells, but at least {self.held_cells + least} are needed; choose a "
+                "longer one, or set fewer prior bonds."
             )
         cells = np.arange(max(min(self.first_cells, data.cells), least), data.cells + 1)
         sums = tuple(summary[0, cells - 1] for summary in self.running(data.positions[None]))
@@ -192,18 +190,18 @@ class ChainModel(BaseModel):
         return ChainResult(priors, *of_bonds, cells, mu3, low, high, inside, decision, edges)
 
     def priors(self, positions: Array) -> list[ChainPriors]:
-        """For each of r chains with positions (r, 2 n + 1)."""
+        """Priors of each of r chains with positions (r, 2 n + 1)."""
         bonds = np.diff(positions)
         if bonds.shape[1] < 2 * self.prior_cells:
             raise InputError(
-                f"A chain of {bonds.shape[1]} bonds came, at least {2 * self.prior_cells} were expected for the "
-                "priors; lengthen it, or set fewer prior bonds."
+                f"The chain has {bonds.shape[1]} bonds, but the priors need at least {2 * self.prior_cells}; choose a "
+                "longer one, or set fewer prior bonds."
             )
         first = [bonds[:, : self.prior_bonds].mean(axis=1)] * 2
         if self.prior_from == "per set":
             first = [bonds[:, start : 2 * self.prior_bonds : 2].mean(axis=1) for start in (0, 1)]
         if not (lowest := min(part.min() for part in first)) > 0:
-            raise InputError(f"First bonds with a mean of {lowest:g} came, one above 0 was expected; turn the chain.")
+            raise InputError(f"The mean of the first bonds is {lowest:g}, but must be above 0; reverse the chain.")
         return [self._of_means(float(odd), float(even)) for odd, even in zip(*first, strict=True)]
 
     def _of_means(self, odd: float, even: float) -> ChainPriors:
@@ -214,7 +212,7 @@ class ChainModel(BaseModel):
         )
 
     def running(self, positions: Array) -> tuple[Summary, ...]:
-        """What the posterior of mu3 needs of r chains (r, 2 n + 1), each of shape (r, n): after every unit cell."""
+        """Sufficient statistics of mu3 for r chains (r, 2 n + 1), each of shape (r, n): after every unit cell."""
         if self.difference == "positions":
             return (alternation(positions),)
         odd, even = np.diff(positions)[:, 0::2], np.diff(positions)[:, 1::2]
@@ -223,7 +221,7 @@ class ChainModel(BaseModel):
         return Summary.running(odd), Summary.running(even)
 
     def posterior(self, sums: tuple[Summary, ...], priors: Sequence[ChainPriors], points: int = POINTS) -> Posterior:
-        """Of mu3, from rows of `running`, with one of the priors or one for each row."""
+        """Posterior of mu3, from rows of `running`, with the same priors for all rows or one set for each."""
         if self.difference == "independent":
             first = posterior_of_mean(sums[0], [p.mu1 for p in priors], points)
             second = posterior_of_mean(sums[1], [p.mu2 for p in priors], points)
@@ -232,7 +230,9 @@ class ChainModel(BaseModel):
             return posterior_of_mean(sums[0], [p.mu3 for p in priors], points)
         degrees = sums[0].count - 1
         if not sums[0].squares.all():
-            raise InputError("Positions without any noise came, some was expected; the posterior would be a point.")
+            raise InputError(
+                "The positions have no noise, so the posterior would be a single point; use measured ones."
+            )
         scale = np.sqrt(sums[0].squares / degrees / sums[0].weight)
         return posterior_of_t(degrees, sums[0].mean, scale, points)
 
@@ -240,7 +240,7 @@ class ChainModel(BaseModel):
 def bonds_after(
     chain: Chain, model: ChainModel, priors: ChainPriors, cells: int
 ) -> tuple[Posterior, Posterior, Posterior, Posterior]:
-    """mu1, mu2, sigma1 and sigma2 of a chain, two rows each: after the first unit cell, and after so many."""
+    """Posteriors of mu1, mu2, sigma1 and sigma2, two rows each: after the first unit cell and after `cells`."""
     start = model.held_cells
     mu1, sigma1 = _first_and_last(chain.odd[start : start + cells], priors.mu1)
     mu2, sigma2 = _first_and_last(chain.even[start : start + cells], priors.mu2)
@@ -248,7 +248,7 @@ def bonds_after(
 
 
 def _first_and_last(bonds: Array, priors: Priors) -> tuple[Posterior, Posterior]:
-    """Posteriors of mean and standard deviation after the first bond, and after all."""
+    """Posteriors of mean and standard deviation after the first bond and after all."""
     data = Summary.running(bonds)[[0, -1]]
     mean = posterior_of_mean(data, priors)
     return mean, posterior_of_sigma(data, priors, mean)

@@ -1,4 +1,4 @@
-"""The three-way decision of Kruschke (2018, doi 10.1177/2515245918771304): an interval against a ROPE."""
+"""Three-way decision of Kruschke (2018, doi 10.1177/2515245918771304): an interval against a ROPE."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = npt.NDArray[np.float64]
 
 
 class Decision(IntEnum):
-    """What an interval says of the hypothesis that a parameter is practically zero."""
+    """Decision on the hypothesis that a parameter is practically zero."""
 
     TOO_FEW = -1
     """Not enough neighbours for a posterior."""
@@ -27,23 +27,23 @@ class Decision(IntEnum):
 
     @property
     def words(self) -> str:
-        """As people read it."""
+        """Text for users."""
         return "not enough neighbours" if self is Decision.TOO_FEW else self.name.lower()
 
 
 @dataclass(frozen=True)
 class Rope:
-    """Region of practical equivalence: what lies between two values is as good as the hypothesis.
+    """Region of practical equivalence: values inside it are practically equal to the null value.
 
     Parameters
     ----------
     low, high
-        Its edges, in the unit of the parameter.
+        Edges, in the unit of the parameter.
 
     Raises
     ------
     InputError
-        Where `low` is not below `high`, or one is not finite.
+        Where `low` is not below `high`, or either is not finite.
     """
 
     low: float
@@ -52,23 +52,23 @@ class Rope:
     def __post_init__(self) -> None:
         if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
             raise InputError(
-                f"A ROPE from {self.low:g} to {self.high:g} came, finite edges with the lower one first were expected; "
-                "widen or turn it."
+                f"A ROPE cannot extend from {self.low:g} to {self.high:g}; its edges must be finite, the lower one "
+                "first."
             )
 
     @classmethod
     def about_zero(cls, half: float) -> Rope:
-        """From -half to half."""
+        """ROPE from -half to half."""
         return cls(-half, half)
 
     @property
     def width(self) -> float:
-        """From edge to edge."""
+        """Distance between the edges."""
         return self.high - self.low
 
 
 def decide(low: npt.ArrayLike, high: npt.ArrayLike, rope: Rope) -> npt.NDArray[np.int64]:
-    """(n,) decisions (values of `Decision`) for intervals from `low` to `high`; NaN edges mean too few neighbours."""
+    """(n,) values of `Decision` for intervals from `low` to `high`; NaN edges mean too few neighbours."""
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     inside = (low >= rope.low) & (high <= rope.high)
     outside = (low > rope.high) | (high < rope.low)

@@ -1,4 +1,4 @@
-"""Posterior densities on a grid, many at once, and what is asked of them."""
+"""Posterior densities on a grid, many at once: moments, intervals and probabilities."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import fft, integrate, stats
 
 from local_crystallography.bayes.decision import Rope
 from local_crystallography.bayes.interval import (
-    Cumulated,
+    Cumulative,
     Kind,
     interval_of_density,
     share_against_half_width,
@@ -20,7 +20,7 @@ from local_crystallography.bayes.interval import (
 Array = npt.NDArray[np.float64]
 
 POINTS = 401
-"""Places of a posterior; with 401 edges of intervals are right to a few 1e-4 of their width."""
+"""Grid points of a posterior; with 401, interval edges are accurate to a few 1e-4 of the width."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Posterior:
     Parameters
     ----------
     x
-        (r, k) values of the parameter, rising along each row, in the unit of the data.
+        (r, k) values of the parameter, increasing along each row, in the unit of the data.
     density
-        (r, k) density there; each row has an integral of 1.
+        (r, k) density at these values; each row integrates to 1.
     """
 
     x: Array
@@ -40,7 +40,7 @@ class Posterior:
 
     @classmethod
     def of(cls, x: Array, log_density: Array) -> Posterior:
-        """From logarithms of densities of any height."""
+        """From logarithms of unnormalised densities."""
         density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
         return cls(x, density / integrate.trapezoid(density, x, axis=1)[:, None])
 
@@ -48,7 +48,7 @@ class Posterior:
         return len(self.x)
 
     def __getitem__(self, row: int | slice) -> Posterior:
-        """The posterior of one data set, still with an axis of rows, or of several."""
+        """Posterior of one data set, as a single row, or of several."""
         return Posterior(np.atleast_2d(self.x[row]), np.atleast_2d(self.density[row]))
 
     def mean(self) -> Array:
@@ -61,7 +61,7 @@ class Posterior:
         return np.asarray(np.sqrt(integrate.trapezoid(away**2 * self.density, self.x, axis=1)), np.float64)
 
     def interval(self, mass: float, kind: Kind) -> tuple[Array, Array]:
-        """(r,) lower and upper edges of the intervals that hold a share `mass`."""
+        """(r,) lower and upper edges of the intervals of probability `mass`."""
         return interval_of_density(self.x, self.density, mass, kind)
 
     def share_inside(self, rope: Rope) -> Array:
@@ -69,27 +69,27 @@ class Posterior:
         return share_within(self.x, self.density, rope)
 
     def share_against_half_width(self, half_widths: npt.ArrayLike) -> Array:
-        """(r, w) probability that the parameter lies in ROPEs about zero of these half widths."""
+        """(r, w) probability that the parameter lies in the ROPE about zero of each half width."""
         return share_against_half_width(self.x, self.density, half_widths)
 
 
 def posterior_of_t(degrees: Array, mean: Array, scale: Array, points: int = POINTS) -> Posterior:
-    """Student's t of r degrees of freedom, means and scales, as densities on a grid."""
+    """Student's t densities on a grid, for r degrees of freedom, means and scales."""
     end = stats.t.isf(1e-9, degrees)[:, None] / 3
     z = 3 * np.sinh(np.linspace(-1, 1, points) * np.arcsinh(end))
     return Posterior.of(mean[:, None] + scale[:, None] * z, stats.t.logpdf(z, degrees[:, None]))
 
 
 def difference(second: Posterior, first: Posterior, points: int = 1024) -> Posterior:
-    """Posterior of second minus first where the two are independent, row by row, by convolution.
+    """Posterior of second minus first for independent parameters, row by row, by convolution.
 
-    Both are first divided into cells of equal width that keep their mass, so that neither need be smooth.
+    Both are first binned into cells of equal width that preserve probability, so neither needs to be smooth.
     """
     lengths = [p.x[:, -1:] - p.x[:, :1] for p in (second, first)]
     step = (lengths[0] + lengths[1]) / (points - 4)
     counts = [int(np.ceil((length / step).max())) + 1 for length in lengths]
     edges = [p.x[:, :1] + step * (np.arange(m + 1) - 0.5) for p, m in zip((second, first), counts, strict=True)]
-    masses = [np.diff(Cumulated.of(p.x, p.density).shares(e)) for p, e in zip((second, first), edges, strict=True)]
+    masses = [np.diff(Cumulative.of(p.x, p.density).cdf(e)) for p, e in zip((second, first), edges, strict=True)]
     size = fft.next_fast_len(sum(counts), real=True)
     ahead, back = fft.rfft(masses[0], size, axis=1), fft.rfft(masses[1][:, ::-1], size, axis=1)
     mass = np.maximum(fft.irfft(ahead * back, size, axis=1)[:, : sum(counts) - 1], 0)

@@ -1,4 +1,4 @@
-"""Logarithms of incomplete gamma functions where the functions themselves under- or overflow."""
+"""Logarithms of incomplete gamma functions, also where the functions themselves under- or overflow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy import special
 Array = npt.NDArray[np.float64]
 
 SMALL = 1e-280
-"""Below this the function has underflowed, or is about to."""
+"""Regularised functions below this have underflowed or are about to."""
 
 
 def log_sigma_integral(s: Array, count: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike) -> Array:
@@ -28,22 +28,22 @@ def log_sigma_integral(s: Array, count: npt.ArrayLike, low: npt.ArrayLike, high:
 
 
 def log_upper(k: npt.ArrayLike, x: Array) -> Array:
-    """(...) logarithm of Gamma(k, x), the integral of t^(k-1) e^-t from x up; k >= 0, where 0 needs x > 0."""
+    """(...) logarithm of Gamma(k, x), the integral of t^(k-1) e^-t from x to infinity; k >= 0, k = 0 needs x > 0."""
     k, x = np.broadcast_arrays(np.asarray(k, np.float64), x)
-    share = special.gammaincc(k, x)
+    regularised = special.gammaincc(k, x)
     if (single := k == 0).any():
-        share = np.where(single, special.exp1(x), share)
-    out = np.log(np.maximum(share, SMALL)) + np.where(single, 0, special.gammaln(np.where(single, 1, k)))
-    if (tiny := share < SMALL).any():
+        regularised = np.where(single, special.exp1(x), regularised)
+    out = np.log(np.maximum(regularised, SMALL)) + np.where(single, 0, special.gammaln(np.where(single, 1, k)))
+    if (tiny := regularised < SMALL).any():
         out[tiny] = _log_upper_far(k[tiny], x[tiny])
     return np.asarray(out)
 
 
 def log_lower(k: Array, x: Array) -> Array:
     """(...) logarithm of gamma(k, x), the integral of t^(k-1) e^-t from 0 to x; k > 0."""
-    share = special.gammainc(k, x)
-    out = np.log(np.maximum(share, SMALL)) + special.gammaln(k)
-    if (tiny := share < SMALL).any():
+    regularised = special.gammainc(k, x)
+    out = np.log(np.maximum(regularised, SMALL)) + special.gammaln(k)
+    if (tiny := regularised < SMALL).any():
         out[tiny] = k[tiny] * np.log(np.maximum(x[tiny], 1e-300)) - x[tiny] + _log_series(k[tiny], x[tiny])
     return np.asarray(out)
 
@@ -51,7 +51,7 @@ def log_lower(k: Array, x: Array) -> Array:
 def _log_between(k: Array, start: Array, end: Array) -> Array:
     """(...) logarithm of the integral of t^(k-1) e^-t from `start` to `end`.
 
-    Above k the two upper functions are taken from each other, below k the two lower ones: what is small is accurate.
+    Above k this is a difference of two upper functions, below k of two lower ones: the smaller values are accurate.
     """
     below = (end < k) & (k > 0)
     whole, part = log_upper(k, start), np.full(k.shape, -np.inf)
@@ -63,7 +63,7 @@ def _log_between(k: Array, start: Array, end: Array) -> Array:
 
 
 def _log_upper_far(k: Array, x: Array, terms: int = 60) -> Array:
-    """Logarithm of Gamma(k, x) far above k, by its continued fraction (DLMF 8.9.2), from the last term up."""
+    """Logarithm of Gamma(k, x) for x far above k, by its continued fraction (DLMF 8.9.2), from the last term up."""
     fraction = x + 2 * terms + 1 - k
     for i in range(terms, 0, -1):
         fraction = x + 2 * i - 1 - k - i * (i - k) / fraction

@@ -1,8 +1,8 @@
-"""Local symmetry: posteriors of alternation, c/a and cell angle in a window around every atom. All of it is ours.
+"""Local symmetry: posteriors of alternation, c/a and cell angle in a window around every atom (not in the paper).
 
-With flat priors of the terms and of the logarithm of the standard deviation, the posterior of every component of every
-term of a regression is Student's t. What is not linear, c/a and the angle, is so to first order (delta method, with the
-covariance of a and b).
+With flat priors of the coefficients and of the logarithm of the standard deviation, the posterior of every component
+of every coefficient of a regression is Student's t. c/a and the angle are not linear in them; their posteriors are
+Student's t to first order (delta method, with the covariance of a and b).
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ ALTERNATIONS: dict[Alternation, tuple[str, int, bool]] = {
     "a across": ("a", 0, False),
     "b across": ("b", 1, False),
 }
-"""Mode, bond (0 along a, 1 along b), and whether along the bond or across it (to its left as displayed)."""
+"""Mode, bond (0 along a, 1 along b), and whether along the bond or perpendicular to it (to its left as displayed)."""
 MOST_ADDED = 1e4
-"""Degrees of freedom of noise that is the same everywhere."""
+"""Most prior degrees of freedom that pooling adds: noise is then the same everywhere."""
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """Student's t of n atoms: (n,) mean, scale and degrees of freedom, NaN where there is no answer."""
+    """Student's t of n atoms: (n,) mean, scale and degrees of freedom; NaN where there is no posterior."""
 
     mean: Array
     scale: Array
     degrees: Array
 
     def half_width(self, mass: float) -> Array:
-        """(n,) half the width of the interval that holds a share `mass`; HDI and ETI are one."""
+        """(n,) half width of the interval of probability `mass`; HDI and ETI agree."""
         return np.asarray(self.scale * special.stdtrit(self.degrees, (1 + mass) / 2), np.float64)
 
     def in_rope(self, rope: Rope) -> Array:
@@ -51,16 +51,16 @@ class Posterior:
         return np.asarray(upper - lower, np.float64)
 
     def decision(self, rope: Rope, mass: float) -> Index:
-        """(n,) values of `Decision`."""
+        """(n,) values of `Decision` for intervals of probability `mass`."""
         half = self.half_width(mass)
         return decide(self.mean - half, self.mean + half, rope)
 
 
 def pooled(fit: Regression) -> Regression:
-    """The same with noise drawn to each other: empirical Bayes of Smyth 2004 (doi 10.2202/1544-6115.1027).
+    """Regressions with moderated noise variances: empirical Bayes of Smyth 2004 (doi 10.2202/1544-6115.1027).
 
-    Worth it in windows of ten cells and fewer. A scaled inverse chi-squared prior is fitted to the variances along y
-    and along x, and the smaller of their two degrees of freedom is used.
+    Useful in windows of ten cells or fewer. A scaled inverse chi-squared prior is fitted to the variances along y and
+    along x, and the smaller of their two degrees of freedom is used.
     """
     priors = [_variance_prior(fit.covariance[:, axis, axis], fit.degrees) for axis in (0, 1)]
     if any(prior is None for prior in priors):
@@ -73,7 +73,7 @@ def pooled(fit: Regression) -> Regression:
 
 
 def _variance_prior(variance: Array, degrees: Array) -> tuple[float, float] | None:
-    """Degrees of freedom and variance of the prior, by the moments of the logarithms; None for too few variances."""
+    """Degrees of freedom and variance of the prior, by moments of the logarithms; None for too few variances."""
     known = np.isfinite(variance) & (variance > 0)
     if known.sum() < 3:
         return None
@@ -85,7 +85,7 @@ def _variance_prior(variance: Array, degrees: Array) -> tuple[float, float] | No
 
 
 def _inverse_trigamma(value: float) -> float:
-    """Newton's method on 1 / trigamma, as in Smyth 2004."""
+    """Inverse of the trigamma function, by Newton's method on 1 / trigamma as in Smyth 2004."""
     y = 0.5 + 1 / value
     for _ in range(30):
         trigamma = float(special.polygamma(1, y))
@@ -97,12 +97,12 @@ def _inverse_trigamma(value: float) -> float:
 
 
 def alternation(fit: Regression, kind: Alternation) -> Posterior:
-    """Difference of neighbouring bonds over the length of the cell.
+    """Difference of neighbouring bonds, divided by the length of the cell.
 
     A bond along a (or b) starts at an atom whose sign is 1 or -1. With amplitude s, the bonds are a - 2 s and a + 2 s;
-    the difference, second kind less first, is 4 s, here along the bond (to first order the difference of the lengths)
-    or across it, over the length of a. The length and direction of a count as known: their own
-    error is smaller by the difference itself.
+    the difference, second kind minus first, is 4 s, taken along the bond (to first order the difference of the
+    lengths) or perpendicular to it, and divided by the length of a. The length and direction of a are treated as
+    known: their contribution to the error is smaller by a factor of the difference itself.
     """
     mode, bond, along = ALTERNATIONS[kind]
     term = 3 + fit.modes.index(mode)
@@ -117,14 +117,14 @@ def alternation(fit: Regression, kind: Alternation) -> Posterior:
 
 
 def tetragonality(fit: Regression) -> Posterior:
-    """|b| / |a| - 1."""
+    """Posterior of |b| / |a| - 1."""
     a, b, (first, second) = _cell(fit)
     variance = _of_difference(fit, first / a[:, None], second / b[:, None])
     return Posterior(b / a - 1, b / a * _root(variance), fit.degrees)
 
 
 def cell_angle(fit: Regression, ideal: float = 90.0) -> Posterior:
-    """Angle from a to b less the ideal one, in degrees."""
+    """Posterior of the angle from a to b minus the ideal one, in degrees."""
     a, b, (first, second) = _cell(fit)
     sine = np.einsum("ni,ni->n", _left(first), second)
     angle = np.degrees(np.arctan2(sine, np.einsum("ni,ni->n", first, second)))
@@ -133,24 +133,25 @@ def cell_angle(fit: Regression, ideal: float = 90.0) -> Posterior:
 
 
 def noise(fit: Regression) -> Array:
-    """(n,) standard deviation of a coordinate over the side of the cell; large where the lattice does not fit."""
+    """(n,) standard deviation of a coordinate, in sides of the cell; large where the lattice does not fit."""
     (ay, ax), (by, bx) = fit.coefficients[:, 1:3].transpose(1, 2, 0)
     area = np.maximum(np.abs(ay * bx - ax * by), 1e-300)
     return np.asarray(_root(np.einsum("nii->n", fit.covariance) / 2 / area))
 
 
 def strongest(fit: Regression, rope: Rope, mass: float) -> tuple[Posterior, Array, Index, Index]:
-    """The alternation with the most probability outside the ROPE: posterior, in ROPE, decision, number of its kind.
+    """The alternation most probably outside the ROPE: posterior, probability in ROPE, decision, index of the kind.
 
-    Choosing the strongest of six would call noise broken more often. So "broken" needs one interval outside the ROPE
-    that holds 1 - (1 - mass) / 6 (Bonferroni), while "symmetric" needs all six of share `mass` inside, which choosing
-    does not make easier. The probability inside is that of all six, as if independent.
+    Selecting the strongest of six kinds would raise the rate of false "broken" decisions. "Broken" therefore needs one
+    interval of probability 1 - (1 - mass) / 6 outside the ROPE (Bonferroni), while "symmetric" needs all six intervals
+    of probability `mass` inside, which selection does not make easier. The probability in the ROPE is that of all six,
+    as if independent.
     """
     every = [alternation(fit, kind) for kind in ALTERNATIONS]
     wide = 1 - (1 - mass) / len(every)
     inside = np.array([one.in_rope(rope) for one in every])
     size = np.array([np.abs(one.mean) / np.maximum(one.scale, 1e-300) for one in every])
-    # far from the ROPE all probabilities inside are 0; there the size over the scale tells
+    # Far from the ROPE all probabilities inside are 0; there the ratio of mean to scale ranks the kinds.
     best = np.where(fit.known, np.lexsort((-size, np.maximum(inside, 1e-12)), axis=0)[0], 0)
     at = np.arange(len(best))
     mean, scale = [np.array([getattr(one, name) for one in every])[best, at] for name in ("mean", "scale")]
@@ -170,7 +171,7 @@ def _cell(fit: Regression) -> tuple[Array, Array, tuple[Array, Array]]:
 
 
 def _left(direction: Array) -> Array:
-    """(n, 2) directions (y, x) a quarter turn counter-clockwise as displayed, y down."""
+    """(n, 2) directions (y, x) rotated by 90 degrees counter-clockwise as displayed, y down."""
     return np.stack([-direction[:, 1], direction[:, 0]], axis=1)
 
 
@@ -179,12 +180,12 @@ def _project(covariance: Array, left: Array, right: Array) -> Array:
 
 
 def _of_difference(fit: Regression, first: Array, second: Array) -> Array:
-    """(n,) variance of second . b - first . a, of which a and b share the noise."""
+    """(n,) variance of second . b - first . a, with the covariance of a and b."""
     own = fit.spread[:, 1, 1] * _project(fit.covariance, first, first)
     other = fit.spread[:, 2, 2] * _project(fit.covariance, second, second)
     return np.asarray(own + other - 2 * fit.spread[:, 1, 2] * _project(fit.covariance, first, second))
 
 
 def _root(variance: Array) -> Array:
-    """Square root; rounding can leave a variance a little below zero."""
+    """Square root; rounding can make a variance slightly negative."""
     return np.asarray(np.sqrt(np.maximum(variance, 0)))

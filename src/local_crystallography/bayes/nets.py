@@ -1,7 +1,7 @@
-"""Nets: the simple lattices that the atoms of a measured lattice stand on, with whole-number indices.
+"""Nets: simple (primitive) lattices on which the atoms of a measured lattice lie, with integer indices.
 
-Measure lattice finds the cell that repeats, so a lattice of strong alternation comes out with a doubled cell and two
-sublattices. Whether it *is* doubled is the question here, so sublattices that are alike are taken together again.
+Measure lattice finds the repeating cell, so a lattice with strong alternation gets a doubled cell and two sublattices.
+Whether it *is* doubled is the question here, so similar sublattices are merged again.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from local_crystallography.data.errors import InputError
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 Together = Literal["alike", "apart", "all"]
-"""Sublattices on one net: those of like intensity, none, or all; always only if they make a lattice."""
+"""Sublattices merged into one net: those of similar intensity, none, or all; only if together they form a lattice."""
 
 COLUMNS = ("grain", "cell_a", "cell_b", "sublattice")
 LIKE = 0.15
-"""Sublattices are alike where their mean intensities differ by at most this share."""
+"""Sublattices are alike where their mean intensities differ by at most this fraction."""
 STRAY = 0.3
-"""Farthest that a sublattice may lie from its place on a common net, in nearest distances; paper, case 1: 0.25."""
+"""Largest deviation of a sublattice from its site on a common net, in nearest-neighbour distances (paper: 0.25)."""
 SIMILAR = 1.1
-"""Vectors are taken to be equally long up to this ratio, as in Measure lattice."""
+"""Vectors count as equally long up to this ratio, as in Measure lattice."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class Net:
     Parameters
     ----------
     rows
-        (n,) row numbers of the atoms.
+        (n,) row numbers in the table of atoms.
     yx
-        (n, 2) their positions, (y, x) in pixels.
+        (n, 2) positions, (y, x) in pixels.
     index
-        (n, 2) whole-number indices along a and b.
+        (n, 2) integer indices along a and b.
     vectors
         (2, 2) rows a, b as (y, x) in pixels, medians over the net; b is counter-clockwise of a as displayed.
     grain
-        The grain they belong to.
+        Number of their grain.
     """
 
     rows: Index
@@ -57,25 +57,25 @@ class Net:
 
     @property
     def cell(self) -> float:
-        """Side in pixels of the square as large as the cell: the unit of radii."""
+        """Side in pixels of the square with the area of the cell: the unit of radii."""
         return float(np.sqrt(abs(np.linalg.det(self.vectors))))
 
     def part(self, chosen: npt.NDArray[np.bool_]) -> Net:
-        """The net with the chosen (n,) of its atoms."""
+        """Net of the atoms in a mask (n,)."""
         return Net(self.rows[chosen], self.yx[chosen], self.index[chosen], self.vectors, self.grain)
 
 
 def nets(atoms: Atoms, *, together: Together = "alike", corrected: bool = True) -> list[Net]:
-    """The nets of all grains; atoms off the lattice or without a position are in none.
+    """Nets of all grains; atoms off the lattice or without a position belong to none.
 
     Parameters
     ----------
     atoms
-        With the columns of Measure lattice.
+        Atoms with the columns of Measure lattice.
     together
-        Which sublattices make one net.
+        Which sublattices are merged into one net.
     corrected
-        Whether positions corrected for the scan are used, where the atoms have them.
+        Whether scan-corrected positions are used, where the atoms have them.
 
     Raises
     ------
@@ -83,42 +83,40 @@ def nets(atoms: Atoms, *, together: Together = "alike", corrected: bool = True) 
         Where the atoms have no lattice.
     """
     if not set(COLUMNS) <= set(atoms.features):
-        raise InputError(
-            "The atoms have no lattice, columns grain, cell_a and others were expected; run Measure lattice."
-        )
-    yx = _places(atoms) if corrected else atoms.yx
+        raise InputError("The atoms have no lattice (columns grain, cell_a, cell_b, sublattice); run Measure lattice.")
+    yx = _positions(atoms) if corrected else atoms.yx
     table = atoms.features[list(COLUMNS)].to_numpy()
     whole = np.isfinite(table.astype(float)).all(axis=1) & np.isfinite(yx).all(axis=1)
     whole[whole] = (table[whole].astype(float)[:, [0, 3]] >= 0).all(axis=1)
     if not whole.any():
-        raise InputError("None of the atoms is on a lattice; run Measure lattice, and look whether it finds a grain.")
-    told = atoms.features["intensity"].to_numpy(float) if "intensity" in atoms.features else None
+        raise InputError("No atom is on a lattice; run Measure lattice and check that it finds a grain.")
+    intensity = atoms.features["intensity"].to_numpy(float) if "intensity" in atoms.features else None
     rows = np.flatnonzero(whole)
     keys = np.stack([atoms.frame[rows], table[rows, 0].astype(np.int64)], axis=1)
     found: list[Net] = []
     for frame, grain in np.unique(keys, axis=0).tolist():
         own = rows[(keys == (frame, grain)).all(axis=1)]
-        found.extend(_of_grain(own, yx[own], table[own].astype(np.int64), told, together, grain))
+        found.extend(_of_grain(own, yx[own], table[own].astype(np.int64), intensity, together, grain))
     return found
 
 
-def _places(atoms: Atoms) -> Array:
+def _positions(atoms: Atoms) -> Array:
     names = ["y_corrected_px", "x_corrected_px"]
     if not set(names) <= set(atoms.features):
         return atoms.yx
-    places = atoms.features[names].to_numpy(float)
-    return np.where(np.isfinite(places), places, atoms.yx)
+    yx = atoms.features[names].to_numpy(float)
+    return np.where(np.isfinite(yx), yx, atoms.yx)
 
 
 def _of_grain(
-    rows: Index, yx: Array, table: Index, told: Array | None, together: Together, grain: int
+    rows: Index, yx: Array, table: Index, intensity: Array | None, together: Together, grain: int
 ) -> Iterator[Net]:
-    """The nets of one grain; `table` holds grain, cell and site of each of its atoms."""
+    """Nets of one grain; `table` holds grain, cell and site of each of its atoms."""
     index, site = table[:, 1:3], table[:, 3]
     vectors = median_vectors(yx, index, site)
     if not np.isfinite(vectors).all() or abs(np.linalg.det(vectors)) < 1e-9:
         return
-    for sites in _classes(site, None if told is None else told[rows], together):
+    for sites in _merged(site, None if intensity is None else intensity[rows], together):
         shift = _shifts(yx, index, site, sites, vectors) if len(sites) > 1 else None
         if shift is None:
             for s in sites:
@@ -127,12 +125,13 @@ def _of_grain(
             continue
         change = _finer(shift, vectors)
         own = np.isin(site, sites)
-        places = index[own] + shift[np.searchsorted(sites, site[own])]
-        yield Net(rows[own], yx[own], np.rint(places @ np.linalg.inv(change)).astype(np.int64), change @ vectors, grain)
+        fractional = index[own] + shift[np.searchsorted(sites, site[own])]
+        finer = np.rint(fractional @ np.linalg.inv(change)).astype(np.int64)
+        yield Net(rows[own], yx[own], finer, change @ vectors, grain)
 
 
 def median_vectors(yx: Array, index: Index, site: Index) -> Array:
-    """(2, 2) median steps (y, x) from (n, 2) atoms to those of the same site one cell on; NaN without any."""
+    """(2, 2) median steps (y, x) from (n, 2) atoms to the same site in the next cell; NaN where there are none."""
     steps, cells = np.full((2, 2), np.nan), np.column_stack([index, site])
     for axis in (0, 1):
         start, end = _pairs(cells + np.eye(3, dtype=np.int64)[axis], cells)
@@ -142,7 +141,7 @@ def median_vectors(yx: Array, index: Index, site: Index) -> Array:
 
 
 def _pairs(first: Index, second: Index) -> tuple[Index, Index]:
-    """Rows of two tables of whole numbers that are equal, first of each where there are more."""
+    """Rows of two integer tables that are equal; the first of each where there are several."""
     low = np.minimum(first.min(axis=0), second.min(axis=0))
     span = np.maximum(first.max(axis=0), second.max(axis=0)) - low + 1
     keys = [np.ravel_multi_index(tuple((table - low).T), tuple(span)) for table in (first, second)]
@@ -150,14 +149,15 @@ def _pairs(first: Index, second: Index) -> tuple[Index, Index]:
     return left, right
 
 
-def _classes(site: Index, told: Array | None, together: Together) -> list[Index]:
-    """Sites that may share a net, each class rising."""
+def _merged(site: Index, intensity: Array | None, together: Together) -> list[Index]:
+    """Groups of sites that may share a net, each in increasing order."""
     sites = np.unique(site)
     if together == "apart":
         return [np.array([s]) for s in sites]
-    if together == "all" or told is None:
+    if together == "all" or intensity is None:
         return [sites]
-    means = np.array([np.nanmean(told[site == s]) if np.isfinite(told[site == s]).any() else np.nan for s in sites])
+    groups = [intensity[site == s] for s in sites]
+    means = np.array([np.nanmean(group) if np.isfinite(group).any() else np.nan for group in groups])
     if not np.isfinite(means).all():
         return [sites]
     order = np.argsort(means, kind="stable")
@@ -166,9 +166,9 @@ def _classes(site: Index, told: Array | None, together: Together) -> list[Index]
 
 
 def _shifts(yx: Array, index: Index, site: Index, sites: Index, vectors: Array) -> Array | None:
-    """(S, 2) fractional shifts of the sites from the first as on one net; None where they make none.
+    """(S, 2) ideal fractional shifts of the sites from the first on one net; None where they form none.
 
-    The shifts are a group of S elements, so S times each is whole (Lagrange).
+    The shifts are a group of S elements, so S times each is an integer (Lagrange).
     """
     seen = np.zeros((len(sites), 2))
     own = [np.flatnonzero(site == s) for s in sites]
@@ -190,7 +190,7 @@ def _shifts(yx: Array, index: Index, site: Index, sites: Index, vectors: Array) 
 
 
 def _finer(shift: Array, vectors: Array) -> Array:
-    """(2, 2) rows a, b, in cells, of the net that (S, 2) shifts make; named and turned as in Measure lattice."""
+    """(2, 2) rows a, b, in cells, of the net formed by (S, 2) shifts; named and oriented as in Measure lattice."""
     cells = np.array(list(product((-2, -1, 0, 1, 2), repeat=2)), float)
     steps = (shift[:, None] + cells).reshape(-1, 2)
     steps = np.unique(np.round(steps[np.abs(steps).sum(axis=1) > 1e-9], 9), axis=0)
@@ -198,7 +198,7 @@ def _finer(shift: Array, vectors: Array) -> Array:
     length = np.linalg.norm(pixels, axis=1)
     short = np.flatnonzero(length <= SIMILAR * length.min())
     a = short[np.argmax(pixels[short, 1] / length[short])]
-    turn = pixels[a, 0] * pixels[:, 1] - pixels[a, 1] * pixels[:, 0]  # counter-clockwise as displayed, y down
-    fit = np.flatnonzero(np.abs(turn * len(shift) / abs(np.linalg.det(vectors)) - 1) < 1e-6)
+    area = pixels[a, 0] * pixels[:, 1] - pixels[a, 1] * pixels[:, 0]  # counter-clockwise as displayed, y down
+    fit = np.flatnonzero(np.abs(area * len(shift) / abs(np.linalg.det(vectors)) - 1) < 1e-6)
     b = fit[np.argmin(length[fit])]
     return steps[[a, b]]

@@ -11,22 +11,21 @@ import numpy.typing as npt
 from local_crystallography.data.errors import InputError
 
 EXPECTED: dict[Literal["bonds", "positions"], float] = {"bonds": 0.0, "positions": -0.5}
-"""Correlation of neighbouring residual bonds: an atom that is displaced lengthens one bond by what it takes off the
-next."""
+"""Correlation of neighbouring residual bonds: a displaced atom lengthens one bond as much as it shortens the next."""
 
 
 @dataclass(frozen=True)
 class ResidualCorrelation:
-    """How the residuals of neighbouring bonds go together.
+    """Correlation of the residuals of neighbouring bonds.
 
     Parameters
     ----------
     correlation
         Lag-1 correlation, -0.5 for noise on positions and 0 for noise on bonds.
     standard_error
-        Of it, after Bartlett for a moving average of one step.
+        Its standard error, after Bartlett for a moving average of order one.
     favours
-        The noise it tells: within two standard errors of that one, beyond two of the other; "" where it cannot tell.
+        Noise model within two standard errors, if the other is beyond two; otherwise "".
     """
 
     correlation: float
@@ -35,7 +34,7 @@ class ResidualCorrelation:
 
 
 def residual_correlation(bonds: npt.ArrayLike) -> ResidualCorrelation:
-    """Of bonds (m,) in the order of the chain, less the means of the odd and of the even ones; NaN is a gap.
+    """Residual correlation of bonds (m,) in order, minus the means of the odd and of the even ones; NaN is a gap.
 
     Raises
     ------
@@ -52,8 +51,8 @@ def residual_correlation(bonds: npt.ArrayLike) -> ResidualCorrelation:
     count, variance = int(np.isfinite(pairs).sum()), float(np.nanmean(residual**2)) if np.isfinite(b).any() else 0.0
     if count < 4 or variance <= 1e-24 * np.nanmax(b**2):
         raise InputError(
-            f"{count} pairs of neighbouring bonds with a variance of {variance:.3g} came, at least four pairs that "
-            "vary were expected; choose a longer row."
+            f"The correlation needs at least four pairs of neighbouring bonds that vary; there are {count}, with a "
+            f"variance of {variance:.3g}. Choose a longer row."
         )
     correlation = float(np.nanmean(pairs) / variance)
     return ResidualCorrelation(correlation, _error(correlation, count), _favoured(correlation, count))

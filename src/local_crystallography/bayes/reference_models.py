@@ -1,6 +1,6 @@
-"""The models of section 1 of the paper as PyMC takes them: data by name, and parameters in units it samples well.
+"""Models of section 1 of the paper for PyMC: data by name, and parameters scaled so that they sample well.
 
-PyMC is loaded when a model is built, never before.
+PyMC is imported when a model is built, not before.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Array = npt.NDArray[np.float64]
 
 
 class Model(Protocol):
-    """What can be drawn from. Models of one shape are compiled once per process."""
+    """A model to sample from. Models of the same shape are compiled once per process."""
 
     @property
     def shape(self) -> tuple[Family, ...] | int: ...
@@ -35,12 +35,12 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class Block:
-    """Values (n,), normal about `mu<name>` with the standard deviation `sigma<name>`, independent of other blocks.
+    """Values (n,), normal about `mu<name>` with standard deviation `sigma<name>`, independent of other blocks.
 
     Raises
     ------
     InputError
-        For fewer than two values, values that are not finite or that no standard deviation within its bounds explains.
+        For fewer than two values, or values that are not finite or contradict the bounds of the standard deviation.
     """
 
     name: str
@@ -51,18 +51,18 @@ class Block:
         y = np.asarray(self.values, np.float64)
         if y.ndim != 1 or len(y) < 2 or not np.isfinite(y).all():
             raise InputError(
-                f"{np.isfinite(y).sum()} finite values of {y.size} came for mu{self.name}, at least two and no others "
-                "were expected; add data or leave out what is not finite."
+                f"mu{self.name} needs at least two values, all finite; {np.isfinite(y).sum()} of {y.size} are. Add "
+                "data or remove values that are not finite."
             )
         PriorRows.of(self.priors, 1).check(Summary.of(y))
 
 
 @dataclass(frozen=True)
 class Bonds:
-    """The model of the paper: (mu1, sigma1) of odd, (mu2, sigma2) of even bonds, (mu3, sigma3) of their difference.
+    """Model of the paper: (mu1, sigma1) of odd and (mu2, sigma2) of even bonds, (mu3, sigma3) of their difference.
 
-    As many blocks as wanted, by other names too. PyMC sees means and standard deviations in units of their priors;
-    that changes coordinates, not the posterior, and lets the sampler start well for data of any unit.
+    There may be any number of blocks, with other names too. PyMC works in units of the priors, which leaves the
+    posterior unchanged and gives the sampler a good start for data in any unit.
     """
 
     blocks: Sequence[Block]
@@ -70,7 +70,9 @@ class Bonds:
     def __post_init__(self) -> None:
         names = [block.name for block in self.blocks]
         if not names or len(set(names)) < len(names):
-            raise InputError(f"Blocks {', '.join(names) or 'none'} came, one or more of different names were expected.")
+            raise InputError(
+                f"A model needs one or more blocks with different names; it has {', '.join(names) or 'none'}."
+            )
 
     @classmethod
     def of_chain(cls, chain: Chain, priors: ChainPriors) -> Bonds:
@@ -90,7 +92,7 @@ class Bonds:
 
     @property
     def data(self) -> dict[str, Array]:
-        """`values` (N,) of all blocks, `block` (N,) they belong to, `priors` (5, blocks)."""
+        """`values` (N,) of all blocks, `block` (N,) of every value, `priors` (5, blocks)."""
         blocks = self._sorted
         sizes = [len(np.asarray(block.values)) for block in blocks]
         p = [block.priors for block in blocks]
@@ -101,9 +103,9 @@ class Bonds:
         }
 
     def natural(self, location: Array, deviation: Array) -> dict[str, Array]:
-        """`mu<name>`, `sigma<name>` of every block from draws (..., blocks)."""
-        place = {block.name: i for i, block in enumerate(self._sorted)}
-        named = [(block.name, place[block.name]) for block in self.blocks]
+        """`mu<name>`, `sigma<name>` of every block, from draws (..., blocks)."""
+        number = {block.name: i for i, block in enumerate(self._sorted)}
+        named = [(block.name, number[block.name]) for block in self.blocks]
         return {
             f"{what}{name}": draws[..., i]
             for name, i in named
@@ -113,24 +115,25 @@ class Bonds:
 
 @dataclass(frozen=True)
 class Positions:
-    """Noise on positions instead of bonds (ours): x_j = c0 + c1 j + mu3 / 4 (-1)^j + noise.
+    """Noise on positions instead of bonds (not in the paper): x_j = c0 + c1 j + mu3 / 4 (-1)^j + noise.
 
-    Flat priors of the coefficients and of the logarithm of `sigma`, for which they are Student-t with n - p degrees of
-    freedom. PyMC sees what least squares leave, in units of its scatter; with flat priors the posterior is the same.
+    With flat priors of the coefficients and of the logarithm of `sigma`, the posterior of the coefficients is
+    Student's t with n - p degrees of freedom. PyMC works on the residuals of a least-squares fit, in units of their
+    scatter, which leaves the posterior unchanged.
 
     Parameters
     ----------
     values
         (n,) positions.
     terms
-        (n, p) what the coefficients multiply.
+        (n, p) design matrix.
     names
-        Of the p coefficients.
+        Names of the p coefficients.
 
     Raises
     ------
     InputError
-        For fewer than p + 2 positions, such that are not finite, on a line without noise, or collinear terms.
+        For fewer than p + 2 positions, positions that are not finite or have no noise, or collinear terms.
     """
 
     values: npt.ArrayLike
@@ -140,7 +143,7 @@ class Positions:
 
     @classmethod
     def of_chain(cls, positions: npt.ArrayLike) -> Positions:
-        """Positions (n,) in the order of the chain; even bonds are longer than odd ones by mu3, which is 4 s."""
+        """From positions (n,) in the order of the chain; even bonds are longer than odd ones by mu3 = 4 s."""
         j = np.arange(np.size(positions), dtype=np.float64)
         return cls(positions, np.column_stack([np.ones_like(j), j, (-1.0) ** j / 4]))
 
@@ -149,17 +152,17 @@ class Positions:
         n, p = len(y), len(self.names)
         if n < p + 2 or not (np.isfinite(y).all() and np.isfinite(terms).all()):
             raise InputError(
-                f"{np.isfinite(y).sum()} finite positions of {n} came, at least {p + 2} and no others were expected "
-                f"for {', '.join(self.names)} and sigma; add atoms or leave out what is not finite."
+                f"{', '.join(self.names)} and sigma need at least {p + 2} positions, all finite; "
+                f"{np.isfinite(y).sum()} of {n} are. Add atoms or remove positions that are not finite."
             )
         if np.linalg.matrix_rank(terms) < p:
-            raise InputError(f"The terms of {', '.join(self.names)} are collinear here; take atoms of more rows.")
+            raise InputError(f"The terms of {', '.join(self.names)} are collinear; use atoms from more rows.")
         q, r = np.linalg.qr(terms)
-        left = y - q @ (q.T @ y)
-        scatter = float(np.sqrt(left @ left / n))
+        residual = y - q @ (q.T @ y)
+        scatter = float(np.sqrt(residual @ residual / n))
         if scatter <= 1e-9 * np.abs(y).max():
-            raise InputError("The positions fit without any noise; there is no posterior to draw from, only a point.")
-        object.__setattr__(self, "_fit", (q * np.sqrt(n), r / np.sqrt(n), scatter, left / scatter))
+            raise InputError("The positions fit without noise, so the posterior is a single point; use measured ones.")
+        object.__setattr__(self, "_fit", (q * np.sqrt(n), r / np.sqrt(n), scatter, residual / scatter))
 
     @property
     def shape(self) -> int:
@@ -172,7 +175,7 @@ class Positions:
         return {"values": self._fit[3], "terms": self._fit[0]}
 
     def natural(self, location: Array, deviation: Array) -> dict[str, Array]:
-        """The coefficients and `sigma` from draws (..., p) and (..., 1)."""
+        """Coefficients and `sigma`, from draws (..., p) and (..., 1)."""
         _, r, scatter, _ = self._fit
         best = np.linalg.lstsq(np.asarray(self.terms, np.float64), np.asarray(self.values, np.float64), rcond=None)[0]
         coefficients = best + scatter * location @ np.linalg.inv(r).T
@@ -181,7 +184,7 @@ class Positions:
 
 
 def build(shape: tuple[Family, ...] | int) -> Any:
-    """The PyMC model of a shape, with data of no meaning: families of `Bonds`, or how many terms `Positions` have."""
+    """PyMC model of a shape (families of `Bonds`, or number of terms of `Positions`), with placeholder data."""
     pm, pt = library("pymc"), library("pytensor.tensor")
     with pm.Model() as model:
         if isinstance(shape, int):
@@ -204,7 +207,7 @@ def build(shape: tuple[Family, ...] | int) -> Any:
 
 
 def standard(family: Family, size: int, degrees: Any) -> Any:
-    """Variables of a family with centre 0 and scale 1."""
+    """PyMC variables of a family, with centre 0 and scale 1."""
     pm = library("pymc")
     if family == "Laplace":
         return pm.Laplace(family, 0, 1, shape=size)
@@ -216,12 +219,18 @@ def standard(family: Family, size: int, degrees: Any) -> Any:
 
 
 def library(name: str) -> ModuleType:
-    """A library that may be missing."""
+    """Import a library that may be missing.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be imported.
+    """
     warnings.filterwarnings("ignore", "\\s*ArviZ is undergoing a major refactor", FutureWarning)
     try:
         return importlib.import_module(name)
     except ImportError as missing:
         raise InputError(
-            f"{name} cannot be loaded ({missing}), PyMC, nutpie and ArviZ were expected for the reference posterior; "
-            "install them with `pip install pymc nutpie`, or use the closed form."
+            f"{name} cannot be loaded ({missing}); the reference posterior needs PyMC, nutpie and ArviZ. Install them "
+            "with `pip install pymc nutpie`, or use the closed form."
         ) from missing

@@ -1,4 +1,4 @@
-"""Chains of one's own: rows of atoms of an image in place of the simulated chain of section 1."""
+"""Measured chains: rows of atoms of an image, instead of the simulated chain of section 1 of the paper."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class RowChain:
     Parameters
     ----------
     chain
-        Positions along the row, in `unit`, of whole unit cells of two bonds.
+        Positions along the row, in `unit`, of complete unit cells of two bonds.
     atoms
-        (2 n + 1,) rows of the table of these atoms, in order.
+        (2 n + 1,) row numbers of these atoms in the table, in order.
     unit
         "nm" or "px".
     """
@@ -34,14 +34,14 @@ class RowChain:
 
 
 def chains_along(nets: Sequence[Net], direction: tuple[int, int], pixel_size: float | None = None) -> list[RowChain]:
-    """The rows along a direction (h, k) of the lattice, the longest first; of a row with gaps the longest part.
+    """Rows along a direction (h, k) of the lattice, the longest first; of a row with gaps, its longest part.
 
     The first bond of every chain has an even number, so that along a or b the odd bonds of all rows are of one kind.
 
     Raises
     ------
     InputError
-        Where no three atoms follow each other.
+        Where no row has three consecutive atoms.
     """
     bonds = bonds_along(nets, direction, pixel_size)
     yx = np.full((1 + max(int(net.rows.max(initial=0)) for net in nets), 2), np.nan)
@@ -51,7 +51,7 @@ def chains_along(nets: Sequence[Net], direction: tuple[int, int], pixel_size: fl
     found = [chain for chain in chains if chain is not None]
     if not found:
         raise InputError(
-            f"No three atoms follow each other along {direction}, rows of ten and more were expected; choose another "
+            f"No row along {direction} has three consecutive atoms, while ten or more are useful; choose another "
             "direction or more atoms."
         )
     return sorted(found, key=lambda each: -each.chain.cells)
@@ -60,7 +60,7 @@ def chains_along(nets: Sequence[Net], direction: tuple[int, int], pixel_size: fl
 def chain_on_line(
     yx: Array, start: npt.ArrayLike, end: npt.ArrayLike, tolerance: float, pixel_size: float | None = None
 ) -> RowChain:
-    """The longest part without a gap of the atoms (N, 2) near a line, see `bonds_on_line`.
+    """Longest part without a gap of the atoms (N, 2) near a line, see `bonds_on_line`.
 
     Raises
     ------
@@ -69,18 +69,18 @@ def chain_on_line(
     """
     found = _longest(bonds_on_line(yx, start, end, tolerance, pixel_size), np.asarray(yx, np.float64), pixel_size)
     if found is None:
-        raise InputError("No three atoms follow each other on the line without a gap; move it along a row.")
+        raise InputError("The line has no three consecutive atoms without a gap; draw it along a row.")
     return found
 
 
 def _longest(bonds: Bonds, yx: Array, pixel_size: float | None) -> RowChain | None:
-    """The longest run of bonds of one row, as a chain that begins with an even bond."""
+    """Longest run of bonds of one row, as a chain that begins with a bond of even number."""
     runs = np.split(np.arange(len(bonds)), np.flatnonzero(np.diff(bonds.number) != 1) + 1)
     runs = [run[int(bonds.number[run[0]] % 2) :] for run in runs if len(run)]
     run = max(runs, key=len, default=np.empty(0, np.int64))
     if len(run) < 2:
         return None
     atoms = np.append(bonds.atoms[run, 0], bonds.atoms[run[-1], 1])[: 2 * (len(run) // 2) + 1]
-    places = yx[atoms] * (pixel_size or 1.0)
-    along = places[-1] - places[0]
-    return RowChain(Chain.of_positions((places - places[0]) @ along / np.linalg.norm(along)), atoms, bonds.unit)
+    positions = yx[atoms] * (pixel_size or 1.0)
+    along = positions[-1] - positions[0]
+    return RowChain(Chain.of_positions((positions - positions[0]) @ along / np.linalg.norm(along)), atoms, bonds.unit)

@@ -1,4 +1,4 @@
-"""Rows of atoms and their bonds: what the chain of the paper is in an image."""
+"""Rows of atoms in an image and their bonds, the counterpart of the chain of the paper."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Mask = npt.NDArray[np.bool_]
 class Bonds:
     """Bonds between neighbouring atoms of rows, in order: row by row, along each row.
 
-    A gap is not bridged: the bonds on its two sides are of one row, and their numbers tell how far they are apart.
+    A gap is not bridged: the bonds on its two sides belong to one row, and their numbers give their distance.
 
     Parameters
     ----------
     length
-        (n,) distance of the two atoms, in `unit`.
+        (n,) distance between the two atoms, in `unit`.
     row
         (n,) number of the row.
     number
-        (n,) place along the row, in bonds. Even and odd numbers are the two kinds of bonds; in a net they are the same
-        kinds in all rows where the sum of the indices tells them, see `bonds_along`.
+        (n,) number along the row. Even and odd numbers are the two kinds of bonds; whether they are the same kinds in
+        all rows of a net, see `bonds_along`.
     atoms
-        (n, 2) rows of the table of the atom at the start and at the end.
+        (n, 2) row numbers in the table of the atoms at the start and at the end.
     unit
         "nm" or "px".
     """
@@ -47,51 +47,51 @@ class Bonds:
 
     @property
     def even(self) -> Mask:
-        """(n,) whether a bond is even."""
+        """(n,) whether the number of a bond is even."""
         return np.asarray(self.number % 2 == 0)
 
     @property
     def odd(self) -> Mask:
-        """(n,) whether a bond is odd."""
+        """(n,) whether the number of a bond is odd."""
         return ~self.even
 
     def of_row(self, row: int) -> Bonds:
-        """The bonds of one row."""
+        """Bonds of one row."""
         own = self.row == row
         return Bonds(self.length[own], self.row[own], self.number[own], self.atoms[own], self.unit)
 
     def pairs(self) -> Array:
-        """(p, 2) lengths of an even bond and the odd one right after it, where both are there."""
+        """(p, 2) lengths of an even bond and the odd one directly after it, where both exist."""
         follows = (self.row[1:] == self.row[:-1]) & (self.number[1:] == self.number[:-1] + 1) & self.even[:-1]
         return np.stack([self.length[:-1][follows], self.length[1:][follows]], axis=1)
 
     def neighbour_correlation(self) -> float:
-        """Correlation of residuals of neighbouring bonds: -0.5 for noise of positions, 0 for noise of bonds.
+        """Correlation of residuals of neighbouring bonds: -0.5 for noise on positions, 0 for noise on bonds.
 
-        Residuals are from the mean of the even and of the odd bonds of each row; taking these means away draws the
-        correlation down by about 1 / n in rows of n bonds, and a wall across a row draws it down too. NaN for fewer
-        than three pairs.
+        Residuals are deviations from the mean of the even or the odd bonds of each row; subtracting these means lowers
+        the correlation by about 1 / n in rows of n bonds, and a wall across a row lowers it too. NaN for fewer than
+        three pairs.
         """
-        left = self.length.astype(float).copy()
+        residual = self.length.astype(float).copy()
         _, group = np.unique(np.stack([self.row, self.number % 2]), axis=1, return_inverse=True)
         group = group.ravel()
-        left -= (np.bincount(group, left) / np.maximum(np.bincount(group), 1))[group]
+        residual -= (np.bincount(group, residual) / np.maximum(np.bincount(group), 1))[group]
         next_to = (self.row[1:] == self.row[:-1]) & (self.number[1:] == self.number[:-1] + 1)
-        first, second = left[:-1][next_to], left[1:][next_to]
+        first, second = residual[:-1][next_to], residual[1:][next_to]
         size = float(np.sqrt((first**2).sum() * (second**2).sum()))
         return float((first * second).sum() / size) if next_to.sum() >= 3 and size > 0 else float("nan")
 
 
 def bonds_along(nets: Sequence[Net], direction: tuple[int, int], pixel_size: float | None = None) -> Bonds:
-    """The bonds of all rows along a direction of the lattice; rows of different nets are different rows.
+    """Bonds of all rows along a direction of the lattice; rows of different nets are different rows.
 
     Numbers count from the origin of the indices, so along a or b the same number means the same kind of bond in all
-    rows where bonds alternate in phase; in a chessboard the kinds change from row to row, so take `of_row`.
+    rows where bonds alternate in phase; in a checkerboard the kinds change from row to row, so use `of_row`.
 
     Parameters
     ----------
     nets
-        Lattices, or parts of them: `net.part(mask[net.rows])` for those of a selection (N,).
+        Nets, or parts of them: `net.part(mask[net.rows])` for a selection (N,) of atoms.
     direction
         Indices (h, k) from an atom to the next.
     pixel_size
@@ -100,32 +100,32 @@ def bonds_along(nets: Sequence[Net], direction: tuple[int, int], pixel_size: flo
     Raises
     ------
     InputError
-        For direction (0, 0), or where no two atoms follow each other.
+        For direction (0, 0), or where no row has two consecutive atoms.
     """
     h, k = direction
     if h == 0 and k == 0:
-        raise InputError("Direction (0, 0) came, indices such as (1, 0) for along a were expected.")
+        raise InputError("(0, 0) is not a direction; use indices such as (1, 0), which is along a.")
     h, k = h // gcd(h, k), k // gcd(h, k)
     along = _inverse(h, k)
     found, rows = [], 0
     for net in nets:
         line = net.index[:, 1] * h - net.index[:, 0] * k
-        place = net.index @ np.array(along)
-        order = np.lexsort([place, line])
-        next_to = (np.diff(line[order]) == 0) & (np.diff(place[order]) == 1)
+        step = net.index @ np.array(along)
+        order = np.lexsort([step, line])
+        next_to = (np.diff(line[order]) == 0) & (np.diff(step[order]) == 1)
         start, end = order[:-1][next_to], order[1:][next_to]
         numbers = np.unique(line[start], return_inverse=True)[1].ravel()
         length = np.linalg.norm(net.yx[end] - net.yx[start], axis=1)
-        found.append((length, rows + numbers, place[start], np.stack([net.rows[start], net.rows[end]], axis=1)))
+        found.append((length, rows + numbers, step[start], np.stack([net.rows[start], net.rows[end]], axis=1)))
         rows += int(numbers.max(initial=-1)) + 1
     if not rows:
-        raise InputError(f"No two atoms follow each other along ({h}, {k}); take another direction or more atoms.")
+        raise InputError(f"No two atoms are neighbours along ({h}, {k}); choose another direction or more atoms.")
     length, row, number, atoms = (np.concatenate(part) for part in zip(*found, strict=True))
     return Bonds(length * (pixel_size or 1.0), row, number, atoms, "nm" if pixel_size else "px")
 
 
 def _inverse(h: int, k: int) -> tuple[int, int]:
-    """Whole numbers (u, v) with u h + v k = 1, for h and k without a common divisor (extended Euclid)."""
+    """Integers (u, v) with u h + v k = 1, for coprime h and k (extended Euclidean algorithm)."""
     old, new, old_pair, new_pair = h, k, (1, 0), (0, 1)
     while new:
         times = old // new
@@ -137,15 +137,15 @@ def _inverse(h: int, k: int) -> tuple[int, int]:
 def bonds_on_line(
     yx: Array, start: npt.ArrayLike, end: npt.ArrayLike, tolerance: float, pixel_size: float | None = None
 ) -> Bonds:
-    """The bonds of the atoms near a line, one row; atoms need no lattice.
+    """Bonds of the atoms near a line, as one row; the atoms need no lattice.
 
-    A distance longer than the longer bond by more than half the shorter one is a gap. Numbers go on after it by the
-    mean bond, rounded, which after long gaps may take odd for even: along a lattice, `bonds_along` knows.
+    A distance longer than the longer bond by more than half the shorter one is a gap. Numbering continues after it by
+    the rounded number of mean bonds, which may swap odd and even after long gaps; `bonds_along` avoids this.
 
     Parameters
     ----------
     yx
-        (N, 2) positions in pixels; NaN for none.
+        (N, 2) positions (y, x) in pixels; NaN where there is none.
     start, end
         (2,) ends of the line, (y, x) in pixels.
     tolerance
@@ -156,22 +156,24 @@ def bonds_on_line(
     Raises
     ------
     InputError
-        For a line of no length, a tolerance that is not positive, or fewer than three atoms.
+        For a line of zero length, a tolerance that is not positive, or fewer than three atoms.
     """
     first, last = np.asarray(start, float), np.asarray(end, float)
     reach = float(np.linalg.norm(last - first))
     if not reach > 0 or not tolerance > 0:
-        raise InputError(f"A line {reach:g} px long with tolerance {tolerance:g} came, both were expected above 0.")
+        raise InputError(
+            f"The length of the line ({reach:g} px) and the tolerance ({tolerance:g} px) must both be above 0."
+        )
     unit = (last - first) / reach
     away = np.asarray(yx, float).reshape(-1, 2) - first
-    place, off = away @ unit, np.abs(away @ np.array([-unit[1], unit[0]]))
-    near = np.flatnonzero((off <= tolerance) & (place >= -tolerance) & (place <= reach + tolerance))
+    along, off = away @ unit, np.abs(away @ np.array([-unit[1], unit[0]]))
+    near = np.flatnonzero((off <= tolerance) & (along >= -tolerance) & (along <= reach + tolerance))
     if len(near) < 3:
         raise InputError(
-            f"{len(near)} atoms lie within {tolerance:g} px of the line, at least three were expected; move it along a "
-            "row, or widen the tolerance."
+            f"{len(near)} atoms lie within {tolerance:g} px of the line, but at least three are needed; draw it along "
+            "a row, or increase the tolerance."
         )
-    near = near[np.argsort(place[near], kind="stable")]
+    near = near[np.argsort(along[near], kind="stable")]
     pairs = np.stack([near[:-1], near[1:]], axis=1)
     length = np.linalg.norm(away[pairs[:, 1]] - away[pairs[:, 0]], axis=1)
     long, short = _two_bonds(length)
@@ -184,7 +186,7 @@ def bonds_on_line(
 
 
 def _two_bonds(length: Array) -> tuple[float, float]:
-    """The longer and the shorter bond: medians above and below the middle of the usual lengths, which gaps are not."""
+    """The longer and the shorter bond: medians above and below the middle of the typical lengths, without gaps."""
     usual = length[length <= 3 * np.median(length)]
     middle = (usual.min() + np.quantile(usual, 0.9)) / 2
     return float(np.median(usual[usual >= middle])), float(np.median(usual[usual <= middle]))

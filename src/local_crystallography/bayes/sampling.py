@@ -1,6 +1,6 @@
-"""The models of section 1 of the paper, drawn from by PyMC: a reference beside the closed form.
+"""Sampling of the models of section 1 of the paper with PyMC, as a reference for the closed form.
 
-PyMC, nutpie and ArviZ are loaded when a job starts, never before. Without a C compiler everything runs through numba.
+PyMC, nutpie and ArviZ are imported when a job starts, not before. Without a C compiler everything runs through numba.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ Phase = Literal["Building", "Compiling", "Tuning", "Drawing"]
 T = TypeVar("T")
 THREAD = "reference posterior"
 PAUSE = 0.05
-"""Seconds between two reports of a job."""
+"""Seconds between two progress reports of a job."""
 
 COMPILING = threading.Lock()
-"""Held while PyMC or numba compile: neither does so in two threads at once."""
+"""Held while PyMC or numba compiles: neither can do so in two threads at once."""
 
-NOTHING_YET = "The sampler was stopped before its first draw, at least one was expected; let it run longer."
+NOTHING_YET = "The sampler was stopped before its first draw, so there is no result; let it run longer."
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Draws from a posterior, and how far they can be trusted.
+    """Draws from a posterior, with convergence diagnostics.
 
     Parameters
     ----------
     draws
         (chains, draws) of every parameter.
     divergences
-        Draws after which the sampler lost its way.
+        Number of divergent transitions.
     r_hat, ess_bulk, ess_tail
-        Of every parameter: rank-normalised split R-hat and effective sample sizes (Vehtari et al. 2021, doi
+        Rank-normalised split R-hat and effective sample sizes of every parameter (Vehtari et al. 2021, doi
         10.1214/20-BA1221); NaN for fewer than two chains or four draws.
     seconds
-        From the call to the last draw, with compiling.
+        Time from the call to the last draw, including compilation.
     sampler
-        What drew them.
+        Name of the sampler.
     stopped
-        Whether the job was told to stop, so that there are fewer draws than asked for.
+        Whether the job was stopped, with fewer draws than requested.
     """
 
     draws: dict[str, Array]
@@ -68,38 +68,38 @@ class Reference:
 
     @property
     def sound(self) -> bool:
-        """Whether no chain diverged, all R-hat are below 1.01 and all effective sizes above 400 (Vehtari et al.)."""
+        """Whether no chain diverged, all R-hat are below 1.01 and all effective sample sizes above 400."""
         sizes = [*self.ess_bulk.values(), *self.ess_tail.values()]
         return self.divergences == 0 and all(r < 1.01 for r in self.r_hat.values()) and all(e > 400 for e in sizes)
 
     def interval(self, name: str, mass: float = 0.94, kind: Kind = "HDI") -> tuple[float, float]:
-        """The interval that holds a share `mass` of the draws of one parameter."""
+        """Interval that contains a fraction `mass` of the draws of one parameter."""
         return interval_of_draws(self.draws[name], mass, kind)
 
 
 @dataclass
 class Run:
-    """A sampler at work, as seen from beside it: written by its thread, but for `stop`."""
+    """State of a running sampler, written by its thread; only `stop` is written by the caller."""
 
     of: ReferencePosterior
     phase: Phase = "Building"
     done: dict[int, int] = field(default_factory=dict)
-    """Steps of every chain, tuning among them."""
+    """Steps of every chain, including tuning."""
     stop: bool = False
 
     def progress(self) -> Progress:
-        """Steps done of all."""
+        """Fraction of all steps done."""
         steps = self.of.chains * (self.of.tune + self.of.draws)
         return Progress(min(sum(self.done.values()) / steps, 1.0), self.phase)
 
     def begin_compiling(self) -> None:
-        """Not if nobody waits for it any more."""
+        """Enter the phase Compiling, unless the job was stopped meanwhile."""
         if self.stop:
             raise InputError(NOTHING_YET)
         self.phase = "Compiling"
 
     def count(self, chain: int, steps: int) -> None:
-        """Note the steps of a chain."""
+        """Record the steps of a chain."""
         self.done[chain] = steps
         drawing = any(n > self.of.tune for n in self.done.values())
         self.phase = "Drawing" if drawing else "Tuning"
@@ -110,43 +110,43 @@ Drawn = tuple[Array, Array, int]
 
 
 class ReferencePosterior(BaseModel):
-    """Draw from a posterior with the no-U-turn sampler."""
+    """Sampling of a posterior with the no-U-turn sampler (NUTS)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sampler: Literal["nutpie", "pymc"] = Field(
-        "nutpie", description="nutpie: compiled once per session, then fast. pymc: the sampler of PyMC itself."
+        "nutpie", description="nutpie: compiled once per session, then fast. pymc: PyMC's own sampler."
     )
-    chains: int = Field(4, ge=1, le=64, description="Chains; R-hat needs two or more.")
-    tune: int = Field(1000, ge=100, le=100_000, description="Steps of each chain that tune the sampler, not kept.")
-    draws: int = Field(1000, ge=10, le=1_000_000, description="Draws kept of each chain.")
-    seed: int = Field(0, ge=0, lt=2**31, description="Start of the random numbers.")
+    chains: int = Field(4, ge=1, le=64, description="Number of chains; R-hat needs two or more.")
+    tune: int = Field(1000, ge=100, le=100_000, description="Tuning steps of each chain, which are discarded.")
+    draws: int = Field(1000, ge=10, le=1_000_000, description="Draws kept from each chain.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Random seed.")
 
     def __call__(self, model: Model) -> Job[Reference]:
-        """A job in the phases Building, Compiling, Tuning and Drawing, which are the messages of its Progress.
+        """Job in the phases Building, Compiling, Tuning and Drawing, which are the messages of its Progress.
 
-        Told to stop while drawing, it returns the draws there are.
+        Stopped while drawing, it returns the draws so far.
 
         Raises
         ------
         InputError
-            Where it is stopped before the first draw, the sampler fails, or a library is missing. A compilation goes on
-            in its thread then, for it cannot be cancelled; with nutpie the next job finds it done.
+            Where it is stopped before the first draw, the sampler fails, or a library is missing. A compilation cannot
+            be cancelled and then continues in its thread; with nutpie the next job reuses it.
         """
         started, run = time.perf_counter(), Run(self)
         if (yield run.progress()):
             raise InputError(NOTHING_YET)
         work = by_nutpie if self.sampler == "nutpie" else by_pymc
-        location, deviation, divergences = yield from beside(run, lambda: work(model, run))
+        location, deviation, divergences = yield from in_thread(run, lambda: work(model, run))
         seconds = time.perf_counter() - started
         draws = model.natural(location, deviation)
-        found = yield from beside(Run(self, "Drawing", run.done), lambda: diagnostics(draws))
+        found = yield from in_thread(Run(self, "Drawing", run.done), lambda: diagnostics(draws))
         stopped = location.shape[:2] != (self.chains, self.draws)
         return Reference(draws, divergences, *found, seconds, self.sampler, stopped)
 
 
-def beside(run: Run, work: Callable[[], T]) -> Job[T]:
-    """Work in a thread beside, reporting meanwhile; left early, the work is told to stop."""
+def in_thread(run: Run, work: Callable[[], T]) -> Job[T]:
+    """Work in another thread while reporting progress; closing the job early stops the work."""
     pool = ThreadPoolExecutor(1, THREAD)
     future = pool.submit(work)
     pool.shutdown(wait=False)
@@ -160,23 +160,23 @@ def beside(run: Run, work: Callable[[], T]) -> Job[T]:
         return future.result()
     except RuntimeError as error:
         raise InputError(
-            f"The sampler found no way through this posterior ({error}), one of data that its priors allow was "
-            "expected; widen the priors, or use the closed form."
+            f"The sampler failed on this posterior ({error}), probably because the priors exclude the data; widen the "
+            "priors, or use the closed form."
         ) from error
     finally:
         run.stop = run.stop or not future.done()
 
 
 def by_nutpie(model: Model, run: Run) -> Drawn:
-    """Draw with nutpie, whose threads need neither a C compiler nor the lock of the interpreter."""
+    """Draw with nutpie, which needs no C compiler and runs its threads without the interpreter lock."""
     nutpie = library("nutpie")
     with COMPILING:
         run.begin_compiling()
         compiled = compiled_for(model.shape)
         run.phase = "Tuning"
-    asked = {"draws": run.of.draws, "tune": run.of.tune, "chains": run.of.chains, "seed": run.of.seed}
+    sizes = {"draws": run.of.draws, "tune": run.of.tune, "chains": run.of.chains, "seed": run.of.seed}
     sampler = nutpie.sample(
-        compiled.with_data(**model.data), **asked, progress_bar=False, blocking=False, return_raw_trace=True
+        compiled.with_data(**model.data), **sizes, progress_bar=False, blocking=False, return_raw_trace=True
     )
     while not run.stop:
         try:
@@ -192,12 +192,12 @@ def by_nutpie(model: Model, run: Run) -> Drawn:
 
 @lru_cache(maxsize=16)
 def compiled_for(shape: tuple[Family, ...] | int) -> Any:
-    """The model of a shape as nutpie compiles it, for any data."""
+    """Model of a shape compiled by nutpie, for any data."""
     return library("nutpie").compile_pymc_model(build(shape), var_names=["location", "deviation"])
 
 
 def from_arrow(batches: Sequence[Any], stats: Sequence[Any]) -> Drawn:
-    """The draws of nutpie; chains that were stopped are cut to one length, so that most draws are kept."""
+    """Draws of nutpie; stopped chains are cut to the common length that keeps the most draws."""
     array = library("pyarrow").array
     kept = [~np.asarray(array(rows.column("tuning")), bool) for rows in stats]
     lengths = np.array([k.sum() for k in kept])
@@ -216,22 +216,22 @@ def from_arrow(batches: Sequence[Any], stats: Sequence[Any]) -> Drawn:
 
 
 def by_pymc(model: Model, run: Run) -> Drawn:
-    """Draw with the sampler of PyMC, one chain after the other in this thread: a fork could lock up."""
+    """Draw with the sampler of PyMC, one chain after another in this thread: forking could deadlock."""
     pm = library("pymc")
     mode = {} if library("pytensor").config.cxx else {"compile_kwargs": {"mode": "NUMBA"}}
 
-    def see(trace: object, draw: Any) -> None:
+    def count(trace: object, draw: Any) -> None:
         run.count(draw.chain, run.done.get(draw.chain, 0) + 1)
         if run.stop:
-            raise KeyboardInterrupt  # what PyMC keeps its draws for
+            raise KeyboardInterrupt  # PyMC then keeps the draws so far
 
-    asked = {"draws": run.of.draws, "tune": run.of.tune, "chains": run.of.chains, "random_seed": run.of.seed}
+    sizes = {"draws": run.of.draws, "tune": run.of.tune, "chains": run.of.chains, "random_seed": run.of.seed}
     with COMPILING, build(model.shape):
         pm.set_data(model.data)
         run.begin_compiling()
         quiet = {"progressbar": False, "quiet": True, "compute_convergence_checks": False}
         try:
-            idata = pm.sample(**asked, **quiet, **mode, cores=1, blas_cores=None, nuts_sampler="pymc", callback=see)
+            idata = pm.sample(**sizes, **quiet, **mode, cores=1, blas_cores=None, nuts_sampler="pymc", callback=count)
         except ValueError:
             if not run.stop:
                 raise

@@ -1,4 +1,4 @@
-"""Number of cells that a decision takes: from the atoms of one image, and predicted from their noise."""
+"""Number of cells needed for a decision: measured on the atoms of one image, and predicted from their noise."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job
 
 NODES = 200
-"""Quantiles of chi-squared that a predicted probability is a mean over."""
+"""Number of chi-squared quantiles over which a predicted probability is averaged."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How alternation is decided.
+    """Rule that decides on alternation.
 
     Parameters
     ----------
     kind
-        One of `ALTERNATIONS`; "commonest": the one that is most often outside the ROPE, for a whole lattice, which
-        favours no single atom; "strongest": around every atom the one most outside, see `local.strongest`.
+        One of `ALTERNATIONS`; "commonest": the kind most often outside the ROPE over all atoms, which favours no
+        single atom; "strongest": for every atom the kind most probably outside, see `local.strongest`.
     rope
-        In lengths of the cell.
-    mass
-        Of the interval.
+        ROPE, in lengths of the cell.
+    hdi_prob
+        Probability mass of the interval.
     pool
-        Whether noise is pooled, see `local.pooled`.
+        Whether noise variances are pooled, see `local.pooled`.
     fill
         Whether windows over edges are filled, see `Windows`.
     """
@@ -55,16 +55,16 @@ class Rule:
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """The modes to be fitted: one, or all where one is chosen, so that none counts as noise of another."""
+        """Modes to fit: one, or all where the data select one, so that no mode counts as noise of another."""
         return ("a", "b", "ab") if self.one is None else (ALTERNATIONS[self.one][0],)
 
     @property
     def one(self) -> Alternation | None:
-        """The kind, unless it is chosen by the data."""
+        """The kind, unless the data select it."""
         return next((kind for kind in ALTERNATIONS if kind == self.kind), None)
 
     def settled(self, fit: Regression) -> Rule:
-        """The same with a kind for "commonest"."""
+        """The rule with the kind that "commonest" selects."""
         if self.kind != "commonest" or not fit.known.any():
             return self
         kinds = list(ALTERNATIONS)
@@ -72,7 +72,7 @@ class Rule:
         return replace(self, kind=kinds[int(np.argmin(inside))])
 
     def judge(self, fit: Regression) -> tuple[Posterior, Array, Index, Index]:
-        """Posterior, probability inside the ROPE, decision and number of the kind (of `ALTERNATIONS`), each (n,)."""
+        """Posterior, probability in the ROPE, decision and index of the kind in `ALTERNATIONS`, each (n,)."""
         if self.kind == "strongest":
             return strongest(fit, self.rope, self.hdi_prob)
         kind: Alternation = self.settled(fit).one or "a"
@@ -83,23 +83,23 @@ class Rule:
 
 @dataclass(frozen=True)
 class WindowStudy:
-    """Size of the window against decisions; every array is (k,), one value per radius.
+    """Decisions against the size of the window; every array is (k,), one value per radius.
 
     Parameters
     ----------
     radius, cells
-        In sides of the cell; and median number of doubled cells inside, half the atoms: the paper's datapoints.
+        Radius in sides of the cell; median number of doubled cells inside (half the atoms), the paper's datapoints.
     symmetric, broken, undecided, too_few
-        Shares of the atoms.
+        Fractions of the atoms.
     predicted_symmetric
-        Probability that a window of usual size and noise decides "symmetric" where there is no alternation.
+        Probability that a window of typical size and noise decides "symmetric" where there is no alternation.
     predicted_broken
-        Probability that a window of usual size and noise decides "broken" where the difference is `difference`.
+        Probability that a window of typical size and noise decides "broken" where the difference is `difference`.
     difference
-        The median size of the difference where the largest window decides "broken"; where none does, the root mean
-        square of the differences less their noise.
+        Median magnitude of the difference where the largest window decides "broken"; where none does, the root mean
+        square of the differences after subtracting their noise.
     noise
-        Median standard deviation of a coordinate, over the side of the cell.
+        Median standard deviation of a coordinate, in sides of the cell.
     """
 
     radius: Array
@@ -115,9 +115,9 @@ class WindowStudy:
 
 
 def window_study(nets: Sequence[Net], radii: Sequence[float], rule: Rule) -> Job[WindowStudy]:
-    """What windows of several sizes decide, and what the noise of these atoms lets expect; when stopped, of a part.
+    """Decisions of windows of several sizes, and those predicted from the noise; of some atoms only when stopped.
 
-    A window over a domain wall decides on the mixture it sees, so near walls shares are no measure of the noise.
+    A window across a domain wall averages both domains, so near walls the fractions do not reflect the noise.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def window_study(nets: Sequence[Net], radii: Sequence[float], rule: Rule) -> Job
         Where there is no radius or no net.
     """
     if not len(radii) or not len(nets):
-        raise InputError(f"{len(radii)} radii and {len(nets)} lattices came, at least one of each was expected.")
+        raise InputError(f"A study needs at least one radius and one lattice; it has {len(radii)} and {len(nets)}.")
     sizes = tuple(sorted(float(radius) for radius in radii))
     every = yield from all_regressions(nets, Windows(sizes, rule.modes, rule.fill))
     fits = [Regression.joined(list(same)) for same in zip(*every, strict=True)]
@@ -136,11 +136,11 @@ def window_study(nets: Sequence[Net], radii: Sequence[float], rule: Rule) -> Job
 def _summary(radius: Array, fits: list[Regression], rule: Rule) -> WindowStudy:
     judged = [rule.judge(fit) for fit in fits]
     decisions = [decision for _, _, decision, _ in judged]
-    shares = [[float((d == which).mean()) for which in Decision] for d in decisions]
-    few, symmetric, broken, undecided = np.array(shares).T
+    fractions = [[float((d == which).mean()) for which in Decision] for d in decisions]
+    few, symmetric, broken, undecided = np.array(fractions).T
     difference = _difference(judged[-1][0], decisions[-1])
-    usual = [_usual_window(fit, rule) for fit in fits]
-    predicted = np.array([predict(se, degrees, difference, rule) for se, degrees in usual])
+    typical = [_typical_window(fit, rule) for fit in fits]
+    predicted = np.array([predict(se, degrees, difference, rule) for se, degrees in typical])
     cells = np.array([float(np.median(fit.atoms)) / 2 for fit in fits])
     return WindowStudy(
         radius,
@@ -152,7 +152,7 @@ def _summary(radius: Array, fits: list[Regression], rule: Rule) -> WindowStudy:
         predicted[:, 0],
         predicted[:, 1],
         difference,
-        _usual_noise(fits[-1]),
+        _typical_noise(fits[-1]),
     )
 
 
@@ -167,15 +167,15 @@ def _difference(posterior: Posterior, decision: Index) -> float:
     return float(np.sqrt(max(beyond_noise, 0.0)))
 
 
-def _usual_noise(fit: Regression) -> float:
-    """Median standard deviation of a coordinate, over the side of the cell."""
+def _typical_noise(fit: Regression) -> float:
+    """Median standard deviation of a coordinate, in sides of the cell."""
     if not fit.known.any():
         return float("nan")
     return float(np.median(noise(fit)[fit.known]))
 
 
-def _usual_window(fit: Regression, rule: Rule) -> tuple[float, float]:
-    """Median standard deviation of the difference, and degrees of freedom."""
+def _typical_window(fit: Regression, rule: Rule) -> tuple[float, float]:
+    """Median standard deviation of the difference, and median degrees of freedom."""
     one = alternation(fit, rule.one or "a")
     if not fit.known.any():
         return float("nan"), float("nan")
@@ -188,13 +188,13 @@ def predict(deviation: float, degrees: float, difference: float, rule: Rule) -> 
     Parameters
     ----------
     deviation
-        True standard deviation of the mean of the posterior.
+        True standard deviation of the posterior mean.
     degrees
-        Degrees of freedom that it is estimated with.
+        Degrees of freedom with which it is estimated.
     difference
-        In lengths of the cell.
+        True difference, in lengths of the cell.
     rule
-        For "strongest" all six kinds have to be inside, and the interval of "broken" is wider.
+        Rule that decides; for "strongest" all six kinds must be inside, and the interval of "broken" is wider.
     """
     if not np.isfinite([deviation, degrees, difference]).all():
         return float("nan"), float("nan")

@@ -1,14 +1,14 @@
-"""Weights of lattices that a region may have: square, rectangular, oblique, hexagonal, or with a doubled cell.
+"""Posterior weights of lattice models of a region: square, rectangular, oblique, hexagonal, or with a doubled cell.
 
-The models are regressions of positions on indices, and each weight is its share of the marginal likelihood, by the
-Bayesian information criterion (Schwarz 1978; weights as in Raftery 1995): for n coordinates and k parameters
-ln p = -(n / 2) ln(RSS / n) - (k / 2) ln n. It is the marginal likelihood under a prior as wide as one atom tells (unit
-information), to which a g-prior with g = n comes as well; BIC is taken as it needs no prior of the cell, and the
-lattices are neither all nested nor all linear. Noise is taken to be the same along x and y. To compare the symmetries
-of whole images by weights is from Moeck (2018, doi 10.3390/sym10050133); regions and positions are ours.
+The models are regressions of positions on indices, and the weights are posterior probabilities by the Bayesian
+information criterion (Schwarz 1978; weights as in Raftery 1995): for n coordinates and k parameters
+ln p = -(n / 2) ln(RSS / n) - (k / 2) ln n. This approximates the marginal likelihood under a unit-information prior,
+as does a g-prior with g = n; the BIC needs no prior of the cell, and the lattices are neither all nested nor all
+linear. Noise is assumed equal along x and y. Comparing the symmetries of whole images by weights is due to Moeck
+(2018, doi 10.3390/sym10050133); applying it to positions and regions is not in that paper.
 
-Weights ask whether a lattice is exactly square, to which with many atoms the answer is no: any distortion of the scan
-tells. Whether it is practically square is asked with a ROPE.
+The weights test whether a lattice is exactly square, which with many atoms is almost always rejected, as any scan
+distortion is detected. A ROPE tests whether it is practically square.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ PRIOR = {
     "doubled along b": 1 / 15,
     "doubled along a and b": 1 / 15,
 }
-"""Equal for square, rectangular, oblique, hexagonal and doubled."""
+"""Prior probabilities: equal for square, rectangular, oblique, hexagonal and doubled."""
 DOUBLED = {"doubled along a": "a", "doubled along b": "b", "doubled along a and b": "ab"}
 SPARE = 6
-"""Coordinates more than parameters that a lattice must have to count."""
-TURN = np.array([[0.0, 1.0], [-1.0, 0.0]])
-"""(y, x) rows times this are turned by a quarter, counter-clockwise as displayed."""
+"""Fewest residual degrees of freedom (coordinates minus parameters) of a usable lattice."""
+QUARTER_ROTATION = np.array([[0.0, 1.0], [-1.0, 0.0]])
+"""(y, x) rows times this are rotated by 90 degrees, counter-clockwise as displayed."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class ModelWeights:
     Parameters
     ----------
     names
-        Names of the models, of `PRIOR`.
+        Names of the models, as in `PRIOR`.
     parameters
-        Number of parameters of each, constants and distortions included, the noise left out.
+        Number of parameters of each, with constants and distortions but without the noise.
     log_evidence
         Logarithm of the marginal likelihood of each, by the BIC, up to a common constant.
     weights
-        Posterior probability of each; they sum to one.
+        Posterior probability of each; they sum to 1.
     atoms
         Number of atoms.
     """
@@ -66,15 +66,15 @@ class ModelWeights:
 
 
 def model_weights(nets: Sequence[Net], *, distortion: int = 2) -> ModelWeights:
-    """Weights for a region that holds (parts of) nets; each has a cell of its own, and all are of one kind.
+    """Weights for a region of (parts of) nets, each with its own cell but all of the same lattice model.
 
     Parameters
     ----------
     nets
-        Those of the region, see `Net.part`.
+        Nets of the region, see `Net.part`.
     distortion
-        Degree of a polynomial of the indices that all models share, so that slow strain and scan distortion are told
-        from the cell: 1 for none, 2 for bending, 3 for large regions.
+        Degree of a polynomial of the indices common to all models, which separates slowly varying strain and scan
+        distortion from the cell: 1 for none, 2 for bending, 3 for large regions.
 
     Raises
     ------
@@ -82,13 +82,13 @@ def model_weights(nets: Sequence[Net], *, distortion: int = 2) -> ModelWeights:
         For another degree, or too few atoms.
     """
     if distortion not in (1, 2, 3):
-        raise InputError(f"A distortion of degree {distortion} came, 1, 2 or 3 was expected.")
+        raise InputError(f"The degree of the distortion must be 1, 2 or 3, not {distortion}.")
     whole = [net for net in nets if _enough(net, distortion)]
     if not whole:
         count = sum(len(net.yx) for net in nets)
         raise InputError(
-            f"{count} atoms came for the weights of lattices, more in both directions of one lattice were expected; "
-            "take a larger region."
+            f"{count} atoms are too few for lattice weights, at least in one direction of the lattice; choose a larger "
+            "region."
         )
     parts = [_log_evidences(net, distortion) for net in whole]
     evidence = np.sum([[value for value, _ in part.values()] for part in parts], axis=0)
@@ -107,12 +107,12 @@ def model_weights(nets: Sequence[Net], *, distortion: int = 2) -> ModelWeights:
 
 
 def region_weights(nets: Sequence[Net], regions: npt.ArrayLike, *, distortion: int = 2) -> dict[int, ModelWeights]:
-    """Weights for every region with enough atoms.
+    """Weights for every region with enough atoms, by its number.
 
     Parameters
     ----------
     nets
-        Of all atoms.
+        Nets of all atoms.
     regions
         (N,) number of the region of every atom: a class, a grain, or a mask (0 and 1); negative for none.
     distortion
@@ -129,7 +129,7 @@ def region_weights(nets: Sequence[Net], regions: npt.ArrayLike, *, distortion: i
 
 
 def _enough(net: Net, distortion: int) -> bool:
-    """Whether the largest model can be told from data of a net, in each direction."""
+    """Whether a net has enough data in each direction for the largest model."""
     if not len(net.yx) or 2 * len(net.yx) < SPARE + 2 * (_shared(net.index, distortion).shape[1] + 3):
         return False
     terms = np.column_stack([_shared(net.index, distortion), _slopes(net.index), *(sign(net.index, m) for m in "ab")])
@@ -137,7 +137,7 @@ def _enough(net: Net, distortion: int) -> bool:
 
 
 def _log_evidences(net: Net, distortion: int) -> dict[str, tuple[float, int]]:
-    """Logarithm of the marginal likelihood, and number of parameters, of the models of `PRIOR`, in their order."""
+    """Logarithm of the marginal likelihood and number of parameters of each model, in the order of `PRIOR`."""
     shared, slopes = _shared(net.index, distortion), _slopes(net.index)
     basis = np.linalg.qr(shared)[0]
     free = 2 * shared.shape[1]
@@ -147,7 +147,7 @@ def _log_evidences(net: Net, distortion: int) -> dict[str, tuple[float, int]]:
 
     yx, hk = without_shared(net.yx - slopes @ net.vectors), without_shared(slopes)
     yx = yx + hk @ net.vectors
-    rss = {name: _rss(design, yx) for name, design in _same_cells(hk, net.vectors).items()}
+    rss = {name: _rss(design, yx) for name, design in _fixed_shapes(hk, net.vectors).items()}
     rss["rectangular"] = _rss(_rectangular(hk, yx), yx)
     rss["oblique"] = _rss(_both(hk), yx)
     for name, mode in DOUBLED.items():
@@ -159,48 +159,49 @@ def _log_evidences(net: Net, distortion: int) -> dict[str, tuple[float, int]]:
 
 
 def _slopes(index: Index) -> Array:
-    """(n, 2) indices from their mean."""
+    """(n, 2) indices minus their mean."""
     return np.asarray(index - index.mean(axis=0), np.float64)
 
 
 def _shared(index: Index, degree: int) -> Array:
-    """(n, t) terms that every model has: a constant and the distortions, scaled."""
+    """(n, t) terms common to all models: a constant and the distortions, scaled."""
     h, k = (_slopes(index) / max(float(np.abs(_slopes(index)).max(initial=0)), 1.0)).T
     powers = [(i, total - i) for total in range(2, degree + 1) for i in range(total + 1)]
     return np.asarray(np.column_stack([np.ones(len(h)), *(h**i * k**j for i, j in powers)]), np.float64)
 
 
 def _both(terms: Array) -> Array:
-    """(2 n, 2 t) the same (n, t) terms for y and, apart, for x."""
+    """(2 n, 2 t) design with separate coefficients of the (n, t) terms for y and x."""
     return np.asarray(np.kron(np.eye(2), terms), np.float64)
 
 
-def _same_cells(hk: Array, vectors: Array) -> dict[str, Array]:
-    """Designs of cells known but for size and direction: a is (p, q), b is a turned."""
+def _fixed_shapes(hk: Array, vectors: Array) -> dict[str, Array]:
+    """Designs of cells of fixed shape but free size and orientation: a is (p, q), b is a rotated."""
     cross = vectors[0, 0] * vectors[1, 1] - vectors[0, 1] * vectors[1, 0]
     obtuse = float((vectors[0] * vectors[1]).sum()) < 0
     angles = {"square": np.pi / 2, "hexagonal": 2 * np.pi / 3 if obtuse else np.pi / 3}
-    return {name: _turned(hk, np.copysign(angle, cross)) for name, angle in angles.items()}
+    return {name: _rotated(hk, np.copysign(angle, cross)) for name, angle in angles.items()}
 
 
-def _turned(hk: Array, angle: float) -> Array:
-    """(2 n, 2) design of a = (p, q) and b = a turned counter-clockwise as displayed."""
-    turn = np.cos(angle) * np.eye(2) + np.sin(angle) * TURN
-    columns = [hk[:, :1] * unit + hk[:, 1:] * (unit @ turn) for unit in np.eye(2)]
+def _rotated(hk: Array, angle: float) -> Array:
+    """(2 n, 2) design of a = (p, q) and b, which is a rotated counter-clockwise as displayed."""
+    rotation = np.cos(angle) * np.eye(2) + np.sin(angle) * QUARTER_ROTATION
+    columns = [hk[:, :1] * unit + hk[:, 1:] * (unit @ rotation) for unit in np.eye(2)]
     return np.asarray(np.column_stack([column.T.ravel() for column in columns]), np.float64)
 
 
 def _rectangular(hk: Array, yx: Array) -> Array:
-    """(2 n, 2) design of a and b at a right angle, in the direction that a free cell gives.
+    """(2 n, 2) design of a and b at a right angle, in the orientation of the unconstrained cell.
 
-    With J a quarter turn and m = (a - J b) / 2, the angle is right where (a + J b) / 2 lies along m. The direction of m
-    in a free cell is known so well that fitting it anew would change nothing; it counts as a parameter.
+    With J a rotation by 90 degrees and m = (a - J b) / 2, the angle is right where (a + J b) / 2 lies along m. The
+    unconstrained fit gives the direction of m so precisely that refitting would not change it; it counts as one
+    parameter.
     """
     a, b = np.linalg.lstsq(hk, yx, rcond=None)[0]
-    turn = TURN if a[0] * b[1] - a[1] * b[0] > 0 else -TURN
-    mean = (a - b @ turn) / 2
+    rotation = QUARTER_ROTATION if a[0] * b[1] - a[1] * b[0] > 0 else -QUARTER_ROTATION
+    mean = (a - b @ rotation) / 2
     unit = mean / np.linalg.norm(mean)
-    columns = [hk[:, :1] * unit, hk[:, 1:] * (unit @ turn)]
+    columns = [hk[:, :1] * unit, hk[:, 1:] * (unit @ rotation)]
     return np.asarray(np.column_stack([column.T.ravel() for column in columns]), np.float64)
 
 

@@ -1,6 +1,6 @@
-"""Regression of positions on lattice indices, in a window around every atom at once.
+"""Regressions of positions on lattice indices, in windows around all atoms at once.
 
-All windows share one table of offsets, so the sums of least squares are products of matrices (atoms x offsets) times
+All windows share one table of offsets, so the normal equations are matrix products (atoms x offsets) times
 (offsets x terms).
 """
 
@@ -18,15 +18,15 @@ from local_crystallography.data.progress import Job, Progress
 MODES: dict[str, tuple[int, int]] = {"a": (1, 0), "b": (0, 1), "ab": (1, 1)}
 """Modes that double a cell: the sign at (h, k) is (-1)^h, (-1)^k and (-1)^(h+k)."""
 SINGULAR = 1e-6
-"""Smallest eigenvalue of the scaled normal matrix that is no sign of collinear terms; whole numbers give 0 or more."""
+"""Terms are collinear where the smallest eigenvalue of the scaled normal matrix is below this."""
 FEWEST = 2
-"""Fewest degrees of freedom of a regression that is believed."""
+"""Fewest degrees of freedom of a regression that is used."""
 AT_ONCE = 1_000_000
-"""Pairs of atoms in memory together."""
+"""Number of pairs of atoms processed at once, to limit memory."""
 
 
 def sign(index: Index, mode: str) -> Index:
-    """(...) 1 or -1 at (..., 2) indices."""
+    """(...) sign, 1 or -1, of a mode at (..., 2) indices."""
     h, k = MODES[mode]
     return np.asarray(1 - 2 * ((h * index[..., 0] + k * index[..., 1]) % 2))
 
@@ -35,24 +35,24 @@ def sign(index: Index, mode: str) -> Index:
 class Regression:
     """Positions fitted by r = c0 + a h + b k + sum of s_mode (-1)^mode + noise, around each of n atoms.
 
-    Indices h, k count from the atom, signs from the origin of the net. All is NaN where the terms are collinear or the
-    atoms too few.
+    Indices h, k count from the atom, signs from the origin of the net. All values are NaN where the terms are
+    collinear or the atoms too few.
 
     Parameters
     ----------
     modes
         Names of the modes, in the order of their terms.
     coefficients
-        (n, p, 2) of the terms 1, h, k, the modes, and the bending if there is any, (y, x) in pixels.
+        (n, p, 2) coefficients of the terms 1, h, k, the modes, and bending if fitted, (y, x) in pixels.
     spread
-        (n, p, p) inverse normal matrix; times a variance it is the covariance of the coefficients. Between two modes,
-        or a mode and another term, its sign holds with signs counted from the atom.
+        (n, p, p) inverse normal matrix; times a variance it is the covariance of the coefficients. Its elements between
+        a mode and any other term assume signs counted from the atom.
     covariance
-        (n, 2, 2) of the noise, pixels squared: residual products over degrees of freedom.
+        (n, 2, 2) covariance of the noise, in pixels squared: residual products over degrees of freedom.
     degrees
-        (n,) degrees of freedom: atoms less terms.
+        (n,) degrees of freedom: atoms minus terms.
     atoms
-        (n,) number of atoms in the window, the one in the middle too.
+        (n,) number of atoms in the window, including the central one.
     """
 
     modes: tuple[str, ...]
@@ -64,18 +64,18 @@ class Regression:
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
-        """(n,) whether there is an answer."""
+        """(n,) whether the regression has a solution."""
         return np.isfinite(self.degrees)
 
     @classmethod
     def joined(cls, parts: list[Regression]) -> Regression:
-        """Regressions with the same modes, one after the other."""
+        """Concatenation of regressions with the same modes."""
         names = ("coefficients", "spread", "covariance", "degrees", "atoms")
         return cls(parts[0].modes, *(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def offsets_within(vectors: Array, radius: float) -> tuple[Index, Array]:
-    """(m, 2) index differences up to a radius, the nearest first, and their (m,) distances; in sides of the cell."""
+    """(m, 2) index differences up to a radius, the nearest first, and (m,) their distances, in sides of the cell."""
     side = np.sqrt(abs(np.linalg.det(vectors)))
     reach = int(np.ceil(radius * side * np.linalg.norm(np.linalg.inv(vectors), axis=0).max())) + 1
     grid = np.arange(-reach, reach + 1)
@@ -87,7 +87,7 @@ def offsets_within(vectors: Array, radius: float) -> tuple[Index, Array]:
 
 
 def neighbours(net: Net, offsets: Index, chosen: slice) -> Index:
-    """(n, m) places in the net of the atoms at the offsets around the chosen n atoms; -1 where there is none."""
+    """(n, m) row numbers in the net of the atoms at the offsets around n chosen atoms; -1 where there is none."""
     reach = int(np.abs(offsets).max()) if len(offsets) else 0
     index = net.index - net.index.min(axis=0) + reach
     span = index.max(axis=0) + reach + 1
@@ -99,21 +99,21 @@ def neighbours(net: Net, offsets: Index, chosen: slice) -> Index:
 
 @dataclass(frozen=True)
 class Windows:
-    """Which atoms are fitted together, and to what.
+    """Atoms that are fitted together, and the terms that are fitted.
 
     Parameters
     ----------
     radii
-        In sides of the cell; one regression each.
+        Radii in sides of the cell; one regression each.
     modes
-        Names of `MODES`.
+        Names in `MODES`.
     fill
-        Whether a window with gaps or over an edge takes the nearest atoms outside, up to twice its radius, until it
-        holds as many as others. It then decides as often as they do, but on places farther away.
+        Whether a window with gaps or over an edge includes the nearest atoms outside, up to twice its radius, until it
+        has as many atoms as the others. It then decides as often as they do, but uses more distant atoms.
     bent
-        Whether terms h^2, h k and k^2 are fitted too, so that a and b are those at the atom where strain changes from
-        place to place, and not those of the middle of a window over an edge. In windows of three columns they cannot be
-        told from alternation.
+        Whether terms h^2, h k and k^2 are fitted too, so that a and b are those at the atom where strain varies, and
+        not those at the centre of a window cut off by an edge. In windows of three columns these terms cannot be
+        distinguished from alternation.
     """
 
     radii: tuple[float, ...]
@@ -130,7 +130,7 @@ class Windows:
 
 
 def regress(net: Net, windows: Windows) -> Iterator[tuple[int, tuple[Regression, ...]]]:
-    """Regressions at each radius, some atoms at a time in the order of the net, and how many are done."""
+    """Number of atoms done and regressions at each radius, in batches of atoms in the order of the net."""
     offsets, distance = offsets_within(net.vectors, max(windows.radii) * (2 if windows.fill else 1))
     terms = windows.terms(offsets)
     ends = [[int(np.searchsorted(distance, r * far + 1e-9, side="right")) for far in (1, 2)] for r in windows.radii]
@@ -139,7 +139,7 @@ def regress(net: Net, windows: Windows) -> Iterator[tuple[int, tuple[Regression,
         chosen = slice(start, min(start + step, len(net.yx)))
         near = neighbours(net, offsets, chosen)
         there = (near >= 0).astype(float)
-        expected = net.yx[chosen][:, None] + offsets @ net.vectors  # small differences keep all digits
+        expected = net.yx[chosen][:, None] + offsets @ net.vectors  # small differences lose no digits
         apart = np.where(there[..., None] > 0, net.yx[near] - expected, 0.0)
         parts = [_window(there, apart, *end, fill=windows.fill) for end in ends]
         fits = tuple(_solve(*part, terms[: part[0].shape[1]], net.vectors, windows.modes) for part in parts)
@@ -150,7 +150,7 @@ def regress(net: Net, windows: Windows) -> Iterator[tuple[int, tuple[Regression,
 
 
 def _window(there: Array, apart: Array, full: int, far: int, *, fill: bool) -> tuple[Array, Array]:
-    """The first `full` offsets; filled, the nearest `full` atoms among the first `far`, the others not there."""
+    """The first `full` offsets; with `fill`, the nearest `full` atoms among the first `far` offsets."""
     if not fill:
         return there[:, :full], apart[:, :full]
     counted = there[:, :far] * (np.cumsum(there[:, :far], axis=1) <= full)
@@ -158,7 +158,7 @@ def _window(there: Array, apart: Array, full: int, far: int, *, fill: bool) -> t
 
 
 def regressions(net: Net, windows: Windows) -> Job[tuple[Regression, ...]]:
-    """A regression at each radius around the atoms of a net; when stopped, of the first atoms only."""
+    """Regressions at each radius around the atoms of a net; when stopped, of the first atoms only."""
     parts: list[tuple[Regression, ...]] = []
     for done, fits in regress(net, windows):
         parts.append(fits)
@@ -168,7 +168,7 @@ def regressions(net: Net, windows: Windows) -> Job[tuple[Regression, ...]]:
 
 
 def all_regressions(nets: Sequence[Net], windows: Windows) -> Job[list[tuple[Regression, ...]]]:
-    """The regressions of all nets, one after the other; when stopped, of the first nets and atoms."""
+    """Regressions of all nets, one after another; when stopped, of the first nets and atoms."""
     found: list[tuple[Regression, ...]] = []
     total, done = sum(len(net.yx) for net in nets), 0
     for net in nets:
@@ -187,7 +187,7 @@ def all_regressions(nets: Sequence[Net], windows: Windows) -> Job[list[tuple[Reg
 
 
 def _solve(there: Array, apart: Array, terms: Array, vectors: Array, modes: tuple[str, ...]) -> Regression:
-    """Least squares of (n, m, 2) differences from the net on (m, p) terms, where atoms are `there` (n, m)."""
+    """Least squares of (n, m, 2) deviations from the net on (m, p) terms; `there` (n, m) is 1 where an atom is."""
     n, p = len(there), terms.shape[1]
     normal = (there @ (terms[:, :, None] * terms[:, None]).reshape(-1, p * p)).reshape(n, p, p)
     right = np.stack([apart[..., c] @ terms for c in range(2)], axis=-1)

@@ -1,1 +1,1 @@
-"""Points to classes: features, mixtures and other methods, numbers that stay, changes by hand. No step, no window."""
+"""Clustering of atoms: features, mixtures and other methods, stable class numbers, manual changes."""

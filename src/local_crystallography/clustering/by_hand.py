@@ -14,52 +14,52 @@ Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 FEWEST = 10
-"""Atoms of a class that can be split."""
+"""Fewest atoms of a class that can be split."""
 
 
 def merged(labels: npt.ArrayLike, numbers: Iterable[int]) -> Index:
-    """Labels (n,) with several classes made one, which has the lowest of their numbers; other numbers stay.
+    """Labels (n,) with several classes merged into the one with the lowest number; other numbers stay.
 
     Raises
     ------
     InputError
-        For fewer than two classes, and for one that no atom has.
+        For fewer than two classes, or a class without atoms.
     """
     labels, wanted = np.asarray(labels, np.int64), sorted(set(numbers))
     _there(labels, wanted)
     if len(wanted) < 2:
-        raise InputError(f"{len(wanted)} class came, two or more were expected to merge; pick another one as well.")
+        raise InputError(f"Merging needs at least two classes, but {len(wanted)} is selected; select another one too.")
     return np.where(np.isin(labels, wanted), wanted[0], labels)
 
 
 def split(points: Array, labels: npt.ArrayLike, number: int, seed: int) -> Index:
-    """Labels (n,) with one class made two, by a mixture of two Gaussians; the larger part keeps the number.
+    """Labels (n,) with one class split in two by a mixture of two Gaussians; the larger part keeps the number.
 
     Parameters
     ----------
     points
-        (n, d) features, as of `features`; rows that are not finite stay in the class.
+        (n, d) features, as from `features`; rows that are not finite stay in the class.
 
     Raises
     ------
     InputError
-        For a class that no atom has, that has too few, or whose atoms are all alike.
+        For a class without atoms, with too few of them, or whose atoms are all equal.
     """
     labels = np.asarray(labels, np.int64)
     _there(labels, [number])
     rows = np.flatnonzero((labels == number) & np.isfinite(points).all(axis=1))
     if len(rows) < FEWEST:
-        raise InputError(f"Class {number} has {len(rows)} atoms, {FEWEST} or more were expected to split.")
+        raise InputError(f"Class {number} has {len(rows)} atoms; splitting it needs at least {FEWEST}.")
     part = points[rows]
     spread = part.std(axis=0)
     if not (spread > 1e-9).any():
-        raise InputError(f"The atoms of class {number} are all alike, differences were expected to split them by.")
+        raise InputError(f"The atoms of class {number} are all equal, so they cannot be split.")
     part = (part[:, spread > 1e-9] - part[:, spread > 1e-9].mean(axis=0)) / spread[spread > 1e-9]
     second = fit(part, components=2, shape=Shape("full", 30, seed)).predict(part) == 1
     if second.mean() > 0.5:
         second = ~second
     if not second.any():
-        raise InputError(f"The atoms of class {number} make one group; there is nothing to split.")
+        raise InputError(f"The atoms of class {number} form a single group, so they cannot be split.")
     labels = labels.copy()
     labels[rows[second]] = labels.max() + 1
     return labels
@@ -69,5 +69,5 @@ def _there(labels: Index, numbers: list[int]) -> None:
     known = set(np.unique(labels[labels >= 0]).tolist())
     if unknown := [number for number in numbers if number not in known]:
         raise InputError(
-            f"No atom is in class {', '.join(map(str, unknown))}; pick from {', '.join(map(str, sorted(known)))}."
+            f"No atom is in class {', '.join(map(str, unknown))}; choose from {', '.join(map(str, sorted(known)))}."
         )

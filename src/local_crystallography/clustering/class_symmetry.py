@@ -1,22 +1,23 @@
-"""Symmetry of mean sub-images, alone and against each other, with errors from halves of their members.
+"""Symmetry of mean sub-images, alone and between classes, with standard errors from halves of their members.
 
-The correlation of pictures f and g is <f, g> / (|f| |g|), over the disc inscribed in the window and without the mean
-over it. Turned by an angle t, counter-clockwise as displayed, f is R_t f; mirrored at a line through the centre at an
-angle p from x, it is M_p f. The paper reads both by eye (Fig. 8); these scores are our own:
+The correlation of images f and g is <f, g> / (|f| |g|), over the disc inscribed in the window and without the mean
+over it. R_t f is f rotated by an angle t, counter-clockwise as displayed; M_p f is f mirrored at a line through the
+centre at an angle p from x. The paper judges both by eye (Fig. 8); these scores are not in it:
 
-- n-fold: the correlation of f and R_t f with t = 2 pi / n; with n = 2 the centrosymmetry
+- n-fold: the correlation of f and R_t f with t = 2 pi / n; for n = 2 the centrosymmetry
 - best mirror: the largest correlation of f and M_p f over all p
 - of two classes: the largest correlation of f and R_t g over all t, and of f and M_p g over all p
 
-A largest value is found even in noise. The gain of looking for it is measured and taken off: how much higher a half
-of the members scores at its own best angle than at that of the other half.
+A maximum is positive even in noise. This bias of the search is measured and subtracted: how much higher a half of the
+members scores at its own best angle than at that of the other half.
 
 The standard error of a score comes from the scores a and b of two random halves, sqrt(mean((a - b)^2) / 2 / q). Halves
-have q times the variance of the whole: 2 where the picture is far above its noise, and 1 in noise alone, which
-correlates alike however many members there are. For a turn, q is 1 and the ceiling (see `Symmetry`). For a searched
-score, read in each half at the best angle of the other one, it is 2: the gain taken off makes up for the rest.
+have q times the variance of the whole: 2 where the image is far above its noise, and 1 in noise alone, whose
+correlations do not depend on the number of members. For a rotation, q is 1 plus the ceiling (see `Symmetry`). For a
+searched score, evaluated in each half at the best angle of the other, q is 2; the subtracted bias compensates the rest.
 
-A picture is a sum of Fourier-Bessel functions, of which turns and mirrors are phase factors: no pixel is interpolated.
+An image is a sum of Fourier-Bessel functions, for which rotations and mirrors are phase factors, so that no pixel is
+interpolated.
 """
 
 from __future__ import annotations
@@ -34,18 +35,18 @@ Complex = npt.NDArray[np.complex128]
 Index = npt.NDArray[np.int64]
 
 ORDERS = (2, 3, 4, 6)
-"""Turns that a crystal can have."""
+"""Rotational symmetry orders of crystals."""
 STEPS = 720
-"""Angles tried in a full turn."""
+"""Number of angles in a full rotation."""
 GROUPS = 32
-"""Random groups that the members of a class are dealt to; halves are made of these."""
+"""Number of random groups into which the members of a class are divided, to form halves."""
 SPLITS = 32
-"""Random pairs of halves."""
+"""Number of random pairs of halves."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """A correlation from -1 to 1 and its standard error, NaN where there are no halves to measure it with."""
+    """A correlation from -1 to 1 and its standard error, NaN where there are no halves."""
 
     value: float
     error: float
@@ -53,16 +54,16 @@ class Score:
 
 @dataclass(frozen=True)
 class Symmetry:
-    """How like itself a picture stays.
+    """Symmetry of a mean image.
 
     Attributes
     ----------
     turns
-        Score of every n-fold turn, n = 2, 3, 4, 6.
+        Score of every n-fold rotation, n = 2, 3, 4, 6.
     mirror, mirror_angle
         Score of the best mirror, and its angle: radians in [0, pi) from x, counter-clockwise as displayed.
     ceiling
-        What a perfectly symmetric picture with this noise would score: 2 r / (1 + r), where r is the mean correlation
+        Expected score of a perfectly symmetric image with this noise: 2 r / (1 + r), where r is the mean correlation
         of two halves (Spearman and Brown 1910), and 0 where r is below 0. NaN without halves.
     """
 
@@ -73,21 +74,21 @@ class Symmetry:
 
     @property
     def centre(self) -> Score:
-        """Centrosymmetry: the picture against itself turned by 180 degrees."""
+        """Centrosymmetry: correlation with the image rotated by 180 degrees."""
         return self.turns[2]
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """How alike the pictures of k classes are; every array is (k, k).
+    """Similarity of the mean images of k classes; every array is (k, k).
 
     Attributes
     ----------
     turned, turned_error, turn_angle
-        Score of the best turn, its standard error, and the turn in [-pi, pi) that carries the class of the column to
-        that of the row. On the diagonal nothing is turned.
+        Score of the best rotation, its standard error, and the rotation in [-pi, pi) that maps the class of the column
+        onto that of the row. The diagonal is without rotation.
     mirrored, mirrored_error, mirror_angle
-        The same with a mirror; its angle is in [0, pi) from x. On the diagonal a class and its own best mirror.
+        The same for a mirror, with its angle in [0, pi) from x. The diagonal has the best mirror of each class.
     """
 
     turned: Array
@@ -100,16 +101,16 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class Means:
-    """Pictures of k classes as P complex coefficients, the mean left out, and those of halves of their members.
+    """Mean images of k classes as P complex coefficients, without their mean, and those of halves of their members.
 
     Attributes
     ----------
     whole
-        (k, P), NaN where a class has no member.
+        (k, P) coefficients, NaN where a class has no member.
     halves
-        (k, splits, 2, P), NaN where it has fewer than two, or where there is nothing to halve.
+        (k, splits, 2, P) coefficients of halves, NaN for fewer than two members or images without members.
     orders
-        (P,) how often a coefficient repeats in a full turn.
+        (P,) rotational order of each coefficient.
     """
 
     whole: Complex
@@ -117,7 +118,7 @@ class Means:
     orders: Index
 
     def turned(self, one: Complex, other: Complex) -> Array:
-        """(…, STEPS) correlation of one (…, P) with the other turned by 0, 2 pi / STEPS, …."""
+        """(…, STEPS) correlation of one (…, P) with the other rotated by 0, 2 pi / STEPS, …."""
         size = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
         shares = (one * other.conj()) @ np.eye(self.orders.max() + 1)[self.orders]
         curve = np.fft.ifft(shares, STEPS, axis=-1, norm="forward").real
@@ -142,13 +143,13 @@ def means_of(
     Parameters
     ----------
     windows
-        (N, w, w); read once.
+        (N, w, w) windows, read once.
     labels
         (N,) class of every window, 0 to count - 1, -1 for none.
     seed
-        Start of the random numbers that halve the classes.
+        Random seed of the halves.
     angle
-        (N,) radians by which every window is turned back first; None: as they are.
+        (N,) radians by which every window is rotated back first; None: as they are.
     """
     random = np.random.default_rng(seed)
     group = _dealt(labels, random)
@@ -169,14 +170,14 @@ def means_of(
 
 
 def pictures_of(pictures: npt.NDArray[np.floating], harmonics: Harmonics) -> Means:
-    """Pictures (k, w, w) that have no members, such as decoded ones; NaN outside the disc does not count."""
+    """Images (k, w, w) without members, such as decoded ones; NaN outside the disc is ignored."""
     flat = np.where(harmonics.disc, pictures, 0).reshape(len(pictures), -1)
     whole = _complex(flat, harmonics)
     return Means(whole, np.full((len(whole), 1, 2, whole.shape[1]), np.nan, np.complex128), _orders(harmonics))
 
 
 def symmetries(means: Means) -> list[Symmetry]:
-    """The symmetry of every class."""
+    """Symmetry of every class."""
     turned = means.turned(means.whole, means.whole), means.turned(means.halves, means.halves)
     mirrored = means.mirrored(means.whole, means.whole), means.mirrored(means.halves, means.halves)
     mirror, error, best = _searched(*mirrored)
@@ -194,10 +195,10 @@ def symmetries(means: Means) -> list[Symmetry]:
 
 
 def alike_but_for_turns(means: Means) -> tuple[Array, Array]:
-    """(k, k) correlation of classes at the best turn, as it would be without noise (Spearman 1904), and that turn.
+    """(k, k) correlation of classes at the best rotation, corrected for noise (Spearman 1904), and that rotation.
 
-    The turn carries the class of the column to that of the row, radians in [-pi, pi). The correlation is NaN with a
-    class whose halves have nothing in common.
+    The rotation maps the class of the column onto that of the row, radians in [-pi, pi). The correlation is NaN for a
+    class whose halves are uncorrelated.
     """
     curves = np.stack([means.turned(one, means.whole) for one in means.whole])
     halves = means.turned(means.halves[:, :, 0], means.halves[:, :, 1])[..., 0].mean(axis=1)
@@ -207,7 +208,7 @@ def alike_but_for_turns(means: Means) -> tuple[Array, Array]:
 
 
 def pairs(means: Means) -> Pairs:
-    """Every class against every other."""
+    """Similarity of all pairs of classes."""
     rows: list[Array] = []
     for whole, halves in zip(means.whole, means.halves, strict=True):
         for compare in (means.turned, means.mirrored):
@@ -220,7 +221,7 @@ def pairs(means: Means) -> Pairs:
 
 
 def _searched(whole: Array, halves: Array) -> tuple[Array, Array, Array]:
-    """Largest of curves (k, STEPS) less the gain of the search, its error, and where it is; halves (k, s, 2, STEPS)."""
+    """Maximum of curves (k, STEPS) minus the search bias, its error and position; halves (k, s, 2, STEPS)."""
     held_out = np.take_along_axis(halves, halves.argmax(axis=-1)[..., ::-1, None], axis=-1)[..., 0]
     gain = np.nan_to_num((halves.max(axis=-1) - held_out).mean(axis=(-2, -1)))
     best = whole.max(axis=-1)
@@ -228,12 +229,12 @@ def _searched(whole: Array, halves: Array) -> tuple[Array, Array, Array]:
 
 
 def _error(halves: Array, times: float) -> Array:
-    """Standard errors of scores from those (…, splits, 2) of halves, whose variance is so many times theirs."""
+    """Standard errors of scores from those (…, splits, 2) of halves, whose variance is `times` as large."""
     return np.asarray(np.sqrt(((halves[..., 0] - halves[..., 1]) ** 2).mean(axis=-1) / 2 / times), np.float64)
 
 
 def _dealt(labels: Index, random: np.random.Generator) -> Index:
-    """(N,) random group of every member of a class, groups of a class being equal but for one."""
+    """(N,) random group of every member of a class; group sizes within a class differ by at most one."""
     group = np.zeros(len(labels), np.int64)
     for number in range(int(labels.max(initial=-1)) + 1):
         members = random.permutation(np.flatnonzero(labels == number))
@@ -242,7 +243,7 @@ def _dealt(labels: Index, random: np.random.Generator) -> Index:
 
 
 def _half(random: np.random.Generator, groups: int) -> Array:
-    """(splits, GROUPS) 1 for the groups of the first half of so many."""
+    """(splits, GROUPS) 1 for the groups in the first half, 0 for others."""
     first = np.zeros((SPLITS, GROUPS))
     for split in first:
         split[random.permutation(groups)[: groups // 2]] = 1
@@ -250,7 +251,7 @@ def _half(random: np.random.Generator, groups: int) -> Array:
 
 
 def _complex(flat: npt.NDArray[np.floating], harmonics: Harmonics) -> Complex:
-    """(n, P) coefficients without the mean, of pixels (n, w * w)."""
+    """(n, P) coefficients, without the mean, of pixels (n, w * w)."""
     real, minus_imaginary = np.split(flat @ harmonics.analysis.T, 2, axis=1)
     return np.asarray((real - 1j * minus_imaginary)[:, harmonics.frequencies > 0], np.complex128)
 
@@ -260,7 +261,7 @@ def _orders(harmonics: Harmonics) -> Index:
 
 
 def _ratio(sums: Complex, counts: Array | Index) -> Complex:
-    """Means of sums (…, P) of so many (…), NaN where there were none."""
+    """Means from sums (…, P) and counts (…), NaN where the count is 0."""
     means = sums / np.maximum(counts, 1)[..., None]
     means[counts == 0] = np.nan
     return np.asarray(means, np.complex128)

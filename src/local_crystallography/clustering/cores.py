@@ -1,4 +1,4 @@
-"""The class of atoms in strange surroundings, by what they have in common with others: the column itself."""
+"""Reclassification of atoms in unusual surroundings by the column itself, the core of their sub-image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from scipy.special import expit
 
 from local_crystallography.clustering.environment import Environment
-from local_crystallography.clustering.features import places, whole_numbers
+from local_crystallography.clustering.features import positions, whole_numbers
 from local_crystallography.clustering.mixtures import normalised_entropy
 from local_crystallography.clustering.neighbours import AROUND
 from local_crystallography.data.atoms import Atoms
@@ -23,20 +23,20 @@ Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 CORE, RINGS = 0.5, 3
-"""Radius of the middle of a sub-image, over the distance of nearest neighbours, and its rings."""
+"""Radius of the core of a sub-image, relative to the nearest-neighbour distance, and its number of rings."""
 CLEARLY = 10.0
-"""Logarithm of the odds from which a column is of another class than its sub-image as a whole."""
+"""Logarithm of the odds above which a column is assigned to another class than its whole sub-image."""
 FEWEST = 20
-"""Atoms in the interior from which it is known what the columns of a class are like."""
+"""Fewest interior atoms that define the columns of a class."""
 
 
 def by_cores(atoms: Atoms, sub_images: SubImages) -> Atoms:
-    """The atoms, which have the columns of Cluster, with the classes of some changed, and all numbered by falling size.
+    """Atoms, with the columns of Cluster, of which some are reclassified; classes are numbered by decreasing size.
 
-    At a boundary, at an edge and at a defect, and beside them, a sub-image is like none of the others, and its latents
-    are between those of the kinds; but the column in its middle is still what it is. So there the class is changed
-    where the mean intensities of the innermost rings are clearly those of another class, each a Gaussian of the atoms
-    deep inside their phase or grain.
+    At boundaries, edges and defects and next to them, a sub-image is unlike all others, and its latents lie between
+    those of the kinds; but the column at its centre is unchanged. There the class is changed where the mean intensities
+    of the innermost rings clearly match another class, modelled as a Gaussian of the atoms deep inside their phase or
+    grain.
     """
     label, where = whole_numbers(atoms, "label"), whole_numbers(atoms, "environment")
     kinds = np.unique(label[label >= 0])
@@ -46,19 +46,19 @@ def by_cores(atoms: Atoms, sub_images: SubImages) -> Atoms:
     middle = rings(atoms, sub_images)
     known = np.isfinite(middle).all(axis=1)
     likelihood = np.full((len(atoms), len(kinds)), -np.inf)
-    for place, kind in enumerate(kinds):
+    for index, kind in enumerate(kinds):
         own = middle[known & inside & (label == kind)]
         if len(own) >= FEWEST:
             covariance = np.cov(own.T)
             covariance += (1e-9 * np.trace(covariance) + 1e-30) * np.eye(RINGS)
             lower = np.linalg.cholesky(covariance)
             away = np.linalg.solve(lower, (middle - np.median(own, axis=0)).T)
-            likelihood[:, place] = -0.5 * (away**2).sum(axis=0) - np.log(np.diag(lower)).sum()
+            likelihood[:, index] = -0.5 * (away**2).sum(axis=0) - np.log(np.diag(lower)).sum()
     rank = np.searchsorted(kinds, np.maximum(label, kinds[0]))
     own_kind = np.take_along_axis(likelihood, rank[:, None], axis=1)[:, 0]
-    told = known & (label >= 0) & ~inside & np.isfinite(own_kind)
+    compared = known & (label >= 0) & ~inside & np.isfinite(own_kind)
     odds = np.zeros(len(atoms))
-    odds[told] = likelihood[told].max(axis=1) - own_kind[told]
+    odds[compared] = likelihood[compared].max(axis=1) - own_kind[compared]
     changed = odds > CLEARLY
     certain = expit(odds)
     new = {
@@ -73,18 +73,18 @@ def by_cores(atoms: Atoms, sub_images: SubImages) -> Atoms:
 
 
 def deep(atoms: Atoms, where: Index) -> Mask:
-    """(N,) whether atoms with environments (N,) and those around them are all in the interior."""
+    """(N,) whether atoms with environments (N,) and all their neighbours are in the interior."""
     rows = np.flatnonzero(where != Environment.UNKNOWN)
     found = np.zeros(len(atoms), bool)
     if len(rows) > AROUND:
-        yx = places(atoms, rows)
+        yx = positions(atoms, rows)
         near = rows[cKDTree(yx).query(yx, AROUND + 1)[1]]
         found[rows] = (where[near] == Environment.INTERIOR).all(axis=1)
     return found
 
 
 def rings(atoms: Atoms, sub_images: SubImages) -> Array:
-    """(N, RINGS) mean intensity in rings about the middle of the sub-image of every atom, NaN without one."""
+    """(N, RINGS) mean intensity in rings about the centre of the sub-image of every atom, NaN without one."""
     windows = sub_images.windows if sub_images.windows.ndim == 3 else sub_images.windows[..., 0]
     axis = np.arange(windows.shape[1]) - (windows.shape[1] - 1) / 2
     radius = np.hypot(axis[:, None], axis)

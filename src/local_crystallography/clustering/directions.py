@@ -1,4 +1,4 @@
-"""Directions of the motifs in the image: angles counted from a direction that can be pointed at."""
+"""Directions of motifs in the image: angles measured from a visible direction."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 
 DIRECTION = "direction_angle_rad"
-"""Column of the direction in the image, counter-clockwise as displayed from x to the right."""
+"""Column of the direction in the image, counter-clockwise as displayed from +x."""
 
 
 def directed(atoms: Atoms, degrees: Sequence[int], *, lattice: bool) -> Atoms:
-    """The atoms with the direction of every motif as a column.
+    """Atoms with the direction of every motif as a column.
 
-    A motif lies in the image as in the decoded image of its class, turned by `angle_rad`. So a direction in that image,
-    in degrees counter-clockwise from the right for classes 0, 1, … (0 for others), lies at their sum. With `lattice` it
-    is the direction that agrees best with `lattice_rotation_rad` in the largest grain, so that the angles of all
-    classes are counted from one axis of the crystal.
+    A motif appears in the image like the decoded image of its class, rotated by `angle_rad`. Its direction is the sum
+    of this angle and a direction in the decoded image, in degrees counter-clockwise from the right for classes 0, 1, …
+    (0 for others). With `lattice` the latter is the direction that agrees best with `lattice_rotation_rad` in the
+    largest grain, so that the angles of all classes are measured from one axis of the crystal.
 
     Raises
     ------
     InputError
-        Where there is no angle, or no lattice to count from.
+        Where there is no angle, or no lattice as reference.
     """
     if "angle_rad" not in atoms.features:
         raise InputError(
-            "There are no angles whose direction could be told, a column angle_rad was expected; encode with a network "
-            "of kind rvae, or leave directions empty and zero at directions."
+            "Directions need angles, but there is no column angle_rad; encode with a network of kind rvae, or leave "
+            "directions empty and zero at directions."
         )
     if lattice and not {"lattice_rotation_rad", "grain"} <= set(atoms.features):
         raise InputError(
-            "There is no lattice to count angles from, columns lattice_rotation_rad and grain were expected; run "
-            "Measure lattice first, or set zero to directions."
+            "There is no lattice from which to measure angles (columns lattice_rotation_rad and grain); run Measure "
+            "lattice first, or set zero to directions."
         )
     label, angle = whole_numbers(atoms, "label"), numbers(atoms, "angle_rad")
     order = numbers(atoms, "symmetry_order") if "symmetry_order" in atoms.features else np.ones(len(atoms))
@@ -44,7 +44,7 @@ def directed(atoms: Atoms, degrees: Sequence[int], *, lattice: bool) -> Atoms:
         rows = np.flatnonzero((label == kind) & np.isfinite(angle))
         turns = float(np.nanmax(order[rows], initial=1.0))
         if np.abs(angle[rows]).max(initial=0.0) > np.pi / turns + 1e-6:
-            turns = 1.0  # angles that were left on the full circle
+            turns = 1.0  # angles on the full circle
         if lattice:
             rotation, grain = numbers(atoms, "lattice_rotation_rad")[rows], whole_numbers(atoms, "grain")[rows]
             known = np.isfinite(rotation) & (grain >= 0)

@@ -1,4 +1,4 @@
-"""Reasons not to believe latents, angles or classes, in words, and the atoms concerned."""
+"""Warnings about unreliable latents, angles or classes, with the atoms concerned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from local_crystallography.clustering.environment import domains
-from local_crystallography.clustering.features import numbers, places, whole_numbers
+from local_crystallography.clustering.features import numbers, positions, whole_numbers
 from local_crystallography.clustering.kinds import ALIKE
 from local_crystallography.clustering.look import look_at
 from local_crystallography.data.atoms import Atoms
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 Mask = npt.NDArray[np.bool_]
 
 ROUND = 0.1
-"""Median standard deviation of the angle, over the turn after which a motif looks the same, from which it is round."""
-UNTURNED = np.radians(3)
-"""Turn up to which nothing is said to be turned, radians."""
+"""Median standard deviation of the angle, relative to the symmetry rotation of a motif, above which it is round."""
+UNROTATED = np.radians(3)
+"""Largest rotation that counts as none, radians."""
 CROWDED = 0.5
-"""Share of the atoms whose sub-images hold another phase or grain from which they are too large."""
+"""Fraction of sub-images with another phase or grain above which the window is too large."""
 FEWEST = 20
-"""Atoms of a class of which anything is said."""
+"""Fewest atoms of a class for a warning."""
 
 
 @dataclass(frozen=True, eq=False)
 class Doubt:
-    """A reason not to believe something.
+    """A warning about unreliable results.
 
     Parameters
     ----------
     flag
-        In a few words, as they stand in the column `flags` of atoms.csv.
+        Short name, as in the column `flags` of atoms.csv.
     columns
-        The columns that are not to be believed.
+        Columns that are unreliable.
     rows
-        (N,) of which atoms.
+        (N,) mask of the atoms concerned.
     says
-        The reason and what to do, in a sentence or two.
+        Reason and remedy, in a sentence or two.
     """
 
     flag: str
@@ -55,7 +55,7 @@ class Doubt:
 
 
 def doubts(atoms: Atoms, sub_images: SubImages | None, vae: Vae | None) -> tuple[Doubt, ...]:
-    """Everything that is to be doubted of the columns of Encode and Cluster."""
+    """All warnings about the columns of Encode and Cluster."""
     found = [*of_network(atoms, vae)] if vae is not None else []
     label = whole_numbers(atoms, "label")
     found += [*of_angles(atoms, label), *of_orders(atoms, label, vae)]
@@ -65,7 +65,7 @@ def doubts(atoms: Atoms, sub_images: SubImages | None, vae: Vae | None) -> tuple
 
 
 def flags(atoms: Atoms, found: tuple[Doubt, ...]) -> npt.NDArray[np.object_]:
-    """(N,) the flags of every atom, with semicolons between; "" where there is none."""
+    """(N,) flags of every atom, separated by semicolons; "" where there are none."""
     words = np.full(len(atoms), "", object)
     for doubt in found:
         words[doubt.rows] = [f"{before}; {doubt.flag}" if before else doubt.flag for before in words[doubt.rows]]
@@ -73,20 +73,20 @@ def flags(atoms: Atoms, found: tuple[Doubt, ...]) -> npt.NDArray[np.object_]:
 
 
 def of_network(atoms: Atoms, vae: Vae) -> Iterator[Doubt]:
-    """Latents that hold nothing, and a training that had not come to its end."""
+    """Warnings about uninformative latents and a training that has not converged."""
     latents = tuple(f"z{i}" for i in range(vae.settings.latents))
     if not set(latents) <= set(atoms.features):
         return
     rows = np.isfinite(numbers(atoms, latents[0]))
-    said = iter(vae.remarks)
+    remarks = iter(vae.remarks)
     if vae.empty:
-        yield Doubt("collapsed latents", tuple(f"z{i}" for i in vae.empty), rows, next(said))
+        yield Doubt("collapsed latents", tuple(f"z{i}" for i in vae.empty), rows, next(remarks))
     if vae.settings.unsettled:
-        yield Doubt("training not finished", (*latents, "angle_rad", "label"), rows, next(said))
+        yield Doubt("training not finished", (*latents, "angle_rad", "label"), rows, next(remarks))
 
 
 def of_angles(atoms: Atoms, label: npt.NDArray[np.int64]) -> Iterator[Doubt]:
-    """Classes whose motif is round, so that no angle is better than another."""
+    """Warnings about classes with a round motif, whose angle is undetermined."""
     if not {"angle_rad", "angle_std_rad", "symmetry_order"} <= set(atoms.features):
         return
     std, order = numbers(atoms, "angle_std_rad"), numbers(atoms, "symmetry_order")
@@ -97,16 +97,17 @@ def of_angles(atoms: Atoms, label: npt.NDArray[np.int64]) -> Iterator[Doubt]:
         turn = 2 * np.pi / float(np.median(order[rows]))
         error = float(np.median(std[rows]))
         if error > ROUND * turn:
-            whose = f"of class {kind} " if kind >= 0 else ""
+            of_class = f"of class {kind} " if kind >= 0 else ""
             says = (
-                f"The angles {whose}mean little: ± {np.degrees(error):.0f} degrees of {np.degrees(turn):.0f}, "
-                "since the motif is nearly round or lost in noise. Take a larger window, or leave the angle out."
+                f"The angles {of_class}are uncertain: ± {np.degrees(error):.0f} degrees in a range of "
+                f"{np.degrees(turn):.0f}, since the motif is nearly round or lost in noise. Use a larger window, or "
+                "leave out the angle."
             )
             yield Doubt("angle of a round motif", ("angle_rad",), rows, says)
 
 
 def of_orders(atoms: Atoms, label: npt.NDArray[np.int64], vae: Vae | None) -> Iterator[Doubt]:
-    """Classes whose angle hops between turns that the motif itself does not repeat at."""
+    """Warnings about classes whose angle jumps between rotations that are not symmetries of the motif."""
     latents = [] if vae is None else [f"z{i}" for i in range(vae.settings.latents)]
     if vae is None or not vae.settings.turns or not {*latents, "symmetry_order"} <= set(atoms.features):
         return
@@ -115,40 +116,40 @@ def of_orders(atoms: Atoms, label: npt.NDArray[np.int64], vae: Vae | None) -> It
         rows = (label == kind) & np.isfinite(z).all(axis=1) & (order >= 1)
         if rows.sum() < FEWEST or vae.settings.classes:
             continue
-        told = int(np.median(order[rows]))
+        used = int(np.median(order[rows]))
         own = int(vae.symmetry_order(np.median(z[rows], axis=0)[None])[0])
-        if told > own:
-            repeats = f"after {360 // own} degrees" if own > 1 else "only after a full turn"
+        if used > own:
+            repeats = f"after {360 // own} degrees" if own > 1 else "only after a full rotation"
             says = (
-                f"Turns by {360 // told} degrees can hardly be distinguished in class {kind}, whose decoded image "
-                f"repeats {repeats}: its angles are given within {360 // told} degrees. A larger window or a "
-                "higher dose may separate them."
+                f"Rotations by {360 // used} degrees can hardly be distinguished in class {kind}, whose decoded image "
+                f"repeats {repeats}: its angles are given within {360 // used} degrees. A larger window or a higher "
+                "dose may distinguish them."
             )
             yield Doubt("symmetry order uncertain", ("angle_rad", "symmetry_order"), rows, says)
 
 
 def of_brightness(atoms: Atoms, label: npt.NDArray[np.int64], sub_images: SubImages) -> Iterator[Doubt]:
-    """Classes that look the same but for brightness and contrast."""
+    """Warnings about classes that differ only in brightness and contrast."""
     kinds = np.unique(label[label >= 0])
     rank = np.where(label >= 0, np.searchsorted(kinds, label), -1)
     if len(kinds) < 2:
         return
     alike, turn, lying, _ = look_at(sub_images, atoms, np.arange(len(atoms)))(rank)
-    same = (lying > ALIKE) | ((alike > ALIKE) & (np.abs(turn) < UNTURNED))
+    same = (lying > ALIKE) | ((alike > ALIKE) & (np.abs(turn) < UNROTATED))
     for one, other in zip(*np.nonzero(np.triu(same, 1)), strict=True):
         pair = int(kinds[one]), int(kinds[other])
         says = (
-            f"Classes {pair[0]} and {pair[1]} look alike (their mean sub-images correlate to "
+            f"Classes {pair[0]} and {pair[1]} look alike (their mean sub-images have a correlation of "
             f"{min(1.0, float(max(lying[one, other], alike[one, other]))):.3f}) and differ in brightness or contrast, "
-            "as where a specimen gets thicker. Merge them unless the element differs."
+            "as with varying thickness. Merge them unless the element differs."
         )
         yield Doubt("class of brightness", ("label",), np.isin(label, pair), says)
 
 
 def of_windows(atoms: Atoms, label: npt.NDArray[np.int64], sub_images: SubImages) -> Iterator[Doubt]:
-    """Sub-images that end before the nearest neighbours, or in which several phases or grains are."""
+    """Warnings about sub-images that end before the nearest neighbours or contain several phases or grains."""
     rows = np.flatnonzero(label >= 0)
-    yx, half = places(atoms, rows), sub_images.window_size / 2
+    yx, half = positions(atoms, rows), sub_images.window_size / 2
     if len(rows) < FEWEST:
         return
     tree, columns = cKDTree(yx), ("label", *(str(name) for name in atoms.features if name in ("z0", "z1")))
@@ -156,7 +157,7 @@ def of_windows(atoms: Atoms, label: npt.NDArray[np.int64], sub_images: SubImages
     if half < spacing:
         says = (
             f"Sub-images of {sub_images.window_size} px end before the nearest neighbours, {spacing:.0f} px away: "
-            f"classes tell of single columns, not of where they are. Take a window of {2 * round(1.3 * spacing)} px."
+            f"classes describe single columns, not their surroundings. Use a window of {2 * round(1.3 * spacing)} px."
         )
         yield Doubt("window too small", columns, label >= 0, says)
     domain = domains(atoms)[rows]
@@ -170,7 +171,7 @@ def of_windows(atoms: Atoms, label: npt.NDArray[np.int64], sub_images: SubImages
         mask = np.zeros(len(atoms), bool)
         mask[rows[crowded]] = True
         says = (
-            f"{crowded.mean():.0%} of the sub-images of {sub_images.window_size} px hold several phases or grains: "
-            "classes are of the mixtures in them. Take a smaller window."
+            f"{crowded.mean():.0%} of the sub-images of {sub_images.window_size} px contain several phases or grains, "
+            "so classes describe mixtures of them. Use a smaller window."
         )
         yield Doubt("window over several domains", columns, mask, says)

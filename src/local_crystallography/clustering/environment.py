@@ -1,4 +1,4 @@
-"""Environment of an atom in its crystal: interior, boundary of phases or grains, edge, or defect."""
+"""Environment of atoms in their crystal: interior, boundary of phases or grains, edge, or defect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from local_crystallography.clustering.angle_peaks import preferred_angles
-from local_crystallography.clustering.features import numbers, places, whole_numbers
+from local_crystallography.clustering.features import numbers, positions, whole_numbers
 from local_crystallography.clustering.neighbours import AROUND, FAR, at_edge
 from local_crystallography.data.atoms import Atoms
 
@@ -20,48 +20,48 @@ Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 GRAIN, BANDWIDTH, WITHIN = 0.05, 0.04, 0.1
-"""Share of the atoms of a kind that an orientation has at least; the kernel that angles are counted with, and how far
-from the preferred one they are, radians."""
+"""Smallest fraction of the atoms of a kind in an orientation; kernel width of the density of angles, and largest
+deviation from the preferred angle, radians."""
 CERTAIN = 0.2
-"""Median standard deviation of the angle, radians, above which orientations are not spoken of."""
+"""Median standard deviation of the angle, radians, above which there are no orientations."""
 INTERMIXED = 0.8
-"""Share of the atoms of a kind with one of another around them from which the two are of one domain."""
+"""Fraction of the atoms of a kind with a neighbour of another kind above which the two belong to one domain."""
 BORDER, ALONE = 0.2, 0.8
-"""Share of the atoms around, of one other domain, from which an atom is at a boundary, and from which it is alone."""
+"""Fractions of neighbours in one other domain above which an atom is at a boundary, and above which it is isolated."""
 
 
 class Environment(IntEnum):
-    """Where an atom is, beside what kind of site it is of."""
+    """Environment of an atom, in addition to its kind of site."""
 
     UNKNOWN = -1
-    """It has no class."""
+    """The atom has no class."""
     INTERIOR = 0
-    """All around it is of its own domain."""
+    """All neighbours belong to its own domain."""
     BOUNDARY = 1
-    """Atoms of another phase or grain are beside it."""
+    """Some neighbours belong to another phase or grain."""
     EDGE = 2
-    """Its crystal ends there."""
+    """The crystal ends at the atom."""
     DEFECT = 3
-    """It is like none of its surroundings, or like no kind at all."""
+    """The atom differs from its surroundings, or from all kinds."""
 
     @property
     def words(self) -> str:
-        """As people read it."""
+        """Text for users."""
         return self.name.lower()
 
 
 def surrounded(atoms: Atoms, outlying: Mask | None = None) -> Atoms:
-    """The atoms with their classes and the columns `environment` and `borders_label`, see `environments`."""
+    """Atoms with the columns `environment` and `borders_label`, see `environments`."""
     found, beyond = environments(atoms, outlying)
     return atoms.with_features(environment=found, borders_label=beyond)
 
 
 def environments(atoms: Atoms, outlying: Mask | None = None) -> tuple[Index, Index]:
-    """(N,) the `Environment` of atoms with classes, and the class on the other side of a boundary, -1 for none.
+    """(N,) `Environment` of atoms with classes, and (N,) class on the other side of a boundary, -1 for none.
 
-    Kinds of site that are intermixed are of one domain, be they sublattices or orientations that alternate; others are
-    of different phases or grains. An atom alone among others, and one whose latents are those of no kind (`outlying`),
-    is a defect unless it lies at a boundary or an edge.
+    Intermixed kinds of site, such as alternating sublattices or orientations, belong to one domain; others belong to
+    different phases or grains. An atom isolated among others, or whose latents match no kind (`outlying`), is a defect
+    unless it lies at a boundary or an edge.
     """
     label = whole_numbers(atoms, "label")
     rows = np.flatnonzero(label >= 0)
@@ -69,7 +69,7 @@ def environments(atoms: Atoms, outlying: Mask | None = None) -> tuple[Index, Ind
     if len(rows) <= AROUND:
         found[rows] = Environment.INTERIOR
         return found, beyond
-    yx = places(atoms, rows)
+    yx = positions(atoms, rows)
     domain = domains(atoms)[rows]
     distance, near = cKDTree(yx).query(yx, AROUND + 1)
     distance, near = distance[:, 1:], near[:, 1:]
@@ -79,7 +79,7 @@ def environments(atoms: Atoms, outlying: Mask | None = None) -> tuple[Index, Ind
     alone = other.sum(axis=1) > ALONE * np.maximum(close.sum(axis=1), 1)
     other &= ~alone[near] & ~alone[:, None]
     boundary = (other.sum(axis=1) >= 2) & (other.sum(axis=1) >= BORDER * close.sum(axis=1))
-    edge = at_edge(places(atoms, np.arange(len(atoms))), atoms.yx)[rows]
+    edge = at_edge(positions(atoms, np.arange(len(atoms))), atoms.yx)[rows]
     defect = alone if outlying is None else alone | outlying[rows]
     found[rows] = np.select(
         [boundary, edge, defect], [Environment.BOUNDARY, Environment.EDGE, Environment.DEFECT], Environment.INTERIOR
@@ -92,7 +92,7 @@ def environments(atoms: Atoms, outlying: Mask | None = None) -> tuple[Index, Ind
 
 
 def domains(atoms: Atoms) -> Index:
-    """(N,) phase and grain of atoms with classes, -1 for the others: kinds and orientations that are intermixed."""
+    """(N,) domain (phase and grain) of atoms with classes, -1 for others: intermixed kinds and orientations are one."""
     label = whole_numbers(atoms, "label")
     part, count = np.full(len(atoms), -1), 0
     for kind in np.unique(label[label >= 0]):
@@ -103,27 +103,27 @@ def domains(atoms: Atoms) -> Index:
         count += max(len(angles), 1)
     known = np.flatnonzero(part >= 0)
     domain = np.full(len(atoms), -1)
-    domain[known] = intermixed(places(atoms, known), part[known], count)[part[known]]
+    domain[known] = intermixed(positions(atoms, known), part[known], count)[part[known]]
     unsure = np.flatnonzero((domain < 0) & (label >= 0))
     if len(unsure) and len(known):
-        near = cKDTree(places(atoms, known)).query(places(atoms, unsure), min(AROUND, len(known)))[1]
+        near = cKDTree(positions(atoms, known)).query(positions(atoms, unsure), min(AROUND, len(known)))[1]
         around = domain[known][near.reshape(len(unsure), -1)]
         domain[unsure] = [np.bincount(each).argmax() for each in around]
     return domain
 
 
 def phases(atoms: Atoms) -> list[tuple[int, ...]]:
-    """Classes that are intermixed, by falling number of atoms."""
+    """Groups of intermixed classes, by decreasing number of atoms."""
     label = whole_numbers(atoms, "label")
     rows = np.flatnonzero(label >= 0)
     kinds = np.unique(label[rows])
-    group = intermixed(places(atoms, rows), np.searchsorted(kinds, label[rows]), len(kinds))
+    group = intermixed(positions(atoms, rows), np.searchsorted(kinds, label[rows]), len(kinds))
     found = [tuple(int(kind) for kind in kinds[group == number]) for number in np.unique(group)]
     return sorted(found, key=lambda phase: -int(np.isin(label, phase).sum()))
 
 
 def intermixed(yx: Array, part: Index, count: int) -> Index:
-    """(count,) number of the group that every part belongs to: parts each of which has the other around its atoms."""
+    """(count,) group of every part; parts are in one group if the atoms of each are surrounded by the other."""
     size = np.bincount(part, minlength=count)
     near = part[cKDTree(yx).query(yx, min(AROUND + 1, len(yx)))[1].reshape(len(yx), -1)[:, 1:]]
     reached = np.stack([(near == other).any(axis=1) for other in range(count)], axis=1)
@@ -134,7 +134,7 @@ def intermixed(yx: Array, part: Index, count: int) -> Index:
 
 
 def orientations(atoms: Atoms, kind: int) -> tuple[Index, Array, Array, float]:
-    """Preferred angles of a class: (N,) which one an atom has, -1 for none; angles, errors; the period."""
+    """Preferred angles of a class: (N,) number of that of every atom, -1 for none; angles, errors; the period."""
     none = np.full(len(atoms), -1), np.zeros(0), np.zeros(0), 2 * np.pi
     label = whole_numbers(atoms, "label")
     if not {"angle_rad", "angle_std_rad", "symmetry_order"} <= set(atoms.features):

@@ -1,4 +1,4 @@
-"""Gaussians of a mixture to kinds of site: by the valleys between them, and by where their atoms are."""
+"""Kinds of site from the Gaussians of a mixture, by the valleys between them and the positions of their atoms."""
 
 from __future__ import annotations
 
@@ -21,21 +21,26 @@ Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Verdict = Literal[
-    "merged", "apart by density", "apart by place", "apart by their looks", "one but for a turn", "one by their looks"
+    "merged",
+    "separated by density",
+    "separated by position",
+    "separated by appearance",
+    "the same motif rotated",
+    "the same motif",
 ]
 
 
 class Seen(NamedTuple):
-    """How alike the mean sub-images of k classes are.
+    """Similarity of the mean sub-images of k classes.
 
     Attributes
     ----------
     alike, turn
-        (k, k) correlation of every two at the best turn, corrected for noise, and that turn, radians.
+        (k, k) correlation of every two at the best rotation, corrected for noise, and that rotation, radians.
     lying
-        (k, k) correlation as they lie in the image.
+        (k, k) correlation without rotation.
     contrast
-        (k,) norm of the mean sub-image of a class without its mean.
+        (k,) norm of the mean sub-image of a class, without its mean.
     """
 
     alike: Array
@@ -45,51 +50,51 @@ class Seen(NamedTuple):
 
 
 Look = Callable[[Index], Seen]
-"""Class of every point, -1 for those that are not to be looked at, to how alike the classes are."""
+"""Function from the class of every point, -1 for those to ignore, to the similarity of the classes."""
 
 BROAD, THIN, FEW = 4.0, 0.1, 0.25
-"""Volume over the usual one from which a Gaussian is of outliers, where its density is under a share of the highest and
-its weight under another."""
+"""A Gaussian describes outliers if its volume, relative to the typical one, is above the first value, its density,
+relative to the highest, below the second, and its weight below the third."""
 BIN, SMOOTH = 0.05, 0.25
-"""Bins of the density between two Gaussians, and the least width it is smoothed by, in standard deviations."""
+"""Bin width of the density between two Gaussians, and least width of its smoothing, in standard deviations."""
 DEEP = 0.05
-"""Valley of two that nobody would take for one."""
+"""Valley below which two Gaussians are always separate."""
 TUBE = 0.05
-"""Share of the points of a Gaussian that lie outside the tube in which the density is counted."""
+"""Fraction of the points of a Gaussian outside the tube in which the density is counted."""
 VOTES = 5
-"""Nearest points that tell the class of an outlier."""
+"""Number of nearest points that vote on the class of an outlier."""
 STEP = 0.7
-"""Difference of the latents across the border of two regions, over that of all their atoms, from which it is a step."""
+"""Difference of the latents across the border of two regions, relative to that of all their atoms, that is a step."""
 SMALL, REPEATED, NEAR = 0.1, 0.55, 0.03
-"""A class of less than this share of the atoms, or of fewer than this number, is of noise or of a boundary where its
-atoms repeat less than this share of what all do, and it is not all by itself: the least density on the way to it."""
+"""A class with less than this fraction of the atoms is discarded as noise or a boundary if the repetition of its atoms,
+relative to that of all, is below the second value, and the density on the way to another class above the third."""
 ALIKE, CONTRAST = 0.99, 0.1
-"""Correlation of the mean sub-images of two classes, corrected for noise, from which they are one picture; and the
-share of their contrast by which they may differ where neither is rotated."""
+"""Correlation of the mean sub-images of two classes, corrected for noise, above which they show the same motif; and
+largest relative difference of their contrast where neither is rotated."""
 HARDLY = 0.2
-"""Valley from which regions with one picture are one however their contrast differs, as where a specimen is a wedge."""
+"""Valley above which regions with the same motif are one kind whatever their contrast, as in a wedge."""
 OTHER, SHALLOW, RIM = 0.975, 0.95, 0.3
-"""Correlation below which pictures differ, and two classes with any valley below the other are two where their atoms
-are not mixed at random; unless this share of the atoms of one is near an edge, where every picture is another."""
+"""Two classes are separate if the correlation of their motifs is below the first value, their valley below the second
+and their atoms not mixed at random; unless this fraction of the atoms of one is near an edge, where motifs differ."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Why two classes are one kind of site, or are not.
+    """Decision on whether two classes are one kind of site, with its reasons.
 
     Parameters
     ----------
     sizes
-        Atoms of the two, when they were judged.
+        Numbers of atoms of the two at the time of the decision.
     valley
-        Lowest density of the points between them over that at the lower top: 1 for none.
+        Lowest density of the points between them, relative to the lower maximum: 1 for no valley.
     like, chance
-        Share of the nearest atoms of the two that are of an atom's own class, and what it would be in any order.
+        Fraction of the nearest atoms of both that belong to the class of an atom, and its value for a random order.
     verdict
-        What was decided.
+        Decision.
     alike, turn
         Correlation of their mean sub-images at the best rotation, corrected for noise, and that rotation, radians; NaN
-        where it was not computed.
+        where not computed.
     """
 
     sizes: tuple[int, int]
@@ -102,33 +107,33 @@ class Pair:
 
     @property
     def words(self) -> str:
-        """The reason in a sentence."""
+        """Reason, in a sentence."""
         one, other = self.sizes
-        reason = f"{one:,} and {other:,} atoms: density between them {self.valley:.2f} of the lower top"
+        reason = f"{one:,} and {other:,} atoms: density between them {self.valley:.2f} of the lower maximum"
         if np.isfinite(self.like):
             reason += f", {self.like:.0%} like neighbours ({self.chance:.0%} by chance)"
         if np.isfinite(self.alike):
             turn = round(abs(np.degrees(self.turn)))
-            turned = f" when turned by {turn} degrees" if turn else ""
-            reason += f", mean sub-images {min(self.alike, 1):.3f} alike{turned}"
+            rotated = f" when rotated by {turn} degrees" if turn else ""
+            reason += f", correlation of mean sub-images {min(self.alike, 1):.3f}{rotated}"
         return f"{reason}: {self.verdict}."
 
 
 @dataclass(frozen=True)
 class Kinds:
-    """The kinds of site of n points.
+    """Kinds of site of n points.
 
     Parameters
     ----------
     shares
         (n, k) probability of every kind.
     outliers
-        (n,) whether a point is of a Gaussian of outliers, or of a class that was discarded; it has the kind it is
-        nearest to.
+        (n,) whether a point belongs to a Gaussian of outliers or to a discarded class; it is assigned to the nearest
+        kind.
     pairs
-        What was decided of those that are near each other, in that order, of the same classes where they were nearest.
+        Decisions on pairs of classes, the closest pairs first, without repetitions.
     turn
-        (n,) radians to add to the angle of a point, so that classes that are one but for a turn have one reference.
+        (n,) radians to add to the angle of a point, for a common reference of merged classes that differ by a rotation.
     """
 
     shares: Array
@@ -142,13 +147,13 @@ def kinds_of(
 ) -> Kinds:
     """Kinds of site of points (n, d), whose atoms are at (n, 2).
 
-    Gaussians of outliers are no bridge between others and no kind. Of the rest those are one between which the points
-    have no valley (Hennig 2010; here along the line that parts them best), for a bent or evenly filled ribbon takes
-    several Gaussians; but not where their atoms alternate as those of sublattices do, or fill regions of their own.
-    Small classes whose atoms follow no lattice are of noise or of a boundary. What is left out goes to the kind it is
-    nearest. Classes whose mean sub-images (`look`) are one picture turned are one kind, whatever their latents are, and
-    so are regions with one picture: of two grains or particles a network may have made two motifs. With a number of
-    `classes` given, the same goes on only so far, or further, see `fewer`.
+    Gaussians of outliers neither connect others nor form a kind. The others are merged where the points have no valley
+    between them (Hennig 2010; here along the line that separates them best), since a bent or evenly filled ribbon needs
+    several Gaussians; but not where their atoms alternate like sublattices, or fill separate regions. Small classes
+    whose atoms follow no lattice are due to noise or a boundary and are discarded. Points without a kind are assigned
+    to the nearest one. Classes whose mean sub-images (`look`) agree after a rotation are one kind, whatever their
+    latents, and so are regions with the same motif, for which a network may have learned two motifs. With a number of
+    `classes`, merging stops there or continues to it, see `fewer`.
     """
     density = log_density(points, mixture)
     cores = core(mixture, np.bincount(density.argmax(axis=1), minlength=density.shape[1]), at_least=classes or 1)
@@ -167,12 +172,12 @@ def kinds_of(
         like, chance, clear = like_neighbours(yx, first, second)
         verdict: Verdict = "merged"
         if valleys[one, other] < valley:
-            verdict = "apart by density"
+            verdict = "separated by density"
         elif clear and valley_by_place(points, yx, first, second) < valley:
-            verdict = "apart by place"
+            verdict = "separated by position"
         elif clear and seen is not None and valleys[one, other] < SHALLOW and seen.alike[one, other] < OTHER:
             rims = max(float(edge[part].mean()) for part in (first, second))
-            verdict = "apart by their looks" if rims < RIM else "merged"
+            verdict = "separated by appearance" if rims < RIM else "merged"
         sizes = int(first.sum()), int(second.sum())
         looks = () if seen is None else (float(seen.alike[one, other]), float(seen.turn[one, other]))
         pairs.append(Pair(sizes, float(valleys[one, other]), like, chance, verdict, *looks))
@@ -191,19 +196,19 @@ def kinds_of(
     part, turn = shares.argmax(axis=1), np.zeros(len(groups))
     if look is not None and len(groups) > (classes or 1):
         label = np.where(outlying, -1, middle(points, part))
-        into, turn, more = turned_into_one(label, between, yx, look, at_least=classes or 1)
+        into, turn, more = merged_by_motif(label, between, yx, look, at_least=classes or 1)
         pairs += more
         whole = [np.flatnonzero(into == number) for number in np.unique(into)]
         shares = np.stack([shares[:, group].sum(axis=1) for group in whole], axis=1)
         between = np.array([[between[np.ix_(one, other)].max() for other in whole] for one in whole])
-    told = tuple({(frozenset(pair.sizes), pair.verdict): pair for pair in reversed(pairs)}.values())[::-1]
-    return Kinds(fewer(points, shares, between, classes or len(between)), outlying, told, turn[part])
+    unique = tuple({(frozenset(pair.sizes), pair.verdict): pair for pair in reversed(pairs)}.values())[::-1]
+    return Kinds(fewer(points, shares, between, classes or len(between)), outlying, unique, turn[part])
 
 
-def turned_into_one(
+def merged_by_motif(
     label: Index, valleys: Array, yx: Array, look: Look, *, at_least: int
 ) -> tuple[Index, Array, list[Pair]]:
-    """Classes (k,) to those they are one with but for a turn, the turn (k,) from that one, and the pairs that were."""
+    """(k,) class into which each class merges by its motif, rotation (k,) from that class, and the merged pairs."""
     count = len(valleys)
     alike, turns, lying, contrast = look(label)
     into, turn, sizes = np.arange(count), np.zeros(count), np.bincount(label[label >= 0], minlength=count)
@@ -215,11 +220,11 @@ def turned_into_one(
         if root == gone or sizes[root] < sizes[gone]:
             continue
         like, chance, clear = like_neighbours(yx, label == one, label == other)
-        turned = lying[one, other] < ALIKE
+        rotated = lying[one, other] < ALIKE
         as_bright = abs(contrast[one] - contrast[other]) < CONTRAST * max(contrast[one], contrast[other])
-        if not (turned or (clear and like > chance and (as_bright or valleys[one, other] > HARDLY))):
+        if not (rotated or (clear and like > chance and (as_bright or valleys[one, other] > HARDLY))):
             continue
-        verdict: Verdict = "one but for a turn" if turned else "one by their looks"
+        verdict: Verdict = "the same motif rotated" if rotated else "the same motif"
         measured = float(valleys[one, other]), like, chance
         found = float(alike[one, other]), float(turns[other, one])
         pairs.append(Pair((int(sizes[one]), int(sizes[other])), *measured, verdict, *found))
@@ -230,7 +235,7 @@ def turned_into_one(
 
 
 def middle(points: Array, label: Index) -> Index:
-    """Class of the half of the points of every class that is nearest to its median; -1 for the others."""
+    """Class of the points in the central half of every class, about its median; -1 for the others."""
     kept = np.full(len(label), -1)
     for number in np.unique(label):
         rows = np.flatnonzero(label == number)
@@ -241,10 +246,11 @@ def middle(points: Array, label: Index) -> Index:
 
 
 def fewer(points: Array, shares: Array, valleys: Array, classes: int) -> Array:
-    """(n, classes) shares of no more than some number of classes.
+    """(n, classes) probabilities after merging to at most that number of classes.
 
-    The shallowest of the valleys (k, k) is filled; where all are deep the two merge that scatter least as one (Ward
-    1963): how deep says nothing of far classes, and a small one would outlive two large ones.
+    The pair with the shallowest of the valleys (k, k) is merged first. Where all valleys are deep, the pair with the
+    least increase in scatter is merged (Ward 1963), as the depth says nothing about distant classes, and a small class
+    would survive two large ones.
     """
     valleys = valleys.copy()
     np.fill_diagonal(valleys, -1)
@@ -262,9 +268,9 @@ def fewer(points: Array, shares: Array, valleys: Array, classes: int) -> Array:
 
 
 def core(mixture: Mixture, sizes: Index, *, at_least: int) -> Index:
-    """The Gaussians that are not empty, nor of outliers: broad, thin and light; at least some number of them.
+    """Gaussians that are neither empty nor outliers (broad, of low density and weight); at least some number of them.
 
-    `sizes` (K,) are the points of each.
+    `sizes` (K,) are the numbers of points of each.
     """
     weight = np.asarray(mixture.weights_, float)
     volume = np.sqrt(np.linalg.det(full_covariances(mixture)))
@@ -278,7 +284,7 @@ def core(mixture: Mixture, sizes: Index, *, at_least: int) -> Index:
 
 
 def log_density(points: Array, mixture: Mixture) -> Array:
-    """(n, K) logarithm of the density of every Gaussian, its weight included, at points (n, d)."""
+    """(n, K) logarithm of the weighted density of every Gaussian at points (n, d)."""
     columns = []
     for weight, mean, covariance in zip(mixture.weights_, mixture.means_, full_covariances(mixture), strict=True):
         lower = np.linalg.cholesky(covariance)
@@ -289,22 +295,22 @@ def log_density(points: Array, mixture: Mixture) -> Array:
 
 
 def valleys_between(points: Array, mixture: Mixture, own: Index, cores: Index) -> Array:
-    """(K, K) valley of the points (n, d) between every two of some Gaussians, as `Pair.valley`; symmetric."""
+    """(K, K) valleys of the points (n, d) between all pairs of some Gaussians, see `Pair.valley`; symmetric."""
     covariances, sizes = full_covariances(mixture), np.bincount(own, minlength=len(mixture.weights_))
     found = np.zeros((len(cores), len(cores)))
     for i, one in enumerate(cores):
         for j, other in enumerate(cores[:i]):
-            share = sizes[one] / max(sizes[one] + sizes[other], 1)
-            within = share * covariances[one] + (1 - share) * covariances[other]
+            fraction = sizes[one] / max(sizes[one] + sizes[other], 1)
+            within = fraction * covariances[one] + (1 - fraction) * covariances[other]
             found[i, j] = found[j, i] = valley_along(points, mixture.means_[one], mixture.means_[other], within)
     return found
 
 
 def valley_along(points: Array, start: Array, end: Array, within: Array) -> float:
-    """Lowest density of points (n, d) on the way from one place to another over that at the lower top.
+    """Lowest density of points (n, d) along a line from `start` to `end`, relative to the lower of the two maxima.
 
-    Only points in a tube around the way count, whose width is that of the covariance (d, d) within the two. The lowest
-    density is taken a standard error higher and the top one lower, so that few points make no valley by chance.
+    Only points in a tube around the line count, whose width is that of the covariance (d, d) within the two. The lowest
+    density is raised and the maximum lowered by a standard error, so that few points do not form a valley by chance.
     """
     lower = np.linalg.cholesky(within)
     at, way = np.linalg.solve(lower, (points - start).T).T, np.linalg.solve(lower, end - start)
@@ -320,16 +326,16 @@ def valley_along(points: Array, start: Array, end: Array, within: Array) -> floa
     smooth = ndimage.gaussian_filter1d(counts, width / BIN, mode="constant")
     density = smooth[round(margin / BIN) : round((margin + length) / BIN) + 1]
     tops = np.minimum(np.maximum.accumulate(density), np.maximum.accumulate(density[::-1])[::-1])
-    error = 1 / np.sqrt(2 * np.sqrt(np.pi) * width / BIN)  # of a count of 1, as the kernel sees it
+    error = 1 / np.sqrt(2 * np.sqrt(np.pi) * width / BIN)  # standard error of a count of 1 after smoothing
     lowest, lower = density + error * np.sqrt(density), tops - error * np.sqrt(tops)
     return float(np.clip(lowest / np.maximum(lower, 1e-12), 0, 1).min())
 
 
 def valley_by_place(points: Array, yx: Array, first: Mask, second: Mask) -> float:
-    """Valley between two classes in what their atoms have in common with the nearest, or differ by, the deeper one.
+    """Deeper valley between two classes in the local mean of the latents, or in the difference from it.
 
-    The mean over neighbours tells regions apart, if the latents step at their border; the difference from it tells
-    sublattices. What varies slowly over the image, or from atom to atom as it likes, does neither.
+    The mean over neighbours distinguishes regions, if the latents step at their border; the difference from it
+    distinguishes sublattices. Slow variations over the image, or random ones from atom to atom, do neither.
     """
     rows = np.flatnonzero(first | second)
     one = first[rows]
@@ -357,7 +363,7 @@ def valley_by_place(points: Array, yx: Array, first: Mask, second: Mask) -> floa
 
 
 def not_a_kind(points: Array, label: Index, outlying: Mask, yx: Array, *, at_least: int) -> Index:
-    """The classes that are small, near another one, and follow no lattice, the smallest first; some are always left."""
+    """Classes to discard: small, close to another one and without a lattice, the smallest first; `at_least` remain."""
     sizes = np.bincount(label[~outlying], minlength=label.max() + 1)
     whole = repeated(yx)
     gone: list[int] = []
@@ -371,25 +377,25 @@ def not_a_kind(points: Array, label: Index, outlying: Mask, yx: Array, *, at_lea
 
 
 def nearness(points: Array, label: Index, mine: Mask) -> float:
-    """Highest of the least densities on the ways from a class to the others."""
+    """Highest relative density along the lines from a class to the others, each at its lowest point."""
     own, most = points[mine], 0.0
     for other in np.unique(label[~mine]):
         theirs = points[(label == other) & ~mine]
         if len(theirs) > points.shape[1]:
-            share = len(own) / (len(own) + len(theirs))
-            within = share * np.cov(own.T) + (1 - share) * np.cov(theirs.T)
+            fraction = len(own) / (len(own) + len(theirs))
+            within = fraction * np.cov(own.T) + (1 - fraction) * np.cov(theirs.T)
             within = np.atleast_2d(within) + 1e-6 * np.eye(points.shape[1])
             most = max(most, valley_along(points, own.mean(axis=0), theirs.mean(axis=0), within))
     return most
 
 
 def repeated(yx: Array) -> float:
-    """How much of some atoms one vector carries onto others, 0 where all are at one place."""
+    """Repetition of positions (n, 2), 0 where they do not extend in both directions."""
     return repetition(yx) if len(yx) > 1 and np.ptp(yx, axis=0).all() else 0.0
 
 
 def votes(points: Array, shares: Array, outlying: Mask) -> Array:
-    """(m, k) shares of outlying points: the mean of those of the nearest points that are none."""
+    """(m, k) probabilities of outlying points: the mean of those of the nearest points that are not outliers."""
     inner = ~outlying
     near = cKDTree(points[inner]).query(points[outlying], min(VOTES, int(inner.sum())))[1]
     return np.asarray(shares[inner][near.reshape(int(outlying.sum()), -1)].mean(axis=1))

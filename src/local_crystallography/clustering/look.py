@@ -1,4 +1,4 @@
-"""Sub-images to how alike classes look, turned and as they lie."""
+"""Similarity of classes by their mean sub-images, with and without rotation."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from local_crystallography.models.harmonics import basis
 Index = npt.NDArray[np.int64]
 
 MEMBERS = 400
-"""Sub-images of a class that are enough for its mean."""
+"""Most sub-images of a class for its mean."""
 FINEST, MOST = 1.2, 48
-"""Finest detail that counts, radians per pixel, and per side of a sub-image, since its cost grows with the square."""
+"""Highest spatial frequency, radians per pixel, and per side of a sub-image, as its cost grows with the square."""
 
 
 def look_at(sub_images: SubImages, atoms: Atoms, rows: Index) -> Look:
-    """How alike classes of the atoms of some rows look, by their mean sub-images of the first channel.
+    """Function that compares classes of the atoms in some rows by their mean sub-images (first channel).
 
-    Sub-images are turned back by `angle_rad` before their mean is taken, where they have one, since a class may hold
-    several grains; and are taken as they lie for what nothing is turned in.
+    Sub-images with an `angle_rad` are rotated back by it before averaging, since a class may include several grains;
+    for the comparison without rotation they are used as they are.
     """
     window = pd.Index(sub_images.atoms.ids).get_indexer(pd.Index(atoms.ids[rows]))
     angle = numbers(atoms, "angle_rad")[rows] if "angle_rad" in atoms.features else np.zeros(len(rows))

@@ -1,4 +1,4 @@
-"""Points to classes, by each method: what every one of them gives is the same."""
+"""Clustering methods, all with the same kind of result."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ Index = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 NEIGHBOURS = 10
-"""Nearest points that vote on a point of a method that has no probabilities of its own, and that tell its density."""
+"""Number of nearest points that vote on a point, for methods without probabilities, and that define its density."""
 TREE = 5000
-"""Points of which agglomeration makes a tree; memory and time grow with their square."""
+"""Most points in the tree of agglomeration; memory and time increase with their square."""
 DENSE = 10_000
-"""Points of which HDBSCAN makes a tree; time grows with their square."""
+"""Most points in the tree of HDBSCAN; time increases with their square."""
 
 
 @dataclass(frozen=True)
 class Classes:
-    """The class of every point.
+    """Class of every point.
 
     Parameters
     ----------
     label
         (n,) class, 0 to k - 1; -1 for none.
     shares
-        (n, k) probability of every class; less than 1 together where a point may belong to none.
+        (n, k) probability of every class; the sum is below 1 where a point may belong to none.
     outlying
-        (n,) points that are like no class, though they may be counted to the nearest; None where no method tells.
+        (n,) points that match no class, though they may be assigned to the nearest; None if the method has no outliers.
     """
 
     label: Index
@@ -42,26 +42,26 @@ class Classes:
 
     @classmethod
     def likeliest(cls, shares: Array) -> Classes:
-        """Every point in the class with the largest share."""
+        """Classes with every point in its most probable class."""
         return cls(shares.argmax(axis=1), shares)
 
     @property
     def probability(self) -> Array:
-        """(n,) share of the class of every point; NaN without one."""
+        """(n,) probability of the class of every point; NaN without one."""
         own = np.take_along_axis(self.shares, np.maximum(self.label, 0)[:, None], axis=1)[:, 0]
         return np.where(self.label < 0, np.nan, own)
 
     @property
     def entropy(self) -> Array:
-        """(n,) 0 where the class is certain, 1 where all are as likely; NaN without one."""
+        """(n,) 0 where the class is certain, 1 where all are equally probable; NaN without one."""
         return np.where(self.label < 0, np.nan, normalised_entropy(self.shares))
 
     def without(self, outliers: Mask) -> Classes:
-        """The same, some points in no class."""
+        """Classes with some points removed from theirs."""
         return replace(self, label=np.where(outliers, -1, self.label))
 
     def by_size(self) -> Classes:
-        """The same, numbered by falling size."""
+        """Classes numbered by decreasing size."""
         count = np.bincount(self.label[self.label >= 0], minlength=self.shares.shape[1])
         first = np.argsort(-count, kind="stable")
         label = np.append(np.argsort(first), -1)[self.label]
@@ -69,10 +69,10 @@ class Classes:
 
 
 def by_k_means(points: Array, *, classes: int, n_init: int, seed: int, start: Array | None = None) -> Classes:
-    """k-means of (n, d) points, started at (K, d) means where they are given.
+    """k-means of (n, d) points, started at (K, d) means if given.
 
-    Shares are those of round Gaussians of equal weight and of the mean variance within classes, of which k-means is the
-    limit.
+    Probabilities are those of spherical Gaussians with equal weights and the mean variance within classes, of which
+    k-means is the limit.
     """
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
@@ -88,7 +88,7 @@ def by_k_means(points: Array, *, classes: int, n_init: int, seed: int, start: Ar
 
 
 def by_agglomeration(points: Array, *, classes: int, seed: int) -> Classes:
-    """Ward's tree of (n, d) points, cut at a number of classes; of a sample where they are many."""
+    """Ward's tree of (n, d) points, cut at a number of classes; of a sample if there are many points."""
     from sklearn.cluster import AgglomerativeClustering
 
     rows = np.random.default_rng(seed).permutation(len(points))[:TREE]
@@ -99,15 +99,15 @@ def by_agglomeration(points: Array, *, classes: int, seed: int) -> Classes:
 
 
 def by_hdbscan(points: Array, *, smallest: float, seed: int) -> Classes:
-    """HDBSCAN of (n, d) points: classes are dense, whatever their form, and points between them are in none.
+    """HDBSCAN of (n, d) points: classes are dense regions of any shape, and points between them belong to none.
 
-    Campello, Moulavi and Sander, PAKDD 2013, 160. Where there are many points, of a sample. One class is only found
-    where there are not two.
+    Campello, Moulavi and Sander, PAKDD 2013, 160. It uses a sample if there are many points. A single class is only
+    found where there are not two.
 
     Parameters
     ----------
     smallest
-        Share of the points in the smallest class.
+        Fraction of the points in the smallest class.
     """
     from sklearn.cluster import HDBSCAN
 
@@ -122,7 +122,7 @@ def by_hdbscan(points: Array, *, smallest: float, seed: int) -> Classes:
 
 
 def voted(points: Array, known: Array, labels: Index) -> Classes:
-    """Every point in the class of the nearest known one; shares are those among the nearest ten, -1 for none."""
+    """Classes of all points from their nearest known one (-1: none), with probabilities from the nearest ten."""
     from scipy.spatial import cKDTree
 
     count = min(NEIGHBOURS, len(known))
@@ -134,7 +134,7 @@ def voted(points: Array, known: Array, labels: Index) -> Classes:
 
 
 def outside(points: Array, label: Index, *, tail: float) -> Mask:
-    """Which points are farther from every class than a share `tail` of a Gaussian of its mean and covariance is."""
+    """(n,) whether points lie beyond the quantile 1 - `tail` of every class, taken as a Gaussian."""
     if not (label >= 0).any():
         return np.zeros(len(points), bool)
     means = means_of(points, label)

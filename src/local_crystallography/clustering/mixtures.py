@@ -1,4 +1,4 @@
-"""Points to Gaussian mixtures: starts that find long ribbons, the number of components, what merges to classes."""
+"""Gaussian mixtures of points: initialisation for elongated groups, number of components, merging to classes."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ Criterion = Literal["BIC", "ICL"]
 Mixture: TypeAlias = "GaussianMixture | BayesianGaussianMixture"
 
 SAMPLE = 1000
-"""Points that are enough to find where mixtures start from."""
+"""Number of points sufficient to find initial values of mixtures."""
 JUDGED = 5000
-"""Points that are enough to compare numbers of components."""
+"""Number of points sufficient to compare numbers of components."""
 BAYESIAN = 10_000
-"""Points that a Bayesian mixture is fitted to, which has no start to go on from."""
+"""Number of points to which a Bayesian mixture is fitted, as it has no initial values."""
 LEAST = 1e-6
 """Weight of a component below which it is empty."""
 NARROWEST = 1e-4
-"""Added to every variance, in units of that of the column."""
+"""Regularisation added to every variance, in units of that of the column."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How a mixture is fitted: its kind of covariance, how many starts are tried, and the seed of those."""
+    """Settings of a mixture: kind of covariance, number of initialisations, and their random seed."""
 
     covariance: Covariance
     n_init: int
@@ -48,13 +48,13 @@ class Shape:
 
     @property
     def kind(self) -> str:
-        """The covariance in the words of scikit-learn."""
+        """Name of the covariance in scikit-learn."""
         return "diag" if self.covariance == "diagonal" else self.covariance
 
 
 @dataclass(frozen=True)
 class CriterionCurve:
-    """How well mixtures of 1, 2, … components describe the points; the lowest is best.
+    """Information criteria of mixtures of 1, 2, … components; the lowest value is best.
 
     Parameters
     ----------
@@ -72,22 +72,22 @@ class CriterionCurve:
     icl: Array
 
     def best(self, criterion: Criterion) -> int:
-        """The number of components with the lowest value."""
+        """Number of components with the lowest value."""
         return int(self.components[np.argmin(self.icl if criterion == "ICL" else self.bic)])
 
 
 class Last(Generic[T]):
-    """The last results of something that takes seconds and is asked for again, by Cluster, its panel and the report."""
+    """Cache of the last results of slow functions that Cluster, its panel and the report share."""
 
     def __init__(self) -> None:
         self._known: dict[Hashable, T] = {}
 
     def get(self, key: Hashable) -> T | None:
-        """The result that was kept; None for an unknown one."""
+        """Cached result, or None."""
         return self._known.get(key)
 
     def keep(self, key: Hashable, result: T) -> T:
-        """Keep a result, and let the oldest go."""
+        """Cache a result, and drop the oldest."""
         self._known[key] = result
         while len(self._known) > KEPT:
             del self._known[next(iter(self._known))]
@@ -95,16 +95,16 @@ class Last(Generic[T]):
 
 
 KEPT = 8
-"""Results that are kept."""
+"""Number of cached results."""
 CURVES: Last[CriterionCurve] = Last()
 FITS: Last[GaussianMixture] = Last()
 
 
 def fit(points: Array, *, components: int, shape: Shape) -> GaussianMixture:
-    """The best of many mixtures, which is not to be changed: it may be given again.
+    """Best of several mixtures; it is cached and must not be modified.
 
-    Many starts from random points on a sample find long ribbons side by side, which k-means would cut across; the
-    best goes on with all points.
+    Random initialisations on a sample find elongated groups side by side, which k-means would cut across; the best is
+    then fitted to all points.
     """
     from sklearn.mixture import GaussianMixture
     from threadpoolctl import threadpool_limits
@@ -117,13 +117,13 @@ def fit(points: Array, *, components: int, shape: Shape) -> GaussianMixture:
         components,
         covariance_type=shape.kind,
         n_init=shape.n_init,
-        # from single points, a covariance common to all starts as that of the whole, and stays there
+        # From single points, a common covariance would start as that of all points, and stay there.
         init_params="kmeans" if shape.covariance == "tied" else "random_from_data",
         random_state=shape.seed,
         reg_covar=NARROWEST,
         max_iter=200,
     )
-    with threadpool_limits(1):  # matrices of a few columns: threads would only wait for each other
+    with threadpool_limits(1):  # for matrices of a few columns threads only wait for each other
         first.fit(sample)
         start = {"weights_init": first.weights_, "means_init": first.means_, "precisions_init": first.precisions_}
         best = GaussianMixture(
@@ -133,21 +133,21 @@ def fit(points: Array, *, components: int, shape: Shape) -> GaussianMixture:
 
 
 def digest(points: Array) -> str:
-    """What tells points (n, d) apart from others."""
+    """Hash of points (n, d)."""
     return f"{points.shape} {sha256(points.tobytes()).hexdigest()}"
 
 
 def fit_from(points: Array, given: Index, *, shape: Shape) -> GaussianMixture:
-    """A mixture with one component per class given to some points, started at their means.
+    """Mixture with one component per given class, started at the means of their points.
 
     Parameters
     ----------
     given
-        (n,) class of every point, -1 for none; components go by rising number.
+        (n,) class of every point, -1 for none; components are in increasing order of these numbers.
 
     Notes
     -----
-    Points are counted to the nearest mean for the first covariances: a handful given by hand is too few for them.
+    Points are assigned to the nearest mean for the initial covariances, as a handful of labelled points is too few.
     """
     from sklearn.mixture import GaussianMixture
     from threadpoolctl import threadpool_limits
@@ -166,18 +166,18 @@ def fit_from(points: Array, given: Index, *, shape: Shape) -> GaussianMixture:
 
 
 def means_of(points: Array, given: Index) -> Array:
-    """(K, d) mean of the points of every class, by rising number, -1 left out."""
+    """(K, d) mean of the points of every class, by increasing number, without -1."""
     return np.stack([points[given == number].mean(axis=0) for number in np.unique(given[given >= 0])])
 
 
 def scatter(points: Array, mean: Array) -> Array:
-    """(d, d) covariance of points about a mean; that of a narrow round cloud where there are none."""
+    """(d, d) covariance of points about a mean; a narrow spherical one where there are no points."""
     away = points - mean
     return np.asarray(away.T @ away / max(len(points), 1) + NARROWEST * np.eye(len(mean)), np.float64)
 
 
 def precisions(covariances: Array, count: Index, *, kind: str) -> Array:
-    """Inverse of (K, d, d) covariances of classes of some sizes, in the shape that scikit-learn takes for a kind."""
+    """Inverse of (K, d, d) covariances of classes of some sizes, in the shape that scikit-learn expects for a kind."""
     if kind == "tied":
         return np.asarray(np.linalg.inv(np.average(covariances, axis=0, weights=count)), np.float64)
     variances = np.diagonal(covariances, axis1=1, axis2=2)
@@ -189,9 +189,9 @@ def precisions(covariances: Array, count: Index, *, kind: str) -> Array:
 
 
 def fit_bayesian(points: Array, *, components: int, shape: Shape) -> BayesianGaussianMixture:
-    """A mixture with a Dirichlet process over its components, of which those that are not needed stay empty.
+    """Mixture with a Dirichlet process prior, in which unneeded components stay empty.
 
-    Large numbers of points are sampled.
+    It is fitted to a sample if there are many points.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import BayesianGaussianMixture
@@ -218,8 +218,8 @@ def fit_bayesian(points: Array, *, components: int, shape: Shape) -> BayesianGau
 def criterion_curve(points: Array, *, shape: Shape, most: int = 10, sample: int = JUDGED) -> Job[CriterionCurve]:
     """BIC and ICL of mixtures of 1 to at most `most` components, on a sample of the points (n, d).
 
-    With fewer than 5 points per component, larger numbers are left out. A job, which where it is stopped gives the
-    numbers tried so far.
+    Numbers with fewer than 5 points per component are left out. Stopped early, the job returns the numbers tried so
+    far.
     """
     from threadpoolctl import threadpool_limits
 
@@ -243,12 +243,12 @@ def criterion_curve(points: Array, *, shape: Shape, most: int = 10, sample: int 
 
 
 def entropy(shares: Array) -> Array:
-    """(n,) entropy of the rows of shares (n, k), which sum to 1; natural units."""
+    """(n,) entropy of the rows of probabilities (n, k), which sum to 1, in nats."""
     return np.asarray(-(shares * np.log(np.maximum(shares, 1e-300))).sum(axis=1), np.float64)
 
 
 def normalised_entropy(shares: Array) -> Array:
-    """(n,) entropy of rows over that of equal shares: 0 where the class is certain, 1 where all are as likely."""
+    """(n,) entropy of rows relative to that of equal probabilities: 0 for a certain class, 1 for an undecided one."""
     whole = shares.sum(axis=1, keepdims=True)
     even = np.full_like(shares, 1 / shares.shape[1])
     known = np.divide(shares, whole, out=even, where=whole > 0)
@@ -257,7 +257,7 @@ def normalised_entropy(shares: Array) -> Array:
 
 
 def scatter_between(shares: Array, points: Array) -> Array:
-    """(k, k) squares that the scatter within grows by when two become one; infinite on the diagonal."""
+    """(k, k) increase of the sum of squares within classes when two are merged; infinite on the diagonal."""
     sizes = np.maximum(shares.sum(axis=0), 1e-12)
     means = shares.T @ points / sizes[:, None]
     apart = cdist(means, means, "sqeuclidean") * sizes[:, None] * sizes / (sizes[:, None] + sizes)
@@ -275,14 +275,14 @@ def nearest_distance(points: Array, means: Array, covariances: Array) -> Array:
 
 
 def far(distance: Array, *, dimensions: int, tail: float) -> Mask:
-    """Which squared distances (n,) only a share `tail` of the points of a Gaussian would exceed."""
+    """(n,) whether only a fraction `tail` of the points of a Gaussian would exceed each squared distance."""
     return np.asarray(distance > chi2.isf(tail, dimensions), np.bool_)
 
 
 def outside_mixture(points: Array, mixture: Mixture, *, tail: float) -> Mask:
-    """Which points (n, d) are farther from every component than a share `tail` of its own points is.
+    """(n,) whether points (n, d) lie beyond the quantile 1 - `tail` of every component.
 
-    Components that hardly any point is in do not count.
+    Components with hardly any points do not count.
     """
     used = mixture.weights_ > LEAST
     distance = nearest_distance(points, mixture.means_[used], full_covariances(mixture)[used])

@@ -1,4 +1,4 @@
-"""Atoms around an atom: whether they are of its class, and whether they are all round it."""
+"""Neighbours of atoms: whether they belong to the same class, and whether they surround the atom."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 NEIGHBOURS, TINY = 4, 16
-"""Nearest atoms that tell whether two classes alternate, and the fewest atoms of each of which that is asked."""
+"""Number of nearest atoms that decide whether two classes alternate, and fewest atoms of each class for this test."""
 AROUND = 8
-"""Nearest atoms that an atom is surrounded by."""
+"""Number of nearest atoms that count as surroundings."""
 ERRORS = 5.0
-"""Standard errors by which the share of like neighbours has to differ from chance."""
+"""Standard errors by which the fraction of like neighbours must differ from chance."""
 FAR, OPEN = 2.3, np.radians(150)
-"""Atoms within so many spacings surround an atom, unless they leave such an angle free: then it is at an edge."""
+"""Radius, in spacings, of the surroundings of an atom, and free angle in them above which it is at an edge."""
 NEAREST = 25
-"""Atoms that can surround one, itself included."""
+"""Most atoms in the surroundings of an atom, including itself."""
 OUTSIDE = 1.5
-"""Spacings beyond the outermost atoms where the image ends, for all that the atoms tell."""
+"""Assumed distance of the image border from the outermost atoms, in spacings."""
 
 
 def like_neighbours(yx: Array, first: Mask, second: Mask) -> tuple[float, float, bool]:
-    """Share of the nearest atoms of two classes that are like an atom, the same by chance, and whether they differ.
+    """Fraction of nearest atoms with the same class as an atom, that expected by chance, and whether they differ.
 
-    Chance is any order of the same atoms, whose standard error is that of as many pairs.
+    Chance is a random arrangement of the same atoms of both classes; its standard error is that of as many pairs.
     """
     rows = np.flatnonzero(first | second)
     ones = int(first.sum())
@@ -41,9 +41,9 @@ def like_neighbours(yx: Array, first: Mask, second: Mask) -> tuple[float, float,
 
 
 def at_edge(yx: Array, in_frame: Array) -> Mask:
-    """(N,) whether the atoms around positions (n, 2) leave a wide angle free that does not look out of the image.
+    """(n,) whether the atoms around positions (n, 2) leave a wide angle free that does not point out of the image.
 
-    `in_frame` are the same positions, where those of a stack may lie on each other.
+    `in_frame` are the same positions within their frame, which may coincide in a stack.
     """
     low, high = in_frame.min(axis=0), in_frame.max(axis=0)
     if len(yx) < NEAREST:
@@ -54,7 +54,7 @@ def at_edge(yx: Array, in_frame: Array) -> Mask:
     close = distance < FAR * spacing
     away = yx[near] - yx[:, None]
     angle = np.arctan2(away[..., 0], away[..., 1])
-    angle = np.sort(np.where(close, angle, angle[:, :1]), axis=1)  # one twice leaves no angle between
+    angle = np.sort(np.where(close, angle, angle[:, :1]), axis=1)  # duplicates leave no angle in between
     gap = np.diff(np.column_stack([angle, angle[:, 0] + 2 * np.pi]), axis=1)
     widest = gap.argmax(axis=1)[:, None]
     gap = np.take_along_axis(gap, widest, axis=1)[:, 0]
@@ -65,7 +65,7 @@ def at_edge(yx: Array, in_frame: Array) -> Mask:
 
 
 def near_edge(yx: Array) -> Mask:
-    """(n,) whether an atom at positions (n, 2), or one of those around it, is at an edge."""
+    """(n,) whether an atom at positions (n, 2), or one of its neighbours, is at an edge."""
     edge = at_edge(yx, yx)
     if len(yx) <= AROUND:
         return edge

@@ -1,4 +1,4 @@
-"""Summary of classes and angles in a sentence, and the map that shows it."""
+"""Summary of classes and angles in a sentence, and the map to show first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from local_crystallography.clustering.environment import Environment, domains, orientations, phases
-from local_crystallography.clustering.features import numbers, places, whole_numbers
+from local_crystallography.clustering.features import numbers, positions, whole_numbers
 from local_crystallography.clustering.neighbours import NEIGHBOURS
 from local_crystallography.data.atoms import Atoms
 
@@ -15,13 +15,13 @@ Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 STRUCTURED = 0.3
-"""Correlation of a latent with its mean over the nearest atoms from which it has a structure in the image."""
+"""Correlation of a latent with its mean over the nearest atoms above which it has structure in the image."""
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 def sentence(atoms: Atoms) -> str:
-    """Kinds of site with their atoms, their phases, the grains of the largest with their angle, and what is not of the
-    interior; "" without classes."""
+    """Kinds of site with their numbers of atoms, phases, grains of the largest kind with their angles, and atoms not in
+    the interior; "" without classes."""
     label = whole_numbers(atoms, "label")
     sizes = np.bincount(label[label >= 0])
     sizes = np.sort(sizes[sizes > 0])[::-1]
@@ -52,30 +52,30 @@ def sentence(atoms: Atoms) -> str:
 
 
 def elsewhere(atoms: Atoms) -> str:
-    """How many atoms are at boundaries, at edges and defects, a sentence with a space before it; "" where none is."""
+    """Numbers of atoms at boundaries, edges and defects, as a sentence after a space; "" where there are none."""
     where = whole_numbers(atoms, "environment")
     counts = {each: int((where == each).sum()) for each in (Environment.BOUNDARY, Environment.EDGE, Environment.DEFECT)}
-    said = [
+    counted = [
         f"{count:,} {words}"
         for count, words in zip(counts.values(), ("at boundaries", "at edges", "at defects"), strict=True)
         if count
     ]
-    return f" Of these {listed(said)}." if said else ""
+    return f" Of these {listed(counted)}." if counted else ""
 
 
 def largest(label: Index) -> int:
-    """The class with the most atoms; -1 where there is none."""
+    """Class with the most atoms; -1 where there is none."""
     return int(np.bincount(label[label >= 0]).argmax()) if (label >= 0).any() else -1
 
 
 def listed(words: list[str]) -> str:
-    """One, two and three."""
+    """Enumeration, as in "one, two and three"."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def telling_map(atoms: Atoms) -> str:
-    """The map to look at first: classes where there are several, the angle of one kind in several orientations, or
-    else the latent that varies most from place to place."""
+    """Map to show first: classes where there are several, the angle of one kind in several orientations, otherwise the
+    latent with the most structure in the image."""
     label = whole_numbers(atoms, "label")
     if len(np.unique(label[label >= 0])) > 1:
         return "label"
@@ -93,7 +93,7 @@ def structure_of(atoms: Atoms, column: str) -> float:
     rows = np.flatnonzero(np.isfinite(values))
     if len(rows) <= NEIGHBOURS or np.ptp(values[rows]) == 0:
         return 0.0
-    yx = places(atoms, rows)
+    yx = positions(atoms, rows)
     near = cKDTree(yx).query(yx, NEIGHBOURS + 1)[1][:, 1:]
     around = values[rows][near].mean(axis=1)
     return float(np.corrcoef(values[rows], around)[0, 1]) if np.ptp(around) else 0.0

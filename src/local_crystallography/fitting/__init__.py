@@ -1,1 +1,1 @@
-"""Atoms fitted to an image at the limit of the counts. NumPy only."""
+"""Atoms fitted to an image with the precision that its noise allows. NumPy only."""

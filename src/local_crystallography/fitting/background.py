@@ -1,4 +1,4 @@
-"""One smooth surface under all atoms: cubic B-splines, smooth but where the image itself has a step."""
+"""Background of an image: a surface of cubic B-splines, smooth except where the image itself has a step."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from skimage.measure import block_reduce
 from local_crystallography.data.arrays import Array, Index, Mask, Pixels
 
 AROUND = 7.0
-"""Half the side, in widths, of the square whose median is taken: it keeps the edges of steps."""
+"""Half the side, in widths, of the square of a median filter, which preserves the edges of steps."""
 FEWEST = 6
-"""Distances of knots along the shorter side at least: seven splines overlap."""
+"""Fewest knot spacings along the shorter side, as seven splines overlap."""
 STEEP, HIGH, SMOOTH = 0.98, 0.9, 2.0
-"""Quantiles of the heights of steps and of columns that are compared; and width of the Gaussian that steps stand out
-from, over that of columns."""
+"""Quantiles of the heights of steps and of columns that are compared; and width of the Gaussian against which steps are
+measured, relative to that of columns."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Surface:
     shape
         (H, W) in pixels.
     spacing
-        Distance of the knots in pixels.
+        Distance between knots in pixels.
     coefficients
-        (ny, nx) of the splines.
+        (ny, nx) coefficients of the splines.
     tightness
-        (3, ny, nx) prior precision of the second differences of the coefficients along y, along x, and across.
+        (3, ny, nx) prior precision of the second differences of the coefficients along y, along x, and mixed.
     """
 
     shape: tuple[int, int]
@@ -44,16 +44,16 @@ class Surface:
 
     @classmethod
     def below(cls, pixels: Pixels, *, spacing: float, width: float, dark: bool, roughness: float) -> Surface:
-        """The surface that the image has between atoms of a given width: what an opening of the image leaves.
+        """Surface of the image between atoms of a given width, from a morphological opening of the image.
 
-        The prior expects bends (second differences of coefficients) of `roughness`; where the opening bends by far
-        more than elsewhere, as at the edge of a particle, its own.
+        The prior expects second differences of the coefficients of size `roughness`; where those of the opening are
+        far larger than elsewhere, as at the edge of a particle, it expects these instead.
         """
         spacing = min(spacing, min(pixels.shape) / FEWEST)
         step = max(1, int(width / 1.7))
         smooth = ndimage.gaussian_filter(block_means(pixels, step), 0.7 * width / step)
         side = 2 * int(3 * width / step) + 1
-        tilt = plane(smooth)  # an opening would take a slope down by half its side
+        tilt = plane(smooth)  # an opening would lower a slope by half the side of its square
         opened = (ndimage.grey_closing if dark else ndimage.grey_opening)(smooth - tilt, (side, side), mode="nearest")
         opened = ndimage.gaussian_filter(opened, 0.5 * spacing / step) + tilt
         grid = (number_of(pixels.shape[0], spacing), number_of(pixels.shape[1], spacing))
@@ -65,7 +65,7 @@ class Surface:
         return replace(surface, tightness=1 / (roughness**2 + square))
 
     def bases(self) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-        """(H, ny) and (W, nx) values of the splines at the pixels, float32."""
+        """Values (H, ny) and (W, nx) of the splines at the pixels, float32."""
         (h, w), (ny, nx) = self.shape, self.coefficients.shape
         return design(np.arange(h), self.spacing, ny), design(np.arange(w), self.spacing, nx)
 
@@ -76,21 +76,21 @@ class Surface:
         values: Pixels = rows @ np.ascontiguousarray(across.T)
         return values
 
-    def at(self, places: Index) -> Array:
+    def at(self, positions: Index) -> Array:
         """(N,) values at pixels (N, 2)."""
-        (down, across), index = splines_around(places, 1, self)
-        shares = (down[:, 0, :, None] * across[:, 0, None]).reshape(len(places), -1)
-        values: Array = (shares * self.coefficients.ravel()[index]).sum(axis=1)
+        (down, across), index = splines_around(positions, 1, self)
+        products = (down[:, 0, :, None] * across[:, 0, None]).reshape(len(positions), -1)
+        values: Array = (products * self.coefficients.ravel()[index]).sum(axis=1)
         return values
 
     def project(self, pixels: Pixels) -> Array:
-        """(ny, nx) sums of the pixels times each spline: the gradient of a sum over pixels."""
+        """(ny, nx) sums of pixels times each spline: the gradient with respect to the coefficients."""
         rows, columns = self.bases()
         down = rows.T @ pixels
         return np.asarray((columns.T @ np.ascontiguousarray(down.T)).T, np.float64)
 
     def information(self, weight: Pixels) -> sparse.dia_matrix:
-        """(m, m) sums over pixels of weight times the products of splines, m = ny nx; on blocks of pixels for speed."""
+        """(m, m) weighted sums over pixels of products of splines, m = ny nx; on blocks of pixels for speed."""
         step = max(1, int(self.spacing / 4))
         blocks = block_sums(weight, step)
         ny, nx = self.coefficients.shape
@@ -98,9 +98,9 @@ class Surface:
             design(np.arange(count) * step + (step - 1) / 2, self.spacing, number).tocsc()
             for count, number in zip(blocks.shape, (ny, nx), strict=True)
         )
-        turned = np.ascontiguousarray(blocks.T)
+        transposed = np.ascontiguousarray(blocks.T)
         across = [
-            np.ascontiguousarray(((columns[:, : nx - d].multiply(columns[:, d:])).T.tocsr() @ turned).T)
+            np.ascontiguousarray(((columns[:, : nx - d].multiply(columns[:, d:])).T.tocsr() @ transposed).T)
             for d in range(4)
         ]
         diagonals = np.zeros((7, 7, ny, nx), np.float32)  # at [3 + dy, 3 + dx, y + dy, x + dx]
@@ -116,7 +116,7 @@ class Surface:
         return sparse.dia_matrix((diagonals.reshape(49, -1), shifts), (ny * nx, ny * nx))
 
     def prior(self, coefficients: Array) -> Array:
-        """(ny, nx) gradient of the roughness, sum of tightness times squares of second differences, over two."""
+        """(ny, nx) gradient of the roughness: half the sum of tightness times squared second differences."""
         out = np.zeros_like(coefficients)
         ty, tx, txy = self.tightness
         d = ty[1:-1] * np.diff(coefficients, 2, axis=0)
@@ -135,7 +135,7 @@ class Surface:
         return out
 
     def bends(self) -> Array:
-        """(3, ny, nx) second differences along y, along x and across; 0 at the rim."""
+        """(3, ny, nx) second differences along y, along x and mixed; 0 at the rim."""
         c = self.coefficients
         out = np.zeros((3, *c.shape))
         out[0, 1:-1] = np.diff(c, 2, axis=0)
@@ -143,14 +143,14 @@ class Surface:
         out[2, 1:, 1:] = np.diff(np.diff(c, axis=0), axis=1)
         return out
 
-    def moved(self, step: Array) -> Surface:
-        """The surface with a step added to its coefficients."""
+    def stepped(self, step: Array) -> Surface:
+        """Surface with a step added to its coefficients."""
         return replace(self, coefficients=self.coefficients + step)
 
     def smoother(self, weight: float) -> Smoother:
-        """Approximate inverse of information and prior, by their eigenvalues in the cosine basis.
+        """Approximate inverse of information plus prior, by their eigenvalues in the cosine basis.
 
-        Exact for even weights and tightness.
+        Exact for constant weights and tightness.
         """
         ky, kx = (np.pi * np.arange(n) / n for n in self.coefficients.shape)
         overlap = [151 / 315 + 397 / 840 * np.cos(k) + np.cos(2 * k) / 21 + np.cos(3 * k) / 2520 for k in (ky, kx)]
@@ -163,7 +163,7 @@ class Surface:
 
 @dataclass(frozen=True)
 class Smoother:
-    """A filter in the cosine basis."""
+    """Filter in the cosine basis."""
 
     gain: Array
 
@@ -174,7 +174,7 @@ class Smoother:
 
 
 def plane(image: Pixels) -> Pixels:
-    """(H, W) the plane that fits an image best, by least squares."""
+    """(H, W) least-squares plane of an image."""
     y, x = (np.arange(n) - (n - 1) / 2 for n in image.shape)
     down = (image.mean(axis=1) * y).sum() / max((y**2).sum(), 1)
     across = (image.mean(axis=0) * x).sum() / max((x**2).sum(), 1)
@@ -182,29 +182,29 @@ def plane(image: Pixels) -> Pixels:
 
 
 def number_of(length: int, spacing: float) -> int:
-    """Number of splines that reach into an axis of `length` pixels."""
+    """Number of splines that overlap an axis of `length` pixels."""
     return int((length - 1) // spacing) + 4
 
 
-def weights_at(places: Array) -> Array:
-    """(4, ...) values of the four cubic B-splines that are not zero, at places in knots."""
-    f = places - np.floor(places)
+def weights_at(positions: Array) -> Array:
+    """(4, ...) values of the four nonzero cubic B-splines, at positions in units of knots."""
+    f = positions - np.floor(positions)
     g = 1 - f
     return np.stack([g**3, 3 * f**3 - 6 * f**2 + 4, 3 * g**3 - 6 * g**2 + 4, f**3]) / 6
 
 
 def design(pixels: npt.NDArray[np.generic], spacing: float, count: int) -> sparse.csr_matrix:
     """(pixels, count) values of the splines, float32."""
-    places = np.clip(np.asarray(pixels, float) / spacing, 0, count - 3 - 1e-9)
-    first = np.floor(places).astype(int)
+    positions = np.clip(np.asarray(pixels, float) / spacing, 0, count - 3 - 1e-9)
+    first = np.floor(positions).astype(int)
     columns = first[:, None] + np.arange(4)
-    starts = np.arange(len(places) + 1) * 4
-    values = weights_at(places).T.astype(np.float32)
-    return sparse.csr_matrix((values.ravel(), columns.ravel(), starts), (len(places), count))
+    starts = np.arange(len(positions) + 1) * 4
+    values = weights_at(positions).T.astype(np.float32)
+    return sparse.csr_matrix((values.ravel(), columns.ravel(), starts), (len(positions), count))
 
 
 def block_sums(pixels: npt.NDArray[Any], step: int) -> npt.NDArray[Any]:
-    """Sums over blocks of step x step pixels; the last ones are smaller."""
+    """Sums over blocks of step x step pixels; the last blocks may be smaller."""
     rows = np.add.reduceat(pixels, np.arange(0, pixels.shape[0], step), axis=0)
     return np.asarray(np.add.reduceat(rows, np.arange(0, pixels.shape[1], step), axis=1))
 
@@ -216,7 +216,7 @@ def block_means(pixels: npt.NDArray[Any], step: int) -> npt.NDArray[Any]:
 
 
 def splines_around(first: Index, side: int, surface: Surface) -> tuple[tuple[Pixels, Pixels], Index]:
-    """Splines that reach N windows of `side` pixels: values (N, side, l) along y and x, and flat numbers (N, l l)."""
+    """Splines in N windows of `side` pixels: values (N, side, l) along y and x, and flat indices (N, l l)."""
     length = int((side - 1) / surface.spacing) + 5
     bases, starts = [], []
     for axis, count in enumerate(surface.coefficients.shape):
@@ -236,7 +236,7 @@ def splines_around(first: Index, side: int, surface: Surface) -> tuple[tuple[Pix
 
 
 def median_around(image: Pixels, width: float) -> Array:
-    """(h, w) median around every pixel, which columns of a width hardly change; on blocks of pixels for speed."""
+    """(h, w) local median, which columns of this width hardly affect; on blocks of pixels for speed."""
     step = max(1, int(1.2 * width))
     blocks = block_reduce(image, (step, step), np.mean, cval=float(np.median(image)))
     coarse = ndimage.median_filter(blocks, 2 * int(AROUND * width / step) + 1, mode="nearest")
@@ -245,10 +245,10 @@ def median_around(image: Pixels, width: float) -> Array:
 
 
 def terraces(values: npt.NDArray[Any], width: float) -> tuple[Pixels, Mask]:
-    """(H, W) levels of the terraces of an image (H, W) whose steps are higher than its columns, and where steps are.
+    """(H, W) levels of the terraces of an image (H, W) with steps higher than its columns, and mask of the steps.
 
-    No smooth surface follows a step of a surface; a level for each terrace, all tilted alike, does. The levels of other
-    images are 0: to take them away would hide how bright pixels are, and with it their noise.
+    A smooth surface cannot follow the steps of a specimen; a level for each terrace, with a common tilt, can. The
+    levels of other images are 0, as subtracting them would hide the brightness of pixels, on which the noise depends.
     """
     levels, steps = np.zeros(values.shape, np.float32), np.zeros(values.shape, bool)
     step = max(1, int(1.2 * width))
@@ -271,7 +271,7 @@ def terraces(values: npt.NDArray[Any], width: float) -> tuple[Pixels, Mask]:
 
 
 def has_steps(values: npt.NDArray[Any], width: float) -> bool:
-    """Whether an image (H, W), coarse as it may be, has steps higher than its columns of a width."""
+    """Whether an image (H, W), possibly coarse, has steps higher than its columns of this width."""
     median = ndimage.median_filter(values, 2 * int(AROUND * width) + 1, mode="nearest")
     edges = np.abs(median - ndimage.gaussian_filter(median, SMOOTH * width))
     return bool(np.quantile(edges, STEEP) > np.quantile(np.abs(values - median), HIGH))

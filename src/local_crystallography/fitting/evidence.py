@@ -1,4 +1,4 @@
-"""Evidence that an image holds columns of some width at given positions: how much of it they explain."""
+"""Evidence for columns of some width at given positions: the fraction of the image that they explain."""
 
 from __future__ import annotations
 
@@ -16,60 +16,60 @@ from local_crystallography.fitting.background import median_around
 from local_crystallography.fitting.gaussians import Columns, add_columns
 
 WIDTHS = np.geomspace(0.62, 1.65, 7)
-"""Widths that are tried, over the one the positions were found at."""
+"""Widths to try, relative to the one at which the positions were found."""
 ROUNDS = 2
-"""Times that positions are moved to where the image has them."""
+"""Number of refinements of the positions."""
 FURTHEST = 0.5
-"""Longest of these moves, in widths."""
+"""Longest step of a refinement, in widths."""
 RIDGE = 1e-3
-"""Added to the overlap of a column with itself, so that columns upon each other do no harm."""
+"""Added to the overlap of a column with itself, so that coinciding columns do no harm."""
 FAR = 4.5
-"""Distance, in standard deviations of what overlaps, beyond which nothing does."""
+"""Distance, in combined standard deviations, beyond which overlaps are neglected."""
 ALIKE, NARROW = 0.8, 0.8
-"""Response of a spot, over the usual one at columns, from which it looks like a column; and width of the filter that
-gives it, over theirs."""
+"""Response above which a spot looks like a column, relative to the typical one of columns; and width of the filter,
+relative to theirs."""
 ONTO = 0.2
-"""Distance from a column, in those of nearest neighbours, at which a vector leads to it."""
+"""Distance from a column, in nearest-neighbour distances, within which a vector leads to it."""
 FEWEST = 16
-"""Columns under which repetition may be chance."""
+"""Number of columns below which repetition may be by chance."""
 REPEATS = (0.7, 4.0)
-"""Lengths of the vectors that are tried for repetition, in distances of nearest neighbours."""
+"""Lengths of the vectors to try for repetition, in nearest-neighbour distances."""
 RIM = 3.5
-"""Width of the rim of the image that is not judged, in widths."""
+"""Rim of the image that is ignored, in widths."""
 LEAST = 0.15
-"""Least share of the variance that is taken not to be noise."""
+"""Smallest fraction of the variance that is attributed to signal rather than noise."""
 BLOCK = 5.0
-"""Side of the blocks that are judged each by itself, in widths."""
+"""Side of the blocks that are evaluated separately, in widths."""
 BUSY = 0.6
-"""Quantile of the contrast of blocks above which none counts for more: a step, dirt or a hole is not the image."""
+"""Quantile at which the contrast of blocks is capped, as a step, dirt or a hole says little about the image."""
 
 PERIODS = np.geomspace(2.2, 6.5, 40)
-"""Periods of the pattern that are tried for its overtones, in widths."""
+"""Periods of the pattern to try for its overtones, in widths."""
 GROUND, OVER = (0.8, 1.3), (1.35, 2.3)
-"""Frequencies of the pattern and of its overtones, over the frequency of the strongest period."""
+"""Frequency bands of the pattern and of its overtones, relative to the frequency of the strongest period."""
 PERIODS_A_BLOCK, FEWEST_BLOCKS = 3, 4
-"""Side of the blocks that vote on the sign of overtones, in periods, and the fewest that are enough."""
+"""Side, in periods, of the blocks that vote on the sign of overtones, and the fewest needed."""
 CERTAIN = (2.0, 4.0)
-"""Standard errors at which overtones begin to count, and count in full."""
+"""Standard errors at which overtones begin to count, and at which they count in full."""
 ALONE = 0.2
-"""What the strongest frequencies tell by themselves, over what overtones do."""
+"""Weight of the strongest frequencies alone, relative to overtones."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What columns explain of an image.
+    """Columns and the fraction of an image that they explain.
 
     Parameters
     ----------
     sigma
-        Standard deviation of a column that explains most, px.
+        Standard deviation of the columns that explains most, px.
     yx
         (N, 2) positions, px.
     height
         (N,) heights, none below 0.
     explained
-        Share of the variance of the image beyond its background and white noise that they explain, less what as many
-        columns would explain of white noise.
+        Fraction of the variance of the image, without background and white noise, that they explain, corrected for
+        what as many columns would explain of white noise.
     """
 
     sigma: float
@@ -81,8 +81,8 @@ class Evidence:
 def weigh(image: Pixels, yx: Array, sigma: float, blur: float) -> Evidence | None:
     """Evidence for bright columns near positions (N, 2) of an image (h, w); None for fewer than three.
 
-    Image and columns are compared less their blur by a Gaussian of `blur` px, so that the background hardly matters.
-    The width is found with the heights of all columns fitted at each, so that neighbours may overlap.
+    Image and columns are compared after subtracting their blur by a Gaussian of `blur` px, so that the background
+    hardly matters. At each width the heights of all columns are fitted together, so that neighbours may overlap.
     """
     image = np.asarray(image - median_around(image, sigma), np.float64)
     flat = image - ndimage.gaussian_filter(image, blur)
@@ -91,33 +91,33 @@ def weigh(image: Pixels, yx: Array, sigma: float, blur: float) -> Evidence | Non
         return None
     twice = flat - ndimage.gaussian_filter(flat, blur)
     for _ in range(ROUNDS):
-        yx = moved(twice, yx, sigma, blur)
+        yx = refined(twice, yx, sigma, blur)
     block = max(2, round(BLOCK * sigma))
-    shares = [share_explained(flat, twice, yx, each * sigma, blur, block)[0] for each in WIDTHS]
-    best = int(np.argmax(shares))
+    fractions = [explained_fraction(flat, twice, yx, each * sigma, blur, block)[0] for each in WIDTHS]
+    best = int(np.argmax(fractions))
     width = float(WIDTHS[best])
     if 0 < best < len(WIDTHS) - 1:
-        before, top, after = shares[best - 1 : best + 2]
+        before, top, after = fractions[best - 1 : best + 2]
         width *= float((WIDTHS[1] / WIDTHS[0]) ** (0.5 * (after - before) / max(2 * top - before - after, 1e-30)))
-    yx = moved(twice, yx, width * sigma, blur)
-    share, height = share_explained(flat, twice, yx, width * sigma, blur, block)
+    yx = refined(twice, yx, width * sigma, blur)
+    fraction, height = explained_fraction(flat, twice, yx, width * sigma, blur, block)
     left = 1 - 3 * len(yx) / image.size
-    share = max(0.0, 1 - (1 - share) / left) if left > 0 else 0.0
-    return Evidence(width * sigma, yx, height, min(1.0, share / max(1 - noise_share(flat), LEAST)))
+    fraction = max(0.0, 1 - (1 - fraction) / left) if left > 0 else 0.0
+    return Evidence(width * sigma, yx, height, min(1.0, fraction / max(1 - noise_fraction(flat), LEAST)))
 
 
-def noise_share(flat: Array) -> float:
-    """Share of the variance of an image less its background that is white noise, from second differences."""
+def noise_fraction(flat: Array) -> float:
+    """Fraction of the variance of an image without background that is white noise, from second differences."""
     second = np.array([1.0, -2.0, 1.0])
     rough = ndimage.convolve1d(ndimage.convolve1d(flat, second, axis=0), second, axis=1)[1:-1, 1:-1] / 6
     return float(np.mean(rough**2) / max(np.mean(flat**2), 1e-30))
 
 
 def repetition(yx: Array) -> float:
-    """0 to 1: how much better than by chance one vector carries columns (N, 2) onto columns; near 0 for any disorder.
+    """0 to 1: fraction of columns (N, 2) that one vector maps onto columns, beyond chance; near 0 for any disorder.
 
-    0 for fewer than `FEWEST`. Vectors of up to four distances of nearest neighbours are counted in a grid; chance is
-    what the grid usually holds.
+    0 for fewer than `FEWEST`. Vectors of up to four nearest-neighbour distances are counted on a grid; chance is the
+    typical count on the grid.
     """
     if len(yx) < FEWEST:
         return 0.0
@@ -133,18 +133,18 @@ def repetition(yx: Array) -> float:
     length = np.hypot(middle[:, None], middle)
     usual = float(np.mean(count[(length > 1) & (length < REPEATS[1] - 0.3)]))
     most = float(count[(length > REPEATS[0]) & (length < REPEATS[1] - 0.3)].max(initial=0))
-    # a column less at the rim for every step beyond it
+    # Columns at the rim are lost in proportion to the length of the vector.
     reach = 1 - 1.5 * nearest / max(float(np.ptp(yx, axis=0).min()), nearest)
     return float(np.clip((most - usual - 3 * np.sqrt(usual)) / max(len(yx) * reach - usual, 1), 0, 1))
 
 
 def response_of(image: Pixels, sigma: float) -> Pixels:
-    """(h, w) of an image filtered for bright spots as wide as columns: minus its Laplacian of Gaussian."""
+    """(h, w) image filtered for bright spots as wide as columns: the negative Laplacian of Gaussian."""
     return np.asarray(-ndimage.gaussian_laplace(image, NARROW * sigma), image.dtype)
 
 
 def one_sided(response: Pixels, yx: Array) -> float:
-    """1 where no spots of the other sign are as strong as those at columns (N, 2), 0 where as many are, as in noise."""
+    """1 if no spots of the other sign are as strong as those at columns (N, 2), 0 if equally many are, as in noise."""
     level = ALIKE * float(np.median(response[tuple(np.rint(yx).astype(int).T)]))
     if level <= 0:
         return 0.0
@@ -154,12 +154,12 @@ def one_sided(response: Pixels, yx: Array) -> float:
 
 
 def overtones(image: Pixels, sigma: float) -> float:
-    """-1 to 1: whether the pattern of an image (h, w) is made of bright spots or, below 0, of dark ones; 0 is unknown.
+    """-1 to 1: above 0 if the pattern of an image (h, w) consists of bright spots, below 0 if of dark ones; 0: unknown.
 
-    Frequencies k, l and k + l of a sum of equal spots are in phase where the spots are bright, whatever the lattice
-    (the sign of triplets in direct methods; Cochran 1955). The first overtones tell a honeycomb, whose strongest
-    frequencies are those of its holes, from holes inverted. Where they are lost in the noise the strongest frequencies
-    decide alone: the spots of a hexagonal lattice are few and sharp.
+    Frequencies k, l and k + l of a sum of equal spots are in phase if the spots are bright, whatever the lattice
+    (the sign of triplets in direct methods; Cochran 1955). The first overtones distinguish a honeycomb, whose strongest
+    frequencies are those of its holes, from inverted holes. Where they are lost in the noise, the strongest frequencies
+    decide alone.
     """
     spectrum = fft.dctn(np.clip(image, *np.quantile(image, [0.001, 0.999])), norm="ortho")
     (h, w), power = spectrum.shape, spectrum**2
@@ -173,13 +173,13 @@ def overtones(image: Pixels, sigma: float) -> float:
         return np.asarray(fft.idctn(spectrum * passed, norm="ortho"))
 
     ground, first = band(*GROUND), band(*OVER)
-    share, sure = in_phase(ground, first, round(PERIODS_A_BLOCK * sigma * period))
+    fraction, sure = in_phase(ground, first, round(PERIODS_A_BLOCK * sigma * period))
     alone, known = in_phase(ground, ground, round(PERIODS_A_BLOCK * sigma * period))
-    return float(sure * share + (1 - sure) * ALONE * known * alone)
+    return float(sure * fraction + (1 - sure) * ALONE * known * alone)
 
 
 def in_phase(ground: Array, other: Array, side: int) -> tuple[float, float]:
-    """-1 to 1, how much of the square of a pattern (h, w) is in phase with another, and 0 to 1, how sure that is.
+    """-1 to 1, fraction of the square of a pattern (h, w) in phase with another; and 0 to 1, its certainty.
 
     Blocks of a side in pixels vote, so that neither grains nor a bright fault decide alone.
     """
@@ -189,17 +189,17 @@ def in_phase(ground: Array, other: Array, side: int) -> tuple[float, float]:
     )
     if triple.size < FEWEST_BLOCKS or triple.std() == 0:
         return 0.0, 0.0
-    share = float(np.median(triple / np.maximum(squares * np.sqrt(others), 1e-30)))
+    fraction = float(np.median(triple / np.maximum(squares * np.sqrt(others), 1e-30)))
     most = np.quantile(np.abs(triple), 0.95)
     triple = np.clip(triple, -most, most)
     errors = abs(triple.mean()) / max(triple.std() / np.sqrt(triple.size), 1e-30)
-    return float(np.clip(share, -1, 1)), float(np.clip((errors - CERTAIN[0]) / (CERTAIN[1] - CERTAIN[0]), 0, 1))
+    return float(np.clip(fraction, -1, 1)), float(np.clip((errors - CERTAIN[0]) / (CERTAIN[1] - CERTAIN[0]), 0, 1))
 
 
 def support(yx: Array, sure: Mask) -> Array:
-    """(N,) share of the vectors that carry sure columns onto each other which lead from a column to any other.
+    """(N,) fraction, of the vectors that map certain columns onto each other, that lead from a column to any other.
 
-    Low for what stands nowhere on the lattice; with several grains each has its own share of the vectors.
+    It is low off the lattice; with several grains, each contributes its own fraction of the vectors.
     """
     known, tree = yx[sure], cKDTree(yx)
     nearest = float(np.median(cKDTree(known).query(known, 2)[0][:, 1]))
@@ -215,13 +215,15 @@ def support(yx: Array, sure: Mask) -> Array:
     return np.asarray(reached.mean(axis=1))
 
 
-def share_explained(flat: Array, twice: Array, yx: Array, sigma: float, blur: float, block: int) -> tuple[float, Array]:
-    """Share of the variance of an image less its blur that columns explain, block by block, and their (N,) heights."""
+def explained_fraction(
+    flat: Array, twice: Array, yx: Array, sigma: float, blur: float, block: int
+) -> tuple[float, Array]:
+    """Fraction of the variance of an image minus its blur that columns explain, by blocks, and (N,) their heights."""
     height = fitted(twice, yx, sigma, blur)
     model = np.zeros(flat.shape, np.float32)
     add_columns(model, Columns(yx, height, np.full(len(yx), sigma)), 4 * sigma)
     left = flat - (model - ndimage.gaussian_filter(model, blur))
-    rim = min(int(RIM * sigma), min(flat.shape) // 4)  # columns outside reach in there
+    rim = min(int(RIM * sigma), min(flat.shape) // 4)  # reached by columns outside the image
     inner = (slice(rim, -rim or None),) * 2
     total, rest = (block_reduce(part[inner] ** 2, (block, block), np.sum).ravel() for part in (flat, left))
     weight = np.minimum(total, np.quantile(total, BUSY)) / np.maximum(total, 1e-30)
@@ -229,7 +231,7 @@ def share_explained(flat: Array, twice: Array, yx: Array, sigma: float, blur: fl
 
 
 def fitted(twice: Array, yx: Array, sigma: float, blur: float) -> Array:
-    """(N,) heights of columns, none below 0, all fitted at once; `twice` is the image less two blurs."""
+    """(N,) heights of columns, none below 0, fitted together; `twice` is the image with its blur subtracted twice."""
     value = sampled(2 * np.pi * sigma**2 * ndimage.gaussian_filter(twice, sigma), yx)
     overlap = overlaps(yx, sigma, blur)
     height, used = np.zeros(len(yx)), np.ones(len(yx), bool)
@@ -244,8 +246,8 @@ def fitted(twice: Array, yx: Array, sigma: float, blur: float) -> Array:
     return np.maximum(height, 0)
 
 
-def moved(twice: Array, yx: Array, sigma: float, blur: float) -> Array:
-    """Positions one step nearer to where the image has the columns, their neighbours taken into account."""
+def refined(twice: Array, yx: Array, sigma: float, blur: float) -> Array:
+    """Positions after one step towards the columns of the image, with their neighbours taken into account."""
     height = fitted(twice, yx, sigma, blur)
     seen = 2 * np.pi * sigma**2 * ndimage.gaussian_filter(twice, sigma)
     slope = np.stack([sampled(part, yx) for part in np.gradient(seen)], axis=1)
@@ -261,7 +263,7 @@ def moved(twice: Array, yx: Array, sigma: float, blur: float) -> Array:
 
 
 def overlaps(yx: Array, sigma: float, blur: float) -> sparse.csr_array:
-    """(N, N) inner products of columns of height 1, each less its blur."""
+    """(N, N) inner products of columns of height 1, each minus its blur."""
     n, pairs = len(yx), near(yx, sigma, blur)
     square = ((yx[pairs[:, 0]] - yx[pairs[:, 1]]) ** 2).sum(axis=1)
     shared = sparse.csr_array((product(square, sigma, blur), pairs.T), shape=(n, n))
@@ -270,15 +272,16 @@ def overlaps(yx: Array, sigma: float, blur: float) -> sparse.csr_array:
 
 
 def near(yx: Array, sigma: float, blur: float) -> Index:
-    """(P, 2) pairs of columns that overlap, their blurs included."""
+    """(P, 2) pairs of columns that overlap, including their blurs."""
     pairs: Index = cKDTree(yx).query_pairs(FAR * np.sqrt(2 * (sigma**2 + blur**2)), output_type="ndarray")
     return pairs
 
 
 def product(squares: Array, sigma: float, blur: float, *, bent: bool = False) -> Array:
-    """Inner product of two columns of height 1 less their blurs, at squared distances; bent: its slope over them.
+    """Inner product of two columns of height 1 minus their blurs, at squared distances.
 
-    Three Gaussians: of both columns, of one and the blur of the other, and of both blurs.
+    It is a sum of three Gaussians: of both columns, of one and the blur of the other, and of both blurs. With `bent`,
+    minus twice its derivative with respect to the squared distance.
     """
     total = np.zeros_like(squares)
     for sign, variance in ((1, 2 * sigma**2), (-2, 2 * sigma**2 + blur**2), (1, 2 * (sigma**2 + blur**2))):

@@ -1,4 +1,4 @@
-"""Many Gaussians in one image at once: what they look like, and how the image changes with their parameters."""
+"""Many Gaussians in one image: rendering, and derivatives of the image with respect to their parameters."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from local_crystallography.data.arrays import Array, Index, Pixels
 
 TILE = 64
 POWERS = 5
-"""Moments 0 to 4 along each axis hold all products of two derivatives of one Gaussian."""
+"""Moments 0 to 4 along each axis, which contain all products of two derivatives of one Gaussian."""
 HEIGHT, Y, X, WIDTH = range(4)
-"""The parameters of a column, in this order: height, y, x, logarithm of the width."""
+"""Parameters of a column, in this order: height, y, x, logarithm of the width."""
 TERMS = {HEIGHT: ((0, 0),), Y: ((1, 0),), X: ((0, 1),), WIDTH: ((2, 0), (0, 2))}
-"""Derivatives as products of u^a exp(-u^2/2) along y and u^b exp(-u^2/2) along x, u the distance in widths."""
+"""Derivatives as products of u^a exp(-u^2/2) along y and u^b exp(-u^2/2) along x, with u the distance in widths."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """N Gaussians: places (N, 2), heights (N,), standard deviations in pixels (N,)."""
+    """N Gaussians: positions (N, 2), heights (N,), standard deviations in pixels (N,)."""
 
     yx: Array
     height: Array
@@ -39,14 +39,14 @@ class Columns:
 
 @dataclass(frozen=True)
 class Windows:
-    """Square windows of 2 half + 1 pixels around the pixels nearest to N columns, in an image with `half` more around.
+    """Square windows of 2 half + 1 pixels around the pixels nearest to N columns, in an image padded by `half`.
 
     Parameters
     ----------
     corner
         (N, 2) first pixel of each window in the padded image.
     y, x
-        (N, k) distance of the window's rows and columns from the Gaussian, in pixels.
+        (N, k) distances of the rows and columns of the window from the Gaussian, in pixels.
     """
 
     corner: Index
@@ -55,7 +55,7 @@ class Windows:
 
     @classmethod
     def around(cls, yx: Array, half: int) -> Windows:
-        """Windows for places inside the image."""
+        """Windows around positions inside the image."""
         nearest = np.round(yx).astype(np.int64)
         offsets = np.arange(-half, half + 1) - (yx - nearest)[..., None]
         return cls(nearest, offsets[:, 0].astype(np.float32), offsets[:, 1].astype(np.float32))
@@ -73,7 +73,7 @@ class Windows:
 
 
 def add_columns(image: Pixels, columns: Columns, reach: float) -> None:
-    """Add the Gaussians to an image (H, W), in place; as products of matrices, tile by tile, as far as `reach`."""
+    """Add the Gaussians to an image (H, W) in place, up to `reach` widths, by matrix products tile by tile."""
     y, x = columns.yx.astype(np.float32).T
     narrow, height = (-0.5 / columns.sigma**2).astype(np.float32), columns.height.astype(np.float32)
     order = np.argsort(y)
@@ -83,15 +83,15 @@ def add_columns(image: Pixels, columns: Columns, reach: float) -> None:
         band = order[low:high][np.argsort(x[order[low:high]])]
         down = height[band] * np.exp(narrow[band] * (rows[:, None] - y[band]) ** 2)
         for left in range(0, image.shape[1], TILE):
-            places = np.arange(left, min(left + TILE, image.shape[1]), dtype=np.float32)
-            low, high = np.searchsorted(x[band], (places[0] - reach, places[-1] + reach))
+            positions = np.arange(left, min(left + TILE, image.shape[1]), dtype=np.float32)
+            low, high = np.searchsorted(x[band], (positions[0] - reach, positions[-1] + reach))
             part = band[low:high]
-            across = np.exp(narrow[part, None] * (places - x[part, None]) ** 2)
+            across = np.exp(narrow[part, None] * (positions - x[part, None]) ** 2)
             image[top : top + TILE, left : left + TILE] += down[:, low:high] @ across
 
 
 def factors(offsets: Pixels, sigma: Array, powers: int = 3) -> Pixels:
-    """(N, k, powers) u^a exp(-u^2/2) with u the offset in widths."""
+    """(N, k, powers) values of u^a exp(-u^2/2), with u the offset in widths."""
     u = offsets / sigma[:, None].astype(np.float32)
     rows = [np.exp(-0.5 * u * u)]
     for _ in range(powers - 1):
@@ -105,7 +105,7 @@ def products(left: Pixels, right: Pixels) -> Pixels:
 
 
 def gradient(columns: Columns, down: Pixels, across: Pixels, residual: Pixels) -> Array:
-    """(N, 4) derivatives of the log-likelihood, from weighted residuals (N, k, k)."""
+    """(N, 4) derivatives of the log likelihood, from weighted residuals (N, k, k)."""
     moments = np.matmul(down.transpose(0, 2, 1), np.matmul(residual, across))
     slopes: Array = columns.scales() * np.stack([sum(moments[:, a, b] for a, b in TERMS[p]) for p in TERMS], axis=1)
     return slopes
@@ -113,7 +113,7 @@ def gradient(columns: Columns, down: Pixels, across: Pixels, residual: Pixels) -
 
 def own_information(columns: Columns, windows: Windows, weight: Pixels) -> Array:
     """(N, 4, 4) Fisher information of each column, from weights (N, k, k)."""
-    double = columns.sigma / np.sqrt(2)  # of the square of a Gaussian
+    double = columns.sigma / np.sqrt(2)  # width of the square of a Gaussian
     down, across = factors(windows.y, double, POWERS), factors(windows.x, double, POWERS)
     moments = np.matmul(down.transpose(0, 2, 1), np.matmul(weight, across)).astype(np.float64)
     moments /= np.sqrt(2) ** np.add.outer(np.arange(POWERS), np.arange(POWERS))
@@ -127,7 +127,7 @@ def own_information(columns: Columns, windows: Windows, weight: Pixels) -> Array
 
 
 def shared_information(columns: Columns, partners: Columns, windows: Windows, weight: Pixels) -> Array:
-    """(N, 4, 4) Fisher information between columns and one partner each; the windows are those of the columns."""
+    """(N, 4, 4) Fisher information between columns and one partner each, in the windows of the columns."""
     shift = columns.yx - partners.yx
     parts = []
     for axis, offsets in enumerate((windows.y, windows.x)):

@@ -1,4 +1,4 @@
-"""Noise of pixels at a given brightness, measured in the image itself."""
+"""Noise of pixels as a function of brightness, measured in the image itself."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from local_crystallography.data.arrays import Array, Index, Mask, Pixels
 
 LEVELS, PARTS = 24, 5
-"""Levels of brightness, and parts of the image along each axis, in each of which the scatter is measured."""
+"""Levels of brightness, and parts of the image along each axis, for each of which the variance is measured."""
 LEAST = 0.01
-"""Lowest variance of a pixel over the usual one: where counts are cut off at 0, there seems to be no noise."""
+"""Lowest variance of a pixel, relative to the typical one: where counts are clipped at 0 there seems to be no noise."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    """The variance of a pixel is a straight line of its expected value.
+    """Noise whose variance is a linear function of the expected value of a pixel.
 
     Parameters
     ----------
@@ -37,16 +37,16 @@ class Noise:
 
 
 def noise_of_image(pixels: Pixels, known: Pixels | None = None) -> Noise:
-    """Noise of an image of which nothing is known yet: from what a narrow smoothing takes away.
+    """Noise of an image before any fit, from the residual of a narrow smoothing.
 
-    Right where the noise of neighbouring pixels is independent and the image smooth over two pixels. Only pixels where
-    `known` is not 0 count, with all their neighbours.
+    Valid where the noise of neighbouring pixels is independent and the image is smooth over two pixels. Only pixels
+    where `known` is nonzero, together with all their neighbours, are used.
     """
     height, width = pixels.shape
     step = stride_for(pixels.size)
     shifts = [(dy, dx) for dy in range(3) for dx in range(3)]
     around = np.array([pixels[dy : height - 2 + dy : step, dx : width - 2 + dx : step] for dy, dx in shifts])
-    second = np.outer([-1, 2, -1], [-1, 2, -1]).astype(np.float32).ravel()  # Immerkaer 1996: blind to what is smooth
+    second = np.outer([-1, 2, -1], [-1, 2, -1]).astype(np.float32).ravel()  # Immerkaer 1996: blind to smooth parts
     valid = None
     if known is not None and not np.all(known):
         valid = np.all(
@@ -56,10 +56,10 @@ def noise_of_image(pixels: Pixels, known: Pixels | None = None) -> Noise:
 
 
 def noise_of_residual(expected: Pixels, residual: Pixels, known: Pixels | None = None) -> Noise:
-    """Straight line through the mean square of the residual at every level of brightness.
+    """Noise from the residuals of a fit: a line through their mean square at every level of brightness.
 
-    At each level it is the median over parts of the image, so that what a model misses in places (dirt, a particle it
-    does not know) does not count as noise. Only pixels where `known` is not 0 count.
+    At each level the median over parts of the image is used, so that local misfits (dirt, an unmodelled particle) do
+    not count as noise. Only pixels where `known` is nonzero are used.
     """
     step = stride_for(expected.size)
     valid = None if known is None or np.all(known) else known[::step, ::step] > 0
@@ -67,12 +67,12 @@ def noise_of_residual(expected: Pixels, residual: Pixels, known: Pixels | None =
 
 
 def stride_for(size: int) -> int:
-    """Every how many pixels along both axes to look at: a few hundred thousand tell the noise to a percent."""
+    """Stride along both axes that leaves a few hundred thousand pixels, enough to measure the noise to 1 %."""
     return 1 + int(np.sqrt(size / 400_000))
 
 
 def _noise(expected: Pixels, residual: Pixels, valid: Mask | None = None) -> Noise:
-    """The noise of pixels of the expected values, from the residual of each; of the valid ones where not all are."""
+    """Noise from expected values and residuals of pixels; only of those in `valid`, if given."""
     if valid is not None and not valid.any():
         valid = None
     rows, columns = (np.arange(n) * PARTS // n for n in expected.shape)
@@ -93,7 +93,7 @@ def _noise(expected: Pixels, residual: Pixels, valid: Mask | None = None) -> Noi
 
 
 def _line(x: Array, variance: Array, number: Array) -> Noise:
-    """Weighted least squares; a variance is known to sqrt(2 / number) of itself."""
+    """Weighted least-squares line; the relative error of a variance is sqrt(2 / number)."""
     design = np.stack([np.ones_like(x), x], axis=1)
     fitted = variance
     constant, slope = float(np.average(variance, weights=number)), 0.0
@@ -105,7 +105,7 @@ def _line(x: Array, variance: Array, number: Array) -> Noise:
 
 
 def _levels(expected: Pixels) -> Index:
-    """Equal numbers of pixels up to the middle, then equal steps of brightness, as bright pixels are few."""
+    """Level of every pixel: equal counts up to the middle, then equal steps of brightness, as bright pixels are few."""
     part = expected.ravel()[:: max(1, expected.size // 100_000)]
     middle, high = np.quantile(part, [0.5, 0.999])
     half = LEVELS // 2

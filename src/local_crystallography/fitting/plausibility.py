@@ -1,4 +1,4 @@
-"""Plausibility of the atoms found: complete, on maxima of the image, regular or clear of the noise."""
+"""Plausibility of the atoms found: complete, on maxima of the image, and regular or well above the noise."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ from local_crystallography.fitting.background import terraces
 from local_crystallography.fitting.evidence import ALIKE, one_sided, repetition, response_of
 
 NEAR = 1.3
-"""Distance in widths within which an atom and a maximum are the same."""
+"""Distance, in widths, within which an atom lies on a maximum."""
 SMOOTH, PAIR, EQUAL = 0.6, 2.8, 0.5
-"""Standard deviation of the Gaussian an image is smoothed by to find its maxima, and largest distance of a pair, in
-widths; and least height of one of a pair over the other's."""
+"""Standard deviation of the smoothing before maxima are found, and largest distance in a pair, both in widths; and
+smallest ratio of heights in a pair."""
 FLANK = 2.5
-"""Distance from a stronger column, in widths, within which the curvature of an image has maxima of its own."""
+"""Distance from a stronger column, in widths, within which weak columns have maxima only in the curvature."""
 FAINT, STRONG = 0.15, 0.95
-"""Height below which a column need have no maximum of its own beside others, over this quantile of all."""
+"""Height, relative to this quantile of all, below which a column beside others needs no maximum of its own."""
 MISSED, OFF = 0.4, 0.2
-"""Shares of maxima without an atom, and of atoms without a maximum, that are not to be believed."""
+"""Fractions of maxima without an atom, and of atoms without a maximum, above which the atoms are doubtful."""
 CHANCE, CLEAR, SIDED = 0.08, 6.0, 0.5
-"""Repetition that chance may give; signal-to-noise ratio from which atoms need no lattice; and how one-sided spots are
-at least of which some are atoms and not all noise."""
+"""Highest repetition by chance; signal-to-noise ratio above which atoms need no lattice; and smallest one-sidedness of
+spots that are not all noise."""
 WIDER = 0.55, 1.45
-"""Width that was fitted over the one that was looked for, below and above which the two are of different things."""
+"""Ratios of the fitted to the expected width below and above which other features were fitted."""
 FEWEST = 5
 FRAMES = 5
-"""Most frames of a stack that are judged."""
+"""Most frames of a stack that are checked."""
 LARGEST = 1500
-"""Side of the part of a frame that is looked at, px of columns 2 px wide."""
+"""Side of the part of a frame that is checked, px for columns 2 px wide."""
 
 
 @dataclass(frozen=True)
 class Plausibility:
-    """How well atoms and image agree.
+    """Agreement between atoms and image.
 
     Parameters
     ----------
     count
         Number of atoms.
     missed
-        Share of the maxima that look like the atoms but have none.
+        Fraction of the maxima similar to those of atoms that have no atom.
     off
-        Share of the atoms that are on no maximum, faint ones that stand out of the noise not counted.
+        Fraction of the atoms that are not on a maximum, without faint ones above the noise.
     repetition
-        0 to 1, how much of them one vector carries onto others; NaN for few.
+        0 to 1, fraction of the atoms that one vector maps onto others; NaN for few atoms.
     snr
-        Median height over its standard deviation; NaN where not known.
+        Median height over its standard deviation; NaN where unknown.
     wider
-        Width that was fitted over the one that was looked for; NaN where not known.
+        Ratio of the fitted to the expected width; NaN where unknown.
     one_sided
-        0 to 1, how few spots of the other sign are as strong as the atoms; about 0 in noise.
+        0 to 1, absence of spots of the other sign as strong as the atoms; about 0 in noise.
     """
 
     count: int
@@ -69,26 +69,26 @@ class Plausibility:
 
     @property
     def doubt(self) -> str:
-        """What is wrong, in words; "" where nothing speaks against the atoms."""
+        """What is wrong with the atoms, in words; "" where they are plausible."""
         if self.count < FEWEST:
             return f"only {self.count} atoms were found"
         if self.missed > MISSED:
-            return f"{self.missed:.0%} of the maxima that look like these atoms have none"
+            return f"{self.missed:.0%} of the maxima that look like these atoms have no atom"
         if self.off > OFF:
-            return f"{self.off:.0%} of the atoms are on no maximum of the image"
+            return f"{self.off:.0%} of the atoms are not on a maximum of the image"
         if not (np.isnan(self.wider) or WIDER[0] < self.wider < WIDER[1]):
-            return f"the columns fitted are {self.wider:.1f} times as wide as those that were looked for"
+            return f"the fitted columns are {self.wider:.1f} times as wide as expected"
         if self.repetition < CHANCE and not self.snr > CLEAR:
-            return "the atoms are no more regular than chance, and hardly clear of the noise"
+            return "the atoms are no more regular than by chance, and hardly above the noise"
         if self.repetition < CHANCE and self.one_sided < SIDED:
-            return "the atoms are no more regular than chance, and the inverted image has as many, as noise has"
+            return "the atoms are no more regular than by chance, and the inverted image has as many, as for noise"
         return ""
 
 
 def plausibility(atoms: Atoms, image: Image, sigma: float | None) -> list[Plausibility]:
-    """How plausible refined atoms are, in each of up to `FRAMES` frames that hold some, first those with fewest.
+    """Plausibility of refined atoms in each of up to `FRAMES` frames with atoms, those with the fewest first.
 
-    `sigma` is the standard deviation of the columns that were looked for, px; None: as they were fitted.
+    `sigma` is the expected standard deviation of a column, px; None: as fitted.
     """
     numbers, counts = np.unique(atoms.frame, return_counts=True)
     judged = []
@@ -112,14 +112,14 @@ def plausibility(atoms: Atoms, image: Image, sigma: float | None) -> list[Plausi
 
 
 def on_maxima(frame: Pixels, yx: Array, height: Array, width: float) -> Mask:
-    """(N,) whether atoms at (N, 2) are on maxima of a frame (h, w), minima for heights (N,) below 0, or one of a pair.
+    """(N,) whether atoms (N, 2) lie on maxima of a frame (h, w), or on minima for heights (N,) below 0, or form a pair.
 
-    The two of a dumbbell may have one maximum between them; what lies between several columns is no pair.
+    The two atoms of a dumbbell may share one maximum between them; a maximum between several columns is not a pair.
     """
     sign = -1 if np.nanmedian(height) < 0 else 1
     scale, near = max(SMOOTH * width, 0.7), NEAR * width
     on = to_maxima(ndimage.gaussian_filter(sign * frame, scale), yx) <= near
-    # weak columns on the flanks of strong ones have one in the curvature alone; so has what lies close between two
+    # Weak columns beside strong ones have a maximum in the curvature only, but so have gaps between close columns.
     curved = to_maxima(-ndimage.gaussian_laplace(sign * frame, scale), yx) <= near
     close = cKDTree(yx).query_pairs(FLANK * width, output_type="ndarray")
     between = np.zeros(len(yx), bool)
@@ -150,9 +150,9 @@ def judge(
     snr: float = np.nan,
     wider: float = np.nan,
 ) -> Plausibility:
-    """How plausible atoms at (N, 2) are in a frame (h, w) without gaps, for columns of width `sigma` px.
+    """Plausibility of atoms (N, 2) in a frame (h, w) without gaps, for columns of width `sigma` px.
 
-    Those that are `faint` (N,) need not be on a maximum.
+    `faint` atoms (N,) need not be on a maximum.
     """
     step = max(1, int(sigma / 2))
     h, w = (min(n, LARGEST * step) // step * step for n in frame.shape)

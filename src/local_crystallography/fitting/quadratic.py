@@ -1,4 +1,4 @@
-"""Atoms at the tops of a smoothed image: quick, and right where neighbours do not overlap on an even background."""
+"""Atoms at the maxima of a smoothed image: fast, and accurate for separate atoms on an even background."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from local_crystallography.data.arrays import Array, Index, Mask, Pixels
 from local_crystallography.fitting.noise import Noise, noise_of_image
 
 CLIMB = 4
-"""Most pixels that an atom moves to reach the top."""
+"""Most pixels that an atom moves to reach its maximum."""
 SMOOTH = 0.8
-"""Standard deviation of the filter, in widths: of 1 the noise would be least, but neighbours shift each other more."""
+"""Standard deviation of the filter, in widths; 1 would minimise the noise, but neighbours would shift each other."""
 WIDE = 2.0
-"""The same of a wider filter, which tells the background once the atoms are taken from it."""
+"""Standard deviation, in widths, of the wider filter that estimates the background after subtracting the atoms."""
 FAR = 9.0
-"""Distance in widths beyond which even the wider filter keeps atoms apart."""
+"""Distance, in widths, beyond which atoms do not overlap even after the wider filter."""
 AXES = np.array([-1.0, 0.0, 1.0])
 
 
 @dataclass(frozen=True)
 class Tops:
-    """What was found, in units of the image and pixels.
+    """Maxima of a smoothed image, in units of the image and pixels.
 
     Parameters
     ----------
     yx, std
-        (N, 2) places, and (N,) their standard deviation along either axis; atoms without a top of their own are where
-        they were, NaN.
+        (N, 2) positions, and (N,) their standard deviation along either axis; atoms without a maximum of their own keep
+        their position, with NaN.
     height, height_std
-        (N,) above the background, of the same sign, and the standard deviation that white noise alone gives it.
+        (N,) signed heights above the background, and their standard deviations due to white noise alone.
     background
-        (N,) what the image has at the atoms without them.
+        (N,) background at the atoms.
     """
 
     yx: Array
@@ -46,11 +46,11 @@ class Tops:
 
 
 def tops(pixels: Pixels, yx: Array, *, width: float, dark: bool, reach: Array) -> Tops:
-    """The tops (bottoms, for dark atoms) nearest to N places (N, 2) in an image (H, W), each within (N,) reach pixels.
+    """Maxima (minima, for dark atoms) nearest to positions (N, 2) in an image (H, W), each within (N,) reach pixels.
 
-    Places are those of a parabola through the 3 x 3 pixels around the highest one, of the image smoothed almost as wide
-    as the atoms. Heights are of all atoms at once: Gaussians that explain how far it is there above the image smoothed
-    wider, so that neither neighbours nor a slow background count.
+    Positions are vertices of a parabola through the 3 x 3 pixels around the highest one, in the image smoothed by
+    almost the width of the atoms. Heights are those of Gaussians fitted together to the difference between this and a
+    more strongly smoothed image, so that neither neighbours nor a slowly varying background count.
     """
     smooth, wide = (ndimage.gaussian_filter(pixels, f * width, truncate=3.0) for f in (SMOOTH, WIDE))
     sign = -1.0 if dark else 1.0
@@ -70,7 +70,7 @@ def tops(pixels: Pixels, yx: Array, *, width: float, dark: bool, reach: Array) -
 
 
 def _overlap(yx: Array, smooth: float, width: float) -> sparse.csr_array:
-    """(N, N) what Gaussians of height 1 at (N, 2) places give each other's places, seen through a filter."""
+    """(N, N) values of filtered Gaussians of height 1 at each other's positions (N, 2)."""
     n, spread = len(yx), 1 + smooth**2
     pairs = cKDTree(yx).query_pairs(FAR * width, output_type="ndarray")
     squares = ((yx[pairs[:, 0]] - yx[pairs[:, 1]]) ** 2).sum(axis=1)
@@ -79,12 +79,13 @@ def _overlap(yx: Array, smooth: float, width: float) -> sparse.csr_array:
 
 
 def deviations(height: Array, background: Array, noise: Noise, width: float) -> tuple[Array, Array]:
-    """(N,) standard deviations of tops in pixels along either axis, and of heights; of atoms alone in white noise.
+    """(N,) standard deviations of positions along either axis, px, and of heights, for single atoms in white noise.
 
-    The noise goes through the slope of the filter, over the bend at the top; and through the filter less the wider one.
-    Its variance is that of the mean of the image under the square of what it goes through: of a Gaussian the part
-    (1 + f^2 / 2)^-1 under the square of a filter of f widths, exp(-r^2 / f^2), and the square of that under the square
-    of its slope, y^2 exp(-r^2 / f^2).
+    The error of a position is the noise filtered by the derivative of the filter, over the curvature at the maximum;
+    that of a height is the noise filtered by the difference of both filters. The variance of the noise is averaged with
+    the square of the filter as weight: of a Gaussian, the fraction (1 + f^2 / 2)^-1 remains for a filter of f widths
+    with the square exp(-r^2 / f^2), and the square of this fraction for its derivative, with the square
+    y^2 exp(-r^2 / f^2).
     """
     part, s, w = 1 / (1 + SMOOTH**2 / 2), SMOOTH**2, WIDE**2
     flat, steep = (noise.variance((background + height * p).astype(np.float32)).astype(float) for p in (part, part**2))
@@ -95,13 +96,13 @@ def deviations(height: Array, background: Array, noise: Noise, width: float) -> 
 
 
 def _around(image: Pixels, at: Index) -> Array:
-    """(N, 3, 3) pixels around places that are not on the rim."""
+    """(N, 3, 3) pixels around positions away from the rim."""
     view = np.lib.stride_tricks.sliding_window_view(image, (3, 3))
     return view[at[:, 0] - 1, at[:, 1] - 1].astype(np.float64)
 
 
 def _climb(image: Pixels, start: Index) -> Index:
-    """The highest pixels, at most CLIMB steps away."""
+    """Highest pixels, at most CLIMB steps away."""
     at = start
     for _ in range(CLIMB):
         best = _around(image, at).reshape(-1, 9).argmax(axis=1)
@@ -110,7 +111,7 @@ def _climb(image: Pixels, start: Index) -> Index:
 
 
 def _vertex(patch: Array, sign: float) -> tuple[Array, Array, Mask]:
-    """Shift (N, 2) and value (N,) at the vertex of a least-squares parabola, and whether it is a top within reach."""
+    """Shift (N, 2) and value (N,) at the vertex of a least-squares parabola, and whether it is a maximum inside."""
     patch = sign * patch
     down, across, mean = patch.mean(axis=2), patch.mean(axis=1), patch.mean(axis=(1, 2))
     gradient = np.stack([down @ AXES, across @ AXES], axis=1) / 2

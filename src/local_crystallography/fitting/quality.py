@@ -10,26 +10,28 @@ from local_crystallography.fitting.gaussians import factors
 from local_crystallography.fitting.system import Scene, System
 
 CORE = 1.5
-"""Radius in widths of the part of a column whose fit is judged."""
+"""Radius, in widths, of the core of a column in which its fit is evaluated."""
 TILE, TILES, SPOT = 40.0, 300, 7
-"""Side of the tiles whose power is measured, in widths; about how many are enough; and side of the spots that are left
-out of it, in terms."""
+"""Side of the tiles whose power is measured, in widths; their approximate number; and side of the spots that are
+removed from the spectrum, in frequency steps."""
 BESIDE, OUTLIER = 2.5, 4.0
-"""Distance from masked pixels, in widths, from which residuals tell the noise; and most standard deviations of one."""
+"""Distance from masked pixels, in widths, beyond which residuals measure the noise; and largest residual, in standard
+deviations."""
 LEFT = 0.1
-"""Share of the power of white noise that a fit has to leave for the ratio to be believed."""
+"""Smallest fraction of the power of white noise that must remain after a fit for the ratio to be reliable."""
 LEAST, LOUD = 0.8, 3.0
-"""Least ratio of the variance of noise to that of white noise; and power, over the usual, of tiles left out."""
-STRANGE = 8.0
-"""Standard deviations, of what a filter of the shape of a column makes of residuals, beyond which they are no noise."""
+"""Lowest ratio of the variance of noise to that of white noise; and power, relative to the typical one, of excluded
+tiles."""
+ANOMALOUS = 8.0
+"""Standard deviations, after filtering with the shape of a column, beyond which residuals are not noise."""
 MOST = 6
-"""Partners of a column that count for its standard deviation."""
+"""Most partners of a column that are included in its standard deviation."""
 
 
 def local_variance(system: System, hold: Array) -> Array:
-    """(N, 4) variances of the parameters of every column, with its nearest partners unknown as well.
+    """(N, 4) variances of the parameters of every column, marginalised over its nearest partners.
 
-    A column further away, and the background, hardly change it.
+    More distant columns and the background hardly affect them.
     """
     n = len(system.own)
     left, right = system.partners.T
@@ -49,7 +51,7 @@ def local_variance(system: System, hold: Array) -> Array:
 
 
 def _own_variance(lookup: sparse.csr_matrix, blocks: Array, near: Index) -> Array:
-    """(n, 4) variances of the first of each group (n, m) of columns; `lookup` says which block belongs to a pair."""
+    """(n, 4) variances of the first of each group (n, m) of columns; `lookup` gives the block of each pair."""
     n, m = near.shape
     number = np.asarray(lookup[np.repeat(near, m, axis=1).ravel(), np.tile(near, m).ravel()])
     dense = blocks[number.reshape(n, m, m)].transpose(0, 1, 3, 2, 4).reshape(n, 4 * m, 4 * m)
@@ -60,7 +62,7 @@ def _own_variance(lookup: sparse.csr_matrix, blocks: Array, near: Index) -> Arra
 
 
 def core_errors(scene: Scene, expected: Pixels) -> Array:
-    """(N,) root mean square residual in the core of each column, over its standard deviation; 1 is noise alone."""
+    """(N,) root mean square residual in the core of each column over its standard deviation; 1 for noise alone."""
     chi = np.pad((scene.pixels - expected) ** 2 / scene.noise.variance(expected), scene.half)
     inside = np.pad(np.ones_like(expected), scene.half)
     error = np.empty(len(scene.columns))
@@ -72,24 +74,26 @@ def core_errors(scene: Scene, expected: Pixels) -> Array:
 
 
 def correlation(scene: Scene, residual: Pixels | Array, white: Pixels | Array) -> Array:
-    """(4,) factors by which noise that pixels share makes height, y, x and width scatter more than white noise would.
+    """(4,) factors by which correlated noise raises the standard deviations of height, y, x and width over white noise.
+
+    The ratio of both residuals is the power of the noise at every frequency, whatever fraction of it a fit absorbs; it
+    acts on a parameter through a filter matched to the derivative of a column.
 
     Parameters
     ----------
     residual
-        (H, W) what the fit leaves of the image, over its standard deviation.
+        (H, W) residual of the image over its standard deviation.
     white
-        (H, W) what a fit leaves of white noise of variance 1. Their ratio is the power of the noise at
-        every frequency, whatever part of it a fit takes away; a filter matched to a derivative of a column sees that.
+        (H, W) residual of white noise of variance 1 after the same fit.
     """
     sigma = float(np.median(scene.columns.sigma))
     known = np.asarray(scene.known) > 0
-    if not known.all():  # beside what is masked columns are cut off, and not fitted well
+    if not known.all():  # columns cut off by the mask are not fitted well
         far = ndimage.binary_erosion(known, np.ones((3, 3)), iterations=int(BESIDE * sigma), border_value=1)
         known = far if far.mean() > 0.2 else known
     clipped = np.asarray(np.clip(residual, -OUTLIER, OUTLIER), np.float64)
-    far = known & (ndimage.distance_transform_edt(~strange(clipped, known, sigma)) > BESIDE * sigma)
-    known = far if far.mean() > 0.5 * known.mean() else known  # else the fit is wrong as a whole
+    far = known & (ndimage.distance_transform_edt(~anomalies(clipped, known, sigma)) > BESIDE * sigma)
+    known = far if far.mean() > 0.5 * known.mean() else known  # otherwise the whole fit is wrong
     side = int(np.clip(TILE * sigma, 64, max(64, min(known.shape))))
     spectra = [smooth_spectrum(image, known, side) for image in (clipped, white)]
     ky, kx = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)
@@ -100,35 +104,35 @@ def correlation(scene: Scene, residual: Pixels | Array, white: Pixels | Array) -
     return np.asarray(np.sqrt(np.clip(ratios, LEAST, None)))
 
 
-def strange(residual: Pixels | Array, known: Mask, sigma: float) -> Mask:
-    """(H, W) where what a fit leaves, over its standard deviation, is no noise: columns missed, dirt, edges, steps."""
+def anomalies(residual: Pixels | Array, known: Mask, sigma: float) -> Mask:
+    """(H, W) where a normalised residual is not noise: missed columns, dirt, edges, steps."""
     seen = ndimage.gaussian_filter(np.clip(residual, -OUTLIER, OUTLIER) * known, sigma)
     usual = 1.48 * float(np.median(np.abs(seen[known][::3]))) if known.any() else 0.0
-    return np.asarray(known & (np.abs(seen) > STRANGE * usual), np.bool_)
+    return np.asarray(known & (np.abs(seen) > ANOMALOUS * usual), np.bool_)
 
 
 def smooth_spectrum(image: Pixels | Array, known: Mask, side: int) -> Array:
-    """The power spectrum without the spots that columns leave which are no exact Gaussians."""
+    """Power spectrum without the spots due to columns that are not exactly Gaussian."""
     power = power_spectrum(image, known, side)
-    mirrored = np.roll(power[::-1], 1, axis=0)[:, :0:-1]  # the median sees both sides of the axis
+    mirrored = np.roll(power[::-1], 1, axis=0)[:, :0:-1]  # so that the median includes both sides of the axis
     full = np.concatenate([mirrored, power], axis=1)
     return np.asarray(ndimage.median_filter(full, SPOT, mode="wrap")[:, power.shape[1] - 1 :])
 
 
 def power_spectrum(image: Pixels | Array, known: Mask, side: int) -> Array:
-    """(side, side // 2 + 1) mean power of tiles of an image, or of all of it; 1 for white noise of variance 1.
+    """(side, side // 2 + 1) mean power of tiles of an image, or of the whole; 1 for white noise of variance 1.
 
-    Tiles that are far louder than others, as dirt and steps are, are left out.
+    Tiles with far more power than others, as with dirt or steps, are excluded.
     """
     window = np.outer(np.hanning(side + 2)[1:-1], np.hanning(side + 2)[1:-1])
     powers, step = [], max(side // 2, int(np.sqrt(image.size / TILES)))
     for top in range(0, image.shape[0] - side + 1, step):
         for left in range(0, image.shape[1] - side + 1, step):
-            place = slice(top, top + side), slice(left, left + side)
-            weight = window * known[place]
+            tile = slice(top, top + side), slice(left, left + side)
+            weight = window * known[tile]
             if (weight**2).sum() > 0.5 * (window**2).sum():
-                powers.append(np.abs(np.fft.rfft2(image[place] * weight)) ** 2 / (weight**2).sum())
-    if not powers:  # as good as can be had where little of the image is known
+                powers.append(np.abs(np.fft.rfft2(image[tile] * weight)) ** 2 / (weight**2).sum())
+    if not powers:  # the best available where most of the image is masked
         weight = known.astype(float)
         return np.asarray(np.abs(np.fft.rfft2(image * weight, (side, side))) ** 2 / max(weight.sum(), 1.0) + 1e-12)
     total = np.sum(powers, axis=(1, 2))
@@ -136,12 +140,11 @@ def power_spectrum(image: Pixels | Array, known: Mask, side: int) -> Array:
 
 
 def ellipses(scene: Scene, expected: Pixels) -> tuple[Array, Array]:
-    """(N, 2) standard deviations of the columns along their long and short axes, in pixels, and (N,) the angle.
+    """(N, 2) standard deviations of the columns along their long and short axes, in pixels, and (N,) their angle.
 
     The angle is that of the long axis from the x axis, radians, counter-clockwise as displayed, -pi/2 to pi/2. The
-    second moments M of a Gaussian of covariance S, weighted with one of s^2, are (1/S + 1/s^2)^-1, which gives S
-    however long the ellipse is. Background and neighbours, as if round, are taken away first; NaN where noise leaves no
-    ellipse.
+    second moments of a Gaussian with covariance S, weighted by a Gaussian with s^2, are (1/S + 1/s^2)^-1, which gives S
+    for any elongation. Background and neighbours (assumed round) are subtracted first; NaN where noise prevents it.
     """
     residual, spread = np.pad(scene.pixels - expected, scene.half), np.full((len(scene.columns), 2, 2), np.nan)
     for rows, part, windows in scene.parts():

@@ -1,4 +1,4 @@
-"""Fisher information of all columns of an image and of the surface under them."""
+"""Fisher information of all columns of an image and of the background surface."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ from local_crystallography.fitting.gaussians import (
 from local_crystallography.fitting.noise import Noise, noise_of_image, noise_of_residual
 
 REACH = 3.5
-"""Half a window, in widths."""
+"""Half the side of a window, in widths."""
 CLOSE = 2.6
-"""Half the part of a window in which a column and the background are seen to depend on each other, in widths."""
+"""Half the side, in widths, of the part of a window in which a column and the background are coupled."""
 CHUNK = 4096
-"""Columns at a time: windows of 100,000 at once would take gigabytes."""
-TURNS = 40
-"""Most turns of the conjugate gradients."""
+"""Columns processed at once: windows of 100,000 columns would take gigabytes."""
+ITERATIONS = 40
+"""Most iterations of the conjugate gradients."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """The image, and what is in it.
+    """An image and its model.
 
     Parameters
     ----------
     pixels
         (H, W) image.
     columns, surface
-        What it is made of.
+        Columns and background of the model.
     noise
-        How it scatters.
+        Noise of the pixels.
     half
-        Half a window around a column, in pixels.
+        Half the side of a window around a column, in pixels.
     known
-        (H, W) 1 where a pixel counts, else 0.
+        (H, W) 1 for pixels in use, 0 for others.
     evenness
-        (H, W) that over a variance of the pixel which stays the same, for comparing fits.
+        (H, W) `known` over a variance of the pixel that stays fixed, for comparing fits.
     """
 
     pixels: Pixels
@@ -61,9 +61,10 @@ class Scene:
     evenness: Pixels
 
     def measured(self, expected: Pixels) -> Scene:
-        """The scene with the noise that the residuals show, away from the rim of the image.
+        """Scene with the noise measured on the residuals, away from the rim of the image.
 
-        Where they show hardly more than single pixels do, those are believed: they know nothing of the fit.
+        Where it is hardly larger than the noise from differences of pixels, that is used, as it does not depend on
+        the fit.
         """
         rim = min(self.half, min(expected.shape) // 4)
         middle = (slice(rim, -rim), slice(rim, -rim))
@@ -74,36 +75,36 @@ class Scene:
         return replace(self, noise=single if same else left)
 
     def misfit(self, expected: Pixels) -> float:
-        """Mean square residual where the image counts, each over its variance."""
+        """Mean squared residual over its variance, for the pixels in use."""
         return float(np.mean(self.evenness * (self.pixels - expected) ** 2))
 
     def expected(self) -> Pixels:
-        """(H, W) the model."""
+        """(H, W) image of the model."""
         image = self.surface.render()
         add_columns(image, self.columns, 1.3 * self.half)
         return image
 
     def parts(self) -> Iterator[tuple[slice, Columns, Windows]]:
-        """Some columns after others: their rows, they themselves, and the windows around them."""
+        """Batches of columns: their rows, the columns, and the windows around them."""
         for rows in chunks(len(self.columns)):
             yield rows, self.columns[rows], Windows.around(self.columns.yx[rows], self.half)
 
 
 @dataclass(frozen=True)
 class System:
-    """What a step of columns and surface changes in the gradient, and how to undo that.
+    """Linear system for a step of columns and surface, and its solution.
 
     Parameters
     ----------
     own, pairs
         (N, 4, 4) Fisher information of each column, and (P, 4, 4) between the columns of each pair.
     partners
-        (P, 2) columns of each pair.
+        (P, 2) row numbers of the columns of each pair.
     atoms, cross, ground
-        Fisher information (4 N, 4 N) of all columns, (4 N, m) between them and the surface's m splines, and (m, m) of
-        the surface.
+        Fisher information (4 N, 4 N) of all columns, (4 N, m) between them and the m splines of the surface, and (m, m)
+        of the surface.
     surface, smoother
-        What the prior is about, and the approximate inverse of `ground` and prior.
+        Surface with its prior, and approximate inverse of `ground` plus prior.
     """
 
     own: Array
@@ -116,7 +117,7 @@ class System:
     smoother: Smoother
 
     def times(self, step: Array, bend: Array, hold: Array) -> tuple[Array, Array]:
-        """Information and priors times a step (N, 4) of the columns and one (ny, nx) of the surface."""
+        """Information plus priors, times a step (N, 4) of the columns and a step (ny, nx) of the surface."""
         held = hold * step
         if not bend.size:
             return (self.atoms @ step.reshape(-1)).reshape(step.shape) + held, bend
@@ -126,20 +127,23 @@ class System:
         return atoms.reshape(step.shape) + held, ground.reshape(bend.shape) + self.surface.prior(bend)
 
     def solve(self, force: Array, load: Array, hold: Array, *, tolerance: float) -> tuple[Array, Array]:
-        """Steps of columns and surface under a gradient, by preconditioned conjugate gradients; no load: of columns."""
-        # what hardly shows in the image would make a block singular
+        """Steps of columns and surface for a gradient, by preconditioned conjugate gradients; columns only if no load.
+
+        `hold` (N, 4) is the precision of the priors of the columns.
+        """
+        # Poorly determined parameters would make a block singular.
         inverse = np.linalg.inv(self.own + hold[:, :, None] * np.eye(4) + 1e-12 * np.eye(4))
         r, s = force.copy(), load.copy()
         x, y = np.zeros_like(r), np.zeros_like(s)
         p, q = np.zeros_like(r), np.zeros_like(s)
         before, first = 1.0, 0.0
-        for turn in range(TURNS):
+        for iteration in range(ITERATIONS):
             z, w = np.matmul(inverse, r[..., None])[..., 0], self.smoother(s) if s.size else s
             now = float((r * z).sum() + (s * w).sum())
             first = first or now
             if now <= tolerance * first:
                 break
-            ratio = now / before if turn else 0.0
+            ratio = now / before if iteration else 0.0
             p, q, before = z + ratio * p, w + ratio * q, now
             a, b = self.times(p, q, hold)
             size = now / float((p * a).sum() + (q * b).sum())
@@ -148,9 +152,9 @@ class System:
 
 
 def assemble(scene: Scene, weight: Pixels, partners: Index, *, coupled: bool) -> System:
-    """Fisher information at the present model; `weight` (H, W) is one over the variance of a pixel.
+    """Fisher information at the current model; `weight` (H, W) is the inverse variance of a pixel.
 
-    Not coupled: of the columns alone, the surface held.
+    Unless `coupled`, only that of the columns, with the surface fixed.
     """
     padded, half = np.pad(weight, scene.half), scene.half
     own, cross, where = [], [], []
@@ -182,7 +186,7 @@ def _pairs(scene: Scene, padded: Pixels, partners: Index) -> Array:
 
 
 def _mixed(cross: list[Pixels], where: list[Index], rows: int, splines: int) -> sparse.csr_matrix:
-    """(rows, splines) Fisher information between columns and splines, from that with the (n, l l) splines around."""
+    """(rows, splines) Fisher information between columns and splines, from blocks with the nearby splines (n, l l)."""
     if not cross:
         return sparse.csr_matrix((rows, splines), dtype=np.float32)
     values, index = np.concatenate(cross), np.concatenate(where)
@@ -191,7 +195,7 @@ def _mixed(cross: list[Pixels], where: list[Index], rows: int, splines: int) -> 
 
 
 def _blocks(own: Array, pairs: Array, partners: Index) -> sparse.bsr_matrix:
-    """(4 N, 4 N) of the blocks on the diagonal and those of pairs."""
+    """(4 N, 4 N) matrix of the diagonal blocks and those of pairs."""
     n = len(own)
     rows = np.concatenate([np.arange(n), partners[:, 0], partners[:, 1]])
     columns = np.concatenate([np.arange(n), partners[:, 1], partners[:, 0]])
@@ -202,7 +206,7 @@ def _blocks(own: Array, pairs: Array, partners: Index) -> sparse.bsr_matrix:
 
 
 def forces(scene: Scene, residual: Pixels) -> tuple[Array, Array]:
-    """Gradient of the log-likelihood for columns (N, 4) and surface (ny, nx); residuals are over their variance."""
+    """Gradient of the log likelihood for columns (N, 4) and surface (ny, nx), from residuals over their variance."""
     padded, parts = np.pad(residual, scene.half), []
     for _, part, windows in scene.parts():
         down, across = factors(windows.y, part.sigma), factors(windows.x, part.sigma)

@@ -1,1 +1,1 @@
-"""Lattices from positions, and what they tell of their atoms. NumPy only."""
+"""Lattices fitted to positions, and local quantities of their atoms. NumPy only."""

@@ -1,4 +1,4 @@
-"""Lattices from positions: one per grain or phase, followed through slow distortions."""
+"""Lattices fitted to positions: one per grain or phase, followed through slowly varying distortions."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from local_crystallography.lattice.sites import (
 )
 
 OUTLIER = 4.0
-"""Values farther from their surroundings than this many median distances (dirt, a scale bar) are moved to there."""
+"""Deviations of values from their surroundings (dirt, a scale bar) are clipped at this many median deviations."""
 NEIGHBOURS = 24
-"""Nearest atoms that are looked at around each."""
+"""Number of nearest atoms considered around each."""
 VAIN = 3
-"""How often in a row a search may be in vain before the rest of the atoms is left alone."""
+"""Successive failed searches after which the remaining atoms are left without a lattice."""
 TRIES = 8
-"""Places at which a lattice is looked for before the best is grown."""
+"""Positions at which a lattice is sought before the best is grown."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,16 @@ class Lattice:
     vectors
         (2, 2) rows a, b as (y, x) in pixels, the median over the lattice: reduced, 60 to 120 degrees from a to b
         counter-clockwise as displayed; |a| <= |b|, except that of vectors within 10 % of the shortest a is the one
-        nearest to +x.
+        closest to +x.
     origin
-        (2,) (y, x) in pixels of site 0 in cell (0, 0), of the one affine map that fits all atoms best.
+        (2,) (y, x) in pixels of site 0 in cell (0, 0), from the affine map that fits all atoms best.
     basis
-        (S, 2) fractional places of the sites in the cell; site 0, at (0, 0), has the greatest mean value if values
+        (S, 2) fractional coordinates of the sites in the cell; site 0, at (0, 0), has the highest mean value if values
         were given.
     rows
-        (n,) row numbers of the atoms that belong to it, rising.
+        (n,) row numbers of the atoms that belong to it, increasing.
     index
-        (n, 2) whole-number cell of each of those atoms.
+        (n, 2) integer cell of each of those atoms.
     site
         (n,) site of each.
     """
@@ -62,24 +62,24 @@ class Lattice:
     site: Index
 
     @property
-    def places(self) -> Array:
-        """(n, 2) fractional coordinates of the places that the atoms belong to: cell and site."""
+    def coordinates(self) -> Array:
+        """(n, 2) fractional coordinates of the sites of the atoms: cell plus basis."""
         return self.index + self.basis[self.site]
 
 
 def find_lattices(yx: Array, values: Array | None = None) -> list[Lattice]:
-    """The lattices of (N, 2) positions, the largest first; atoms in none of them belong to no lattice.
+    """Lattices of (N, 2) positions, the largest first; atoms in none of them belong to no lattice.
 
-    A patch of atoms whose difference vectors repeat best gives vectors and sites; from there indices are carried
-    outwards, each atom being placed by its indexed neighbours with vectors fitted around them, so that scan wobble,
-    drift and strain are followed. Then whether a larger cell explains positions and values is tested.
+    The patch of atoms whose difference vectors repeat best gives vectors and sites. From there indices are propagated
+    outwards: each atom is indexed from its neighbours with vectors fitted around them, so that scan wobble, drift and
+    strain are followed. Then larger cells are tested for whether they explain positions and values better.
 
     Parameters
     ----------
     yx
-        (N, 2) (y, x) in pixels of one frame.
+        (N, 2) positions (y, x) in pixels of one frame.
     values
-        (N,) a quantity in which sublattices may differ though their places do not (the intensity), or None.
+        (N,) a quantity in which sublattices may differ (the intensity), or None.
     """
     n = len(yx)
     if n < SMALLEST:
@@ -104,9 +104,9 @@ def find_lattices(yx: Array, values: Array | None = None) -> list[Lattice]:
 
 
 def _best_patch(around: Surroundings, free: Mask, untried: Mask, rng: np.random.Generator) -> tuple[Cell, Index] | None:
-    """The cell whose patch of free atoms repeats best, and the rows of the patch, the nearest to its centre first.
+    """Cell whose patch of free atoms repeats best, and the rows of the patch, the closest to its centre first.
 
-    Atoms looked at are taken off `untried` (N,).
+    Atoms that were tried are removed from `untried` (N,).
     """
     rows = np.flatnonzero(free)
     inner = np.flatnonzero(untried & free & (free[around.near[:, :8]].mean(axis=1) >= 0.7))
@@ -139,10 +139,10 @@ def _parts(around: Surroundings, grown: Grown) -> list[Mask]:
 
 
 def _finish(around: Surroundings, grown: Grown, part: Mask, values: Array | None) -> Lattice:
-    """The lattice of one connected part, in the cell that explains places and values."""
-    grown = replace(grown, places=np.where(part[:, None], grown.places, np.nan))
+    """Lattice of one connected part, in the cell that explains positions and values."""
+    grown = replace(grown, coordinates=np.where(part[:, None], grown.coordinates, np.nan))
     rows = np.flatnonzero(part)
-    index, site, _ = grown.cell.settle(grown.places[rows])
+    index, site, _ = grown.cell.settle(grown.coordinates[rows])
     _, left, _ = fit_all(around, grown, rows)
     above = None if values is None else _above_surroundings(around, rows, site, values)
     larger = find_superlattice(index, site, left / grown.cell.nearest(), above)
@@ -152,18 +152,18 @@ def _finish(around: Surroundings, grown: Grown, part: Mask, values: Array | None
 
 
 def _named(yx: Array, grown: Grown, values: Array | None) -> Lattice:
-    """The lattice with reduced vectors, its sites by falling mean value, cells counted from the middle."""
+    """Lattice with reduced vectors, its sites by decreasing mean value, cells counted from the centre."""
     rows = np.flatnonzero(grown.known)
     change = reduce_vectors(grown.cell.vectors)
     cell = Cell(change @ grown.cell.vectors, grown.cell.basis @ np.linalg.inv(change))
-    places = grown.places[rows] @ np.linalg.inv(change)
+    coordinates = grown.coordinates[rows] @ np.linalg.inv(change)
     if values is not None:
-        _, site, _ = cell.settle(places)
+        _, site, _ = cell.settle(coordinates)
         means = [values[rows[site == s]].mean() if s in site else -np.inf for s in range(len(cell.basis))]
         cell = replace(cell, basis=cell.basis[np.argsort(-np.array(means), kind="stable")])
     basis = cell.basis - cell.basis[0]
     basis -= np.floor(basis + 1e-6)
-    index, site, _ = Cell(cell.vectors, basis).settle(places - cell.basis[0])
+    index, site, _ = Cell(cell.vectors, basis).settle(coordinates - cell.basis[0])
     index = index - np.round((index + basis[site]).mean(axis=0)).astype(np.int64)
     design = np.c_[np.ones(len(rows)), index + basis[site]]
     origin = np.linalg.lstsq(design, yx[rows], rcond=None)[0][0]
@@ -171,7 +171,7 @@ def _named(yx: Array, grown: Grown, values: Array | None) -> Lattice:
 
 
 def _above_surroundings(around: Surroundings, rows: Index, site: Index, values: Array) -> Array:
-    """(n,) values of rows less the mean of neighbours on the same site (n,), which takes slow changes away."""
+    """(n,) values of rows minus the mean of neighbours on the same site (n,), which removes slow variations."""
     every = np.full(len(values), -1)
     every[rows] = site
     alike = every[around.near[rows]] == site[:, None]

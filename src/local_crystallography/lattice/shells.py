@@ -1,4 +1,4 @@
-"""Shells of neighbours, from the radial pair distribution."""
+"""Shells of neighbours from the radial pair distribution, and a window size suggested by them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 
 SHELL = 1.0
-"""Least prominence of a shell of neighbours, over the density of atoms at random places."""
+"""Smallest prominence of a shell of neighbours, relative to the density of randomly placed atoms."""
 SIDES = (8, 512)
-"""Of windows, in pixels."""
+"""Smallest and largest side of a window, in pixels."""
 COMPARED = (0.75, 1.0, 1.5)
-"""Windows that are worth a comparison, over the one suggested."""
+"""Window sizes to compare, relative to the suggested one."""
 
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A side of the window in pixels, and what tells it: `density` of pairs by `radius`, and its `shells`, in px."""
+    """Suggested side of the window in pixels, with the `density` of pairs against `radius` and its `shells`, in px."""
 
     window: int
     radius: Array
@@ -32,17 +32,17 @@ class Suggestion:
 
     @property
     def windows(self) -> tuple[int, ...]:
-        """It, a smaller and a larger one, to be compared."""
-        return tuple(dict.fromkeys(even(share * self.window) for share in COMPARED))
+        """Window sizes to compare: a smaller one, the suggested one and a larger one."""
+        return tuple(dict.fromkeys(even(ratio * self.window) for ratio in COMPARED))
 
 
 def even(side: float) -> int:
-    """The nearest even side that a window can have, in pixels."""
+    """Nearest even side of a window, in pixels, within the limits."""
     return int(np.clip(2 * round(side / 2), *SIDES))
 
 
 def neighbour_distance(atoms: Atoms) -> float:
-    """Median distance of the nearest neighbour within a frame, in pixels.
+    """Median nearest-neighbour distance within a frame, in pixels.
 
     Raises
     ------
@@ -50,33 +50,34 @@ def neighbour_distance(atoms: Atoms) -> float:
         Where no frame holds two atoms.
     """
     distances = [
-        cKDTree(places).query(places, 2)[0][:, 1]
+        cKDTree(positions).query(positions, 2)[0][:, 1]
         for frame in np.unique(atoms.frame)
-        if len(places := atoms.yx[atoms.frame == frame]) > 1
+        if len(positions := atoms.yx[atoms.frame == frame]) > 1
     ]
     if not distances:
         raise InputError(
-            f"{len(atoms)} atoms came, at least two in one frame were expected; set the window size by hand."
+            f"No frame has two atoms ({len(atoms)} in all), so there is no neighbour distance; set the window size by "
+            "hand."
         )
     return float(np.median(np.concatenate(distances)))
 
 
 def shells(atoms: Atoms, spacing: float) -> Array:
-    """Distances of the shells of neighbours in pixels, rising, up to three spacings, that of nearest neighbours."""
+    """Distances of the shells of neighbours in pixels, increasing, up to three times the nearest one, `spacing`."""
     radius, density = pair_distribution(atoms, spacing)
     return np.asarray(radius[shells_of(density)], np.float64)
 
 
 def shells_of(density: Array) -> npt.NDArray[np.intp]:
-    """Where a pair distribution has its shells, as places in the array."""
+    """Indices of the shells in a pair distribution."""
     return np.asarray(signal.find_peaks(density, prominence=SHELL)[0], np.intp)
 
 
 def pair_distribution(atoms: Atoms, spacing: float, *, reach: float = 3.0, step: float = 0.02) -> tuple[Array, Array]:
-    """Distances in pixels, and how many times as many pairs are that far apart as at random places; from all frames.
+    """Distances in pixels, and density of pairs at each relative to randomly placed atoms, from all frames.
 
-    Smoothed by 0.05; this, reach and step are in spacings, the distance of nearest neighbours (px). Pairs across the
-    edge are missing.
+    It is smoothed by 0.05; this, `reach` and `step` are in units of `spacing`, the nearest-neighbour distance in
+    pixels. It is not corrected for atoms missing beyond the edges.
     """
     edges = spacing * np.arange(0, reach + 0.5, step)
     pairs, expected = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)

@@ -1,4 +1,4 @@
-"""Repeat of a patch of atoms: lattice vectors, sites of the cell, and superlattices that intensities reveal."""
+"""Unit cell of a patch of atoms: lattice vectors, sites, and superlattices revealed by intensities."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from scipy.spatial.distance import pdist, squareform
 from local_crystallography.data.arrays import Array, Index, Mask
 
 TOLERANCES = (0.1, 0.15, 0.22)
-"""How far from its place, in nearest distances, a repeated atom may lie; the smallest that shows a lattice is used."""
+"""Tolerances of a repeated atom, in nearest-neighbour distances; the smallest that gives a lattice is used."""
 PATCHES = (140, 48)
-"""Atoms of a patch: many for long cells, few for small grains."""
+"""Numbers of atoms of a patch: many for long cells, few for small grains."""
 REPEATED = 0.72
-"""Least share of the atoms of a patch that a lattice vector must bring onto an atom."""
+"""Smallest fraction of the atoms of a patch that a lattice vector must map onto an atom."""
 EQUAL_LENGTH = 1.1
-"""Vectors whose lengths differ by less may take either name, a or b."""
+"""Vectors whose lengths differ by less than this ratio may take either name, a or b."""
 LARGEST_INDEX = 6
-"""Largest superlattice looked for, in cells of the smaller one."""
+"""Largest superlattice considered, in cells of the smaller one."""
 BLOCK = 16
 """Cells along a and b within which sublattices keep their order; two phases may differ in which one is stronger."""
 LEAST_SHIFT = 0.03
-"""Least root mean square shift of the sites of a superlattice, in nearest distances."""
-LEAST_SHARE = 0.2
-"""Least share of the variance that a superlattice must explain."""
+"""Smallest root mean square shift of the sites of a superlattice, in nearest-neighbour distances."""
+LEAST_FRACTION = 0.2
+"""Smallest fraction of the variance that a superlattice must explain."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: (2, 2) `vectors` with rows a, b as (y, x) in pixels, and (S, 2) fractional places of its sites."""
+    """Unit cell: (2, 2) `vectors` with rows a, b as (y, x) in pixels, and `basis` (S, 2), fractional coordinates."""
 
     vectors: Array
     basis: Array
@@ -43,33 +43,33 @@ class Cell:
         return float(distance[distance > 1e-6 * distance.max()].min())
 
     def bridge(self) -> float:
-        """Longest distance in pixels that has to be crossed to go from any site to all others."""
+        """Longest step in pixels needed to reach all sites from any other."""
         sites = (cells_within(2)[:, None] + self.basis).reshape(-1, 2) @ self.vectors
         return float(minimum_spanning_tree(squareform(pdist(sites))).max())
 
     def reach(self) -> float:
-        """Distance in pixels within which atoms of one crystal are joined."""
+        """Distance in pixels within which atoms of one crystal are connected."""
         return max(1.6 * self.spacing(), 1.2 * self.bridge())
 
     def spacing(self) -> float:
         """Square root of the area per site, in pixels."""
         return float(np.sqrt(abs(np.linalg.det(self.vectors)) / len(self.basis)))
 
-    def settle(self, places: Array) -> tuple[Index, Index, Array]:
-        """Nearest site of (n, 2) fractional places: (n, 2) cell, (n,) site and (n, 2) what is left, in fractions."""
-        apart = places[:, None] - self.basis
+    def settle(self, coordinates: Array) -> tuple[Index, Index, Array]:
+        """Nearest site of (n, 2) fractional coordinates: (n, 2) cell, (n,) site and (n, 2) fractional remainder."""
+        apart = coordinates[:, None] - self.basis
         cell = np.round(apart)
         left = apart - cell
         site = np.linalg.norm(left @ self.vectors, axis=-1).argmin(axis=1)
-        rows = np.arange(len(places))
+        rows = np.arange(len(coordinates))
         return cell[rows, site].astype(np.int64), site, left[rows, site]
 
 
 def reduce_vectors(vectors: Array) -> Array:
-    """The same lattice by its shortest vectors: (2, 2) integers that make them from the given ones, as rows.
+    """(2, 2) integers, as rows, that transform lattice vectors into the reduced (shortest) ones.
 
-    a is the shortest, and of several within 10 % the one nearest to +x; b follows it counter-clockwise as displayed
-    at 60 to 120 degrees.
+    a is the shortest, and of several within 10 % the one closest to +x; b follows counter-clockwise as displayed at 60
+    to 120 degrees.
     """
     change = np.eye(2)
     for _ in range(100):
@@ -77,11 +77,11 @@ def reduce_vectors(vectors: Array) -> Array:
         if a @ a > b @ b:
             change = change[::-1]
             continue
-        turns = np.round(a @ b / (a @ a))
-        if turns == 0:
+        multiple = np.round(a @ b / (a @ a))
+        if multiple == 0:
             break
-        change = np.array([change[0], change[1] - turns * change[0]])
-    around = np.delete(cells_within(1), 4, axis=0) @ change  # without the middle one
+        change = np.array([change[0], change[1] - multiple * change[0]])
+    around = np.delete(cells_within(1), 4, axis=0) @ change  # without the central cell
     length = np.linalg.norm(around @ vectors, axis=1)
     short = around[length <= EQUAL_LENGTH * length.min()]
     first = short[np.argmax((short @ vectors)[:, 1] / np.linalg.norm(short @ vectors, axis=1))]
@@ -89,15 +89,15 @@ def reduce_vectors(vectors: Array) -> Array:
     volume = abs(np.linalg.det(change @ vectors))
     forward = np.isclose(ay * v[:, 1] - ax * v[:, 0], volume, rtol=1e-6)
     along = v @ (ay, ax) / np.linalg.norm(v, axis=1) / np.hypot(ay, ax)
-    lean = np.abs(along) + 0.05 * (along > 0)  # of 60 and 120 degrees the larger, whatever the noise
+    lean = np.abs(along) + 0.05 * (along > 0)  # prefers 120 to 60 degrees, whatever the noise
     second = around[np.where(forward, lean, np.inf).argmin()]
     return np.array([first, second])
 
 
 def cell_of_patch(patch: Array, tolerance: float) -> tuple[Cell, float] | None:
-    """Cell of (M, 2) atoms sorted by their distance from the first, and the share of atoms it repeats; None if none.
+    """Cell of (M, 2) atoms, sorted by distance from the first, and the fraction of atoms it repeats; None if none.
 
-    The tolerance is in nearest distances.
+    The tolerance is in nearest-neighbour distances.
     """
     reach = float(np.linalg.norm(patch[-1] - patch[0]))
     apart = np.linalg.norm(patch[:, None] - patch, axis=-1)
@@ -106,20 +106,20 @@ def cell_of_patch(patch: Array, tolerance: float) -> tuple[Cell, float] | None:
     if len(core) < 5:
         return None
     tolerance *= nearest
-    steps, share = _translations(core, patch, tolerance, 0.6 * reach)
-    best = float(share.max(initial=0))
+    steps, fraction = _translations(core, patch, tolerance, 0.6 * reach)
+    best = float(fraction.max(initial=0))
     rival = best - max(0.12, 2 * np.sqrt(best * (1 - best) / len(core)))
-    good = share >= max(REPEATED, best - 0.12)
+    good = fraction >= max(REPEATED, best - 0.12)
     vectors = _generators(steps[good], tolerance)
-    # steps that repeat nearly as well have to be nodes too: else noise has picked a part of the nodes
-    if vectors is None or _nodes(steps[share >= rival], vectors, tolerance)[1].mean() < 0.85:
+    # Steps that repeat almost as well must be nodes too; otherwise noise has selected a subset of the nodes.
+    if vectors is None or _nodes(steps[fraction >= rival], vectors, tolerance)[1].mean() < 0.85:
         return None
     basis = _basis(core, patch, vectors, 1.5 * tolerance)
-    return (Cell(vectors, basis), float(share[good].mean())) if len(basis) else None
+    return (Cell(vectors, basis), float(fraction[good].mean())) if len(basis) else None
 
 
 def _translations(core: Array, patch: Array, tolerance: float, reach: float) -> tuple[Array, Array]:
-    """(T, 2) vectors between atoms, upper half-plane, and the share of the core they bring onto an atom."""
+    """(T, 2) vectors between atoms in the upper half-plane, and the fraction of the core that they map onto atoms."""
     steps = (patch[None] - core[:4, None]).reshape(-1, 2)
     length = np.linalg.norm(steps, axis=1)
     upper = (steps[:, 0] < -tolerance) | ((np.abs(steps[:, 0]) <= tolerance) & (steps[:, 1] > 0))
@@ -131,16 +131,16 @@ def _translations(core: Array, patch: Array, tolerance: float, reach: float) -> 
         hit = np.isfinite(distance)
         left = np.where(hit[..., None], patch[np.where(hit, row, 0)] - aim, 0).sum(axis=1)
         steps = steps + left / np.maximum(hit.sum(axis=1), 1)[:, None]
-    share = hit.mean(axis=1)
-    order, kept = np.argsort(-share, kind="stable"), np.empty(0, np.int64)
+    fraction = hit.mean(axis=1)
+    order, kept = np.argsort(-fraction, kind="stable"), np.empty(0, np.int64)
     for t in order:
         if len(kept) == 0 or np.linalg.norm(steps[kept] - steps[t], axis=1).min() > 2 * tolerance:
             kept = np.append(kept, t)
-    return steps[kept], share[kept]
+    return steps[kept], fraction[kept]
 
 
 def _generators(steps: Array, tolerance: float) -> Array | None:
-    """(2, 2) reduced vectors of the lattice that the steps are nodes of; None where they are of none."""
+    """(2, 2) reduced vectors of the lattice whose nodes are the steps; None where there is none."""
     steps = steps[np.argsort(np.linalg.norm(steps, axis=1))]
     for second in steps[1:]:
         vectors = np.array([steps[0], second])
@@ -156,34 +156,34 @@ def _generators(steps: Array, tolerance: float) -> Array | None:
 
 
 def _nodes(steps: Array, vectors: Array, tolerance: float) -> tuple[Array, Mask]:
-    """(T, 2) whole-number nodes nearest to the steps, and (T,) whether they are as near as two tolerances."""
+    """(T, 2) integer nodes nearest to the steps, and (T,) whether they agree to within two tolerances."""
     node = np.asarray(np.round(steps @ np.linalg.inv(vectors)), np.float64)
     return node, np.asarray(np.linalg.norm(node @ vectors - steps, axis=1) <= 2 * tolerance)
 
 
 def _basis(core: Array, patch: Array, vectors: Array, tolerance: float) -> Array:
-    """(S, 2) places of the sites, found by folding all atoms into one cell; the first is at the patch's first atom."""
-    places = (patch - patch[0]) @ np.linalg.inv(vectors)
+    """(S, 2) coordinates of the sites, by folding all atoms into one cell; the first is the first atom of the patch."""
+    coordinates = (patch - patch[0]) @ np.linalg.inv(vectors)
     near = np.linalg.norm(patch - patch[0], axis=1) <= 1.6 * np.linalg.norm(core[-1] - patch[0])
-    places = places[near]
-    apart = places[:, None] - places
+    coordinates = coordinates[near]
+    apart = coordinates[:, None] - coordinates
     apart -= np.round(apart)
     close = np.linalg.norm(apart @ vectors, axis=-1) <= tolerance
-    cells = np.ptp(np.round(places), axis=0).prod()
-    left, basis, most = np.ones(len(places), bool), [], close.sum(axis=1).max()
+    cells = np.ptp(np.round(coordinates), axis=0).prod()
+    left, basis, most = np.ones(len(coordinates), bool), [], close.sum(axis=1).max()
     while left.any():
         votes = (close & left).sum(axis=1) * left
         seed = int(votes.argmax())
         if votes[seed] < max(0.5 * most, min(3, cells)):
             break
         group = close[seed] & left
-        basis.append(places[seed] + apart[group, seed].mean(axis=0))
+        basis.append(coordinates[seed] + apart[group, seed].mean(axis=0))
         left &= ~close[seed]
     return np.array(basis).reshape(-1, 2)
 
 
 def primitive(cell: Cell, tolerance: float) -> Cell:
-    """The smallest cell that repeats all sites of a cell to within a tolerance in pixels."""
+    """Smallest cell that repeats all sites of a cell to within a tolerance in pixels."""
     for shift in cell.basis[1:] - cell.basis[0]:
         shift = shift - np.round(shift)
         _, _, left = cell.settle(cell.basis + shift)
@@ -197,25 +197,25 @@ def primitive(cell: Cell, tolerance: float) -> Cell:
         vectors = _generators(_nodes_around(nodes, k) @ cell.vectors, 0.01 * cell.nearest())
         if vectors is None:
             continue
-        places = cell.basis @ cell.vectors @ np.linalg.inv(vectors)
-        smaller = Cell(vectors, np.array([places[0]]))
-        for place in places[1:]:
-            _, _, left = smaller.settle(place[None])
+        coordinates = cell.basis @ cell.vectors @ np.linalg.inv(vectors)
+        smaller = Cell(vectors, np.array([coordinates[0]]))
+        for site in coordinates[1:]:
+            _, _, left = smaller.settle(site[None])
             if np.linalg.norm(left @ vectors) > 2 * tolerance:
-                smaller = Cell(vectors, np.vstack([smaller.basis, place]))
+                smaller = Cell(vectors, np.vstack([smaller.basis, site]))
         return primitive(smaller, tolerance)
     return cell
 
 
 def _nodes_around(nodes: Array, k: int) -> Array:
-    """Upper half of the sums of (3, 2) vectors, each taken -k to k times."""
+    """Upper half-plane of the sums of (3, 2) vectors, each taken -k to k times."""
     sums = (np.indices((2 * k + 1,) * 3).reshape(3, -1).T - k) @ nodes
     sums = np.unique(np.round(sums * 720) / 720, axis=0)
     return np.asarray(sums[(sums[:, 0] > 0) | ((sums[:, 0] == 0) & (sums[:, 1] > 0))])
 
 
 def superlattices() -> list[Index]:
-    """All superlattices of index 2 to LARGEST_INDEX, as (2, 2) whole numbers in Hermite form."""
+    """All superlattices of index 2 to LARGEST_INDEX, as (2, 2) integers in Hermite normal form."""
     return [
         np.array([[p, q], [0, n // p]])
         for n in range(2, LARGEST_INDEX + 1)
@@ -226,17 +226,17 @@ def superlattices() -> list[Index]:
 
 
 def coset(index: Index, larger: Index) -> Index:
-    """(n,) which of the cells that make up one larger cell each (n, 2) index is."""
+    """(n,) number of the coset of each (n, 2) index: which of the cells in one larger cell it is."""
     (p, q), r = larger[0], larger[1, 1]
     rounds, first = np.divmod(index[:, 0], p)
     return np.asarray(first * r + (index[:, 1] - rounds * q) % r)
 
 
 def find_superlattice(index: Index, site: Index, shifts: Array, values: Array | None) -> Index | None:
-    """The superlattice that explains how atoms of one site differ; None where the small cell explains all.
+    """Superlattice that explains the differences between atoms of one site; None where the small cell suffices.
 
-    Every superlattice up to index 6 is an analysis of variance of two quantities: the shift from the place in the
-    small cell, and the value less that of the surroundings. Each counts where it explains a fifth of the variance,
+    For every superlattice up to index 6, an analysis of variance is made of two quantities: the shift from the site in
+    the small cell, and the value minus that of the surroundings. Each counts where it explains a fifth of the variance,
     lowers the Bayesian information criterion and, for shifts, exceeds 3 % of the nearest distance; over the whole
     lattice or block by block, since across an interface the stronger sublattice may become the weaker.
 
@@ -245,7 +245,7 @@ def find_superlattice(index: Index, site: Index, shifts: Array, values: Array | 
     index, site
         (n, 2) cells and (n,) sites in the small cell.
     shifts
-        (n, 2) in nearest distances.
+        (n, 2) shifts from the sites, in nearest-neighbour distances.
     values
         (n,) any quantity of the atoms in which sublattices may differ, or None.
     """
@@ -258,9 +258,9 @@ def find_superlattice(index: Index, site: Index, shifts: Array, values: Array | 
             continue
         score = 0.0
         for groups in (group, block.ravel() * cells + group):
-            spread, share = _explained(groups, shifts)
+            spread, fraction = _explained(groups, shifts)
             count = len(np.unique(groups))
-            gain = _gain(share, len(index), 2 * count) if spread >= LEAST_SHIFT else 0.0
+            gain = _gain(fraction, len(index), 2 * count) if spread >= LEAST_SHIFT else 0.0
             if values is not None:
                 gain += _gain(_explained(groups, values[:, None])[1], len(index), count)
             score = max(score, gain)
@@ -273,19 +273,19 @@ def find_superlattice(index: Index, site: Index, shifts: Array, values: Array | 
 
 
 def _explained(group: Index, quantity: Array) -> tuple[float, float]:
-    """Root mean square of the means of the groups, and the share of the variance that they explain."""
+    """Root mean square of the group means, and the fraction of the variance that they explain."""
     count = np.maximum(np.bincount(group), 1)
     means = np.stack([np.bincount(group, q) / count for q in quantity.T], axis=1)
     between, total = (means[group] ** 2).sum(axis=1).mean(), (quantity**2).sum(axis=1).mean()
     return float(np.sqrt(between)), float(between / total) if total > 0 else 0.0
 
 
-def _gain(share: float, n: int, parameters: int) -> float:
-    """Fall of the Bayesian information criterion per atom; 0 where the share or the fall is too small."""
-    fall = -np.log(max(1 - share, 1e-6)) - parameters * np.log(n) / n
-    return float(fall) if share >= LEAST_SHARE and fall > 0 else 0.0
+def _gain(fraction: float, n: int, parameters: int) -> float:
+    """Decrease of the Bayesian information criterion per atom; 0 where it or the explained fraction is too small."""
+    fall = -np.log(max(1 - fraction, 1e-6)) - parameters * np.log(n) / n
+    return float(fall) if fraction >= LEAST_FRACTION and fall > 0 else 0.0
 
 
 def cells_within(reach: int) -> Array:
-    """((2 reach + 1)^2, 2) whole-number steps to the cells around one, with itself in the middle."""
+    """((2 reach + 1)^2, 2) integer steps to the cells around one, including itself in the middle."""
     return np.indices((2 * reach + 1,) * 2, np.float64).reshape(2, -1).T - reach

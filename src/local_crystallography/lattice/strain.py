@@ -14,15 +14,15 @@ GAP = 1.2
 """The shell of neighbours ends where the next atom is farther by this factor."""
 MOST_NEIGHBOURS = 12
 CAGE = 1.2
-"""The cage holds the sites up to this many times the distance of the nearest other sublattice."""
+"""The cage contains the sites up to this many times the distance of the nearest other sublattice."""
 OPEN = 0.95 * np.pi
-"""Widest angle between neighbouring atoms of a cage that still surrounds, radians."""
+"""Largest angle between neighbouring atoms of a closed cage, radians."""
 LARGEST_STRAIN = 0.2
-"""Lattices that differ by more have no strain towards each other."""
+"""Largest strain between two lattices of the same structure."""
 
 
 def neighbour_shell(yx: Array) -> tuple[Index, Array]:
-    """(N,) number of neighbours of each of (N, 2) positions, up to the first gap, and their mean distance in pixels."""
+    """(N,) number of neighbours of each of (N, 2) positions up to the first gap, and their mean distance in pixels."""
     count = min(MOST_NEIGHBOURS + 1, len(yx) - 1)
     if count < 2:
         return np.zeros(len(yx), np.int64), np.full(len(yx), np.nan)
@@ -34,15 +34,15 @@ def neighbour_shell(yx: Array) -> tuple[Index, Array]:
 
 
 def local_vectors(yx: Array, lattice: Lattice, neighbours: int) -> tuple[Array, Array]:
-    """(n, 2, 2) vectors a, b around every atom of a lattice, and the (n, 2, 2) spread of their least-squares fit.
+    """(n, 2, 2) vectors a, b around every atom of a lattice, and (n, 2, 2) spread of their least-squares fit.
 
-    The fit is to the nearest atoms of each sublattice apart, so that a shift of one sublattice against another is no
-    strain. The spread times the variance of a coordinate is the covariance of that coordinate of a and b. NaN where
-    fewer than four atoms or only a row of them are near.
+    Each sublattice has its own origin in the fit to the nearest atoms, so that a shift of one sublattice against
+    another does not count as strain. The spread times the variance of a coordinate is the covariance of that coordinate
+    of a and b. NaN where fewer than four atoms or only a row of them are near.
     """
-    places = yx[lattice.rows]
-    near = cKDTree(places).query(places, k=min(neighbours + 1, len(places)))[1]
-    index, pixels, site = lattice.index[near].astype(float), places[near], lattice.site[near]
+    positions = yx[lattice.rows]
+    near = cKDTree(positions).query(positions, k=min(neighbours + 1, len(positions)))[1]
+    index, pixels, site = lattice.index[near].astype(float), positions[near], lattice.site[near]
     fitted = np.zeros(near.shape, bool)
     for s in range(len(lattice.basis)):
         part = site == s
@@ -67,15 +67,15 @@ def lengths_and_angle(vectors: Array) -> tuple[Array, Array, Array]:
 
 
 def affine(vectors: Array, reference: Array) -> Array:
-    """(n, 2, 2) matrices M on (y, x) columns that carry the (2, 2) reference vectors to the (n, 2, 2) local ones."""
+    """(n, 2, 2) matrices M on (y, x) columns that map the (2, 2) reference vectors onto the (n, 2, 2) local ones."""
     return np.swapaxes(np.linalg.inv(reference) @ vectors, 1, 2)
 
 
 def strain_and_rotation(matrix: Array) -> tuple[Array, Array]:
     """(n, 2, 2) strains U - 1 with axes (y, x) and (n,) rotations of the polar decomposition M = R U.
 
-    Rotations are in radians, counter-clockwise as displayed; for small ones U - 1 is the strain of linear elasticity,
-    and unlike that it stays zero however far a crystal is turned.
+    Rotations are in radians, counter-clockwise as displayed. For small deformations U - 1 is the strain of linear
+    elasticity, but unlike that it stays zero under rotations of any size.
     """
     angle = np.arctan2(matrix[:, 1, 0] - matrix[:, 0, 1], matrix[:, 0, 0] + matrix[:, 1, 1])
     back = np.stack([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]).transpose(2, 0, 1)
@@ -83,7 +83,7 @@ def strain_and_rotation(matrix: Array) -> tuple[Array, Array]:
 
 
 def matching(reference: Array, vectors: Array) -> Array | None:
-    """The cell of a reference lattice most like the (2, 2) vectors; None where all differ by a strain above 0.2."""
+    """Cell of a reference lattice most similar to the (2, 2) vectors; None where all differ by a strain above 0.2."""
     best: tuple[float, Array] | None = None
     for entries in product((-1, 0, 1), repeat=4):
         change = np.array(entries).reshape(2, 2)
@@ -99,8 +99,8 @@ def matching(reference: Array, vectors: Array) -> Array | None:
 def cage_displacements(yx: Array, lattice: Lattice) -> tuple[Array, Index]:
     """(n, 2) displacement of every atom from the centre of its cage, (y, x) in pixels, and (n, N') cage rows.
 
-    The cage is the nearest sites of other sublattices, if they lie all round; the rows are those of `yx`, -1 where
-    the cage of the site is smaller. NaN where an atom of the cage is missing or there is no cage.
+    The cage consists of the nearest sites of other sublattices, if they surround the atom; the rows are those of `yx`,
+    -1 where the cage of the site is smaller. NaN where an atom of the cage is missing or there is no cage.
     """
     cages = [_cage(lattice, s) for s in range(len(lattice.basis))]
     widest = max(len(cage) for cage in cages)
@@ -124,7 +124,7 @@ def cage_displacements(yx: Array, lattice: Lattice) -> tuple[Array, Index]:
 
 
 def _cage(lattice: Lattice, site: int) -> Index:
-    """(c, 3) cell, cell and site of the cage around a site, relative to its cell; empty where it does not surround."""
+    """(c, 3) cell (h, k) and site of the atoms of the cage around a site, relative to its cell; empty if not closed."""
     others = [s for s in range(len(lattice.basis)) if s != site]
     nodes = np.array([(i, j, s) for i, j, s in product(range(-3, 4), range(-3, 4), others)]).reshape(-1, 3)
     if len(nodes) == 0:

@@ -1,4 +1,4 @@
-"""Networks whose encoder guesses the pose, on pixels: the paper's design, for comparison; and the VAE without a pose.
+"""Networks whose encoder infers the pose, on pixels: the paper's design, for comparison; and the VAE without a pose.
 
 Rows are pixels (n, w * w * C) of the whole square window, channels fastest.
 """
@@ -23,9 +23,9 @@ from local_crystallography.models.network import (
 )
 
 FRAME = 1.5
-"""Side of a canonical image over that of the window: as it turns, the corners of the window see more of it."""
+"""Side of a canonical image over that of the window: when it rotates, the corners of the window reach beyond it."""
 CHUNK = 64
-"""Images decoded at once by coordinates: every pixel of each holds a hidden layer."""
+"""Images decoded at once by coordinates, to limit memory: every pixel of each has its own hidden layer."""
 
 
 class AmortisedNetwork(Network):
@@ -43,7 +43,7 @@ class AmortisedNetwork(Network):
         self.s_gamma, self.s_offset = s_gamma, 0.2 if s_offset is None else s_offset
 
     def decode(self, z: Tensor, classes: Tensor) -> Tensor:
-        """(n, w * w * C) image of every latent point, neither turned nor moved."""
+        """(n, w * w * C) image of every latent point, neither rotated nor shifted."""
         pose = z.new_zeros(len(z), 3) if self.decoder.turns else None
         image: Tensor = self.decoder(z, classes, pose)
         return image
@@ -62,7 +62,7 @@ class AmortisedNetwork(Network):
         return self.likelihood.log(x, image) - nats, Residuals(self.likelihood.residual(x, image))
 
     def infer(self, x: Tensor, classes: Tensor) -> Inferred:
-        """The posterior as the encoder gives it."""
+        """Posterior as given by the encoder."""
         mean, log_std = split_normal(self.encoder(x, classes))
         pose, z = self._parts(mean)
         std = log_std.exp()
@@ -73,14 +73,14 @@ class AmortisedNetwork(Network):
         return Inferred(z, std[:, 3:], image, angle, std[:, 0], pose[:, 1:])
 
     def _parts(self, parameters: Tensor) -> tuple[Tensor | None, Tensor]:
-        """Pose (n, 3), angle and offset, or None; and the latents."""
+        """Pose (n, 3) of angle and offset, or None, and the latents."""
         return (parameters[:, :3], parameters[:, 3:]) if self.decoder.turns else (None, parameters)
 
 
-def places(side: int, pose: Tensor | None, *, device: torch.device) -> Tensor:
-    """(n or 1, side * side, 2) where in the canonical image, (y, x) pixels from its centre, each pixel looks.
+def sampling_points(side: int, pose: Tensor | None, *, device: torch.device) -> Tensor:
+    """(n or 1, side * side, 2) point of the canonical image shown by each pixel, (y, x) pixels from its centre.
 
-    pose (n, 3) is an angle counter-clockwise as displayed and an offset (y, x).
+    `pose` (n, 3) is an angle, counter-clockwise as displayed, and an offset (y, x).
     """
     axis = torch.arange(side, device=device) - (side - 1) / 2
     grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"), dim=-1).reshape(1, -1, 2)
@@ -92,7 +92,7 @@ def places(side: int, pose: Tensor | None, *, device: torch.device) -> Tensor:
 
 
 class CanonicalDecoder(nn.Module):
-    """Latents to what they change of the mean image of the class; that is then turned and moved by interpolation."""
+    """Latents to changes of the mean image of the class; the image is then rotated and shifted by interpolation."""
 
     def __init__(self, side: int, channels: int, *, turns: bool, latents: int, classes: int, hidden: int) -> None:
         super().__init__()
@@ -114,23 +114,24 @@ class CanonicalDecoder(nn.Module):
         if pose is None:
             return image
         image = image.view(len(z), self.frame, self.frame, self.channels).permute(0, 3, 1, 2)
-        grid = places(self.side, pose, device=z.device).flip(2) / ((self.frame - 1) / 2)  # grid_sample asks for x, y
+        points = sampling_points(self.side, pose, device=z.device)
+        grid = points.flip(2) / ((self.frame - 1) / 2)  # grid_sample expects x, y
         grid = grid.view(len(z), self.side, self.side, 2)
-        seen = F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=True)
-        return seen.permute(0, 2, 3, 1).flatten(1)
+        sampled = F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=True)
+        return sampled.permute(0, 2, 3, 1).flatten(1)
 
     @torch.no_grad()
     def start(self, x: Tensor, classes: Tensor, likelihood: Likelihood) -> None:
-        """Begin with the mean of the data of every class; beyond the window the image goes on as at its edge."""
-        shares = classes if classes.shape[1] else torch.ones(len(x), 1)
-        means = likelihood.image(shares.T @ x / shares.sum(0).clamp_min(1)[:, None])
+        """Start from the mean of the data of every class; beyond the window its edge values are repeated."""
+        members = classes if classes.shape[1] else torch.ones(len(x), 1)
+        means = likelihood.image(members.T @ x / members.sum(0).clamp_min(1)[:, None])
         image = means.view(len(means), self.side, self.side, self.channels).permute(0, 3, 1, 2)
         edge = (self.frame - self.side) // 2
         self.mean.copy_(F.pad(image, (edge,) * 4, mode="replicate").permute(0, 2, 3, 1).flatten(1))
 
 
 class CoordinateDecoder(nn.Module):
-    """The paper's spatial decoder: every pixel is decoded from where it looks and the latents (Bepler et al. 2019)."""
+    """The paper's spatial decoder: every pixel is decoded from its coordinates and the latents (Bepler et al. 2019)."""
 
     def __init__(self, side: int, channels: int, *, turns: bool, latents: int, classes: int, hidden: int) -> None:
         super().__init__()
@@ -146,7 +147,7 @@ class CoordinateDecoder(nn.Module):
         if not torch.is_grad_enabled() and len(z) > CHUNK:
             parts = [slice(i, i + CHUNK) for i in range(0, len(z), CHUNK)]
             return torch.cat([self(z[p], classes[p], None if pose is None else pose[p]) for p in parts])
-        place = places(self.side, pose, device=z.device) / ((self.side - 1) / 2)
-        told = self.from_latents(torch.cat([z, classes], dim=1))
-        image: Tensor = self.layers(self.from_place(place) + told[:, None])
+        points = sampling_points(self.side, pose, device=z.device) / ((self.side - 1) / 2)
+        code = self.from_latents(torch.cat([z, classes], dim=1))
+        image: Tensor = self.layers(self.from_place(points) + code[:, None])
         return image.flatten(1)

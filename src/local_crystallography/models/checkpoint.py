@@ -1,4 +1,4 @@
-"""The state of a training in one file: what is needed to go on as if it had never ended. Nothing in it is executed."""
+"""State of a training in one file, from which it resumes as if never interrupted. Nothing in the file is executed."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from local_crystallography.models.vae import Vae
 
 
 def fingerprint(windows: np.ndarray, *parts: Any) -> str:
-    """A short name of the data and the plan a training belongs to."""
+    """Hash of the data and the plan of a training."""
     some = np.ascontiguousarray(windows[:: max(1, len(windows) // 1000)])
     return hashlib.sha256(some.tobytes() + repr((windows.shape, *parts)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training after a whole number of passes.
+    """State of a training after an epoch.
 
     Parameters
     ----------
     belongs
         `fingerprint` of its data, settings and plan.
     run, epoch
-        Number of the run, see `training.Run`, and passes done in it.
+        Number of the run, see `training.Run`, and epochs completed in it.
     settings, network, optimizer
-        Of the run: settings with its shear, weights, state of Adam by parameter.
+        Settings of the run with its shear, weights, and state of Adam by parameter.
     lowest, lowest_epoch
-        Best held-out loss of this run and when it was.
+        Lowest held-out loss of this run, and its epoch.
     best
-        The best network so far, over all starts.
+        Best network so far, over all restarts.
     """
 
     belongs: str
@@ -55,7 +55,7 @@ class Checkpoint:
     best: Vae
 
     def write(self, path: Path) -> None:
-        """Write the file at once or not at all.
+        """Write the file atomically.
 
         Raises
         ------
@@ -84,12 +84,12 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path, belongs: str) -> Checkpoint:
-        """Read a checkpoint of the training that is about to go on.
+        """Read the checkpoint of a training to resume.
 
         Raises
         ------
         InputError
-            Where the file is damaged, or of other data or settings.
+            Where the file is damaged, or belongs to other data or settings.
         """
         try:
             with safe_open(path, framework="pt") as file:
@@ -102,23 +102,21 @@ class Checkpoint:
                 lowest, lowest_epoch, Vae(best, under(tensors, "best")),
             )  # fmt: skip
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{path} is not a checkpoint of a training; name another file or remove this one."
-            ) from error
+            raise InputError(f"{path} is not a training checkpoint; name another file or remove this one.") from error
         if found.belongs != belongs:
             raise InputError(
-                f"{path} is of a training on other sub-images or with other settings; name another file or remove it."
+                f"{path} belongs to a training with other sub-images or settings; name another file or remove it."
             )
         return found
 
 
 def under(tensors: dict[str, Tensor], part: str) -> dict[str, Tensor]:
-    """The tensors of one part of the file, by their names in it."""
+    """Tensors of one part of the file, by their names within it."""
     return {name.removeprefix(f"{part}."): tensor for name, tensor in tensors.items() if name.startswith(f"{part}.")}
 
 
 def of_optimizer(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    """State of Adam by the number of the parameter."""
+    """State of Adam, by number of the parameter."""
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in under(tensors, "optimizer").items():
         number, _, key = name.partition(".")
@@ -127,5 +125,5 @@ def of_optimizer(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
-    """State of an optimiser by the number of the parameter."""
+    """State of an optimiser, by number of the parameter."""
     return {int(i): dict(state) for i, state in optimizer.state_dict()["state"].items()}

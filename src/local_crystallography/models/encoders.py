@@ -1,6 +1,6 @@
-"""Sub-images to the parameters of q(z | x): what the encoder half of Fig. 3b and 3c of the paper can be.
+"""Encoders from sub-images to the parameters of q(z | x), the left half of Fig. 3b and 3c of the paper.
 
-Every encoder takes rows (n, D) of data and classes (n, K) as numbers 0 or 1 (K may be 0), and gives (n, outputs).
+Every encoder takes rows (n, D) of data and one-hot classes (n, K), where K may be 0, and returns (n, outputs).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from torch.nn import functional as F
 
 
 class InvariantEncoder(nn.Module):
-    """Coefficients to numbers that are the same however the image is turned.
+    """Encoder of coefficients that is invariant under rotation of the image.
 
-    Steerable filters answer at 32 directions of the circle; a layer acts on every direction alike; moments over the
-    directions cannot know where the circle began.
+    Steerable filters respond in 32 directions of the circle; the same layer acts on every direction; moments over the
+    directions do not depend on where the circle begins.
     """
 
     directions = 32
-    places: Tensor
+    slots: Tensor
     waves: Tensor
 
     def __init__(self, orders: Tensor, *, hidden: int, classes: int, outputs: int) -> None:
@@ -30,7 +30,7 @@ class InvariantEncoder(nn.Module):
         radial = torch.cat([torch.arange(int(count)) for count in counts])
         self.shape = (len(counts), int(counts.max()))
         filters = max(4, hidden // 2)
-        self.register_buffer("places", orders * self.shape[1] + radial, persistent=False)
+        self.register_buffer("slots", orders * self.shape[1] + radial, persistent=False)
         # a r + b i and b r - a i, for the complex filter r - i i, are one matrix product on (a, b).
         self.filters = nn.Parameter(torch.randn(*self.shape, 2, filters) / math.sqrt(2 * len(orders)))
         phase = 2 * math.pi / self.directions * torch.arange(self.directions) * torch.arange(self.shape[0])[:, None]
@@ -42,7 +42,7 @@ class InvariantEncoder(nn.Module):
     def forward(self, c: Tensor, classes: Tensor) -> Tensor:
         n = len(c)
         padded = torch.zeros(n, 2, self.shape[0] * self.shape[1], device=c.device)
-        padded = padded.index_copy(2, self.places, c.view(n, 2, -1)).view(n, 2, *self.shape)
+        padded = padded.index_copy(2, self.slots, c.view(n, 2, -1)).view(n, 2, *self.shape)
         a, b = padded.permute(1, 2, 0, 3)
         real, imaginary = self.filters.unbind(2)
         parts = torch.cat([a @ real + b @ imaginary, b @ real - a @ imaginary])
@@ -54,7 +54,7 @@ class InvariantEncoder(nn.Module):
 
 
 class DenseEncoder(nn.Module):
-    """Two fully connected layers, as the paper's encoder has by default."""
+    """Two fully connected layers, the default of the paper's encoder."""
 
     def __init__(self, size: int, *, hidden: int, classes: int, outputs: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Quick look at the latents of a network that is still training, not as exact as `Vae.encode`."""
+"""Preview of the latents of a network in training, faster but less exact than `Vae.encode`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from local_crystallography.models.harmonic import ANGLES, HarmonicNetwork, newto
 from local_crystallography.models.network import split_normal
 
 POSE = 3
-"""Numbers of the pose, angle and offset, before the latents of an encoder that guesses it."""
+"""Outputs for the pose (angle and offset) before the latents, for encoders that infer it."""
 
 
 @torch.no_grad()
 def glance(network: HarmonicNetwork | AmortisedNetwork, x: Tensor, classes: Tensor) -> Columns:
-    """Columns z0, z1, … and, where the network turns, angle_rad of rows (n, D) of data.
+    """Columns z0, z1, … and, for a rotational network, angle_rad of rows (n, D) of data.
 
-    One look: the offset is not looked for, which changes little where windows were cut around refined atoms. Nothing is
-    drawn and nothing of the network is changed, so a training goes on as if nobody had looked.
+    The offset is not fitted, which matters little where windows were cut around refined atoms. No random number is
+    drawn and the network stays unchanged, so the preview does not affect the training.
     """
     mean, _ = split_normal(network.encoder(x, classes))
     angle = None

@@ -1,8 +1,8 @@
-"""The rotational variational autoencoder with exact angles: read it top to bottom.
+"""Rotational variational autoencoder with exact angles, in reading order from top to bottom.
 
-Works on the coefficients of `harmonics`. Only q(z | c) is amortised. Given z, every angle is scored at once (turning
-is a phase factor, so the score of all angles is one Fourier sum) and the angle is marginalised over the circle; the
-offset, nearly a linear Gaussian variable, is marginalised by Laplace's method.
+It works on the coefficients of `harmonics`. Only q(z | c) is amortised. Given z, all angles are scored at once
+(rotation is a phase factor, so the score of all angles is one Fourier sum) and the angle is marginalised over the
+circle; the offset, nearly a linear Gaussian variable, is marginalised by Laplace's method.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ from local_crystallography.models.network import (
 )
 
 OFFSET_STEPS, FAR_STEPS, FAR = 2, 4, 0.4
-"""Newton steps to an offset while training; more where offsets of this many pixels are usual."""
-LOOKS = 2
-"""How often the encoder looks at a row: a second time at what was moved back."""
+"""Newton steps to an offset during training; the larger number where their prior is wider than this many pixels."""
+ENCODINGS = 2
+"""Times a row is encoded: the second time after its offset has been removed."""
 ANGLES = 128
 """Angles at which the posterior of the angle is scored: several on every peak, which Newton steps then refine."""
 FIRST_OFFSET = 0.5
-"""Standard deviation of the offset from which a learned one starts, pixels."""
-MOST_STILL = 0.02
-"""Smallest standard deviation of the offset that is learned, pixels."""
+"""Initial standard deviation of a learned offset prior, pixels."""
+SMALLEST_OFFSET = 0.02
+"""Smallest standard deviation of a learned offset prior, pixels."""
 LONGEST_STEP = 1.0
-"""Pixels that a Newton step may move along an axis: further off, its quadratic is of no use."""
+"""Longest Newton step along an axis, pixels: the quadratic approximation fails beyond it."""
 HIGHEST_TERM = 8
-"""Last term of the series that moves an image."""
+"""Highest order of the Taylor series that shifts an image."""
 
 
 class HarmonicNetwork(Network):
-    """Coefficients are rows (n, 2 P C): a and b of `Harmonics`, the C channels running fastest."""
+    """Rotational network on rows (n, 2 P C) of coefficients: a and b of `Harmonics`, the C channels running fastest."""
 
     likelihood: Likelihood
     s_offset: Tensor
     angle: Tensor
     log_prior: Tensor
     waves: Tensor
-    places: Tensor
+    one_hot_orders: Tensor
     orders: Tensor
     gradients: Tensor
 
@@ -74,7 +74,7 @@ class HarmonicNetwork(Network):
         self.top_frequency = harmonics.highest_frequency
         self.register_buffer("s_offset", torch.ones(()))
         self.register_buffer("orders", orders, persistent=False)
-        self.register_buffer("places", F.one_hot(orders).float(), persistent=False)
+        self.register_buffer("one_hot_orders", F.one_hot(orders).float(), persistent=False)
         gradients = np.kron(harmonics.gradients, np.eye(channels))
         self.register_buffer("gradients", torch.as_tensor(gradients, dtype=torch.float32), persistent=False)
         angle = 2 * math.pi / ANGLES * torch.arange(ANGLES)
@@ -84,7 +84,7 @@ class HarmonicNetwork(Network):
         self.register_buffer("log_prior", torch.zeros(ANGLES), persistent=False)
 
     def set_priors(self, *, s_gamma: float, s_offset: float | None) -> None:
-        """s_gamma of Eq. 2 in radians, and the standard deviation of the offset in pixels, None if it is learned."""
+        """s_gamma of Eq. 2 in radians, and the standard deviation of the offset in pixels, None to learn it."""
         self.log_prior.copy_(F.log_softmax(-0.5 * (self.angle / s_gamma) ** 2, dim=0))
         self.learns_offset = s_offset is None
         self.s_offset.fill_(FIRST_OFFSET if s_offset is None else s_offset)
@@ -92,9 +92,9 @@ class HarmonicNetwork(Network):
     def decode(self, z: Tensor, classes: Tensor) -> Tensor:
         """(n, 2 P C) coefficients of the canonical image of every latent point.
 
-        Moving and turning are left to offset and angle: what the latents change has no part along the motions of the
-        mean image of the class. So the description of a picture is unique, and all canonical images have the same
-        orientation.
+        Translation and rotation are left to offset and angle: the changes made by the latents are orthogonal to both
+        motions of the mean image of the class. The description of an image is therefore unique, and all canonical
+        images have the same orientation.
         """
         mean, change = self.decoder(z, classes)
         motions = self.motions(self.decoder.mean.detach())
@@ -107,45 +107,45 @@ class HarmonicNetwork(Network):
         return image
 
     def motions(self, mean: Tensor) -> Tensor:
-        """(K, 2 P C, 3) orthonormal directions along which images (K, 2 P C) change as they move and turn."""
+        """(K, 2 P C, 3) orthonormal directions along which translation and rotation change images (K, 2 P C)."""
         a, b = mean.chunk(2, dim=1)
-        turning = torch.cat([-self.orders * b, self.orders * a], dim=1)
+        rotation = torch.cat([-self.orders * b, self.orders * a], dim=1)
         directions: list[Tensor] = []
-        for change in (*self.moved(mean).unbind(1), turning):  # Gram-Schmidt: qr is not to be had on every device
+        for change in (*self.slopes(mean).unbind(1), rotation):  # Gram-Schmidt, as not every device provides qr
             for other in directions:
                 change = change - (change * other).sum(1, keepdim=True) * other
             directions.append(change / change.norm(dim=1, keepdim=True).clamp_min(1e-12))
         return torch.stack(directions, dim=2)
 
     def score(self, c: Tensor, image: Tensor) -> Tensor:
-        """(n, 2, M + 1): cosine and sine coefficients of the log likelihood of c with the image turned by any angle."""
+        """(n, 2, M + 1) cosine and sine coefficients of the log likelihood of c as a function of the image's angle."""
         (a, b), (d, e) = c.chunk(2, 1), (image * self.likelihood.spread(self.likelihood.weight, c.shape[1])).chunk(2, 1)
-        return torch.stack([a * d + b * e, b * d - a * e], dim=1) @ self.places
+        return torch.stack([a * d + b * e, b * d - a * e], dim=1) @ self.one_hot_orders
 
     def log_angle(self, score: Tensor, weight: float = 1.0) -> Tensor:
-        """(n, ANGLES) log of the prior, at some weight, times the likelihood of every angle.
+        """(n, ANGLES) log of the prior, raised to a weight, times the likelihood of every angle.
 
-        Left out is what does not depend on the angle.
+        Terms that do not depend on the angle are omitted.
         """
         return score.flatten(1) @ self.waves + F.log_softmax(weight * self.log_prior, dim=0)
 
-    def turn(self, image: Tensor, angle: Tensor) -> Tensor:
-        """Coefficients of the images turned counter-clockwise by angle (n,), radians."""
+    def rotate(self, image: Tensor, angle: Tensor) -> Tensor:
+        """Coefficients of the images rotated counter-clockwise by angle (n,), radians."""
         a, b = image.chunk(2, 1)
         cosine, sine = (angle[:, None] * self.orders).cos(), (angle[:, None] * self.orders).sin()
         return torch.cat([a * cosine - b * sine, b * cosine + a * sine], dim=1)
 
-    def moved(self, image: Tensor) -> Tensor:
-        """(n, 2, 2 P C) change of the coefficients per pixel of motion along y and along x."""
+    def slopes(self, image: Tensor) -> Tensor:
+        """(n, 2, 2 P C) derivative of the coefficients per pixel of translation along y and along x."""
         return (image @ self.gradients.reshape(-1, image.shape[1]).T).view(len(image), 2, -1)
 
-    def move(self, image: Tensor, offset: Tensor) -> Tensor:
-        """The images moved by offset (n, 2) pixels: as many terms of the Taylor series as the farthest one needs."""
+    def shift(self, image: Tensor, offset: Tensor) -> Tensor:
+        """Images shifted by offset (n, 2) pixels, with as many terms of the Taylor series as the largest one needs."""
         farthest = float(offset.detach().abs().max()) if len(offset) else 0.0
-        needed = 2 + 1.5 * farthest * self.top_frequency  # not a number where a training has diverged
+        needed = 2 + 1.5 * farthest * self.top_frequency  # NaN where a training has diverged
         term = image
         for number in range(1, int(needed if needed < HIGHEST_TERM else HIGHEST_TERM) + 1):
-            term = torch.einsum("na,nap->np", offset, self.moved(term)) / number
+            term = torch.einsum("na,nap->np", offset, self.slopes(term)) / number
             image = image + term
         return image
 
@@ -154,14 +154,14 @@ class HarmonicNetwork(Network):
         """(n, 2) most probable offset in pixels, prior N(0, s_offset^2), by Newton steps with the expected Hessian."""
         offset = c.new_zeros(len(c), 2)
         for number in range(steps):
-            moved = self.move(image, offset) if number else image
-            gradient, precision = self.likelihood.pull(c, moved, self.moved(moved))
+            shifted = self.shift(image, offset) if number else image
+            gradient, precision = self.likelihood.pull(c, shifted, self.slopes(shifted))
             step = solve(self.with_prior(precision), gradient - offset / self.s_offset**2)
             offset = offset + step.clamp(-LONGEST_STEP, LONGEST_STEP)
         return offset
 
     def with_prior(self, precision: Tensor) -> Tensor:
-        """(n, 2, 2) precision of the offset, that of its prior included."""
+        """(n, 2, 2) precision of the offset, including that of its prior."""
         return precision + torch.eye(2, device=precision.device) / self.s_offset**2
 
     def log_evidence(self, c: Tensor, image: Tensor, prior_weight: float) -> tuple[Tensor, Residuals]:
@@ -171,20 +171,20 @@ class HarmonicNetwork(Network):
         best = log_angle.argmax(1)
         with torch.no_grad():
             angle, _ = newton(score, self.angle[best], largest=2 * math.pi / ANGLES)
-        # pose by pose the likelihood is at its top, where its gradient does not see that the pose depends on the image
-        turned = self.turn(image, angle)
-        offset = self.offset(c, turned, steps=FAR_STEPS if float(self.s_offset) > FAR else OFFSET_STEPS)
-        moved = self.move(turned, offset)
-        precision = self.with_prior(self.likelihood.pull(c, moved, self.moved(moved))[1])
-        # all angles over the best of the grid; at a sharp peak that one may lie beside it, so the likelihood is refined
-        share = torch.logsumexp(log_angle, 1) - harmonic_sum(score, self.angle[best])
+        # The likelihood is maximal in the pose, so its gradient need not include the dependence of pose on image.
+        rotated = self.rotate(image, angle)
+        offset = self.offset(c, rotated, steps=FAR_STEPS if float(self.s_offset) > FAR else OFFSET_STEPS)
+        shifted = self.shift(rotated, offset)
+        precision = self.with_prior(self.likelihood.pull(c, shifted, self.slopes(shifted))[1])
+        # Ratio of all angles to the best grid angle, which may miss a sharp peak: the likelihood is at the refined one.
+        others = torch.logsumexp(log_angle, 1) - harmonic_sum(score, self.angle[best])
         volume = 0.5 * determinant(precision).log() + 2 * self.s_offset.log()  # Laplace's method
-        evidence = self.likelihood.log(c, moved) + share - offset.square().sum(1) / (2 * self.s_offset**2) - volume
+        evidence = self.likelihood.log(c, shifted) + others - offset.square().sum(1) / (2 * self.s_offset**2) - volume
         still = trace_of_inverse(precision) / self.s_offset**2
         spread = (offset.square().sum(1) + still * self.s_offset**2) / 2
-        # angle and offset take what they fit out of the residual: up to three numbers of every row
+        # Fitting angle and offset lowers the residual: they use up to three degrees of freedom of every row.
         fitted = self.likelihood.noise**2 * ((3 - still) / self.likelihood.numbers)[:, None]
-        return evidence, Residuals(self.likelihood.residual(c, moved) + fitted, spread)
+        return evidence, Residuals(self.likelihood.residual(c, shifted) + fitted, spread)
 
     def evidence(
         self, x: Tensor, classes: Tensor, divergence: Divergence, generator: torch.Generator
@@ -196,43 +196,44 @@ class HarmonicNetwork(Network):
 
     @torch.no_grad()
     def learn(self, residuals: Residuals) -> None:
-        """Set the noise, and the spread of the offsets where that is learned."""
+        """Update the noise, and the spread of the offsets where it is learned."""
         super().learn(residuals)
         if self.learns_offset and residuals.offsets is not None:
-            self.s_offset.square_().lerp_(residuals.offsets.mean().clamp_min(MOST_STILL**2), NOISE_RATE).sqrt_()
+            self.s_offset.square_().lerp_(residuals.offsets.mean().clamp_min(SMALLEST_OFFSET**2), NOISE_RATE).sqrt_()
 
     def infer(self, x: Tensor, classes: Tensor) -> Inferred:
-        """The posterior; angle and offset at its peak, as exact as the model.
+        """Posterior of every row; angle and offset at its peak, to the accuracy of the model.
 
-        Turning changes nothing for the encoder, moving does: it looks again at what was moved back.
+        The encoder is invariant under rotation but not under translation, so each row is encoded again with its offset
+        removed.
         """
         centred = x
-        for _ in range(LOOKS):
+        for _ in range(ENCODINGS):
             mean, log_std = split_normal(self.encoder(centred, classes))
             angle, angle_std, offset, image = self.align(x, self.decode(mean, classes))
-            centred = self.move(x, -offset)
+            centred = self.shift(x, -offset)
         return Inferred(mean, log_std.exp(), image, angle, angle_std, offset)
 
     def align(self, c: Tensor, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Best angle (n,), its standard deviation (n,), offset (n, 2) and the image in that pose (n, 2 P C).
 
         The angle starts at the highest posterior on the grid and is refined by Newton steps on the exact trigonometric
-        polynomial; the offset by Newton steps; three rounds, since each sees the other.
+        polynomial, the offset by Newton steps; three rounds, since each depends on the other.
         """
         target = c
         for _ in range(3):
             score = self.score(target, image)
             first = self.angle[self.log_angle(score).argmax(1)]
             angle, curvature = newton(score, first, largest=2 * math.pi / ANGLES)
-            turned = self.turn(image, angle)
-            offset = self.offset(c, turned, steps=4)
-            target = self.move(c, -offset)
+            rotated = self.rotate(image, angle)
+            offset = self.offset(c, rotated, steps=4)
+            target = self.shift(c, -offset)
         wrapped = (angle + math.pi) % (2 * math.pi) - math.pi
-        return wrapped, curvature.clamp_min(1e-6).rsqrt(), offset, self.move(turned, offset)
+        return wrapped, curvature.clamp_min(1e-6).rsqrt(), offset, self.shift(rotated, offset)
 
 
 class Decoder(nn.Module):
-    """Latents to the mean image of the class, and to what they change of it: a linear part and a network."""
+    """Mean image of the class, and its change by the latents: a linear part and a network."""
 
     def __init__(self, size: int, *, hidden: int, latents: int, classes: int) -> None:
         super().__init__()
@@ -249,7 +250,7 @@ class Decoder(nn.Module):
 
 
 class PixelEncoder(nn.Module):
-    """A convolutional encoder for rows of coefficients."""
+    """Convolutional encoder for rows of coefficients."""
 
     synthesis: Tensor
 
@@ -264,7 +265,7 @@ class PixelEncoder(nn.Module):
 
 
 def harmonic_sum(score: Tensor, angle: Tensor) -> Tensor:
-    """(n,) the trigonometric polynomial of a score (n, 2, M + 1) at an angle (n,)."""
+    """(n,) trigonometric polynomial of a score (n, 2, M + 1) at an angle (n,)."""
     phase = angle[:, None] * torch.arange(score.shape[2], device=score.device)
     return (score[:, 0] * phase.cos() + score[:, 1] * phase.sin()).sum(1)
 
@@ -281,17 +282,17 @@ def newton(score: Tensor, angle: Tensor, *, largest: float) -> tuple[Tensor, Ten
 
 
 def determinant(matrix: Tensor) -> Tensor:
-    """(n,) of symmetric matrices (n, 2, 2): in closed form, since a solver for batches of them is slow."""
+    """(n,) determinants of symmetric matrices (n, 2, 2), in closed form since batched solvers are slow."""
     return matrix[:, 0, 0] * matrix[:, 1, 1] - matrix[:, 0, 1] * matrix[:, 1, 0]
 
 
 def trace_of_inverse(matrix: Tensor) -> Tensor:
-    """(n,) of symmetric matrices (n, 2, 2)."""
+    """(n,) traces of the inverses of symmetric matrices (n, 2, 2)."""
     return (matrix[:, 0, 0] + matrix[:, 1, 1]) / determinant(matrix)
 
 
 def solve(matrix: Tensor, right: Tensor) -> Tensor:
-    """(n, 2) solution of matrix (n, 2, 2) times it being right (n, 2)."""
+    """(n, 2) solutions x of matrix (n, 2, 2) times x = right (n, 2)."""
     (a, b), (c, d) = (row.unbind(1) for row in matrix.unbind(1))
     y, x = right.unbind(1)
     return torch.stack([d * y - b * x, a * x - c * y], dim=1) / determinant(matrix)[:, None]

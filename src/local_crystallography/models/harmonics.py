@@ -1,8 +1,8 @@
-"""A steerable basis for round sub-images: turning the image is one phase factor per coefficient.
+"""Steerable basis for round sub-images, in which rotation multiplies each coefficient by a phase factor.
 
-Fourier-Bessel functions J_m(k r) exp(i m t) on the disc inscribed in the window, with vanishing radial derivative at
-the rim. Of unit norm on the pixels they are orthonormal up to sampling, so white noise of the image is white noise of
-the same variance in the coefficients, and an image and its turned copy have coefficients of equal size.
+The basis consists of Fourier-Bessel functions J_m(k r) exp(i m t) on the disc inscribed in the window, with zero radial
+derivative at the rim. Normalised on the pixels, they are orthonormal up to sampling errors, so white noise in the image
+is white noise of the same variance in the coefficients, and rotation leaves the moduli of the coefficients unchanged.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from scipy.linalg import expm
 from scipy.special import jnp_zeros, jv
 
 Array = npt.NDArray[np.float64]
-NOTHING = np.zeros(2)
+ZERO = np.zeros(2)
 
 
 @dataclass(frozen=True)
 class Harmonics:
-    """The basis of a window up to a highest spatial frequency.
+    """Basis of a window up to a highest spatial frequency.
 
     A real image on the disc is the real part of sum_p c_p f_p, with P complex coefficients c_p = a_p - i b_p kept as
     2 P real numbers: all a, then all b (b is 0 where m = 0). Angles are counter-clockwise as displayed.
@@ -31,7 +31,7 @@ class Harmonics:
     window_size
         Side w of the window in pixels; its centre is at (w - 1) / 2.
     highest_frequency
-        Radians per pixel; pi would be the limit of sampling.
+        Highest spatial frequency, radians per pixel; the Nyquist limit is pi.
     """
 
     window_size: int
@@ -59,34 +59,34 @@ class Harmonics:
 
     @cached_property
     def disc(self) -> npt.NDArray[np.bool_]:
-        """(w, w) the pixels of the inscribed disc."""
+        """(w, w) mask of the inscribed disc."""
         return self._polar()[0] <= self.window_size / 2
 
     @cached_property
     def synthesis(self) -> Array:
-        """(w * w, 2 P) coefficients to pixels, zero outside the disc."""
+        """(w * w, 2 P) matrix from coefficients to pixels, zero outside the disc."""
         return self._images() / self._norm
 
     @cached_property
     def analysis(self) -> Array:
-        """(2 P, w * w) pixels to the least-squares coefficients."""
+        """(2 P, w * w) matrix from pixels to least-squares coefficients."""
         return np.asarray(np.linalg.pinv(self.synthesis, rcond=1e-6), np.float64)
 
     @cached_property
     def gradients(self) -> Array:
-        """(2, 2 P, 2 P) change of the coefficients per pixel as the image moves along y, along x."""
+        """(2, 2 P, 2 P) derivative of the coefficients per pixel of translation along y and along x."""
         return np.stack([self._slope(0.25, shift=axis) for axis in np.eye(2)])
 
     @cached_property
     def strains(self) -> Array:
-        """(2, 2 P, 2 P) change of the coefficients as the image is sheared, per unit of shear.
+        """(2, 2 P, 2 P) derivative of the coefficients per unit of shear.
 
-        First stretched along x and pressed along y, then stretched along the diagonal on which y and x grow together.
+        The first shear stretches along x and compresses along y; the second stretches along the diagonal y = x.
         """
         return np.stack([self._slope(0.01, strain=axis) for axis in np.eye(2)])
 
     def sheared(self, shear: npt.ArrayLike) -> Array:
-        """(2 P, 2 P) coefficients to those of the image sheared by (2,) amounts of `strains`."""
+        """(2 P, 2 P) matrix from coefficients to those of the image sheared by (2,) amounts of `strains`."""
         return np.asarray(expm(np.tensordot(np.asarray(shear, np.float64), self.strains, axes=1)), np.float64)
 
     @cached_property
@@ -94,21 +94,21 @@ class Harmonics:
         norm = np.sqrt((self._images() ** 2).sum(axis=0))
         return np.where(norm > 0, norm, 1.0)
 
-    def _slope(self, step: float, *, shift: Array = NOTHING, strain: Array = NOTHING) -> Array:
-        """(2 P, 2 P) derivative of the coefficients by a small motion, from images moved ahead and back."""
+    def _slope(self, step: float, *, shift: Array = ZERO, strain: Array = ZERO) -> Array:
+        """(2 P, 2 P) derivative of the coefficients, by central differences of shifted or sheared images."""
         ahead, back = (self._images(sign * step * shift, sign * step * strain) for sign in (1, -1))
         return np.asarray(self.analysis @ ((ahead - back) / (2 * step * self._norm)), np.float64)
 
-    def _images(self, shift: Array = NOTHING, strain: Array = NOTHING) -> Array:
-        """(w * w, 2 P) basis images, moved and sheared, before normalisation."""
+    def _images(self, shift: Array = ZERO, strain: Array = ZERO) -> Array:
+        """(w * w, 2 P) basis images, shifted and sheared, before normalisation."""
         radius, angle = (part[self.disc] for part in self._polar(shift, strain))
         values = jv(self.orders, radius[:, None] * self.frequencies) * np.exp(1j * angle[:, None] * self.orders)
         images = np.zeros((self.window_size**2, 2 * len(self.orders)))
         images[self.disc.ravel()] = np.concatenate([values.real, values.imag], axis=1)
         return images
 
-    def _polar(self, shift: Array = NOTHING, strain: Array = NOTHING) -> tuple[Array, Array]:
-        """Radius and angle of the place that every pixel shows, when the image is moved and sheared."""
+    def _polar(self, shift: Array = ZERO, strain: Array = ZERO) -> tuple[Array, Array]:
+        """Radius and angle of the point shown by every pixel when the image is shifted and sheared."""
         axis = np.arange(self.window_size) - (self.window_size - 1) / 2
         y, x = axis[:, None] - shift[0], axis[None, :] - shift[1]
         dy, dx = y * (1 + strain[0]) - x * strain[1], x * (1 - strain[0]) - y * strain[1]
@@ -117,5 +117,5 @@ class Harmonics:
 
 @lru_cache(maxsize=8)
 def basis(window_size: int, highest_frequency: float) -> Harmonics:
-    """The basis, made once: its matrices take longer than what is done with them."""
+    """Basis, cached because its matrices take longer to compute than to apply."""
     return Harmonics(window_size, highest_frequency)

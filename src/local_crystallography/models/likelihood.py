@@ -1,8 +1,8 @@
 """Likelihoods of pixels or coefficients given the decoder's image.
 
-Rows are (n, D) with the channel running fastest. Both kinds say the log likelihood of a row, what pulls an image
-that depends on a few numbers (its offset), and the residual; constants that depend on the data alone are left out of
-neither, so that evidence lower bounds can be compared.
+Rows are (n, D) with the channel running fastest. Both kinds give the log likelihood of a row, its gradient and Hessian
+with respect to a few parameters of the image (its offset), and the residual. Neither omits constants that depend on
+the data alone, so that evidence lower bounds can be compared.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 NOISE_RATE = 0.1
-"""How fast the variance of the noise follows its maximum likelihood on the last batch."""
+"""Rate at which the variance of the noise follows its maximum-likelihood value on the last batch."""
 
 
 class Likelihood(nn.Module):
-    """Log density of data around an image, with `noise` (channels,) its learned standard deviation."""
+    """Distribution of data around an image; `noise` (channels,) is its learned standard deviation."""
 
     noise: Tensor
 
@@ -43,10 +43,10 @@ class Likelihood(nn.Module):
 
     @abstractmethod
     def residual(self, x: Tensor, image: Tensor) -> Tensor:
-        """(n, channels) mean square of what is left of the data."""
+        """(n, channels) mean squared residual of the data."""
 
     def image(self, mean: Tensor) -> Tensor:
-        """(n, D) the image that data of this mean (n, D) scatter around."""
+        """(n, D) image around which data with this mean (n, D) are distributed."""
         return mean
 
     @torch.no_grad()
@@ -55,17 +55,17 @@ class Likelihood(nn.Module):
         self.noise.square_().lerp_(squares.mean(0).clamp_min(1e-8), rate).sqrt_()
 
     def spread(self, values: Tensor, size: int) -> Tensor:
-        """(D,) a number per channel, for every number of a row."""
+        """(D,) values per channel, repeated for every element of a row."""
         return values.repeat(size // len(values))
 
     def per_channel(self, squares: Tensor) -> Tensor:
-        """(n, channels) mean of squares (n, D) over what is free of a row."""
+        """(n, channels) mean of squares (n, D) over the independent elements of a row."""
         channels = len(self.noise)
         return squares.view(len(squares), -1, channels).sum(1) * (channels / self.numbers)
 
 
 class Gaussian(Likelihood):
-    """White noise whose variance, one per channel, is learned: with a fixed one, latents collapse on noisy data."""
+    """White noise with a learned variance per channel: with a fixed one, latents collapse on noisy data."""
 
     @property
     def weight(self) -> Tensor:
@@ -85,10 +85,10 @@ class Gaussian(Likelihood):
 
 
 class Bernoulli(Likelihood):
-    """Pixels are probabilities; the image is their log odds. Data rows are the probabilities less one half.
+    """Pixels are probabilities; the image is their log odds l. Data rows are the probabilities p minus one half.
 
-    log p = sum (p - 1/2) l - log(2 cosh(l / 2)). Where rows are coefficients, `synthesis` (pixels, D) makes pixels of
-    them; the basis being orthonormal, inner products are the same in both.
+    log p(x | image) = sum (p - 1/2) l - log(2 cosh(l / 2)). Where rows are coefficients, `synthesis` (pixels, D) maps
+    them to pixels; as the basis is orthonormal, inner products are the same in both.
     """
 
     synthesis: Tensor | None
@@ -121,10 +121,10 @@ class Bernoulli(Likelihood):
 
 
 def along(slopes: Tensor, x: Tensor) -> Tensor:
-    """(n, k) inner products of slopes (n, k, D) with x (n, D); sums are faster than many small matrix products."""
+    """(n, k) inner products of slopes (n, k, D) with x (n, D), as sums are faster than many small matrix products."""
     return (slopes * x[:, None]).sum(2)
 
 
 def products(one: Tensor, other: Tensor) -> Tensor:
-    """(n, k, k) inner products of slopes (n, k, D) with others."""
+    """(n, k, k) inner products of two sets of slopes (n, k, D)."""
     return (one[:, :, None] * other[:, None]).sum(3)

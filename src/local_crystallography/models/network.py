@@ -2,10 +2,10 @@
 
 Generative model (Fig. 3b and 3c):
 
-    z ~ N(0, I)                     latents: what the sub-image shows
+    z ~ N(0, I)                     latents: content of the sub-image
     g ~ wrapped N(0, s_gamma^2)     angle, in a rotational network
     t ~ N(0, s_offset^2)            offset, in a rotational network
-    x ~ likelihood(shift_t turn_g decode(z, class))
+    x ~ likelihood(shift_t rotate_g decode(z, class))
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from local_crystallography.models.likelihood import Likelihood
 
 @dataclass(frozen=True)
 class Divergence:
-    """How the Kullback-Leibler terms of Eq. 2 count, as far as the training has come.
+    """Weight of the Kullback-Leibler terms of Eq. 2 at some point of the training.
 
     Parameters
     ----------
     weight
-        Factor of both terms ("beta"); of the angle's, the weight of its prior.
+        Factor of both terms ("beta"); for a marginalised angle, the weight of its prior.
     capacity
-        Nats that the latents may hold freely (Burgess et al. 2018); None for the plain term.
+        Target of the divergence of the latents, in nats (Burgess et al. 2018); None for the plain term.
     """
 
     weight: float = 1.0
     capacity: float | None = None
 
     def __call__(self, nats: Tensor) -> Tensor:
-        """(n,) what the loss gets for (n,) nats; with a capacity the mean of it is |mean of the nats - capacity|."""
+        """(n,) penalty for (n,) nats; with a capacity its mean is weight * |mean of the nats - capacity|."""
         if self.capacity is None:
             return self.weight * nats
         away = nats - self.capacity
@@ -44,9 +44,9 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Inferred:
-    """Posterior of n rows of data: means and standard deviations, and the image at the means, in its own pose.
+    """Posterior of n rows of data: mean and std (n, d) of the latents, and the image (n, D) at the mean, in its pose.
 
-    angle and angle_std (n,) in radians, offset (n, 2) in pixels (y, x); None for networks without a pose.
+    angle and angle_std (n,) are in radians, offset (n, 2) in pixels (y, x); None for networks without a pose.
     """
 
     mean: Tensor
@@ -59,7 +59,7 @@ class Inferred:
 
 @dataclass(frozen=True)
 class Residuals:
-    """What a batch leaves, for the parameters that have their maximum likelihood in closed form.
+    """Residuals of a batch, which give the maximum-likelihood values of noise and offset prior in closed form.
 
     squares (n, channels): mean squared residual. offsets (n,): posterior mean square of an offset along one axis.
     """
@@ -69,13 +69,13 @@ class Residuals:
 
     @torch.no_grad()
     def mean(self) -> Residuals:
-        """The same, averaged over the batch."""
+        """Residuals averaged over the batch."""
         offsets = None if self.offsets is None else self.offsets.mean(0, keepdim=True)
         return Residuals(self.squares.mean(0, keepdim=True), offsets)
 
 
 class Network(nn.Module):
-    """Encoder, decoder and likelihood on rows (n, D) of data, with classes (n, K) of 0 and 1; K may be 0."""
+    """Encoder, decoder and likelihood on rows (n, D) of data, with one-hot classes (n, K); K may be 0."""
 
     likelihood: Likelihood
     latents: int
@@ -86,35 +86,35 @@ class Network(nn.Module):
 
     @abstractmethod
     def infer(self, x: Tensor, classes: Tensor) -> Inferred:
-        """The posterior of every row."""
+        """Posterior of every row."""
 
     @abstractmethod
     def evidence(
         self, x: Tensor, classes: Tensor, divergence: Divergence, generator: torch.Generator
     ) -> tuple[Tensor, Residuals]:
-        """(n,) evidence lower bound from one draw, its divergences weighted, and the residuals."""
+        """(n,) evidence lower bound from one draw, with weighted divergences, and the residuals."""
 
     def loss(
         self, x: Tensor, classes: Tensor, divergence: Divergence, generator: torch.Generator
     ) -> tuple[Tensor, Residuals]:
-        """(n,) minus the evidence lower bound per number of a row, and the residuals."""
+        """(n,) negative evidence lower bound per element of a row, and the residuals."""
         evidence, residuals = self.evidence(x, classes, divergence, generator)
         return -evidence / self.likelihood.numbers, residuals
 
     @torch.no_grad()
     def information(self, x: Tensor, classes: Tensor) -> Tensor:
-        """(latents,) nats that each latent holds about a row, on average: the divergence from its prior."""
+        """(latents,) mean information of each latent about a row, in nats: its divergence from the prior."""
         found = self.infer(x, classes)
         return (0.5 * (found.mean.square() + found.std.square() - 1) - found.std.log()).mean(0)
 
     @torch.no_grad()
     def learn(self, residuals: Residuals) -> None:
-        """Set what has its maximum likelihood in closed form."""
+        """Update the parameters whose maximum likelihood has a closed form."""
         self.likelihood.learn(residuals.squares)
 
 
 def draw(mean: Tensor, log_std: Tensor, generator: torch.Generator) -> Tensor:
-    """A sample of N(mean, exp(log_std)^2) that gradients pass through."""
+    """Sample of N(mean, exp(log_std)^2), differentiable by reparameterisation."""
     return mean + log_std.exp() * torch.randn(mean.shape, generator=generator, device=mean.device)
 
 
@@ -126,6 +126,6 @@ def normal_divergence(mean: Tensor, log_std: Tensor, prior_std: float = 1.0) -> 
 
 
 def split_normal(parameters: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and log standard deviation, kept within what exp and log bear, from the two halves of the columns."""
+    """Mean and log standard deviation, clamped for numerical safety, from the two halves of the columns."""
     mean, log_std = parameters.chunk(2, dim=1)
     return mean, log_std.clamp(-8, 2)

@@ -1,6 +1,6 @@
-"""One training on several devices: `torchrun --nproc-per-node N -m local_crystallography.cli run …`.
+"""Training on several devices: `torchrun --nproc-per-node N -m local_crystallography.cli run …`.
 
-Every process holds all data and takes its share of each batch; gradients are averaged, so all keep the same network.
+Every process holds all data and takes its part of each batch; gradients are averaged, so all keep the same network.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from torch import Tensor, distributed
 
 
 def join(backend: str) -> None:
-    """Join the group of processes that torchrun started, where this one has not yet."""
+    """Join the group of processes started by torchrun, unless already joined."""
     if not distributed.is_initialized():
-        # loaded later, as optimisers do, this module keeps the group in the defaults of its functions, and its threads
-        # outlive destroy_process_group: about every second process then aborted as it ended
+        # Imported later, as optimisers do, this module keeps the group in default arguments of its functions, whose
+        # threads outlive destroy_process_group: about half of the processes then aborted on exit.
         import torch.distributed.nn  # noqa: F401
 
         distributed.init_process_group(backend)
@@ -25,7 +25,7 @@ def join(backend: str) -> None:
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among those of the training, and its device."""
+    """Rank of this process among those of the training, and its device."""
 
     device: torch.device
     rank: int = 0
@@ -33,25 +33,25 @@ class Ranks:
 
     @classmethod
     def of_environment(cls, device: str) -> Ranks:
-        """As torchrun tells it; one process where nothing is told. The group of processes is joined on first use."""
+        """From the variables set by torchrun, or a single process; joins the group of processes on first use."""
         count, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
         if count == 1:
             return cls(torch.device(device))
-        place = (
+        local = (
             torch.device(device, int(os.environ.get("LOCAL_RANK", "0"))) if device == "cuda" else torch.device(device)
         )
         join("nccl" if device == "cuda" else "gloo")
-        return cls(place, rank, count)
+        return cls(local, rank, count)
 
     @property
     def words(self) -> str:
-        """The device as people know it; what is trained here takes one thread, see `training.one_thread`."""
+        """Name of the device for users; training uses one thread, see `training.one_thread`."""
         if self.device.type == "cuda":
             return torch.cuda.get_device_name(self.device)
-        return "CPU, 1 thread" if self.device.type == "cpu" else "graphics processor of the Mac"
+        return "CPU, 1 thread" if self.device.type == "cpu" else "Apple GPU"
 
     def share(self, rows: Tensor) -> Tensor:
-        """The part of a batch that is this process's."""
+        """Part of a batch assigned to this process."""
         return rows[self.rank :: self.count]
 
     def average(self, tensors: Iterable[Tensor | None]) -> None:

@@ -1,4 +1,4 @@
-"""Plan of a training: everything that does not belong to the network itself."""
+"""Plan of a training: all settings that do not belong to the network itself."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from local_crystallography.models.network import Divergence
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train.
+    """Settings of the optimisation.
 
     Parameters
     ----------
     epochs, batch_size, learning_rate
-        Passes over the data, sub-images in one step, step size of Adam at the start; it falls to zero as a cosine.
+        Passes over the data, sub-images per step, initial step size of Adam, which follows a cosine to zero.
     warm_up
-        Share of the training in which the divergences grow to their full weight.
+        Fraction of the training during which the weight of the divergences rises to its full value.
     kl_weight, capacity
-        See `network.Divergence`; the capacity grows over the whole training.
+        See `network.Divergence`; the capacity increases over the whole training.
     patience
-        Passes without a better held-out loss after which the training ends.
+        Epochs without a better held-out loss after which the training ends.
     restarts
-        Trainings from different starts, of which the best is kept.
+        Number of trainings from different initial weights, of which the best is kept.
     seed, device
-        Start of the random numbers; cpu, cuda or mps.
+        Random seed; cpu, cuda or mps.
     checkpoint
-        File the training is saved to after every epoch, and resumed from where it exists.
+        File to which the training is saved after every epoch, and from which it resumes.
     """
 
     epochs: int
@@ -43,6 +43,6 @@ class Plan:
     checkpoint: Path | None = None
 
     def divergence(self, done: float) -> Divergence:
-        """The divergences when this share of the training is done."""
+        """Divergences when this fraction of the training is done."""
         warmth = min(1.0, done / self.warm_up) if self.warm_up else 1.0
         return Divergence(self.kl_weight * warmth, None if self.capacity is None else self.capacity * done)

@@ -1,4 +1,4 @@
-"""Input of networks: windows as rows of numbers, labels as classes."""
+"""Input of networks: windows as rows of numbers, labels as one-hot classes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from local_crystallography.models.settings import VaeSettings
 
 Labels = npt.NDArray[np.int64] | None
 CHUNK = 4096
-"""Sub-images worked on at a time, to stay small in memory."""
+"""Sub-images processed at once, to limit memory."""
 
 
 def rows(windows: npt.NDArray[np.floating], settings: VaeSettings) -> Tensor:
-    """(n, D) what the network takes of windows: normalised pixels, or coefficients with the shear undone."""
+    """(n, D) input of the network for windows: normalised pixels, or coefficients with the shear removed."""
     return torch.cat(list(parts_of_rows(windows, settings)))
 
 
 def parts_of_rows(windows: npt.NDArray[np.floating], settings: VaeSettings) -> Iterator[Tensor]:
-    """The same a part at a time: that stays small in memory, and one may stop between."""
+    """Input of the network in parts, which limits memory and allows stopping in between."""
     pixels, channels = settings.window_size**2, settings.channels
     center, scale = (np.asarray(part, np.float32) for part in (settings.center, settings.scale))
     analysis = np.eye(0)
@@ -61,18 +61,19 @@ def one_hot(labels: Labels, classes: tuple[int, ...], n: int) -> Tensor:
     Raises
     ------
     InputError
-        For labels that are missing, not wanted, of another number or not among the classes.
+        For labels that are missing, not accepted, of another number or not among the classes.
     """
     if not classes:
         if labels is not None:
-            raise InputError("Labels came for a network without classes; leave them out.")
+            raise InputError("This network is not conditional on classes, so it accepts no labels; leave them out.")
         return torch.zeros(n, 0)
     known = ", ".join(map(str, classes))
     if labels is None or len(labels) != n:
-        came = "No labels" if labels is None else f"{len(labels)} labels"
-        raise InputError(f"{came} came for {n} sub-images, one of {known} was expected for each.")
-    places = np.searchsorted(classes, labels).clip(0, len(classes) - 1)
-    wrong = np.asarray(classes)[places] != np.asarray(labels)
+        given = "no labels" if labels is None else f"{len(labels)} labels"
+        raise InputError(f"There are {given} for {n} sub-images; this network needs one of {known} for each.")
+    index = np.searchsorted(classes, labels).clip(0, len(classes) - 1)
+    wrong = np.asarray(classes)[index] != np.asarray(labels)
     if wrong.any():
-        raise InputError(f"Label {np.asarray(labels)[wrong][0]} came, the network was told {known}; use these.")
-    return F.one_hot(torch.as_tensor(places), len(classes)).float()
+        unknown = np.asarray(labels)[wrong][0]
+        raise InputError(f"The network was not trained on label {unknown}; use only {known}.")
+    return F.one_hot(torch.as_tensor(index), len(classes)).float()

@@ -1,4 +1,4 @@
-"""Scale and polarity of the columns of an image, by what the network finds at each and what that explains."""
+"""Scale and polarity of the columns of an image, from how well the columns found at each scale explain the image."""
 
 from __future__ import annotations
 
@@ -20,76 +20,76 @@ Pixels = npt.NDArray[np.float32]
 Array = npt.NDArray[np.float64]
 
 FINEST, STEP = 0.7, 1.3
-"""Smallest standard deviation of a column that is tried, px, and the ratio of one to the next."""
+"""Smallest standard deviation of a column to try, px, and the ratio of successive ones."""
 COARSEST = 14.0
-"""Sides of an image over the largest one."""
+"""Smallest ratio of the side of an image to the standard deviation of a column."""
 LOOK, PART = 60.0, 66.0
-"""Sides of the parts that the network looks at: to try a scale, and to weigh what it finds there; in widths."""
+"""Sides, in widths of a column, of the parts used to try a scale and to weigh the columns found at it."""
 NEARLY = 0.85
-"""Share of the highest confidence from which a finer scale is taken: at coarser ones neighbours merge."""
+"""Fraction of the highest confidence at which a finer scale is preferred: at coarser ones neighbours merge."""
 PROMISING = 0.4
-"""Share of the highest confidence at which another scale is still weighed."""
+"""Fraction of the highest confidence above which other scales are weighed too."""
 WEIGHED = 1.7
-"""Width, in pixels, to which a part is scaled to be weighed: so noise counts alike at all scales."""
+"""Column width, in pixels, to which a part is rescaled for weighing, so that noise counts equally at all scales."""
 BLUR = 3.0
-"""Standard deviation of the blur that is taken for background, in widths."""
+"""Standard deviation of the blur that models the background, in widths."""
 IRREGULAR, BY_CHANCE, REGULAR = 0.1, 0.05, 0.2
-"""What columns score that nothing repeats, as single atoms, over a crystal, where no spots of the other sign are as
-strong; repetition that chance gives, and what it takes beyond that to be a crystal."""
+"""Score of columns that do not repeat (single atoms) relative to a crystal, where no spots of the other sign are as
+strong; repetition expected by chance; and repetition beyond that for a crystal."""
 NOISE = 0.12
-"""Confidence that noise alone may give."""
+"""Highest confidence that noise alone produces."""
 SURE, BEYOND = 0.5, 6.0
-"""Confidence at a scale that ends the search, once it is that many times coarser."""
-PLACES = 5
-"""Parts of an image along each side from which the one to look at is chosen."""
+"""The search ends once a scale has this confidence and the current one is this many times coarser."""
+POSITIONS = 5
+"""Positions along each side of an image among which the part to use is selected."""
 FITS, SETTLED, WORSE, LESS_SURE = 4, 0.05, 0.9, 0.7
-"""Times that a scale is looked at again with the width found; difference of logarithms at which it need not be; and
-shares of what was explained before, and of the confidence, under which the new width has lost columns."""
+"""Most refits of a scale with the width found; difference of logarithms at which it has converged; and fractions of
+the previous explained variance and confidence below which the new width has lost columns."""
 BRIGHT = 1.15
-"""How much better dark columns have to score: bright ones are the usual case."""
+"""Factor by which dark columns have to score better, as bright ones are the usual case."""
 ALIKE = 0.22
-"""Difference of the logarithms of two widths under which the network cannot tell which of the two is meant."""
+"""Difference of the logarithms of two widths below which the network cannot distinguish them."""
 SIMPLE = 0.35
-"""Power of the density of columns by which an answer with more of them is held less likely."""
+"""Power of the density of columns that penalises candidates with more of them."""
 IN_PHASE = 5.0
-"""Logarithm of what overtones in phase are worth, against none."""
+"""Logarithm of the weight of overtones in phase, relative to none."""
 SAME = 0.3
-"""The same for two candidates of one polarity that are one."""
+"""Difference of the logarithms of two widths below which candidates of one polarity are duplicates."""
 PEAK = 0.2
 """Lowest probability that counts as a column."""
 SAME_LINE, MOST_REPEATED = 0.9, 12.0
-"""Share of pixels that equal those of the line before, from which a line only repeats it; and most times it may."""
+"""Fraction of pixels equal to those of the previous line above which a line repeats it; and most repetitions."""
 FEWEST = 4
 FRAMES = 5
-"""Most frames of a stack that are looked at."""
+"""Most frames of a stack that are examined."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One answer to what the columns of an image are.
+    """Candidate for the scale and polarity of the columns of an image.
 
     Parameters
     ----------
     sigma
-        Standard deviation of a column, px of the image.
+        Standard deviation of a column, in pixels of the image.
     bright
-        Whether columns are brighter than what is between them, rather than darker.
+        Whether columns are brighter than the background, rather than darker.
     confidence
-        0 to 1, how sure the network is of the columns it finds at this scale.
+        0 to 1, confidence of the network in the columns it finds at this scale.
     explained
-        Share of the variance, less the background, that these columns explain.
+        Fraction of the variance, without the background, that these columns explain.
     repetition
-        0 to 1, how much of the columns one vector carries onto others; about 0 for grain of the noise.
+        0 to 1, fraction of the columns that one vector maps onto others; about 0 for noise.
     one_sided
-        0 to 1, how few spots of the other polarity there are beside them; about 0 for grain of the noise.
+        0 to 1, absence of spots of the other polarity beside the columns; about 0 for noise.
     overtones
-        -1 to 1: above 0 where overtones of the pattern are in phase for this polarity; 0 where they tell nothing.
+        -1 to 1: above 0 where overtones of the pattern are in phase for this polarity, 0 where uninformative.
     frame, corner
-        The frame, and the first pixel (y, x) of the part of it, that was weighed.
+        Number of the frame, and first pixel (y, x) of the part of it that was weighed.
     part
-        (h, w) that part, as in the image.
+        (h, w) that part of the frame.
     yx
-        (N, 2) the columns in it, px from its first pixel.
+        (N, 2) positions of the columns in the part, px from its first pixel.
     """
 
     sigma: float
@@ -106,42 +106,42 @@ class Candidate:
 
     @property
     def score(self) -> float:
-        """What candidates of different widths are ordered by."""
+        """Score for ordering candidates of different widths, the highest first."""
         regular = float(np.clip((self.repetition - BY_CHANCE) / REGULAR, 0, 1))
         single = IRREGULAR * self.confidence * self.one_sided
-        # a little repetition counts in full only where the spots are no grain of the noise
+        # Weak repetition counts in full only where the spots are unlikely to be noise.
         atoms = single + regular * (regular + (1 - regular) * self.one_sided)
         return self.explained**3 * self.confidence * atoms * self._polarity
 
     @property
     def misfit(self) -> float:
-        """What candidates of one width and different polarity are ordered by, the lowest first.
+        """Misfit for ordering candidates of one width and different polarity, the lowest first.
 
-        Many patterns are alike inverted: what is left unexplained tells, how sure the network is, and which answer is
-        the simpler one, with fewer columns.
+        Many patterns look similar when inverted. The unexplained variance, the confidence of the network and the
+        simplicity of the candidate (fewer columns) decide.
         """
         density = len(self.yx) * self.sigma**2 / self.part.size
-        left = (1 - self.explained) * density**SIMPLE / max(self.confidence, NOISE) ** 2
-        return float(left) / self._polarity
+        unexplained = (1 - self.explained) * density**SIMPLE / max(self.confidence, NOISE) ** 2
+        return float(unexplained) / self._polarity
 
     @property
     def _polarity(self) -> float:
-        """How likely the polarity is by itself."""
+        """Weight of the polarity by itself."""
         return float(np.exp(IN_PHASE * self.overtones)) * (BRIGHT if self.bright else 1)
 
     @property
     def words(self) -> str:
-        """The candidate in a few words."""
+        """Short description of the candidate."""
         return f"{'bright' if self.bright else 'dark'} columns, sigma {self.sigma:.3g} px"
 
 
 def choose_scale(
     segmenter: Segmenter, frames: Iterator[tuple[int, Pixels]], *, bright: bool | None, sigma: float | None
 ) -> list[Candidate]:
-    """Candidates for frames (h, w), with NaN on masked pixels, the best first; none where no columns are seen.
+    """Candidates for frames (h, w), with NaN on masked pixels, the best first; none where no columns are found.
 
-    `bright` and `sigma` are what is known already. Every scale and both polarities are looked at by the network on a
-    small part of the image. Where it is confident, columns are fitted to what it found, which gives their width, and
+    `bright` and `sigma` fix what is already known. The network examines every scale and both polarities on a small
+    part of the image. Where it is confident, columns are fitted at the positions found, which gives their width, and
     weighed by how much of the image they explain.
     """
     found: list[Candidate] = []
@@ -155,7 +155,7 @@ def choose_scale(
 
 
 def by_polarity(ordered: list[Candidate]) -> list[Candidate]:
-    """The same with the first two exchanged where they differ in polarity alone and the second fits better."""
+    """Candidates with one moved to the front if it differs from the first only in polarity and fits better."""
     for number, other in enumerate(ordered[1:], 1):
         first = ordered[0]
         if (
@@ -168,7 +168,7 @@ def by_polarity(ordered: list[Candidate]) -> list[Candidate]:
 
 
 def distinct(ordered: list[Candidate]) -> list[Candidate]:
-    """The best of those that say the same."""
+    """Candidates without duplicates, of which the best is kept."""
     kept: list[Candidate] = []
     for each in ordered:
         if not any(each.bright == other.bright and abs(np.log(each.sigma / other.sigma)) < SAME for other in kept):
@@ -177,7 +177,7 @@ def distinct(ordered: list[Candidate]) -> list[Candidate]:
 
 
 def candidates(segmenter: Segmenter, frame: Pixels, number: int, sign: int, sigma: float | None) -> list[Candidate]:
-    """The candidates of one polarity in a frame without gaps."""
+    """Candidates of one polarity in a frame without gaps."""
     if sigma is not None:
         weighed = weighed_at(segmenter, frame, number, sign, sigma, fits=1)
         return [] if weighed is None else [replace(weighed, sigma=sigma)]
@@ -190,13 +190,13 @@ def candidates(segmenter: Segmenter, frame: Pixels, number: int, sign: int, sigm
     starts = {
         *range(promising, nearly + 1),
         *np.flatnonzero(tops).tolist(),
-    }  # at the finest, close pairs are still apart
+    }  # at the finest scales, close pairs are still resolved
     found = (weighed_at(segmenter, frame, number, sign, float(scales[start]), fits=FITS) for start in sorted(starts))
     return [each for each in found if each is not None]
 
 
 def profile(segmenter: Segmenter, frame: Pixels, sign: int) -> tuple[Array, Array]:
-    """Scales, px, and the confidence of the network at each, up to far beyond the first it is sure of."""
+    """Scales, px, and the confidence of the network at each, up to well beyond the most confident one."""
     scales = FINEST * repeated(frame) * STEP ** np.arange(60)
     scales = scales[scales * COARSEST <= min(frame.shape)]
     sure: list[float] = []
@@ -211,21 +211,20 @@ def profile(segmenter: Segmenter, frame: Pixels, sign: int) -> tuple[Array, Arra
 
 
 def repeated(frame: Pixels) -> float:
-    """How many pixels in a row hold the same, where an image was enlarged by repeating pixels; 1 for others.
+    """Number of times every pixel is repeated in an image that was enlarged by repeating pixels; 1 for others.
 
-    Grain as wide as these stands on their grid, and would be taken for a crystal.
+    Noise of that grain size lies on a regular grid and would be mistaken for a crystal.
     """
-    turned = frame.T
-    new = [1 - float(((part[1:] == part[:-1]).mean(axis=1) > SAME_LINE).mean()) for part in (frame, turned)]
+    new = [1 - float(((part[1:] == part[:-1]).mean(axis=1) > SAME_LINE).mean()) for part in (frame, frame.T)]
     return 1 / max(*new, 1 / MOST_REPEATED)
 
 
 def weighed_at(
     segmenter: Segmenter, frame: Pixels, number: int, sign: int, start: float, *, fits: int
 ) -> Candidate | None:
-    """The candidate found from a scale that the network is confident at; None where columns are few."""
-    sigma, place, best = start, part_of(frame, PART * start, start), None
-    part, corner = frame[place], (int(place[0].start), int(place[1].start))
+    """Candidate from a scale at which the network is confident; None where columns are few."""
+    sigma, square, best = start, part_of(frame, PART * start, start), None
+    part, corner = frame[square], (int(square[0].start), int(square[1].start))
     flat = part - terraces(part, start)[0]
     for _ in range(fits):
         shape = tuple(max(24, round(side * WEIGHED / sigma)) for side in part.shape)
@@ -252,7 +251,7 @@ def weighed_at(
 
 
 def confidence(chance: Array) -> float:
-    """0 to 1: how far the probabilities (N,) of columns are above even; a few are little evidence."""
+    """0 to 1: mean excess of the probabilities (N,) of columns over one half; few columns lower it."""
     return float(np.clip(2 * chance - 1, 0, 1).sum() / max(len(chance), 2 * FEWEST))
 
 
@@ -268,22 +267,22 @@ def peaks(segmenter: Segmenter, part: Pixels, sigma: float) -> tuple[Array, Arra
 
 
 def part_of(frame: Pixels, side: float, sigma: float) -> tuple[slice, slice]:
-    """A square of a side in px with much contrast at the scale of columns, bright spots counted no more than others."""
+    """Square of a side in px with high contrast at the scale of columns; very bright spots do not count more."""
     length = min(int(side), *frame.shape)
     step = max(1, int(sigma / 2))
-    starts = [np.linspace(0, n - length, min(PLACES, -(-n // length))).astype(int).tolist() for n in frame.shape]
-    places = [(slice(y, y + length), slice(x, x + length)) for y in starts[0] for x in starts[1]]
-    if len(places) == 1:
-        return places[0]
+    starts = [np.linspace(0, n - length, min(POSITIONS, -(-n // length))).astype(int).tolist() for n in frame.shape]
+    squares = [(slice(y, y + length), slice(x, x + length)) for y in starts[0] for x in starts[1]]
+    if len(squares) == 1:
+        return squares[0]
     bands = []
-    for place in places:
-        coarse = block_reduce(frame[place], (step, step), np.mean)
+    for square in squares:
+        coarse = block_reduce(frame[square], (step, step), np.mean)
         narrow, wide = (ndimage.gaussian_filter(coarse, f * sigma / step, truncate=2.5) for f in (1, 2.5))
         bands.append((narrow - wide) ** 2)
     most = float(np.quantile(np.stack(bands)[:, ::2, ::2], 0.95))
-    return places[int(np.argmax([np.minimum(band, most).mean() for band in bands]))]
+    return squares[int(np.argmax([np.minimum(band, most).mean() for band in bands]))]
 
 
 def frames_to_look_at(count: int) -> list[int]:
-    """Some frames of a stack, all over it."""
+    """Numbers of a few frames, evenly spread over a stack."""
     return sorted({int(number) for number in np.linspace(0, count - 1, min(count, FRAMES))})

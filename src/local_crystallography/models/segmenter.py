@@ -1,4 +1,4 @@
-"""Trained networks that find atoms, in one file: weights and what they were trained to."""
+"""Trained networks that find atoms: weights and settings in one file."""
 
 from __future__ import annotations
 
@@ -25,39 +25,38 @@ Array = npt.NDArray[np.float32]
 
 SHIPPED = Path(__file__).parent / "weights" / "atoms.safetensors"
 COLUMN = 2.5
-"""Standard deviation of a column to which an image is scaled before the shipped networks see it, px."""
+"""Standard deviation of a column, px, to which an image is scaled for the shipped networks."""
 AROUND, CORE = 33, 7
-"""Side of the square, and standard deviation of the Gaussian, with which a pixel is compared, px."""
+"""Side of the square and standard deviation of the Gaussian that define the surroundings of a pixel, px."""
 TILE, OVERLAP = 768, 80
-"""Side of the parts in which a large image is looked at, and how far they overlap, px, multiples of 8: a pixel of the
-result depends on 40 px around."""
+"""Side and overlap of the tiles of a large image, px, multiples of 8: a pixel of the result depends on 40 px around."""
 FAINT = 0.05
-"""Least contrast of surroundings that is made equal to others, over that of the contrasty parts of the image."""
+"""Lowest local contrast that is fully normalised, relative to that of the high-contrast parts of the image."""
 
 
 def prepare(frame: Array) -> Array:
-    """(4, h, w) of an image (h, w) with NaN where pixels have no meaning; there 0, and nothing else depends on them.
+    """(4, h, w) input of a network for an image (h, w); masked pixels are NaN, give 0 and do not affect the others.
 
-    Pixels less the mean around, compressed: over the contrast that the image has in its contrasty parts; over the
-    contrast around; the same over nearer surroundings, which steps and slopes hardly reach; and filtered by the shape
-    of a column, over what that makes of white noise of the contrast around.
+    The channels are pixels minus the local mean, compressed by arcsinh: over the contrast of the high-contrast parts of
+    the image; over the local contrast; the same with smaller surroundings, which are little affected by steps and
+    slopes; and filtered by the shape of a column, over the same filter's response to white noise of the local contrast.
     """
     known = np.isfinite(frame)
     frame = np.where(known, frame - (frame[known].mean(dtype=np.float64) if known.any() else 0), 0).astype(np.float32)
     whole = known.all()
 
-    def less_around(values: Array, wide: Smoothing, contrast: Smoothing) -> tuple[Array, Array]:
-        """Values less their mean, and the standard deviation around, of the pixels that are known."""
-        share = np.float32(1) if whole else np.maximum(wide(known.astype(np.float32)), 1e-3)
-        left = np.where(known, values - wide(values) / share, 0).astype(np.float32)
-        share = np.float32(1) if whole else np.maximum(contrast(known.astype(np.float32)), 1e-3)
-        return left, np.sqrt(np.maximum(contrast(left**2) / share, 0))
+    def minus_local_mean(values: Array, wide: Smoothing, contrast: Smoothing) -> tuple[Array, Array]:
+        """Values minus their local mean, and the local standard deviation, of the unmasked pixels."""
+        fraction = np.float32(1) if whole else np.maximum(wide(known.astype(np.float32)), 1e-3)
+        deviation = np.where(known, values - wide(values) / fraction, 0).astype(np.float32)
+        fraction = np.float32(1) if whole else np.maximum(contrast(known.astype(np.float32)), 1e-3)
+        return deviation, np.sqrt(np.maximum(contrast(deviation**2) / fraction, 0))
 
-    flat, contrast = less_around(frame, square, square)
+    flat, contrast = minus_local_mean(frame, square, square)
     strong = max(float(np.quantile(contrast[::4, ::4], 0.9)), 1e-12)
     around = np.maximum(contrast, FAINT * strong)
     matched = gaussian(COLUMN, flat) * np.float32(2 * np.sqrt(np.pi) * COLUMN)
-    near, fine = less_around(flat, partial(gaussian, CORE), partial(gaussian, 2 * CORE))
+    near, fine = minus_local_mean(flat, partial(gaussian, CORE), partial(gaussian, 2 * CORE))
     return np.stack(
         [
             np.arcsinh(flat / strong),
@@ -72,27 +71,27 @@ Smoothing = Callable[[Array], Array]
 
 
 def square(values: Array) -> Array:
-    """Mean over the square around."""
+    """Mean over the surrounding square."""
     return np.asarray(ndimage.uniform_filter(values, AROUND, mode="reflect"), np.float32)
 
 
 def gaussian(sigma: float, values: Array) -> Array:
-    """Mean over the surroundings, weighted."""
+    """Gaussian-weighted mean over the surroundings."""
     return np.asarray(ndimage.gaussian_filter(values, sigma, mode="reflect", truncate=2.5), np.float32)
 
 
 @dataclass(frozen=True)
 class Segmenter:
-    """One network or several that were trained to the same end.
+    """Ensemble of one or more networks trained for the same task.
 
     Parameters
     ----------
     networks
-        The members of the ensemble, the best first.
+        Members of the ensemble, the best first.
     classes
         Names of the classes of atoms, one per channel.
     sigma
-        Standard deviation in pixels to which columns are scaled before the network sees them.
+        Standard deviation, in pixels, to which columns are scaled for the networks.
     """
 
     networks: tuple[UNet, ...]
@@ -100,9 +99,9 @@ class Segmenter:
     sigma: float
 
     def probability(self, frame: Array, *, sigma: float, members: int) -> ProbabilityMap:
-        """What the mean of some members says of every pixel (h, w), for columns of some sigma in px.
+        """Mean probability of the first members for every pixel (h, w), for columns with this sigma in px.
 
-        An atom of any class is there with 1 minus the product of the probabilities that there is none of each.
+        The probability of an atom of any class is 1 minus the product of the probabilities of no atom of each class.
 
         Raises
         ------
@@ -111,8 +110,8 @@ class Segmenter:
         """
         if members > len(self.networks):
             raise InputError(
-                f"An ensemble of {members} came with a network that has {len(self.networks)} members, no more than it "
-                "has were expected; lower the ensemble."
+                f"An ensemble of {members} was requested, but the network has only {len(self.networks)} members; lower "
+                "the ensemble."
             )
         each = self.shares(frame, sigma=sigma, members=members)
         shares = each.mean(axis=0)
@@ -124,21 +123,21 @@ class Segmenter:
         )
 
     def shares(self, frame: Array, *, sigma: float, members: int) -> Array:
-        """(members, K, h, w) what each member says of every class; the frame is scaled to what the networks know.
+        """(members, K, h, w) probability of every class by each member; the frame is scaled to the networks' sigma.
 
-        Where the frame has NaN, there is nothing.
+        Where the frame is NaN, the probability is 0.
         """
         shape = tuple(max(16, round(side * self.sigma / sigma)) for side in frame.shape)
-        said = self.probabilities(resized_with_gaps(frame, shape), members=members)
-        shares = np.clip(resized(said, frame.shape), 0, 1)
+        scaled = self.probabilities(resized_with_gaps(frame, shape), members=members)
+        shares = np.clip(resized(scaled, frame.shape), 0, 1)
         shares[..., ~np.isfinite(frame)] = 0
         return shares
 
     @torch.no_grad()
     def probabilities(self, frame: Array, *, members: int, tile: int = TILE, overlap: int = OVERLAP) -> Array:
-        """(members, K, h, w) probability of every class at every pixel of a frame (h, w) that is scaled already.
+        """(members, K, h, w) probability of every class at every pixel of an already scaled frame (h, w).
 
-        Large frames are cut into tiles that overlap; what a tile says near its cut is dropped.
+        Large frames are cut into overlapping tiles; results near the cuts of a tile are discarded.
         """
         given = prepare(frame)
         result = np.empty((members, len(self.classes), *frame.shape), np.float32)
@@ -156,7 +155,7 @@ class Segmenter:
         return result
 
     def with_classes(self, count: int) -> Segmenter:
-        """The same networks with `count` classes, which all know what one atom looked like."""
+        """Networks with `count` classes, all initialised with the weights of the first class."""
         networks = []
         for network in self.networks:
             other = untrained(count)
@@ -169,7 +168,7 @@ class Segmenter:
         return Segmenter(tuple(networks), tuple(f"class {i}" for i in range(count)), self.sigma)
 
     def save(self, path: Path) -> None:
-        """Write weights, halved in precision, and settings to one safetensors file."""
+        """Write weights, at half precision, and settings to one safetensors file."""
         tensors = {
             f"{number}.{name}": (value.half() if value.is_floating_point() else value).contiguous()
             for number, network in enumerate(self.networks)
@@ -183,12 +182,12 @@ class Segmenter:
 
     @classmethod
     def load(cls, path: Path) -> Segmenter:
-        """Read what `save` wrote; nothing in the file is executed.
+        """Read a file written by `save`; nothing in it is executed.
 
         Raises
         ------
         InputError
-            Where the file is missing or is not of this kind.
+            Where the file is missing or of another kind.
         """
         try:
             with safe_open(path, framework="pt") as file:
@@ -197,8 +196,8 @@ class Segmenter:
             classes = tuple(notes["classes"].split("\n"))
             if notes.get("inputs") != str(CHANNELS):
                 raise InputError(
-                    f"{path} holds a network of an earlier version, which was trained on other input; train it again "
-                    "with train-segmenter."
+                    f"{path} holds a network of an earlier version with other inputs; train it again with "
+                    "train-segmenter."
                 )
             networks = []
             for number in range(int(notes["members"])):
@@ -209,50 +208,50 @@ class Segmenter:
             return cls(tuple(networks), classes, float(notes["sigma"]))
         except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
             raise InputError(
-                f"{path} holds no network that finds atoms; name a file written by train-segmenter, or none for the "
-                "one that comes with the program."
+                f"{path} holds no network that finds atoms; name a file written by train-segmenter, or none to use the "
+                "network that comes with the program."
             ) from error
 
 
 @lru_cache(maxsize=2)
 def shipped() -> Segmenter:
-    """The networks that come with the program."""
+    """Networks that come with the program."""
     return Segmenter.load(SHIPPED)
 
 
 def any_class(shares: Array) -> Array:
-    """(h, w) probability of an atom of any class, from those of each (K, h, w)."""
+    """(h, w) probability of an atom of any class, from the probabilities of each (K, h, w)."""
     return np.asarray(1 - np.prod(1 - shares, axis=0), np.float32)
 
 
 def resized(stack: Array, shape: tuple[int, ...]) -> Array:
-    """(n, c, h, w) at another height and width, without aliasing."""
+    """(n, c, h, w) images resized to another height and width, without aliasing."""
     given = torch.as_tensor(np.ascontiguousarray(stack, np.float32))
     return torch.nn.functional.interpolate(given, shape, mode="bicubic", align_corners=False, antialias=True).numpy()
 
 
 def resized_with_gaps(frame: Array, shape: tuple[int, ...]) -> Array:
-    """(h, w) at another height and width, NaN where at least half of what goes into a pixel is."""
+    """(h, w) image resized to another height and width; NaN where at least half of a pixel was NaN."""
     gaps = ~np.isfinite(frame)
     if not gaps.any():
         return np.asarray(resized(frame[None, None], shape)[0, 0])
     both = np.stack([filled(frame, gaps), gaps.astype(np.float32)])[None]
-    values, share = resized(both, shape)[0]
-    return np.where(share < 0.5, values, np.nan).astype(np.float32)
+    values, masked = resized(both, shape)[0]
+    return np.where(masked < 0.5, values, np.nan).astype(np.float32)
 
 
 def under(tensors: dict[str, Tensor], start: str) -> dict[str, Tensor]:
-    """The tensors whose names start so, by the rest of their names."""
+    """Tensors whose names have this prefix, by the rest of their names."""
     return {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
 
 
 def padded(x: Tensor) -> Tensor:
-    """Sides made divisible by 8 by repeating the edge."""
+    """Images padded by their edge pixels to sides divisible by 8."""
     return torch.nn.functional.pad(x, (0, -x.shape[3] % BLOCK, 0, -x.shape[2] % BLOCK), mode="replicate")
 
 
 def tiles(length: int, tile: int, overlap: int) -> list[tuple[slice, slice]]:
-    """Parts of a side that overlap, and what of each is kept: together everything, once."""
+    """Overlapping parts of a side, and the range kept of each; together these ranges cover the side once."""
     if length <= tile:
         return [(slice(0, length), slice(0, length))]
     count = -(-(length - overlap) // (tile - overlap))

@@ -1,4 +1,4 @@
-"""Training of the network that finds atoms, on pictures of which all is known."""
+"""Training of the network that finds atoms, on images with known atoms."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ Array = npt.NDArray[np.float32]
 Noise = Callable[[np.random.Generator], Array]
 
 BATCH, POOL, FIRST = 8, 3000, 300
-"""Pictures in one step, those kept at most, and those there are before the first step; every step brings a new one."""
+"""Images per step, most images kept, and images before the first step; every step adds a new one."""
 CYCLES, CYCLE = 4, 0.1
-"""Networks of the ensemble: one at the end of the training, and one at each of earlier lows of the step size."""
+"""Networks of the ensemble, one at each minimum of the step size, and length of the short cycles as a fraction."""
 LOWER = 0.3
-"""Highest step size in the short cycles, over that of the long one (Huang 2017, snapshot ensembles)."""
+"""Highest step size in the short cycles, relative to the long one (snapshot ensembles, Huang 2017)."""
 WARM_UP = 200
-"""Steps at most, and no more than a tenth of them, in which the step size rises."""
+"""Most steps over which the step size rises, limited to a tenth of all."""
 SAVED_EVERY = 250
 RADIUS = 0.7
-"""Of the disc that marks a column, in its standard deviations: more, and close columns would touch."""
+"""Radius of the disc that marks a column, in its standard deviations; with larger ones close columns would touch."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A picture and what is to be found in it.
+    """A training image with its target.
 
     Parameters
     ----------
     noisy
-        Gives the picture (h, w) with new noise.
+        Function that returns the image (h, w) with new noise.
     target
-        (K, h, w) 1 on atoms of a class, 0 elsewhere, between at their rims.
+        (K, h, w) 1 on atoms of a class, 0 elsewhere, with values in between at their rims.
     weight
-        (h, w) 0 where the picture leaves it open.
+        (h, w) 0 where the target is undefined, 1 elsewhere.
     """
 
     noisy: Noise
@@ -58,7 +58,7 @@ class Example:
 
 
 def disc(shape: tuple[int, ...], yx: npt.NDArray[np.float64], radius: float) -> Array:
-    """(h, w) 1 within radius px of a place, 0 beyond, linear over one pixel at the rim."""
+    """(h, w) 1 within radius px of a position, 0 beyond, linear over one pixel at the rim."""
     reach = math.ceil(radius + 1)
     offsets = np.arange(-reach, reach + 1)
     rows, cols = (np.rint(yx[:, axis, None]).astype(int) + offsets for axis in (0, 1))
@@ -73,18 +73,18 @@ def disc(shape: tuple[int, ...], yx: npt.NDArray[np.float64], radius: float) -> 
 
 @dataclass
 class SegmenterTraining:
-    """A training that can be saved after any step and goes on as if it had not been.
+    """A training that can be saved after any step and resumed exactly.
 
     Parameters
     ----------
     example
-        Makes the example of a number, the same every time.
+        Function from a number to an example, always the same one.
     classes, sigma
-        Of the `Segmenter` that comes of it.
+        Classes and sigma of the resulting `Segmenter`.
     steps, learning_rate, seed
-        Steps of the optimiser, its highest step size, start of the random numbers.
+        Steps of the optimiser, its highest step size, random seed.
     network
-        Where to begin; none: at random.
+        Network to start from; None for random weights.
     """
 
     example: Callable[[int], Example]
@@ -98,12 +98,12 @@ class SegmenterTraining:
     done: int = 0
 
     def run(self, checkpoint: Path | None = None) -> Job[Segmenter]:
-        """Train, saving to a checkpoint now and then and going on from it where it exists; the last network first.
+        """Train, saving to a checkpoint regularly and resuming from it where it exists; the last network comes first.
 
         Raises
         ------
         InputError
-            For a checkpoint that is of another training.
+            For a checkpoint of another training.
         """
         network = (self.network or untrained(len(self.classes), self.seed)).train()
         optimizer = torch.optim.AdamW(network.parameters(), lr=self.learning_rate, weight_decay=1e-4)
@@ -112,7 +112,7 @@ class SegmenterTraining:
         pool: list[Example] = []
         for number in range(max(0, self.done + FIRST - POOL), self.done + FIRST):
             pool.append(self.example(number))
-            if (yield Progress(self.done / self.steps, "making pictures")):
+            if (yield Progress(self.done / self.steps, "simulating images")):
                 return self._result(network)
         loss: float | None = None
         while self.done < self.steps:
@@ -131,16 +131,16 @@ class SegmenterTraining:
         return self._result(network)
 
     def _lows(self) -> list[int]:
-        """Steps after which the step size has come down to nothing, but for the last."""
+        """Steps at which the step size reaches zero, except the last."""
         return [round(self.steps * (1 - CYCLE * (CYCLES - 1 - k))) for k in range(CYCLES - 1)]
 
     def rate(self) -> float:
-        """Step size now: one long cosine, then short lower ones."""
-        share, first = self.done / self.steps, 1 - CYCLE * (CYCLES - 1)
-        if share < first:
+        """Current step size: one long cosine, then short lower ones."""
+        fraction, first = self.done / self.steps, 1 - CYCLE * (CYCLES - 1)
+        if fraction < first:
             warm = min(1.0, (self.done + 1) / min(WARM_UP, 1 + self.steps // 10))
-            return warm * self.learning_rate * 0.5 * (1 + math.cos(math.pi * share / first))
-        phase = (share - first) / CYCLE % 1
+            return warm * self.learning_rate * 0.5 * (1 + math.cos(math.pi * fraction / first))
+        phase = (fraction - first) / CYCLE % 1
         return LOWER * self.learning_rate * 0.5 * (1 + math.cos(math.pi * phase))
 
     def _step(self, network: UNet, optimizer: torch.optim.Optimizer, pool: list[Example]) -> float:
@@ -193,14 +193,14 @@ class SegmenterTraining:
             optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
         except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
             raise InputError(
-                f"{path} is not a checkpoint of such a training; name another file or remove it."
+                f"{path} is not a checkpoint of a segmenter training; name another file or remove it."
             ) from error
         if not belongs:
-            raise InputError(f"{path} is of a training with other settings; name another file or remove this one.")
+            raise InputError(f"{path} belongs to a training with other settings; name another file or remove this one.")
 
 
 def batch(pool: list[Example], rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures (n, 4, h, w) with new noise, turned and mirrored, targets (n, K, h, w) and weights (n, 1, h, w)."""
+    """Inputs (n, 4, h, w) with new noise, rotated and mirrored, targets (n, K, h, w) and weights (n, 1, h, w)."""
     parts = []
     for number in rng.integers(len(pool), size=BATCH):
         example = pool[number]
@@ -212,7 +212,7 @@ def batch(pool: list[Example], rng: np.random.Generator) -> tuple[Tensor, Tensor
 
 
 def loss_of(network: UNet, x: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Mean cross entropy per pixel that counts."""
+    """Weighted mean cross-entropy per pixel."""
     with torch.autocast("cpu", torch.bfloat16):
         logits = network(x)
     each = F.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")

@@ -1,4 +1,4 @@
-"""Settings that rebuild a network: saved beside its weights, so that no code in a model file is run."""
+"""Settings from which a network is rebuilt: saved beside its weights, so that no code in a model file is executed."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ from local_crystallography.models.likelihood import Bernoulli, Gaussian, Likelih
 
 
 class VaeSettings(BaseModel):
-    """What the network was built from and trained to; saved beside the weights."""
+    """Architecture of a network and results of its training, saved beside the weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     turns: bool = Field(description="Whether the network has a pose: angle and offset.")
     decoder: Literal["harmonic", "canonical", "coordinates"] = Field(description="Kind of decoder.")
     encoder: Literal["invariant", "dense", "convolutional"] = Field(description="Kind of encoder.")
-    likelihood: Literal["gaussian", "bernoulli"] = Field(description="How data scatter around the decoded image.")
+    likelihood: Literal["gaussian", "bernoulli"] = Field(description="Distribution of data around the decoded image.")
     window_size: int = Field(ge=4, le=512, description="Side of the sub-images, pixels.")
-    channels: int = Field(1, ge=1, le=64, description="Images seen at once.")
-    classes: tuple[int, ...] = Field((), description="Class labels the network was told; none: not conditional.")
-    highest_frequency: float = Field(gt=0, le=4, description="Finest detail kept, radians per pixel.")
+    channels: int = Field(1, ge=1, le=64, description="Number of channels of the sub-images.")
+    classes: tuple[int, ...] = Field((), description="Class labels of the training; empty: not conditional.")
+    highest_frequency: float = Field(gt=0, le=4, description="Highest spatial frequency kept, radians per pixel.")
     latents: int = Field(ge=1, le=10, description="Number of latent variables.")
     hidden: int = Field(ge=4, le=1024, description="Width of the hidden layers.")
     s_gamma: float = Field(gt=0, le=100, description="Standard deviation of the rotational prior (Eq. 2), radians.")
     s_offset: float | None = Field(
-        gt=0, le=100, description="Standard deviation of the offset prior, px; none: learned."
+        gt=0, le=100, description="Standard deviation of the offset prior, px; None: learned."
     )
-    center: tuple[float, ...] = Field(description="Subtracted from every channel of the sub-images.")
-    scale: tuple[float, ...] = Field(description="Divided by, for every channel.")
+    center: tuple[float, ...] = Field(description="Value subtracted from every channel of the sub-images.")
+    scale: tuple[float, ...] = Field(description="Value by which every channel is then divided.")
     shear: tuple[float, float] = Field(
         (0.0, 0.0),
-        description="Shear of the whole image, undone first: stretch along x, stretch along the diagonal.",
+        description="Shear of the whole image, corrected first: stretch along x, stretch along the diagonal.",
     )
-    held_out_loss: float = Field(0.0, description="Minus the evidence lower bound per number on the held-out part.")
-    nats: tuple[float, ...] = Field((), description="Information every latent holds about a sub-image, nats.")
+    held_out_loss: float = Field(0.0, description="Negative evidence lower bound per element on the held-out part.")
+    nats: tuple[float, ...] = Field((), description="Information of every latent about a sub-image, nats.")
     unsettled: bool = Field(False, description="Whether the held-out loss was still falling when the training ended.")
 
     @property
     def harmonics(self) -> Harmonics:
-        """The basis of the sub-images."""
+        """Basis of the sub-images."""
         return basis(self.window_size, self.highest_frequency)
 
     def network(self, generator: torch.Generator) -> HarmonicNetwork | AmortisedNetwork:
-        """An untrained network of these settings; the random numbers of the caller are left alone."""
+        """Untrained network with these settings; the global random state is left unchanged."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
             network = self._harmonic() if self.decoder == "harmonic" else self._amortised()

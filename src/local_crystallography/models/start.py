@@ -1,4 +1,4 @@
-"""Start of the training of a harmonic network: a mean image to rotate, and the shear of the scan."""
+"""Initialisation of a harmonic network before training: a mean image to rotate, and the shear of the scan."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ from local_crystallography.models.likelihood import Gaussian
 
 SAMPLE, ROUNDS = 1000, 20
 FEW, TRIES, FIRST_ROUNDS = 300, 7, 8
-"""Sub-images, shears and rounds of a first look at which shear to begin with."""
+"""Sub-images, shears and rounds of the preliminary search for an initial shear."""
 SHEAR_PRIOR = 0.05
-"""Standard deviation of the shear expected of a scan."""
+"""Prior standard deviation of the shear of a scan."""
 
 CLEARLY = 0.02
-"""Nats per number by which a loss has to be lower to be taken for the better one: several motifs may fit a shear."""
+"""Nats per element by which a loss must be lower to count as better: several motifs may fit a shear."""
 
 Shear = tuple[float, float]
 
 
 @torch.no_grad()
 def start(
-    network: HarmonicNetwork, harmonics: Harmonics, some: Tensor, classes: Tensor, *, look_for_shear: bool
+    network: HarmonicNetwork, harmonics: Harmonics, some: Tensor, classes: Tensor, *, find_shear: bool
 ) -> Generator[Progress, bool | None, Shear]:
-    """Give the decoder a mean image of every class, and find the shear of the whole image, from some of the data.
+    """Set the mean image of every class in the decoder, and estimate the shear of the whole image, from a sample.
 
-    The mean image is the aligned average of the data, grown from one sub-image: a round one would score all angles
-    alike, and no gradient would ever break that. Drift of the scan shears the image. Two grains of one crystal, turned
-    against each other, are then no longer the same motif turned; the shear that makes them so is found by Gauss-Newton
-    steps beside the average. Nearly hexagonal motifs look alike at several turns, each with a shear of its own, so
-    the steps begin at another shear where that is clearly better. Where only one orientation is there, nothing can be
-    known and the prior keeps the shear at zero.
+    The mean image is the aligned average of the data, grown from one sub-image: a round image would score all angles
+    equally, and no gradient would break that symmetry. Drift of the scan shears the image, so that differently oriented
+    grains of one crystal no longer show the same motif in rotation; the shear that restores this is found by
+    Gauss-Newton steps alternating with the average. Nearly hexagonal motifs look similar at several angles, each with
+    its own shear, so the steps start at another shear where that is clearly better. With a single orientation the shear
+    cannot be determined, and the prior keeps it at zero.
     """
     likelihood, channels = network.likelihood, len(network.likelihood.noise)
-    network.likelihood = Gaussian(channels, likelihood.numbers)  # averages are made of data, whatever their likelihood
+    network.likelihood = Gaussian(channels, likelihood.numbers)  # averages are of data, whatever their likelihood
     search = ShearSearch(network, harmonics, some)
     shear, stop = torch.zeros(2), None
-    if look_for_shear:
-        none, *others = (search.first_look(number) for number in range(TRIES))
+    if find_shear:
+        none, *others = (search.preliminary(number) for number in range(TRIES))
         best = min(others, key=lambda found: found[1])
         shear = best[0] if best[1] < none[1] - CLEARLY else shear
     template = search.first_template(some)
     for number in range(ROUNDS):
         template, step = search.step(some, template, shear)
-        shear = shear + step if look_for_shear else shear
-        stop = yield Progress(0.0, f"finding a start, {number + 1} of {ROUNDS}")
+        shear = shear + step if find_shear else shear
+        stop = yield Progress(0.0, f"initialising, round {number + 1} of {ROUNDS}")
         if stop:
             break
     unsheared = search.unsheared(some, shear)
@@ -67,7 +67,7 @@ def start(
 
 
 class ShearSearch:
-    """Gauss-Newton steps towards the shear that makes sub-images one motif turned."""
+    """Gauss-Newton search for the shear without which all sub-images show one motif in rotation."""
 
     def __init__(self, network: HarmonicNetwork, harmonics: Harmonics, some: Tensor) -> None:
         self.network, self.some = network, some[:FEW]
@@ -75,48 +75,48 @@ class ShearSearch:
         self.strains = torch.stack([torch.kron(s, identity) for s in torch.as_tensor(harmonics.strains).float()])
         self.prior = torch.eye(2) / SHEAR_PRIOR**2
 
-    def first_look(self, number: int) -> tuple[Tensor, float]:
-        """Where few steps lead to from no shear (number 0) or one of those around it, and the nats per number
-        of the loss there."""
-        turn = torch.tensor(2 * math.pi * number / (TRIES - 1))
-        shear = SHEAR_PRIOR * torch.stack([turn.cos(), turn.sin()]) if number else torch.zeros(2)
+    def preliminary(self, number: int) -> tuple[Tensor, float]:
+        """Shear after a few steps from zero (number 0) or from one of the values around it, and its loss per element,
+        in nats."""
+        angle = torch.tensor(2 * math.pi * number / (TRIES - 1))
+        shear = SHEAR_PRIOR * torch.stack([angle.cos(), angle.sin()]) if number else torch.zeros(2)
         template = self.first_template(self.some)
         for _ in range(FIRST_ROUNDS):
             template, step = self.step(self.some, template, shear)
             shear = shear + step
         unsheared, likelihood = self.unsheared(self.some, shear), self.network.likelihood
         fitted = self.network.align(unsheared, template.expand(len(unsheared), -1))[3]
-        left = likelihood.residual(unsheared, fitted).mean(0).log().mean()
+        residual = likelihood.residual(unsheared, fitted).mean(0).log().mean()
         prior = shear @ self.prior @ shear / (len(unsheared) * likelihood.numbers)
-        return shear, float(0.5 * (left + prior))
+        return shear, float(0.5 * (residual + prior))
 
     def first_template(self, some: Tensor) -> Tensor:
-        """The sub-image (D,) whose distance from the mean is the median."""
+        """The sub-image (D,) at the median distance from the mean."""
         return some[(some - some.mean(0)).square().sum(1).argsort()[len(some) // 2]]
 
     def step(self, some: Tensor, template: Tensor, shear: Tensor) -> tuple[Tensor, Tensor]:
-        """The aligned average (D,) of sub-images (n, D), and what to add to the shear (2,)."""
+        """Aligned average (D,) of sub-images (n, D), and the increment of the shear (2,)."""
         unsheared, likelihood = self.unsheared(some, shear), self.network.likelihood
         likelihood.learn(likelihood.residual(unsheared, template), rate=1)
         angle, _, _, fitted = self.network.align(unsheared, template.expand(len(some), -1))
         slope = torch.einsum("spq,nq->nsp", self.strains, fitted)
         pull, curvature = likelihood.pull(unsheared, fitted, slope)
         step = torch.linalg.solve(curvature.sum(0) + self.prior, pull.sum(0) - self.prior @ shear)
-        return self.network.turn(unsheared, -angle).mean(0), step
+        return self.network.rotate(unsheared, -angle).mean(0), step
 
     def unsheared(self, some: Tensor, shear: Tensor) -> Tensor:
-        """Sub-images (n, D) with a shear undone."""
-        undone: Tensor = torch.linalg.matrix_exp(-torch.tensordot(shear, self.strains, dims=1))
-        return some @ undone.T
+        """Sub-images (n, D) with a shear removed."""
+        inverse: Tensor = torch.linalg.matrix_exp(-torch.tensordot(shear, self.strains, dims=1))
+        return some @ inverse.T
 
 
 def class_means(network: HarmonicNetwork, some: Tensor, template: Tensor, classes: Tensor, rounds: int = 5) -> Tensor:
-    """(K or 1, D) aligned average of every class, each first turned as the template of all."""
+    """(K or 1, D) aligned average of every class, oriented like the common template."""
     means = template.expand(max(1, classes.shape[1]), -1).clone()
     for _ in range(rounds if classes.shape[1] else 0):
         angle = network.align(some, classes @ means)[0]
-        turned = network.turn(some, -angle)
-        share = classes / classes.sum(0).clamp_min(1)
-        seen = classes.sum(0) > 0
-        means[seen] = (share.T @ turned)[seen]
+        aligned = network.rotate(some, -angle)
+        weight = classes / classes.sum(0).clamp_min(1)
+        present = classes.sum(0) > 0
+        means[present] = (weight.T @ aligned)[present]
     return means

@@ -1,4 +1,4 @@
-"""Training of a variational autoencoder: a generator that reports, and stops when told to."""
+"""Training of a variational autoencoder, as a generator that reports progress and can be stopped."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ FEWEST = 20
 HELD_OUT = 0.1
 START_SAMPLE = 1000
 SURE = 0.01
-"""Shear up to which nothing is tried without it: one orientation tells it no better."""
+"""Largest shear that is not checked by a training without it: this is its error for a single orientation."""
 LAST, FALLING = 0.1, 0.02
-"""Last part of the passes, and the part of all the held-out loss has fallen from which it is still falling."""
+"""The held-out loss is still falling if this last fraction of the epochs made up this fraction of its decrease."""
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Small networks train fastest on one thread: with more, threads mostly wait for each other.
+    """Single-threaded torch, which is fastest for small networks: more threads mostly wait for each other.
 
-    Probabilities too small for ordinary numbers count as zero; they would slow everything down.
+    Denormal numbers are flushed to zero, as they are slow.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -54,18 +54,20 @@ def one_thread() -> Iterator[None]:
 def train(windows: Array, settings: VaeSettings, plan: Plan, labels: Labels = None) -> Job[Vae]:
     """Fit a network to sub-images (n, w, w) or (n, w, w, C).
 
-    Yields Progress after every batch, returns the best network so far.
-    Minimises minus the evidence lower bound (Eq. 2), the variance of the noise learned with the rest. The best weights
-    on a held-out tenth are kept, over all restarts. `labels` (n,) are for a network that is conditional on classes.
+    Yields Progress after every batch and returns the best network so far.
+    Maximises the evidence lower bound (Eq. 2), also with respect to the variance of the noise. The weights with the
+    lowest loss on a held-out tenth are kept, over all restarts. `labels` (n,) are for a network that is conditional on
+    classes.
 
     Raises
     ------
     InputError
-        For fewer than 20 sub-images, where the loss stops being a number, and for a checkpoint of another training.
+        For fewer than 20 sub-images, a loss that is not finite, or a checkpoint of another training.
     """
     if len(windows) < FEWEST:
         raise InputError(
-            f"{len(windows)} sub-images came, at least {FEWEST} were expected; find more atoms or use a smaller window."
+            f"{len(windows)} sub-images are too few for training, which needs at least {FEWEST}; find more atoms or "
+            "use a smaller window."
         )
     data = Data(windows, one_hot(labels, settings.classes, len(windows)))
     belongs = fingerprint(windows, labels, settings, replace(plan, checkpoint=None))
@@ -85,22 +87,22 @@ def train(windows: Array, settings: VaeSettings, plan: Plan, labels: Labels = No
 
 @dataclass(frozen=True)
 class Data:
-    """Windows and the classes (n, K) of each, as 0 and 1."""
+    """Windows and their one-hot classes (n, K)."""
 
     windows: Array
     classes: Tensor
 
     def some(self, settings: VaeSettings, which: Tensor) -> tuple[Tensor, Tensor]:
-        """What the network takes of some windows, by number, and their classes."""
+        """Input rows and classes of some windows, by number."""
         return rows(self.windows[which.numpy()], settings), self.classes[which]
 
 
 class Run:
-    """One training from one start.
+    """One training from one initialisation.
 
-    Several motifs can look like a sheared one. So where a shear was found, the same start is tried without it, and the
-    better network is kept, that with the shear where they are nearly as good, since it leaves the latents free for
-    something else: runs of even number look for a shear, those of odd number are the same without.
+    Several motifs can look like a single sheared one. Where a shear was found, the training is therefore repeated
+    without it, and the better network is kept; if both are nearly equal, the one with the shear, which leaves the
+    latents free for other differences. Runs of even number estimate the shear, those of odd number repeat them without.
     """
 
     def __init__(self, plan: Plan, number: int, settings: VaeSettings, best: Vae | None, belongs: str) -> None:
@@ -114,7 +116,7 @@ class Run:
         self.network = settings.network(self.random)
 
     def fit(self, data: Data, saved: Checkpoint | None) -> Generator[Progress, bool | None, tuple[Vae, bool]]:
-        """Train to the end; the best network so far, of this and earlier runs, and whether it was stopped."""
+        """Train to the end; the best network of this and earlier runs, and whether the training was stopped."""
         plan, stop = self.plan, None
         if saved is None:
             stop = yield from self._start(data)
@@ -141,34 +143,32 @@ class Run:
 
     @property
     def _unsettled(self) -> bool:
-        """Whether the loss still fell by a part of all it has fallen in the last tenth of the passes."""
+        """Whether the held-out loss was still falling in the last tenth of the epochs."""
         losses = np.minimum.accumulate(self.losses)
         last = max(2, round(LAST * len(losses)))
         return bool(len(losses) > last and losses[-last] - losses[-1] > FALLING * (losses[0] - losses[-1]))
 
     @property
     def doubtful(self) -> bool:
-        """Whether a shear was found that has to stand a try without it."""
+        """Whether a shear was found that must be checked by a training without it."""
         return self.number % 2 == 0 and float(np.hypot(*self.settings.shear)) > SURE
 
     @property
     def trial(self) -> str:
-        """What is tried, where a shear was found and two trainings are compared; "" for one alone."""
+        """Description of this run where trainings with and without a shear are compared; "" for a single one."""
         if self.number % 2:
-            return "training 2 of 2, as scanned, to compare"
-        return (
-            f"training 1 of 2, {np.hypot(*self.settings.shear):.1%} shear of the scan undone" if self.doubtful else ""
-        )
+            return "training 2 of 2, without shear correction"
+        return f"training 1 of 2, {np.hypot(*self.settings.shear):.1%} scan shear corrected" if self.doubtful else ""
 
     def _start(self, data: Data) -> Generator[Progress, bool | None, bool | None]:
-        """Begin with a mean image; for a harmonic network find how the sub-images lie, and the shear."""
-        stop = yield Progress(self._fraction(0), "finding a start")
+        """Initialise the mean image; for a harmonic network also align the sub-images and estimate the shear."""
+        stop = yield Progress(self._fraction(0), "initialising")
         x, classes = data.some(self.settings, torch.randperm(len(data.windows), generator=self.random)[:START_SAMPLE])
         if not isinstance(self.network, HarmonicNetwork):
             if isinstance(self.network.decoder, CanonicalDecoder):
                 self.network.decoder.start(x, classes, self.network.likelihood)
             return stop
-        job = start(self.network, self.settings.harmonics, x, classes, look_for_shear=self.number % 2 == 0)
+        job = start(self.network, self.settings.harmonics, x, classes, find_shear=self.number % 2 == 0)
         send: bool | None = None
         while True:
             with one_thread():
@@ -180,7 +180,7 @@ class Run:
             send = stop = (yield replace(progress, fraction=self._fraction(0))) or stop
 
     def _prepare(self, data: Data, stop: bool | None) -> Generator[Progress, bool | None, tuple[Tensor, bool | None]]:
-        """All rows on the device once; where training is stopped meanwhile, those there are."""
+        """All rows, moved to the device once; those prepared so far if the training is stopped meanwhile."""
         parts: list[Tensor] = []
         for part in parts_of_rows(data.windows, self.settings):
             parts.append(part.to(self.ranks.device))
@@ -190,14 +190,14 @@ class Run:
         return torch.cat(parts), stop
 
     def _split(self, x: Tensor, classes: Tensor) -> tuple[Batch, Batch]:
-        """Nine tenths to train on, at random, and a tenth, at least four, to judge by."""
+        """Random split into training data and a held-out tenth of at least four rows."""
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(self.plan.seed))
         count = max(4, int(HELD_OUT * len(order)))
         classes, order = classes.to(self.ranks.device), order.to(self.ranks.device)
         return (x[order[count:]], classes[order[count:]]), (x[order[:count]], classes[order[:count]])
 
     def _pass(self, training: Batch, held_out: Batch) -> Generator[Progress, bool | None, bool | None]:
-        """One pass over the data, then a look at the held-out part; whether to stop."""
+        """One epoch, followed by the held-out loss; whether to stop."""
         plan, per_epoch = self.plan, max(1, round(len(training[0]) / self.plan.batch_size))
         message, losses = f"epoch {self.epoch + 1} of {plan.epochs}", []
         if plan.restarts > 1:
@@ -206,14 +206,14 @@ class Run:
             message = f"{self.trial}, {message}"
         self._seed()
         order = torch.randperm(len(training[0]), generator=self.random).to(self.ranks.device)
-        told = Progress(
+        progress = Progress(
             0.0, message, None, None, self.epoch + 1, plan.epochs, 0, per_epoch, self.ranks.words, self.trial
         )
         for number, chosen in enumerate(order.tensor_split(per_epoch)):
             done = (self.epoch + number / per_epoch) / plan.epochs
             with one_thread():
                 losses.append(self._step(training, self.ranks.share(chosen), done))
-            if (yield replace(told, fraction=self._fraction(done), loss=losses[-1], batch=number + 1)):
+            if (yield replace(progress, fraction=self._fraction(done), loss=losses[-1], batch=number + 1)):
                 return True
         self.epoch += 1
         with one_thread():
@@ -221,18 +221,19 @@ class Run:
         self.losses.append(now)
         if plan.checkpoint is not None and self.ranks.rank == 0:
             self._checkpoint().write(plan.checkpoint)
-        told = replace(told, batch=per_epoch, loss=float(np.mean(losses)), held_out_loss=now, preview=self._look)
-        return (yield replace(told, fraction=self._fraction(self.epoch / plan.epochs)))
+        progress = replace(progress, batch=per_epoch, loss=float(np.mean(losses)))
+        progress = replace(progress, held_out_loss=now, preview=self._preview)
+        return (yield replace(progress, fraction=self._fraction(self.epoch / plan.epochs)))
 
-    def _look(self) -> Iterator[Columns]:
-        """What the network makes of all sub-images now, a part at a time."""
+    def _preview(self) -> Iterator[Columns]:
+        """Current latents and angles of all sub-images, in parts."""
         for x, classes in zip(*(torch.split(part, CHUNK) for part in self.everything), strict=True):
             with one_thread():
                 columns = glance(self.network, x, classes)
             yield columns
 
     def _step(self, training: Batch, chosen: Tensor, done: float) -> float:
-        """One step of the optimiser on the rows chosen; the loss before it."""
+        """One step of the optimiser on the chosen rows; returns the loss before it."""
         network, optimizer = self.network, self.optimizer
         for group in optimizer.param_groups:
             group["lr"] = self.plan.learning_rate * 0.5 * (1 + np.cos(np.pi * done))
@@ -250,12 +251,12 @@ class Run:
         value = self._mean(loss)
         if not np.isfinite(value):
             raise InputError(
-                "The training diverged: the loss is not a number any more. Train again with a smaller learning rate."
+                "The training diverged: the loss is no longer finite. Train again with a smaller learning rate."
             )
         return value
 
     def _judge(self, held_out: Batch) -> float:
-        """Held-out loss, with the same draws of the latents at every call; the network is kept if it is the best."""
+        """Held-out loss, with the same latent draws in every call; keeps the network if it is the best so far."""
         with torch.no_grad():
             draws = torch.Generator(self.ranks.device).manual_seed(0)
             goal = self.plan.divergence(1.0)
@@ -270,17 +271,17 @@ class Run:
         return now
 
     def _handicap(self, best: Vae) -> float:
-        """What a network without shear has to be better by than one with."""
+        """Loss difference by which a network without shear has to beat one with shear."""
         return CLEARLY if self.number % 2 and any(best.settings.shear) else 0.0
 
     def _seed(self) -> None:
-        """Random numbers of a pass: its order is the same in every process, its draws are not."""
+        """Seed an epoch: the order of the data is the same in every process, the latent draws are not."""
         numbers = [self.plan.seed, self.number // 2, self.epoch]
         for generator, more in ((self.random, []), (self.draws, [self.ranks.rank])):
             generator.manual_seed(int(np.random.SeedSequence([*numbers, *more]).generate_state(1)[0]))
 
     def _mean(self, loss: Tensor) -> float:
-        """A loss averaged over the processes, so that all take the same decisions by it."""
+        """Loss averaged over the processes, so that all take the same decisions."""
         value = loss.detach().clone()
         self.ranks.average([value])
         return float(value)

@@ -1,4 +1,4 @@
-"""The network that finds atoms: an image to the probability of every pixel to lie on an atom."""
+"""Network that finds atoms: from an image to the probability that each pixel lies on an atom."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.nn import functional as F
 WIDTHS = (32, 64, 96)
 """Channels at half, a quarter and an eighth of the resolution."""
 CHANNELS = 4
-"""Of the input: an image over its own contrast, over that around, over that near by, and filtered."""
+"""Input channels: an image over its overall contrast, over wide and narrow local contrast, and filtered."""
 BLOCK = 8
 """Pixels by which the sides of an image must be divisible."""
 
@@ -17,10 +17,9 @@ BLOCK = 8
 class UNet(nn.Module):
     """Semantic segmentation as in Fig. 3a, after Ronneberger 2015, with skip connections that add.
 
-    Takes (n, 4, H, W): the image over its own contrast, over that of wider and of nearer surroundings, and filtered by
-    the shape of a column. Gives (n, K, H, W) logits, one channel per class of atoms. The first layer halves the
-    resolution by putting 2 x 2 pixels side by side, the last one puts them back, so that no layer works on full
-    resolution.
+    Maps the input (n, 4, H, W) of `segmenter.prepare` to logits (n, K, H, W), one channel per class of atoms. The first
+    layer halves the resolution by moving 2 x 2 pixels into channels and the last one reverses this, so that no layer
+    works at full resolution.
     """
 
     def __init__(self, classes: int = 1) -> None:
@@ -47,14 +46,14 @@ class UNet(nn.Module):
 
 
 def untrained(classes: int, seed: int = 0) -> UNet:
-    """A network of random weights; the random numbers of the caller are left alone."""
+    """Network with random weights; the global random state is left unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return UNet(classes)
 
 
 def convolution(channels: int, out: int) -> nn.Sequential:
-    """3 x 3, normalised over the batch, rectified."""
+    """3 x 3 convolution with batch normalisation and ReLU."""
     return nn.Sequential(
         nn.Conv2d(channels, out, 3, padding=1, padding_mode="replicate", bias=False),
         nn.BatchNorm2d(out),
@@ -63,5 +62,5 @@ def convolution(channels: int, out: int) -> nn.Sequential:
 
 
 def doubled(x: Tensor) -> Tensor:
-    """Twice the resolution, between pixels linear."""
+    """Images at twice the resolution, by bilinear interpolation."""
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""A trained variational autoencoder with everything that rebuilds it."""
+"""Trained variational autoencoder: settings and weights, encoding and decoding."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from local_crystallography.models.settings import VaeSettings
 Array = npt.NDArray[np.float32]
 ORDERS = (2, 3, 4, 6)
 ALIKE = 0.8
-UNSETTLED = "The training had not come to its end: its held-out loss was still falling. Train for more epochs."
+UNSETTLED = "The training has not converged: its held-out loss was still falling. Train for more epochs."
 INFORMATIVE = 0.05
-"""Nats below which a latent is said to hold nothing."""
+"""Nats below which a latent counts as uninformative."""
 
 
 @dataclass(frozen=True)
 class Vae:
     """A trained network. Windows are (n, w, w), or (n, w, w, C) with several channels.
 
-    A rotational network with the harmonic decoder sees and decodes only the inscribed disc. `labels` (n,) are needed,
-    and only allowed, where the network is conditional on classes.
+    A network with the harmonic decoder uses only the disc inscribed in the window. `labels` (n,) are required for, and
+    only accepted by, a network that is conditional on classes.
     """
 
     settings: VaeSettings
@@ -44,76 +44,76 @@ class Vae:
 
     @cached_property
     def network(self) -> HarmonicNetwork | AmortisedNetwork:
-        """The network with its weights, ready to evaluate."""
+        """Network with its weights, in evaluation mode."""
         network = self.settings.network(torch.Generator())
         network.load_state_dict(self.weights)
         return network.eval().requires_grad_(False)
 
     @cached_property
     def harmonics(self) -> Harmonics:
-        """The basis of the sub-images."""
+        """Basis of the sub-images."""
         return self.settings.harmonics
 
     @property
     def noise(self) -> float:
-        """Standard deviation of the noise found in the sub-images (of the first channel), in their own units."""
+        """Standard deviation of the noise of the sub-images (first channel), in their units."""
         return float(self.weights["likelihood.noise"][0]) * self.settings.scale[0]
 
     @property
     def offset_prior(self) -> float | None:
-        """Standard deviation of the offset, pixels, as learned or as set; None without a pose."""
+        """Standard deviation of the offset prior, pixels, learned or set; None without a pose."""
         if not self.settings.turns:
             return None
         return float(self.weights["s_offset"]) if "s_offset" in self.weights else self.settings.s_offset
 
     @property
     def empty(self) -> list[int]:
-        """The latents that hold nothing about the sub-images."""
+        """Numbers of the uninformative latents."""
         return [i for i, nats in enumerate(self.settings.nats) if nats < INFORMATIVE]
 
     @property
     def remarks(self) -> list[str]:
-        """What a user should know about the training, in sentences; nothing where all went well."""
-        said = []
+        """Warnings about the training, in sentences; empty where all went well."""
+        remarks = []
         if len(self.empty) == self.settings.latents:
-            said.append(
-                "No latent holds anything about the sub-images: they look all alike but for noise and pose, or the "
-                "latents collapsed; if you see differences, lower the KL weight, train longer or use more restarts."
+            remarks.append(
+                "No latent is informative: the sub-images differ only in noise and pose, or the latents collapsed; if "
+                "you see differences, lower the KL weight, train longer or use more restarts."
             )
         elif self.empty:
-            names = ", ".join(f"z{i}" for i in self.empty)
-            said.append(f"{names} holds nothing about the sub-images; fewer latents would do.")
+            names, verb = ", ".join(f"z{i}" for i in self.empty), "is" if len(self.empty) == 1 else "are"
+            remarks.append(f"{names} {verb} not informative about the sub-images; fewer latents would suffice.")
         if self.settings.unsettled:
-            said.append(UNSETTLED)
-        return said
+            remarks.append(UNSETTLED)
+        return remarks
 
     def encode(self, windows: npt.NDArray[np.floating], labels: Labels = None) -> pd.DataFrame:
         """Posterior mean and standard deviation of angle, offset and latents of every sub-image.
 
         Columns: angle_rad (counter-clockwise as displayed, in [-pi, pi)), angle_std_rad, offset_y_px, offset_x_px (of
-        the motif from the centre of the window, in the axes of the image) where the network has a pose; z0, z1, …,
+        the motif from the centre of the window, along the axes of the image) where the network has a pose; z0, z1, …,
         z0_std, …, and reconstruction_error (residual variance over the variance of the noise, 1 where the model fits).
 
         Raises
         ------
         InputError
-            For windows of another size or number of channels than the network was trained on, for labels it was not
-            told, and where labels are missing or not wanted.
+            For windows with another size or number of channels than in the training, for unknown labels, and for
+            labels that are missing or not accepted.
         """
         return pd.concat([self._encode(x, classes) for x, classes in self._parts(windows, labels)], ignore_index=True)
 
     def angle_posterior(self, windows: npt.NDArray[np.floating], labels: Labels = None) -> tuple[Array, Array]:
         """Angles (128,) in radians and the posterior probability of each for every sub-image, (n, 128).
 
-        A motif with n equal turns has n equal peaks. The offset is held at its best value.
+        A motif with n-fold rotational symmetry has n equal peaks. The offset is held at its best value.
 
         Raises
         ------
         InputError
-            Where the network does not have an angle.
+            Where the network has no angle.
         """
         if not self.settings.turns:
-            raise InputError("This network has no angle, one of kind rvae or crvae was expected; train such a one.")
+            raise InputError("This network has no angle; train one of kind rvae or crvae.")
         angle = -math.pi + 2 * math.pi / ANGLES * torch.arange(ANGLES)
         parts = [angle_probability(self.network, x, classes, angle) for x, classes in self._parts(windows, labels)]
         return angle.numpy(), torch.cat(parts).numpy()
@@ -121,10 +121,11 @@ class Vae:
     def symmetry_order(
         self, z: npt.ArrayLike, labels: Labels = None, *, groups: npt.ArrayLike | None = None
     ) -> npt.NDArray[np.int64]:
-        """(n,) highest of 1, 2, 3, 4, 6 whose turn leaves the canonical image of a latent point (n, d) alike.
+        """(n,) rotational symmetry order, 1, 2, 3, 4 or 6, of the canonical image of each latent point (n, d).
 
-        Alike means a correlation of at least 0.8 between the image and its turned copy, its round part left out. With
-        `groups` (n,) the correlations of each group are averaged, so that all in it have the same order.
+        It is the highest order with a correlation above 0.8 between the image and its rotated copy, without the
+        rotationally invariant part. With `groups` (n,) the correlations of each group are averaged, so that all its
+        members have the same order.
         """
         points = np.atleast_2d(np.asarray(z, np.float32))
         parts = [slice(i, i + CHUNK) for i in range(0, len(points), CHUNK)]
@@ -141,18 +142,18 @@ class Vae:
     def decode(self, z: npt.ArrayLike, labels: Labels = None) -> Array:
         """Canonical images of latent points (n, d), in the units of the sub-images: (n, w, w), or (n, w, w, C).
 
-        Outside the disc, where the network sees nothing, they are zero.
+        With the harmonic decoder they are zero outside the disc.
         """
         points = torch.as_tensor(np.atleast_2d(np.asarray(z, np.float32)))
         if points.shape[1] != self.settings.latents:
             raise InputError(
-                f"Latent points of {points.shape[1]} numbers came, {self.settings.latents} were expected; "
-                "leave angle and offset out."
+                f"Latent points need {self.settings.latents} numbers each, not {points.shape[1]}; leave out angle and "
+                "offset."
             )
         return pictures(self.network.decode(points, self._classes(labels, len(points))), self.settings)
 
     def reconstruct(self, windows: npt.NDArray[np.floating], labels: Labels = None) -> Array:
-        """The model's picture of every sub-image, in its own pose, of the shape of the windows."""
+        """Reconstruction of every sub-image in its own pose, with the shape of the windows."""
         images = torch.cat([self.network.infer(x, classes).image for x, classes in self._parts(windows, labels)])
         if self.settings.decoder == "harmonic":
             images = self._sheared(images, self.settings.shear)
@@ -161,8 +162,8 @@ class Vae:
     def manifold(self, n: int = 9, label: int | None = None) -> Array:
         """(n, n, w, w) canonical images over the quantiles 5 % to 95 % of the first two latents (Fig. 4b).
 
-        z0 grows along the second axis (to the right), z1 against the first (upwards); other latents are 0. With one
-        latent all rows are alike. A conditional network shows the class of the label.
+        z0 increases along the second axis (to the right), z1 against the first (upwards); other latents are 0. With one
+        latent all rows are equal. A conditional network shows the class of the label.
         """
         ticks = norm.ppf(np.linspace(0.05, 0.95, n))
         z = np.zeros((n, n, self.settings.latents), np.float32)
@@ -175,21 +176,19 @@ class Vae:
     def traverse(self, latent: int, n: int = 9, label: int | None = None) -> Array:
         """(n, w, w) canonical images over the quantiles 5 % to 95 % of one latent, the others 0."""
         if not 0 <= latent < self.settings.latents:
-            raise InputError(
-                f"Latent {latent} came, 0 to {self.settings.latents - 1} were expected; pick one of these."
-            )
+            raise InputError(f"There is no latent {latent}; choose one from 0 to {self.settings.latents - 1}.")
         z = np.zeros((n, self.settings.latents), np.float32)
         z[:, latent] = norm.ppf(np.linspace(0.05, 0.95, n))
         return self.decode(z, None if label is None else np.full(n, label))
 
     def tableaux(self, n: int = 3) -> Array:
-        """(K, n, n, w, w) the manifold of every class, in the order of `settings.classes` (Fig. 6).
+        """(K, n, n, w, w) manifold of every class, in the order of `settings.classes` (Fig. 6).
 
-        What stands at one place of every class differs by class alone: the latent space is common to all. Subtract
+        The latent space is common to all classes, so images at the same position differ by class alone. Subtract
         `tableaux.mean(axis=(1, 2), keepdims=True)` for the lower half of that figure.
         """
         if not self.settings.classes:
-            raise InputError("This network knows no classes, one of kind cvae or crvae was expected; train such a one.")
+            raise InputError("This network has no classes; train one of kind cvae or crvae.")
         return np.stack([self.manifold(n, label) for label in self.settings.classes])
 
     def _encode(self, x: Tensor, classes: Tensor) -> pd.DataFrame:
@@ -212,7 +211,7 @@ class Vae:
         }
 
     def _parts(self, windows: npt.NDArray[np.floating], labels: Labels) -> Iterator[tuple[Tensor, Tensor]]:
-        """What the network takes of windows and labels, a part at a time to stay small in memory."""
+        """Input rows and classes of windows, in parts to limit memory."""
         x, classes = self._rows(windows), self._classes(labels, len(windows))
         return zip(torch.split(x, CHUNK), torch.split(classes, CHUNK), strict=True)
 
@@ -221,8 +220,8 @@ class Vae:
         shape = (s.window_size, s.window_size) + ((s.channels,) if s.channels > 1 else ())
         if windows.shape[1:] != shape and windows.shape[1:] != (*shape, 1):
             raise InputError(
-                f"Sub-images of {' x '.join(map(str, windows.shape[1:]))} came, {' x '.join(map(str, shape))} were "
-                "expected; cut them as for the training."
+                f"The network was trained on sub-images of {' x '.join(map(str, shape))}, but these are "
+                f"{' x '.join(map(str, windows.shape[1:]))}; extract them as for the training."
             )
         return rows(windows, s)
 
@@ -236,13 +235,13 @@ class Vae:
 
 
 def angle_probability(network: HarmonicNetwork | AmortisedNetwork, x: Tensor, classes: Tensor, angle: Tensor) -> Tensor:
-    """(n, 128) posterior probability of each angle for rows x (n, D), as `Vae.angle_posterior` says."""
+    """(n, 128) posterior probability of each angle for rows x (n, D), see `Vae.angle_posterior`."""
     found = network.infer(x, classes)
     assert found.offset is not None
     assert found.angle is not None
     if isinstance(network, HarmonicNetwork):
-        score = network.score(network.move(x, -found.offset), network.decode(found.mean, classes))
-        log = network.log_angle(score).roll(ANGLES // 2, dims=1)  # the network counts from 0, people from -pi
+        score = network.score(network.shift(x, -found.offset), network.decode(found.mean, classes))
+        log = network.log_angle(score).roll(ANGLES // 2, dims=1)  # the grid starts at 0, the result at -pi
     else:
         away = (angle - found.angle[:, None] + math.pi) % (2 * math.pi) - math.pi
         log = -0.5 * (away / found.angle_std[:, None]) ** 2  # type: ignore[index]
@@ -250,17 +249,17 @@ def angle_probability(network: HarmonicNetwork | AmortisedNetwork, x: Tensor, cl
 
 
 def shear_matrix(shear: tuple[float, float]) -> Tensor:
-    """(2, 2) what a shear does to a small vector (y, x)."""
+    """(2, 2) matrix by which a shear transforms a small vector (y, x)."""
     along, diagonal = shear
     matrix: Tensor = torch.linalg.matrix_exp(torch.tensor([[-along, diagonal], [diagonal, along]]))
     return matrix
 
 
 def correlations(harmonics: Harmonics, images: Array) -> Array:
-    """(n, orders) of images (n, w, w) or (n, w, w, C) with themselves turned, as `Vae.symmetry_order` says."""
+    """(n, orders) correlations of images (n, w, w) or (n, w, w, C) with their rotated copies, see `symmetry_order`."""
     pixels = images.reshape(len(images), harmonics.window_size**2, -1)
     c = np.einsum("qp,npc->nqc", harmonics.analysis, pixels, optimize=True)
     power = (c**2).sum(axis=2).reshape(len(c), 2, -1).sum(axis=1) @ np.eye(harmonics.orders.max() + 1)[harmonics.orders]
     power[:, 0] = 0
-    turns = np.arange(power.shape[1])[:, None] * 2 * np.pi / np.array(ORDERS)
-    return np.asarray(power @ np.cos(turns) / np.maximum(power.sum(axis=1, keepdims=True), 1e-12), np.float64)
+    phases = np.arange(power.shape[1])[:, None] * 2 * np.pi / np.array(ORDERS)
+    return np.asarray(power @ np.cos(phases) / np.maximum(power.sum(axis=1, keepdims=True), 1e-12), np.float64)

@@ -1,1 +1,1 @@
-"""Scan distortion of one image, from its own lattice. NumPy only."""
+"""Scan distortion of one image, measured on its own lattice. NumPy only."""

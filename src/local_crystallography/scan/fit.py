@@ -1,4 +1,4 @@
-"""The row shifts, fly-back and displacements that explain what the rows of an image saw, by maximum a posteriori."""
+"""Maximum a posteriori fit of row shifts, fly-back and displacements to the rows of an image."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from scipy.sparse.linalg import SuperLU, splu
 
 from local_crystallography.data.arrays import Array
 from local_crystallography.data.progress import Job, Progress
-from local_crystallography.scan.rows import Picture, Sight, fit_picture, look
+from local_crystallography.scan.rows import ImageModel, RowEvidence, fit_model, measure_rows
 from local_crystallography.scan.terms import Crystal, choose_terms
 
-OUTLIER = 3.0  # standard deviations beyond which a column is held less and less to its lattice
+OUTLIER = 3.0  # standard deviations beyond which the restraint of a column to its lattice is loosened
 FREE = 1e4  # looseness of a column on no lattice
 ROUNDS = 4
-STRAY_ROUNDS = (1, 2)  # the rounds in which the standard deviations are learned
-RIDGE = 1e-6  # precision of terms that are free, 1/px²
+LEARNING_ROUNDS = (1, 2)  # rounds in which the standard deviations are estimated
+RIDGE = 1e-6  # prior precision of free terms, 1/px²
 LIMITS = np.log([[0.01, 0.01, 3.0, 0.02], [5.0, 10.0, 1000.0, 5.0]])
 
 
 @dataclass(frozen=True)
-class Stray:
-    """How far rows and columns stray, all standard deviations in px.
+class Deviations:
+    """Standard deviations of rows and columns, px.
 
     Parameters
     ----------
     jitter
-        Of each row for itself.
+        Independent shift of each row.
     wobble, memory
-        Of the slow part, and the number of rows after which it has forgotten itself.
+        Slowly varying shift, and its correlation length in rows.
     static
-        Of columns from their lattice.
+        Displacement of columns from their lattice.
     """
 
     jitter: float = 0.4
@@ -43,32 +43,32 @@ class Stray:
 
 @dataclass(frozen=True)
 class RowFit:
-    """What explains the rows best, so far.
+    """State of the fit of the rows.
 
     Parameters
     ----------
     row_shift
-        (H,) px along x.
-    picture, x
-        Columns and background, and (N,) places of the columns along x in px, without the shifts of their rows.
+        (H,) shift of each row along x, px.
+    model, x
+        Columns and background, and (N,) positions of the columns along x in px, without the shifts of their rows.
     expected
-        (N,) the same as their lattice has it, fly-back included; NaN off all lattices.
+        (N,) positions along x expected from the lattice, including fly-back; NaN off all lattices.
     looseness
-        (N,) by how much less than others each is held to its lattice.
+        (N,) factor by which the restraint of each column to its lattice is loosened.
     flyback, decay
-        px; 0 and 1 where no fly-back is certain.
+        Amplitude and decay length of the fly-back, px; 0 and 1 where it is not significant.
     bent
         Whether the lattice bends along x more than a slow curve.
     row_seen
-        (H,) Fisher information in 1/px² about the shift of each row.
+        (H,) Fisher information in 1/px² on the shift of each row.
     row_spread
-        Standard deviation in px of the rows that tell the place of a column.
-    stray
-        The standard deviations learned.
+        Standard deviation in px of the rows that determine the position of a column.
+    deviations
+        Estimated standard deviations.
     """
 
     row_shift: Array
-    picture: Picture
+    model: ImageModel
     x: Array
     expected: Array
     looseness: Array
@@ -77,44 +77,44 @@ class RowFit:
     bent: bool = False
     row_seen: Array = field(default_factory=lambda: np.zeros(0))
     row_spread: float = 1.0
-    stray: Stray = Stray()
+    deviations: Deviations = Deviations()
 
 
-def fit_rows(pixels: Array, picture: Picture, x: Array, crystal: Crystal, distance: float) -> Job[RowFit]:
-    """A job: row shifts, fly-back and columns that explain (H, W) pixels, from (N,) places at which columns are seen.
+def fit_rows(pixels: Array, model: ImageModel, x: Array, crystal: Crystal, distance: float) -> Job[RowFit]:
+    """Job that fits row shifts, fly-back and columns to (H, W) pixels, from (N,) observed positions of columns.
 
-    Stopped early, it gives what it has found so far.
+    Stopped early, it returns the fit so far.
     """
     looseness = np.where(crystal.held, 1.0, FREE)
-    fit = RowFit(np.zeros(len(pixels)), picture, x, np.full(len(x), np.nan), looseness)
+    fit = RowFit(np.zeros(len(pixels)), model, x, np.full(len(x), np.nan), looseness)
     for number in range(ROUNDS):
-        picture = fit_picture(pixels, fit.picture, fit.x, fit.row_shift, distance)
-        fit = _improved(replace(fit, picture=picture), pixels, x, crystal, learn=number in STRAY_ROUNDS)
+        model = fit_model(pixels, fit.model, fit.x, fit.row_shift, distance)
+        fit = _improved(replace(fit, model=model), pixels, x, crystal, learn=number in LEARNING_ROUNDS)
         if (yield Progress((number + 1) / (ROUNDS + 1), f"Fitting the rows of {len(x)} atoms, round {number + 1}")):
             break
     return fit
 
 
-def _improved(fit: RowFit, pixels: Array, seen_x: Array, crystal: Crystal, *, learn: bool) -> RowFit:
-    """One step of Gauss and Newton's method from the last fit; `learn` learns how far they stray as well."""
-    anchor = np.where(crystal.held, crystal.base @ np.linalg.lstsq(crystal.base, seen_x, rcond=None)[0], seen_x)
-    sight = look(pixels, fit.picture, fit.x, fit.row_shift, anchor)
-    seen = np.maximum(sight.weight.sum(axis=1), 1e-12)
-    measured = (sight.pull.sum(axis=1) - sight.weight @ fit.row_shift) / seen
-    trust = crystal.held / np.sqrt((fit.stray.static * fit.looseness) ** 2 + 1 / seen)
-    smooth_x = np.where(np.isfinite(fit.expected), fit.expected, anchor)  # seen places would bring displacements in
+def _improved(fit: RowFit, pixels: Array, observed_x: Array, crystal: Crystal, *, learn: bool) -> RowFit:
+    """One Gauss-Newton step from the last fit; with `learn`, also estimates the standard deviations."""
+    anchor = np.where(crystal.held, crystal.base @ np.linalg.lstsq(crystal.base, observed_x, rcond=None)[0], observed_x)
+    evidence = measure_rows(pixels, fit.model, fit.x, fit.row_shift, anchor)
+    seen = np.maximum(evidence.weight.sum(axis=1), 1e-12)
+    measured = (evidence.pull.sum(axis=1) - evidence.weight @ fit.row_shift) / seen
+    trust = crystal.held / np.sqrt((fit.deviations.static * fit.looseness) ** 2 + 1 / seen)
+    smooth_x = np.where(np.isfinite(fit.expected), fit.expected, anchor)  # observed ones would include displacements
     bend, decay = choose_terms(crystal, measured, smooth_x, trust, pixels.shape[1])
     fall = np.exp(-np.maximum(smooth_x, 0) / (decay or 1.0)) * crystal.held * (decay > 0)
     design = np.column_stack([crystal.base, bend, crystal.patches, fall])
     ridge = np.full(design.shape[1], RIDGE)
     ridge[crystal.base.shape[1] : -1] = crystal.displacement**-2
-    stray = fit.stray
-    shift, offset, terms = solve_rows(sight, design, ridge, stray, fit.looseness)
+    deviations = fit.deviations
+    shift, offset, terms = solve_rows(evidence, design, ridge, deviations, fit.looseness)
     if learn:
-        stray = fit_stray(sight, design @ terms, stray, fit.looseness)
-        shift, offset, terms = solve_rows(sight, design, ridge, stray, fit.looseness)
+        deviations = fit_deviations(evidence, design @ terms, deviations, fit.looseness)
+        shift, offset, terms = solve_rows(evidence, design, ridge, deviations, fit.looseness)
     expected = np.where(crystal.held, design @ terms, np.nan)
-    off = np.nan_to_num(np.abs(offset - expected) / np.sqrt(stray.static**2 + 1 / seen))
+    off = np.nan_to_num(np.abs(offset - expected) / np.sqrt(deviations.static**2 + 1 / seen))
     return replace(
         fit,
         row_shift=shift,
@@ -124,48 +124,50 @@ def _improved(fit: RowFit, pixels: Array, seen_x: Array, crystal: Crystal, *, le
         flyback=float(terms[-1]) if decay > 0 else 0.0,
         decay=decay or 1.0,
         bent=bend.shape[1] > crystal.bend.shape[1],
-        row_seen=sight.weight.sum(axis=0),
-        row_spread=sight.spread(fit.picture.y),
-        stray=stray,
+        row_seen=evidence.weight.sum(axis=0),
+        row_spread=evidence.spread(fit.model.y),
+        deviations=deviations,
     )
 
 
-def _row_prior(stray: Stray, height: int) -> tuple[sparse.csc_array, float]:
+def _row_prior(deviations: Deviations, height: int) -> tuple[sparse.csc_array, float]:
     """Precision of (shifts, slow parts) of all rows, (2 H, 2 H), and its log determinant.
 
-    A shift is its slow part plus jitter; the slow part is an autoregressive process of first order.
+    A shift is its slow part plus jitter; the slow part is a first-order autoregressive process.
     """
-    stay = np.exp(-1 / stray.memory)
-    step = stray.wobble**2 * (1 - stay**2)
+    stay = np.exp(-1 / deviations.memory)
+    step = deviations.wobble**2 * (1 - stay**2)
     middle = np.full(height, (1 + stay**2) / step)
     middle[[0, -1]] = 1 / step
     slow = sparse.diags_array([middle, *2 * [np.full(height - 1, -stay / step)]], offsets=[0, 1, -1])
-    one = sparse.eye_array(height) / stray.jitter**2
+    one = sparse.eye_array(height) / deviations.jitter**2
     precision = sparse.block_array([[one, -one], [-one, slow + one]], format="csc")
-    return precision, float(np.log(1 - stay**2) - height * np.log(step) - 2 * height * np.log(stray.jitter))
+    return precision, float(np.log(1 - stay**2) - height * np.log(step) - 2 * height * np.log(deviations.jitter))
 
 
-def solve_rows(sight: Sight, design: Array, ridge: Array, stray: Stray, looseness: Array) -> tuple[Array, Array, Array]:
-    """The most probable row shifts (H,), places of columns as measured (N,) and terms of the design (G,), all at once.
+def solve_rows(
+    evidence: RowEvidence, design: Array, ridge: Array, deviations: Deviations, looseness: Array
+) -> tuple[Array, Array, Array]:
+    """Joint estimate of row shifts (H,), measured positions of columns (N,) and terms of the design (G,).
 
-    Places of columns are normal around `design @ terms` with the static deviation times (N,) `looseness`. Columns are
-    eliminated exactly, which leaves a banded system of the rows, bordered by the terms.
+    Positions of columns are normal around `design @ terms`, with the static deviation times (N,) `looseness`. Columns
+    are eliminated exactly, which leaves a banded system of the rows, bordered by the terms.
 
     Parameters
     ----------
     design
-        (N, G), what moves columns with their lattice.
+        (N, G) terms that displace columns with their lattice.
     ridge
-        (G,) precision of each term around 0.
+        (G,) prior precision of each term around 0.
     """
-    weight, height = sight.weight, sight.weight.shape[1]
-    hold = 1 / (stray.static * looseness) ** 2
-    seen, pulled = weight.sum(axis=1), sight.pull.sum(axis=1)
+    weight, height = evidence.weight, evidence.weight.shape[1]
+    hold = 1 / (deviations.static * looseness) ** 2
+    seen, pulled = weight.sum(axis=1), evidence.pull.sum(axis=1)
     total = seen + hold
     over = sparse.diags_array(1 / total) @ weight
-    system = _row_prior(stray, height)[0] + _in_corner(weight, over)
+    system = _row_prior(deviations, height)[0] + _in_corner(weight, over)
     border = over.T @ (design * hold[:, None])
-    right = np.column_stack([sight.pull.sum(axis=0) - over.T @ pulled, border])
+    right = np.column_stack([evidence.pull.sum(axis=0) - over.T @ pulled, border])
     solved = _factors(system).solve(np.concatenate([right, np.zeros_like(right)]))[:height]
     inner = design.T @ (design * (hold * seen / total)[:, None]) + np.diag(ridge) - border.T @ solved[:, 1:]
     terms = np.linalg.solve(inner, design.T @ (hold * pulled / total) - border.T @ solved[:, 0])
@@ -174,7 +176,7 @@ def solve_rows(sight: Sight, design: Array, ridge: Array, stray: Stray, loosenes
 
 
 def _in_corner(weight: sparse.csr_array, over: sparse.csr_array) -> sparse.csc_array:
-    """(2 H, 2 H) what the rows saw of their own shifts, columns eliminated; nothing of their slow parts."""
+    """(2 H, 2 H) information on the shifts of the rows, with columns eliminated; none on their slow parts."""
     rows = sparse.diags_array(weight.sum(axis=0)) - weight.T @ over
     empty = sparse.csc_array(rows.shape)
     return sparse.block_array([[rows, empty], [empty, empty]], format="csc")
@@ -184,21 +186,21 @@ def _factors(system: sparse.csc_array) -> SuperLU:
     return splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
 
 
-def fit_stray(sight: Sight, known: Array, start: Stray, looseness: Array) -> Stray:
-    """The standard deviations under which what the rows saw is likeliest, given (N,) known places of the lattice.
+def fit_deviations(evidence: RowEvidence, known: Array, start: Deviations, looseness: Array) -> Deviations:
+    """Maximum-likelihood standard deviations, given (N,) known positions of the lattice.
 
-    The marginal likelihood, rows and columns integrated out exactly, is climbed by Nelder and Mead's method.
+    The marginal likelihood, with rows and columns integrated out exactly, is maximised by the Nelder-Mead method.
     """
-    weight, height = sight.weight, sight.weight.shape[1]
-    pull = sight.pull - sparse.diags_array(known) @ weight
+    weight, height = evidence.weight, evidence.weight.shape[1]
+    pull = evidence.pull - sparse.diags_array(known) @ weight
     seen, pulled, row_pulled = weight.sum(axis=1), pull.sum(axis=1), pull.sum(axis=0)
 
-    def unlikely(logs: Array) -> float:
-        stray = Stray(*np.exp(np.clip(logs, *LIMITS)))
-        variance = (stray.static * looseness) ** 2
+    def negative_log_likelihood(logs: Array) -> float:
+        deviations = Deviations(*np.exp(np.clip(logs, *LIMITS)))
+        variance = (deviations.static * looseness) ** 2
         total = seen + 1 / variance
         over = sparse.diags_array(1 / total) @ weight
-        prior, prior_log = _row_prior(stray, height)
+        prior, prior_log = _row_prior(deviations, height)
         factors = _factors(prior + _in_corner(weight, over))
         right = np.concatenate([row_pulled - over.T @ pulled, np.zeros(height)])
         gain = right @ factors.solve(right) + (pulled**2 / total).sum()
@@ -208,5 +210,5 @@ def fit_stray(sight: Sight, known: Array, start: Stray, looseness: Array) -> Str
     logs = np.log([start.jitter, start.wobble, start.memory, start.static])
     simplex = np.vstack([logs, logs + np.diag([-0.7, -0.7, 0.7, -0.5])])
     options = {"initial_simplex": simplex, "maxfev": 45, "xatol": 0.1, "fatol": 1.0}
-    best = optimize.minimize(unlikely, logs, method="Nelder-Mead", options=options)
-    return Stray(*np.exp(np.clip(best.x, *LIMITS)).tolist())
+    best = optimize.minimize(negative_log_likelihood, logs, method="Nelder-Mead", options=options)
+    return Deviations(*np.exp(np.clip(best.x, *LIMITS)).tolist())

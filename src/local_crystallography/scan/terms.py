@@ -10,32 +10,32 @@ from scipy.interpolate import BSpline
 from local_crystallography.data.arrays import Array, Mask
 from local_crystallography.lattice.lattices import Lattice
 
-LEAST_BENT = 200  # atoms from which slow bending of the lattice is allowed
+LEAST_BENT = 200  # fewest atoms for which slow bending of the lattice is allowed
 PATCH = 2.0  # cells between the knots of the displacement of a sublattice
 BENDS = 6  # intervals along x in which the lattice may bend
-MOST_KNOTS = 24  # intervals along one axis
-DISPLACEMENT = 0.1  # prior standard deviation of that displacement, in nearest distances
-DECAYS = 60  # decay lengths that are tried
-LONGEST = 0.08  # of them, over the width of the image
-FEWEST_OF_SITE = 30  # atoms from which a sublattice may be displaced by patches
-LEAST_SEEN = 1e-2  # least a fly-back of 1 px has to move columns, in standard deviations of all
-CERTAIN = 5.0  # standard deviations from which a fly-back is believed
+MOST_KNOTS = 24  # most intervals along one axis
+DISPLACEMENT = 0.1  # prior standard deviation of displacements, in nearest-neighbour distances
+DECAYS = 60  # number of decay lengths to try
+LONGEST = 0.08  # longest decay length, relative to the width of the image
+FEWEST_OF_SITE = 30  # fewest atoms of a sublattice that may be displaced by patches
+LEAST_SEEN = 1e-2  # smallest effect of a fly-back of 1 px on columns, in standard deviations of all
+CERTAIN = 5.0  # standard deviations above which a fly-back is significant
 
 
 @dataclass(frozen=True)
 class Crystal:
-    """What moves N atoms along x without the scan.
+    """Terms that displace N atoms along x other than the scan.
 
     Parameters
     ----------
     base
         (N, G) origin, vectors and sites of every lattice; 0 for atoms on none.
     bend
-        (N, B) slow curves that are not the same all along a row.
+        (N, B) slow curves that vary along a row.
     waves
         (N, K) splines along x, for lattices that bend more.
     patches
-        (N, K) displacements of one sublattice against another, by patches of a few cells.
+        (N, K) displacements of one sublattice against another, in patches of a few cells.
     held
         (N,) whether an atom is on a lattice.
     displacement
@@ -51,7 +51,7 @@ class Crystal:
 
 
 def describe_crystal(yx: Array, lattices: list[Lattice], shape: tuple[int, int], distance: float) -> Crystal:
-    """What can move (N, 2) atoms with their lattices in an image of (H, W) whose atoms are `distance` px apart."""
+    """Terms for (N, 2) atoms on their lattices in an image of (H, W) pixels, with atoms `distance` px apart."""
     base, sublattices = [], []
     held = np.zeros(len(yx), bool)
     for lattice in lattices:
@@ -64,7 +64,7 @@ def describe_crystal(yx: Array, lattices: list[Lattice], shape: tuple[int, int],
         patch = PATCH * np.sqrt(abs(float(np.linalg.det(lattice.vectors))))
         sublattices += [(one, patch) for one in sites[:, 1:].T if one.sum() >= FEWEST_OF_SITE]
     steady = np.hstack(base)
-    ideal = steady @ np.linalg.lstsq(steady, yx, rcond=None)[0]  # places seen, less these, would be the displacements
+    ideal = steady @ np.linalg.lstsq(steady, yx, rcond=None)[0]  # without the displacements
     patches = [_splines(ideal, shape, patch) * one[:, None] for one, patch in sublattices]
     field = np.hstack(patches) if patches else np.zeros((len(yx), 0))
     y, x = (2 * ideal / np.array(shape) - 1).T
@@ -76,31 +76,31 @@ def describe_crystal(yx: Array, lattices: list[Lattice], shape: tuple[int, int],
 
 
 def _splines(yx: Array, shape: tuple[int, int], patch: float) -> Array:
-    """(N, K) cubic splines in both directions, of knots about `patch` px apart."""
+    """(N, K) cubic splines in both directions, with knots about `patch` px apart."""
     counts = [int(np.clip(side / patch, 1, MOST_KNOTS)) for side in shape]
     down, along = (_along(yx[:, axis], shape[axis], counts[axis]) for axis in (0, 1))
     return np.asarray((down[:, :, None] * along[:, None, :]).reshape(len(yx), -1))
 
 
 def _along(at: Array, length: int, count: int) -> Array:
-    """(N, count + 3) cubic splines in `count` intervals of a length in px."""
+    """(N, count + 3) cubic splines in `count` intervals along a length in px."""
     inner = np.linspace(0, length, count + 1)
     knots = np.concatenate([[inner[0]] * 3, inner, [inner[-1]] * 3])
     return np.asarray(BSpline.design_matrix(np.clip(at, 0, length - 1e-6), knots, 3).toarray())
 
 
 def choose_terms(crystal: Crystal, measured: Array, x: Array, trust: Array, width: int) -> tuple[Array, float]:
-    """How the lattice bends, (N, B), and the decay length of the fly-back in px, 0 where none is certain.
+    """(N, B) bending terms of the lattice, and decay length of the fly-back in px, 0 where it is not significant.
 
-    The splines along x are taken where they explain more than slow curves do, by the Bayesian information criterion:
-    strain along x must not pass for fly-back, nor fly-back for strain.
+    Splines along x are included where they explain more than slow curves by the Bayesian information criterion, so
+    that strain along x is not mistaken for fly-back, nor fly-back for strain.
 
     Parameters
     ----------
     measured, x
-        (N,) displacements along x, and places without those of single atoms, px.
+        (N,) displacements along x, and positions without displacements of single atoms, px.
     trust
-        (N,) one over the standard deviation of each displacement.
+        (N,) inverse standard deviation of each displacement.
     """
     both = np.hstack([crystal.bend, crystal.waves])
     decay, left = _decay(measured, x, np.hstack([crystal.base, crystal.bend]), trust, width)
@@ -111,7 +111,7 @@ def choose_terms(crystal: Crystal, measured: Array, x: Array, trust: Array, widt
 
 
 def _decay(measured: Array, x: Array, steady: Array, trust: Array, width: int) -> tuple[float, float]:
-    """Decay length in px that explains displacements best, 0 where none is certain, and chi squared after it."""
+    """Decay length in px that explains displacements best, 0 where not significant, and the remaining chi squared."""
     decays = np.geomspace(0.004 * width + 1, LONGEST * width, DECAYS)
     falls = np.exp(-np.maximum(x, 0)[:, None] / decays) * trust[:, None]
     both = np.column_stack([falls, measured * trust])

@@ -1,6 +1,6 @@
-"""Crystal structures to simulated images with their truth.
+"""Simulation of images of crystals, with ground truth.
 
-`structures` projects crystals to columns, `scene` and `regions` describe a picture, `columns` places the
-columns of a scene, `distort` says where a drifting, jittering scan meets them, `render` turns them into
-counts, `simulation` joins these, `samples` knows the shipped pictures.
+`structures` projects crystals to columns, `scene` and `regions` describe an image, `columns` places the columns of a
+scene, `distort` gives their positions in a drifting, jittering scan, `render` converts them to counts, `simulation`
+combines these, and `samples` loads the shipped images.
 """

@@ -1,4 +1,4 @@
-"""Place the atomic columns of a scene, before any scan distortion."""
+"""Positions of the atomic columns of a scene, before any scan distortion."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from local_crystallography.simulate.structures import Projection, projection
 Array = npt.NDArray[np.float64]
 
 FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
-CLOSEST = 0.6  # columns of two grains stay this share of the shorter spacing of heavy columns apart
-HEAVY = 0.15  # share of the brightest site from which a column counts as heavy
+CLOSEST = 0.6  # smallest distance of columns of two grains, relative to the shorter spacing of heavy columns
+HEAVY = 0.15  # fraction of the brightest site above which a column counts as heavy
 
 
 def place_columns(scene: Scene, *, margin: float, rng: np.random.Generator) -> pd.DataFrame:
-    """Every column in the field and `margin` nm around it.
+    """All columns in the field and `margin` nm around it.
 
     Returns
     -------
     DataFrame
-        `y_ideal_px, x_ideal_px` (place before scan distortion, with mistilt), `displacement_y_px,
-        displacement_x_px` (from the turned and strained lattice of the grain, without mistilt), `site, phase,
+        `y_ideal_px, x_ideal_px` (position before scan distortion, with mistilt), `displacement_y_px,
+        displacement_x_px` (from the rotated and strained lattice of the grain, without mistilt), `site, phase,
         grain, grain_angle_rad`, `strength` (peak counts), `sigma_px` (standard deviation along one axis, without
         mistilt) and `heavy`.
     """
@@ -44,20 +44,20 @@ def _check_waves(scene: Scene) -> None:
     unseen = {site for wave in scene.waves for site in wave.sites} - seen
     if unseen:
         raise InputError(
-            f"Waves on sites {sorted(unseen)} came, but along the beam only columns {sorted(seen)} are seen; "
+            f"A wave displaces sites {sorted(unseen)}, but along the beam there are only columns {sorted(seen)}; "
             "choose among these."
         )
 
 
 def _lattice(scene: Scene, index: int, half: Array) -> pd.DataFrame:
-    """The perfect lattice of one grain in a field of -half to half nm, with the properties of each site."""
+    """Perfect lattice of one grain in a field of -half to half nm, with the properties of each site."""
     grain = scene.grains[index]
     crystal = projection(grain.structure, scene.z_exponent)
     _check_sites(grain, crystal)
     matrix = _deformation(grain)
     origin = np.array(grain.origin)
     cells = _cells(crystal.cell @ matrix, half, origin)
-    yx = ((cells[:, None] + crystal.places) @ crystal.cell @ matrix + origin).reshape(-1, 2)
+    yx = ((cells[:, None] + crystal.positions) @ crystal.cell @ matrix + origin).reshape(-1, 2)
     site = np.tile(np.arange(len(crystal.labels)), len(cells))
     inside = (np.abs(yx) <= half).all(axis=1)
     shift = np.array([_shift(grain, label) for label in crystal.labels])
@@ -86,13 +86,13 @@ def _check_sites(grain: Grain, crystal: Projection) -> None:
     unseen = {shift.site for shift in grain.shifts} | set(grain.vacancies)
     if unseen - set(crystal.labels):
         raise InputError(
-            f"{grain.structure}: sites {sorted(unseen - set(crystal.labels))} came, but along the beam only "
-            f"columns {sorted(set(crystal.labels))} are seen; choose among these."
+            f"{grain.structure} has no columns of sites {sorted(unseen - set(crystal.labels))} along the beam, only "
+            f"columns {sorted(set(crystal.labels))}; choose among these."
         )
 
 
 def _deformation(grain: Grain) -> Array:
-    """(2, 2) matrix that turns and strains (y, x) rows from the right."""
+    """(2, 2) matrix that rotates and strains (y, x) rows from the right."""
     c, s = np.cos(grain.angle), np.sin(grain.angle)
     turn = np.array([[c, s], [-s, c]])  # a step to the right becomes (-sin, cos): counter-clockwise, y down
     strain = grain.strain
@@ -100,7 +100,7 @@ def _deformation(grain: Grain) -> Array:
 
 
 def _cells(cell: Array, half: Array, origin: Array) -> Array:
-    """(C, 2) whole-number cells that cover the field."""
+    """(C, 2) integer cells that cover the field."""
     corners = np.array([(y, x) for y in (-half[0], half[0]) for x in (-half[1], half[1])]) - origin
     reach = corners @ np.linalg.inv(cell)
     low, high = np.floor(reach.min(axis=0)) - 1, np.ceil(reach.max(axis=0)) + 1
@@ -117,7 +117,7 @@ def _shift(grain: Grain, label: str) -> Array:
 
 
 def _wave_displacement(scene: Scene, columns: pd.DataFrame) -> Array:
-    """(N, 2) displacement in nm by all waves, taken at the place of the column in its lattice."""
+    """(N, 2) displacement in nm by all waves, at the position of the column in its lattice."""
     total = np.zeros((len(columns), 2))
     y, x = columns["y"].to_numpy(), columns["x"].to_numpy()
     for wave in scene.waves:
@@ -129,13 +129,13 @@ def _wave_displacement(scene: Scene, columns: pd.DataFrame) -> Array:
 
 
 def _variance(scene: Scene, crystal: Projection) -> Array:
-    """(S,) variance of a column's Gaussian along one axis in nm squared: the probe and thermal motion."""
+    """(S,) variance of the Gaussian of a column along one axis in nm squared, from the probe and thermal motion."""
     thermal = crystal.variance if scene.thermal_rms is None else np.full(len(crystal.labels), scene.thermal_rms**2)
     return np.asarray((scene.probe_fwhm / FWHM_PER_SIGMA) ** 2 + thermal)
 
 
 def _apart(scene: Scene, columns: pd.DataFrame) -> pd.DataFrame:
-    """Without columns too near one of another grain; the weaker goes, of equals the lower grain."""
+    """Columns without those too close to one of another grain: the weaker is removed, of equals that of the lower."""
     if len(scene.grains) == 1 or columns.empty:
         return columns
     spacing = columns["spacing"].to_numpy()
@@ -154,7 +154,7 @@ def _apart(scene: Scene, columns: pd.DataFrame) -> pd.DataFrame:
 
 
 def _finished(scene: Scene, columns: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Displacements, mistilt and counts added, all in pixels."""
+    """Columns with displacements, mistilt and counts, all in pixels."""
     share, strength = _strength(scene, columns, rng)
     moved = columns[["shift_y", "shift_x"]].to_numpy() + rng.normal(0.0, scene.static_rms, (len(columns), 2))
     moved += _wave_displacement(scene, columns)
@@ -180,16 +180,16 @@ def _finished(scene: Scene, columns: pd.DataFrame, rng: np.random.Generator) -> 
 
 
 def _strength(scene: Scene, columns: pd.DataFrame, rng: np.random.Generator) -> tuple[Array, Array]:
-    """(N,) peak as a share of the brightest site of the scene, and (N,) peak counts."""
+    """(N,) peak relative to the brightest site of the scene, and (N,) peak counts."""
     smear = scene.mistilt.smear**2
     variance = columns["variance"].to_numpy()
     peak = columns["area"].to_numpy() / np.sqrt(variance * (variance + smear))
     brightest = max(_brightest(scene, grain, smear) for grain in scene.grains)
-    share = peak / brightest
+    strength = peak / brightest
     scatter = np.maximum(1 + rng.normal(0.0, scene.strength_scatter, len(columns)), 0.0)
     side = np.array(scene.shape) * scene.pixel_size
-    place = columns[["y", "x"]].to_numpy() / side
-    return share, scene.dose * share * scatter * relative_thickness(scene, place[:, 0], place[:, 1])
+    relative = columns[["y", "x"]].to_numpy() / side
+    return strength, scene.dose * strength * scatter * relative_thickness(scene, relative[:, 0], relative[:, 1])
 
 
 def _brightest(scene: Scene, grain: Grain, smear: float) -> float:
@@ -199,13 +199,13 @@ def _brightest(scene: Scene, grain: Grain, smear: float) -> float:
 
 
 def relative_thickness(scene: Scene, y: Array, x: Array) -> Array:
-    """Relative thickness at places given as shares of the image sides from its centre, -0.5 to 0.5."""
+    """Relative thickness at positions from the centre in units of the image sides, -0.5 to 0.5."""
     wedge = scene.thickness
     along = ramp(wedge.angle, y, x)
     return np.asarray(wedge.first + (wedge.last - wedge.first) * np.clip(along + 0.5, 0, 1))
 
 
 def ramp(angle: float, y: Array, x: Array) -> Array:
-    """From -0.5 to 0.5 across the image along an angle; places as for `relative_thickness`."""
+    """Ramp from -0.5 to 0.5 across the image along an angle; positions as for `relative_thickness`."""
     c, s = np.cos(angle), np.sin(angle)
     return np.asarray((c * x - s * y) / (abs(c) + abs(s)))

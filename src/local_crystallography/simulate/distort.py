@@ -1,7 +1,7 @@
-"""Scan distortions of a simulated picture: jitter, fly-back and drift.
+"""Scan distortions of a simulated image: jitter, fly-back and drift.
 
 Pixel (r, c) shows the specimen at y = r - drift_y r / H and x = c - shift(r) - flyback exp(-c / decay), with
-shift(r) = jitter(r) + drift_x r / H, so that every error belongs to a moment of acquisition.
+shift(r) = jitter(r) + drift_x r / H, so that every distortion is a function of acquisition time.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ ROWS_SEEN = 4.0  # standard deviations of a column over which its rows are avera
 
 @dataclass(frozen=True)
 class ScanPath:
-    """The path of the probe for one image.
+    """Path of the probe for one image.
 
     Parameters
     ----------
     scan
         Drift and fly-back.
     row_shift
-        (H,) shift of each row along x in px: what is in this row appears so much further right.
+        (H,) shift of each row to the right, px.
     """
 
     scan: Scan
@@ -37,32 +37,32 @@ class ScanPath:
 
     @classmethod
     def of(cls, scan: Scan, height: int, rng: np.random.Generator) -> ScanPath:
-        """A path with the jitter drawn."""
+        """Path with random jitter."""
         rows = np.arange(height)
         return cls(scan, rng.normal(0.0, scan.line_jitter, height) + scan.drift[1] * rows / height)
 
     @property
     def reach(self) -> float:
-        """Greatest distance in px between where a column is and where it appears."""
+        """Largest distance in px between the position of a column and its apparent position."""
         return float(np.abs(self.row_shift).max() + abs(self.scan.drift[0]) + self.scan.flyback)
 
     def specimen_y(self, rows: Array | Whole) -> Array:
-        """Specimen y in px that image rows show."""
+        """Specimen y in px shown by image rows."""
         return np.asarray(rows * (1 - self.scan.drift[0] / len(self.row_shift)))
 
     def unshifted_x(self, columns: Array | Whole) -> Array:
-        """Specimen x in px that image columns show, but for the shift of their row."""
+        """Specimen x in px shown by pixel columns, without the shift of their row."""
         fall = np.exp(-np.maximum(columns, 0) / self.scan.flyback_decay)
         return np.asarray(columns - self.scan.flyback * fall)
 
     def shift_at(self, rows: Whole) -> Array:
-        """Shift in px of rows; beyond the image that of its last row."""
+        """Shift of rows in px; beyond the image, that of its last row."""
         return self.row_shift[np.clip(rows, 0, len(self.row_shift) - 1)]
 
     def apparent(self, ideal: Array, sigma: Array) -> Array:
-        """(N, 2) places in px at which columns appear.
+        """(N, 2) apparent positions of columns in px.
 
-        A column spans several rows of different shifts and appears at their mean, weighted with its profile,
+        A column spans several rows with different shifts and appears at their mean, weighted by its profile,
         a Gaussian of (N,) standard deviation `sigma` px.
         """
         y = ideal[:, 0] / (1 - self.scan.drift[0] / len(self.row_shift))
@@ -73,7 +73,7 @@ class ScanPath:
         return np.stack([y, self._invert(target)], axis=1)
 
     def _invert(self, target: Array) -> Array:
-        """(N,) image columns whose `unshifted_x` is the target, by Newton's method from below."""
+        """(N,) pixel columns whose `unshifted_x` is the target, by Newton's method from below."""
         x = target.copy()
         for _ in range(NEWTON_STEPS):
             slope = 1 - (self.unshifted_x(x) - x) / self.scan.flyback_decay * (x > 0)

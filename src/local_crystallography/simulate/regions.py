@@ -1,4 +1,4 @@
-"""The part of a picture that a grain fills."""
+"""Regions of an image that are filled by grains."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ Point = tuple[float, float]
 
 
 class Region(BaseModel):
-    """A part of the plane; places are (y, x) in nm from the image centre, y down."""
+    """A part of the plane; positions are (y, x) in nm from the image centre, y down."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Whole(Region):
-    """Everything."""
+    """The whole plane."""
 
     kind: Literal["whole"] = Field("whole", description="Everything.")
 
     def contains(self, yx: Array) -> npt.NDArray[np.bool_]:
-        """(N,) whether each of (N, 2) places in nm lies inside."""
+        """(N,) whether each of (N, 2) positions in nm lies inside."""
         return np.ones(len(yx), bool)
 
 
 class HalfPlane(Region):
-    """All that lies beyond a straight line."""
+    """The half-plane beyond a straight line."""
 
-    kind: Literal["half_plane"] = Field("half_plane", description="All that lies beyond a straight line.")
+    kind: Literal["half_plane"] = Field("half_plane", description="Half-plane beyond a straight line.")
     through: Point = Field((0.0, 0.0), description="A point (y, x) of the line, nm from the image centre, y down.")
     angle: float = Field(
         0.0,
@@ -41,7 +41,7 @@ class HalfPlane(Region):
     )
 
     def contains(self, yx: Array) -> npt.NDArray[np.bool_]:
-        """(N,) whether each of (N, 2) places in nm lies inside."""
+        """(N,) whether each of (N, 2) positions in nm lies inside."""
         inward = np.array([-np.sin(self.angle), np.cos(self.angle)])
         return np.asarray((yx - np.array(self.through)) @ inward > 0)
 
@@ -54,7 +54,7 @@ class Disc(Region):
     radius: float = Field(3.0, gt=0, le=1000, description="Radius in nm.")
 
     def contains(self, yx: Array) -> npt.NDArray[np.bool_]:
-        """(N,) whether each of (N, 2) places in nm lies inside."""
+        """(N,) whether each of (N, 2) positions in nm lies inside."""
         return np.asarray(np.linalg.norm(yx - np.array(self.centre), axis=1) < self.radius)
 
 
@@ -69,16 +69,16 @@ class Polygon(Region):
     )
 
     def contains(self, yx: Array) -> npt.NDArray[np.bool_]:
-        """(N,) whether each of (N, 2) places in nm lies inside."""
+        """(N,) whether each of (N, 2) positions in nm lies inside."""
         from skimage.measure import points_in_poly
 
         return np.asarray(points_in_poly(yx, np.array(self.corners)))
 
 
 class Voronoi(Region):
-    """All that is nearer to this centre than to the centre of any other Voronoi region of the scene."""
+    """All points closer to this centre than to that of any other Voronoi region of the scene."""
 
-    kind: Literal["voronoi"] = Field("voronoi", description="All that is nearer to its centre than to any other.")
+    kind: Literal["voronoi"] = Field("voronoi", description="All points closer to its centre than to any other.")
     centre: Point = Field((0.0, 0.0), description="Centre (y, x), nm from the image centre, y down.")
 
 
@@ -86,7 +86,7 @@ AnyRegion = Annotated[Whole | HalfPlane | Disc | Polygon | Voronoi, Field(discri
 
 
 def owners(regions: tuple[AnyRegion, ...], yx: Array) -> npt.NDArray[np.int64]:
-    """(N,) number of the last region that holds each of (N, 2) places in nm, -1 where there is none."""
+    """(N,) number of the last region that contains each of (N, 2) positions in nm, -1 where there is none."""
     owner = np.full(len(yx), -1)
     centres = np.array([region.centre for region in regions if isinstance(region, Voronoi)]).reshape(-1, 2)
     nearest = np.argmin(((yx[:, None] - centres) ** 2).sum(-1), axis=1) if len(centres) else owner

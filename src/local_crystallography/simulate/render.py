@@ -1,4 +1,4 @@
-"""Columns to expected counts: a Gaussian each, evaluated where the probe really stood."""
+"""Expected counts of an image: a Gaussian for each column, evaluated at the actual positions of the probe."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from local_crystallography.simulate.scene import Scene
 
 Array = npt.NDArray[np.float64]
 
-STAMP_REACH = 4.5  # standard deviations; a Gaussian has fallen to 4e-5 there
-CHUNK = 512  # columns at a time, so that their stamps stay in the cache
-WAVES = 96  # plane waves that make up a smooth random field
+STAMP_REACH = 4.5  # standard deviations, at which a Gaussian has fallen to 4e-5
+CHUNK = 512  # columns rendered at once, so that their stamps stay in the cache
+WAVES = 96  # number of plane waves in a smooth random field
 
 
 def stamp_radius(scene: Scene, sigma: float) -> int:
-    """Half width in px of the stamp of a column of standard deviation `sigma` px, torn apart by jitter."""
+    """Half width in px of the stamp of a column of standard deviation `sigma` px, broadened by jitter."""
     blur = STAMP_REACH * np.hypot(sigma, scene.mistilt.smear / scene.pixel_size)
     return int(np.ceil(blur + STAMP_REACH * scene.scan.line_jitter)) + 1
 
 
 def render_columns(scene: Scene, columns: pd.DataFrame, path: ScanPath) -> Array:
-    """(H, W) expected counts of the columns alone; `columns` also has the apparent `y_px` and `x_px`."""
+    """(H, W) expected counts of the columns alone; `columns` must include the apparent `y_px` and `x_px`."""
     height, width = scene.shape
     image = np.zeros(height * width)
     for start in range(0, len(columns), CHUNK):
@@ -45,7 +45,7 @@ def render_columns(scene: Scene, columns: pd.DataFrame, path: ScanPath) -> Array
 def _stamps(
     scene: Scene, part: pd.DataFrame, path: ScanPath, rows: npt.NDArray[np.int64], cols: npt.NDArray[np.int64]
 ) -> Array:
-    """(n, k, k) counts of n columns in the (n, k) rows and columns around them."""
+    """(n, k, k) counts of n columns in the (n, k) pixel rows and columns around them."""
     dy = (path.specimen_y(rows) - part["y_ideal_px"].to_numpy()[:, None])[:, :, None]
     dx = (path.unshifted_x(cols) - part["x_ideal_px"].to_numpy()[:, None])[:, None, :]
     dx = dx - path.shift_at(rows)[:, :, None]
@@ -59,7 +59,7 @@ def _stamps(
 
 
 def _precision(scene: Scene, sigma: Array) -> tuple[Array, Array, Array]:
-    """(N,) entries yy, yx, xx of the inverse covariance, per px squared; the mistilt draws columns out."""
+    """(N,) elements yy, yx, xx of the inverse covariance, per px squared; the mistilt elongates columns."""
     smear = (scene.mistilt.smear / scene.pixel_size) ** 2
     ny, nx = -np.sin(scene.mistilt.angle), np.cos(scene.mistilt.angle)
     yy, yx, xx = sigma**2 + smear * ny * ny, np.full(len(sigma), smear * ny * nx), sigma**2 + smear * nx * nx
@@ -78,7 +78,7 @@ def render_background(scene: Scene, rng: np.random.Generator) -> Array:
 
 
 def _smooth_field(scene: Scene, rng: np.random.Generator) -> Array:
-    """(H, W) random field of mean 0, root mean square 1 and Gaussian correlation: a sum of plane waves."""
+    """(H, W) random field of mean 0, root mean square 1 and Gaussian correlation, as a sum of plane waves."""
     length = scene.background.random_length / scene.pixel_size
     ky, kx = rng.normal(0.0, 1 / length, (2, WAVES))
     y = np.exp(1j * np.outer(np.arange(scene.shape[0]), ky))

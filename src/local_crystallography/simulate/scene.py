@@ -1,4 +1,4 @@
-"""Scene of a simulated picture: one frozen model, readable from a TOML recipe."""
+"""Scene of a simulated image: one frozen model, readable from a TOML recipe."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from local_crystallography.simulate.structures import CRYSTALS, StructureName
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Nanometres = Annotated[float, Field(ge=-1, le=1)]
 LARGEST_FIELD = 40_000.0  # nm2, about a million columns
-STEEPEST_WAVE = 0.5  # displacement per length; from 1 on columns would change places
+STEEPEST_WAVE = 0.5  # displacement per length; at 1 columns would change order
 
 
 class Part(BaseModel):
@@ -28,7 +28,7 @@ class Part(BaseModel):
 class Strain(Part):
     """Strain along the image axes: dx' = (1 + xx) dx + xy dy and dy' = xy dx + (1 + yy) dy, y down.
 
-    It makes another lattice; the displacements of the truth are measured from that strained lattice.
+    Displacements in the truth are measured from the strained lattice.
     """
 
     xx: float = Field(0.0, ge=-0.2, le=0.2, description="Relative stretch along the rows of the image.")
@@ -50,19 +50,19 @@ class SiteShift(Part):
 
 
 class Grain(Part):
-    """One grain: a structure, turned and strained, in a region of the picture."""
+    """One grain: a structure, rotated and strained, in a region of the image."""
 
     structure: StructureName = Field("La0.7Sr0.3MnO3", description="Crystal structure of the grain.")
     angle: float = Field(
-        0.0, ge=-np.pi, le=np.pi, description="Turn of the lattice, radians, counter-clockwise as displayed."
+        0.0, ge=-np.pi, le=np.pi, description="Rotation of the lattice, radians, counter-clockwise as displayed."
     )
     origin: tuple[float, float] = Field(
-        (0.0, 0.0), description="Place (y, x) of a cell corner, nm from the image centre, y down."
+        (0.0, 0.0), description="Position (y, x) of a cell corner, nm from the image centre, y down."
     )
-    region: AnyRegion = Field(Whole(), description="Part of the picture the grain fills; later grains lie on top.")
+    region: AnyRegion = Field(Whole(), description="Region filled by the grain; later grains lie on top.")
     strain: Strain = Field(
         Strain(),
-        description="Homogeneous strain of the grain; displacements in the truth count from the strained lattice.",
+        description="Homogeneous strain of the grain; displacements in the truth exclude it.",
     )
     shifts: tuple[SiteShift, ...] = Field((), description="Common shifts of site classes.")
     vacancies: dict[str, Fraction] = Field({}, description="Fraction (0 to 1) of missing columns for each site class.")
@@ -72,14 +72,14 @@ class Grain(Part):
         known = {site.label for site in CRYSTALS[self.structure].sites}
         unknown = {shift.site for shift in self.shifts} | set(self.vacancies)
         if unknown - known:
-            raise InputError(f"{self.structure}: sites {sorted(unknown - known)} came; choose among {sorted(known)}.")
+            raise InputError(f"{self.structure} has no sites {sorted(unknown - known)}; choose among {sorted(known)}.")
         return self
 
 
 class Thickness(Part):
     """Specimen thickness, a wedge from one side of the image to the other."""
 
-    first: float = Field(1.0, gt=0, le=1, description="Relative thickness at the side the wedge starts from.")
+    first: float = Field(1.0, gt=0, le=1, description="Relative thickness at the first side of the wedge.")
     last: float = Field(1.0, gt=0, le=1, description="Relative thickness at the opposite side.")
     angle: float = Field(
         0.0,
@@ -90,22 +90,22 @@ class Thickness(Part):
 
 
 class Background(Part):
-    """Intensity between the columns, as a share of `dose`; it grows with thickness as the columns do."""
+    """Intensity between the columns as a fraction of `dose`; it increases with thickness like the columns."""
 
-    level: float = Field(0.1, ge=0, le=10, description="Mean level, as a share of the brightest column.")
-    gradient: float = Field(0.0, ge=-2, le=2, description="Change from one side to the other, same share.")
+    level: float = Field(0.1, ge=0, le=10, description="Mean level, as a fraction of the brightest column.")
+    gradient: float = Field(0.0, ge=-2, le=2, description="Change from one side to the other, in the same unit.")
     angle: float = Field(
         0.0,
         ge=-np.pi,
         le=np.pi,
         description="Direction of the gradient, radians, counter-clockwise as displayed.",
     )
-    random: float = Field(0.0, ge=0, le=2, description="Root mean square of a smooth random part, same share.")
+    random: float = Field(0.0, ge=0, le=2, description="Root mean square of a smooth random part, in the same unit.")
     random_length: float = Field(3.0, gt=0, le=1000, description="Correlation length of the random part in nm.")
 
 
 class Mistilt(Part):
-    """A crystal not quite along the beam: weak columns shift against strong ones, and all are drawn out."""
+    """Crystal mistilt: weak columns are shifted against strong ones, and all are elongated."""
 
     angle: float = Field(
         0.0,
@@ -118,26 +118,26 @@ class Mistilt(Part):
 
 
 class Scan(Part):
-    """What the scan does wrong, as a function of acquisition time; every row is one step of time."""
+    """Scan distortions as a function of acquisition time; every row is one time step."""
 
     line_jitter: float = Field(0.0, ge=0, le=10, description="Root-mean-square shift of single rows along x in px.")
     flyback: float = Field(0.0, ge=0, le=100, description="Shift along x at the start of every row in px.")
-    flyback_decay: float = Field(50.0, ge=1, le=5000, description="Columns after which that shift fell to 1/e, px.")
+    flyback_decay: float = Field(50.0, ge=1, le=5000, description="Distance over which that shift decays to 1/e, px.")
     drift: tuple[float, float] = Field(
-        (0.0, 0.0), description="Path (y, x) of the specimen in the image during one frame in px, y down."
+        (0.0, 0.0), description="Drift (y, x) of the specimen in the image during one frame in px, y down."
     )
 
 
 class Wave(Part):
-    """A displacement field, amplitude * sin(2 pi s / wavelength + phase), at places s nm from the image centre.
+    """Displacement field, amplitude * sin(2 pi s / wavelength + phase), at positions s nm from the image centre.
 
-    Every column is displaced by the field at its place in the lattice of its grain. The gradient of the field is a
+    Every column is displaced by the field at its position in the lattice of its grain. The gradient of the field is a
     strain field, up to 2 pi amplitude / wavelength; a wave on one site class displaces that sublattice against the
     others.
     """
 
     amplitude: tuple[Nanometres, Nanometres] = Field(
-        (0.0, 0.02), description="Greatest displacement (y, x) in nm, -1 to 1, y down."
+        (0.0, 0.02), description="Largest displacement (y, x) in nm, -1 to 1, y down."
     )
     wavelength: float = Field(10.0, ge=0.1, le=10_000, description="Length of one period in nm.")
     angle: float = Field(
@@ -151,7 +151,7 @@ class Wave(Part):
 
     @property
     def reach(self) -> float:
-        """Greatest length of the displacement in nm."""
+        """Largest length of the displacement in nm."""
         return float(np.hypot(*self.amplitude))
 
     @model_validator(mode="after")
@@ -159,31 +159,34 @@ class Wave(Part):
         steepness = 2 * np.pi * self.reach / self.wavelength
         if steepness > STEEPEST_WAVE:
             raise InputError(
-                f"A wave of {self.reach:.3g} nm over a wavelength of {self.wavelength:.3g} nm came, which strains by "
-                f"{steepness:.2g}, at most {STEEPEST_WAVE} can be made; use a smaller amplitude or a longer wavelength."
+                f"A wave of {self.reach:.3g} nm over a wavelength of {self.wavelength:.3g} nm strains by "
+                f"{steepness:.2g}, but at most {STEEPEST_WAVE} is possible; use a smaller amplitude or a longer "
+                "wavelength."
             )
         return self
 
 
 class Scene(Part):
-    """Everything about a simulated picture but the seed of its chance."""
+    """Complete description of a simulated image, except the random seed."""
 
     shape: tuple[int, int] = Field((512, 512), description="Height and width of the image, 16 to 16384 px.")
     pixel_size: float = Field(0.0168, ge=0.001, le=0.2, description="nm per pixel.")
     grains: tuple[Grain, ...] = Field((Grain(),), min_length=1, description="Grains, later ones on top.")
     probe_fwhm: float = Field(
-        0.1, gt=0, le=1, description="Full width at half maximum of the probe with its source size in nm."
+        0.1, gt=0, le=1, description="Full width at half maximum of the probe, including source size, in nm."
     )
-    z_exponent: float = Field(1.7, ge=1.6, le=1.8, description="Power of the atomic number the contrast follows.")
+    z_exponent: float = Field(1.7, ge=1.6, le=1.8, description="Exponent of the atomic number in the contrast.")
     thermal_rms: float | None = Field(
         None,
         ge=0,
         le=0.1,
-        description="Thermal displacement along one axis in nm; None takes that of each site.",
+        description="Root-mean-square thermal displacement along one axis in nm; None: that of each site.",
     )
-    static_rms: float = Field(0.0, ge=0, le=0.1, description="Random static displacement along one axis in nm.")
+    static_rms: float = Field(
+        0.0, ge=0, le=0.1, description="Root-mean-square static displacement along one axis in nm."
+    )
     waves: tuple[Wave, ...] = Field(
-        (), description="Displacement fields, which add up; their gradient is a strain field."
+        (), description="Displacement fields, which are added; their gradient is a strain field."
     )
     strength_scatter: float = Field(0.0, ge=0, le=0.5, description="Relative scatter of the column strengths.")
     thickness: Thickness = Field(Thickness(), description="Relative thickness over the image.")
@@ -200,51 +203,51 @@ class Scene(Part):
     @model_validator(mode="after")
     def _can_be_made(self) -> Scene:
         if not all(16 <= side <= 16384 for side in self.shape):
-            raise InputError(f"A shape of {self.shape} px came; each side must have 16 to 16384 pixels.")
+            raise InputError(f"The shape is {self.shape} px, but each side must have 16 to 16384 pixels.")
         area = self.shape[0] * self.shape[1] * self.pixel_size**2
         if area > LARGEST_FIELD:
             raise InputError(
-                f"A field of {area:.0f} nm2 came, at most {LARGEST_FIELD:.0f} can be made; "
-                "use a smaller shape or pixel_size."
+                f"The field of {area:.0f} nm2 is too large, at most {LARGEST_FIELD:.0f} nm2 is possible; use a smaller "
+                "shape or pixel_size."
             )
         if any(abs(path) > side / 10 for path, side in zip(self.scan.drift, self.shape, strict=True)):
-            raise InputError(f"A drift of {self.scan.drift} px came; at most a tenth of {self.shape} can be followed.")
+            raise InputError(f"The drift of {self.scan.drift} px is too large; at most a tenth of {self.shape} px.")
         return self
 
 
 def read_recipe(path: Path) -> tuple[Scene, int]:
-    """The scene and seed of a recipe: a TOML file with a number `seed` and a table `scene`.
+    """Scene and seed of a recipe: a TOML file with a number `seed` and a table `scene`.
 
     Raises
     ------
     InputError
-        Where the file is missing, is not TOML, or names or values in it cannot be used.
+        Where the file is missing, is not TOML, or contains invalid names or values.
     """
     if not path.is_file():
         raise InputError(f"There is no recipe {path}; give the path of a TOML file with a seed and a scene.")
     try:
         recipe = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: TOML was expected, but {error}; correct that line.") from error
+        raise InputError(f"{path} is not valid TOML ({error}); correct that line.") from error
     return _checked(recipe, path)
 
 
 def _checked(recipe: dict[str, Any], path: Path) -> tuple[Scene, int]:
     if not set(recipe) <= {"seed", "scene"}:
-        raise InputError(f"{path}: keys {sorted(recipe)} came; only seed and scene are known.")
+        raise InputError(f"{path} has the keys {sorted(recipe)}, but only seed and scene are allowed.")
     seed = recipe.get("seed", 0)
     if not isinstance(seed, int) or seed < 0:
-        raise InputError(f"{path}: seed {seed!r} came; a whole number from 0 up was expected.")
+        raise InputError(f"{path}: the seed must be an integer of at least 0, not {seed!r}.")
     try:
         return Scene.model_validate(recipe.get("scene", {})), seed
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "scene"
-        raise InputError(f"{path}: {place}: {first['input']!r} came; {first['msg']}.") from error
+        key = ".".join(str(part) for part in first["loc"]) or "scene"
+        raise InputError(f"{path}: {key}: {first['input']!r} is not valid; {first['msg']}.") from error
 
 
 def write_recipe(path: Path, scene: Scene, seed: int) -> None:
-    """The reverse of `read_recipe`, with every value written out."""
+    """Write a recipe for `read_recipe`, with every value written out."""
     import tomli_w
 
     values = scene.model_dump(mode="json", exclude_none=True)

@@ -1,4 +1,4 @@
-"""Agreement of atoms and their classes with the truth of a simulated picture."""
+"""Agreement of atoms and their classes with the truth of a simulated image."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 
 REACH = 0.25
-"""How far from its true place an atom may be found, over the median distance of heavy neighbours."""
+"""Largest distance between an atom and its true position, relative to the median distance of heavy neighbours."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """Atoms found against the truth of a simulated image.
+    """Comparison of atoms with the truth of a simulated image.
 
     Parameters
     ----------
     heavy
-        True columns that should be found: those of at least 15 % of the brightest peak.
+        Number of true columns that should be found: those with at least 15 % of the brightest peak.
     found
-        Of these, the ones with an atom within `REACH`, each atom counted for one column only.
+        Number of these with an atom within `REACH`; every atom counts for one column only.
     atoms, false
-        Atoms given, and those of them that belong to no column of the truth, heavy or weak.
+        Number of atoms, and number of those that belong to no true column, heavy or weak.
     distance_px
-        Root mean square distance of the found ones from their true places, in pixels.
+        Root mean square distance of the atoms found from their true positions, in pixels.
     adjusted_rand_index
-        Agreement of class and true site (of its phase) over the found atoms that have a class: 1 the same
-        partition, 0 chance (Hubert and Arabie 1985). None without classes.
+        Agreement between class and true site (of its phase) for the atoms found that have a class: 1 for the same
+        partition, 0 for chance (Hubert and Arabie 1985). None without classes.
     """
 
     heavy: int
@@ -44,35 +44,35 @@ class Score:
 
     @property
     def recall(self) -> float:
-        """Share of the heavy columns that were found."""
+        """Fraction of the heavy columns that were found."""
         return self.found / self.heavy
 
     @property
     def false_rate(self) -> float:
-        """Share of the atoms that are false."""
+        """Fraction of the atoms that are false."""
         return self.false / self.atoms if self.atoms else 0.0
 
 
 def score(atoms: Atoms, truth: pd.DataFrame) -> Score:
-    """Compare atoms of one frame with the truth of its picture, as `Simulation` tells it.
+    """Compare atoms of one frame with the truth of its image, see `Simulation`.
 
     Raises
     ------
     InputError
-        Where the truth has no two heavy columns to take a distance from.
+        Where the truth has fewer than two heavy columns.
     """
     heavy = truth[truth["heavy"].astype(bool)]
     weak = truth[~truth["heavy"].astype(bool)]
     if len(heavy) < 2:
         raise InputError(
-            f"The truth holds {len(heavy)} heavy columns, at least 2 were expected; make a larger picture."
+            f"The truth has {len(heavy)} heavy columns, but at least 2 are needed; simulate a larger image."
         )
-    places = heavy[["y_px", "x_px"]].to_numpy(float)
-    reach = REACH * float(np.median(cKDTree(places).query(places, 2)[0][:, 1]))
-    rows, columns = match(atoms.yx, places, reach=reach)
+    positions = heavy[["y_px", "x_px"]].to_numpy(float)
+    reach = REACH * float(np.median(cKDTree(positions).query(positions, 2)[0][:, 1]))
+    rows, columns = match(atoms.yx, positions, reach=reach)
     rest = np.setdiff1d(np.arange(len(atoms)), rows)
     also_true, _ = match(atoms.yx[rest], weak[["y_px", "x_px"]].to_numpy(float), reach=reach)
-    off = atoms.yx[rows] - places[columns]
+    off = atoms.yx[rows] - positions[columns]
     return Score(
         heavy=len(heavy),
         found=len(rows),
@@ -86,7 +86,7 @@ def score(atoms: Atoms, truth: pd.DataFrame) -> Score:
 def match(
     found: npt.NDArray[np.float64], true: npt.NDArray[np.float64], *, reach: float
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Rows of (N, 2) and of (M, 2) that belong together, one to one; the nearest pairs are taken first."""
+    """Matching rows of (N, 2) and (M, 2) positions, one to one, the closest pairs first."""
     none = np.empty(0, np.int64)
     if not len(found) or not len(true):
         return none, none

@@ -1,4 +1,4 @@
-"""Scene and seed to a picture with its truth, and that to files."""
+"""Simulation of an image with its truth from a scene and a seed, and its files."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from local_crystallography.simulate.scene import Scene, write_recipe
 from local_crystallography.simulate.structures import CRYSTALS
 
 DECIMALS = 4
-BROADEST_THERMAL = 0.012  # nm, standard deviation of the loosest site of any structure
+BROADEST_THERMAL = 0.012  # nm, largest standard deviation of any site of any structure
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """A simulated picture and all that is known about it.
+    """A simulated image with its truth.
 
     Parameters
     ----------
     image
         (H, W) uint16 counts.
     truth
-        One row per column of the image, also the weak ones:
+        One row per column of the image, including weak ones:
 
-        - `id`; `y_px, x_px` where it appears; `y_ideal_px, x_ideal_px` where it would without scan distortion
+        - `id`; `y_px, x_px`, apparent position; `y_ideal_px, x_ideal_px`, position without scan distortion
         - `site` class, `phase` (structure), `grain` number, `grain_angle_rad` counter-clockwise as displayed
-        - `displacement_y_px, displacement_x_px` from the lattice of its grain, turned and strained, by site shifts,
+        - `displacement_y_px, displacement_x_px` from the rotated and strained lattice of its grain, due to site shifts,
           waves and static displacements, without mistilt and scan
         - `strength` peak counts, `sigma_px` standard deviation of its Gaussian along one axis
         - `heavy`, whether its site has at least 15 % of the peak of the brightest site at equal thickness
     scene, seed
-        What the picture was made from.
+        Scene and random seed of the image.
     """
 
     image: Image
@@ -52,14 +52,14 @@ class Simulation:
 
 
 def expected_counts(scene: Scene, seed: int) -> tuple[npt.NDArray[np.float64], pd.DataFrame]:
-    """(H, W) counts before shot noise, and the truth."""
-    place, jitter, background = (_rng(seed, stream) for stream in range(3))
+    """(H, W) expected counts, without shot noise, and the truth."""
+    positions, jitter, background = (_rng(seed, stream) for stream in range(3))
     path = ScanPath.of(scene.scan, scene.shape[0], jitter)
     thermal = BROADEST_THERMAL if scene.thermal_rms is None else scene.thermal_rms
     sigma = float(np.hypot(scene.probe_fwhm / FWHM_PER_SIGMA, thermal)) / scene.pixel_size
     margin = (path.reach + stamp_radius(scene, sigma)) * scene.pixel_size + scene.mistilt.shift
     margin += sum(wave.reach for wave in scene.waves)
-    columns = place_columns(scene, margin=margin, rng=place)
+    columns = place_columns(scene, margin=margin, rng=positions)
     drawn_out = scene.mistilt.smear / scene.pixel_size * np.sin(scene.mistilt.angle)
     height = np.hypot(columns["sigma_px"].to_numpy(), drawn_out)
     apparent = path.apparent(columns[["y_ideal_px", "x_ideal_px"]].to_numpy(), height)
@@ -73,35 +73,35 @@ def expected_counts(scene: Scene, seed: int) -> tuple[npt.NDArray[np.float64], p
 
 
 def simulate_scene(scene: Scene, seed: int, name: str = "simulated") -> Simulation:
-    """A picture with shot noise; the same scene and seed give the same bytes.
+    """Image with shot noise; the same scene and seed give the same bytes.
 
     Raises
     ------
     InputError
-        Where the scene holds no column, or more counts per pixel than 16 bits hold.
+        Where the scene has no column, or too many counts per pixel for 16 bits.
     """
     if seed < 0:
-        raise InputError(f"A seed of {seed} came; a whole number from 0 up was expected.")
+        raise InputError(f"The seed must be an integer of at least 0, not {seed}.")
     counts, truth = expected_counts(scene, seed)
     if counts.max() > 60_000:
         raise InputError(
-            f"The brightest pixel would have {counts.max():.0f} counts, 60,000 can be held; lower the dose."
+            f"The brightest pixel would have {counts.max():.0f} counts, but at most 60,000 fit; lower the dose."
         )
     if truth.empty:
-        raise InputError("No column lies in this scene; move its grains into the picture or make a larger image.")
+        raise InputError("The scene has no columns; move its grains into the image or make the image larger.")
     noisy = _rng(seed, 3).poisson(counts).astype(np.uint16)
     return Simulation(Image(noisy, scene.pixel_size, name), truth, scene, seed)
 
 
 def _rng(seed: int, stream: int) -> np.random.Generator:
-    """One of the independent streams of a seed, so that one kind of chance does not change the others."""
+    """One of the independent random streams of a seed, so that changing one does not affect the others."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, stream])))
 
 
 def write_simulation(simulation: Simulation, folder: Path) -> None:
     """Write `image.tif`, `truth.csv`, `truth.json` and `recipe.toml`.
 
-    The image is a 16-bit ImageJ TIFF with its pixel size, as `write_tiff` tells.
+    The image is a 16-bit ImageJ TIFF with its pixel size, see `write_tiff`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_tiff(folder / "image.tif", simulation.image.data, simulation.scene.pixel_size, compression=9)

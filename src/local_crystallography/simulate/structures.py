@@ -1,4 +1,4 @@
-"""Crystal structures, and how they look along the beam: a plane cell with atomic columns."""
+"""Crystal structures and their projections along the beam: a plane cell with atomic columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 StructureName = Literal["La0.7Sr0.3MnO3", "NiO", "Sr3Fe2O7", "SrTiO3", "graphene", "MoS2"]
 
-MERGE_DISTANCE = 0.02  # nm; a probe never parts columns nearer than this (O sits 0.012 nm beside Fe in Sr3Fe2O7)
+MERGE_DISTANCE = 0.02  # nm; a probe never resolves closer columns (O is 0.012 nm from Fe in Sr3Fe2O7)
 
 
 @dataclass(frozen=True)
@@ -28,23 +28,23 @@ class Site:
     ----------
     label
         Name of the site class in the truth.
-    place
-        Fractional x, y, z.
+    position
+        Fractional coordinates x, y, z.
     elements
-        Element to occupancy; several elements share a mixed site.
+        Occupancy by element; a mixed site has several.
     u_iso
         Mean-square displacement along one axis, squared angstrom.
     """
 
     label: str
-    place: tuple[float, float, float]
+    position: tuple[float, float, float]
     elements: dict[str, float]
     u_iso: float
 
 
 @dataclass(frozen=True)
 class Crystal:
-    """A crystal and the direction it is viewed along.
+    """A crystal and its viewing direction.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Crystal:
     beam
         Cell axis along the beam: 0, 1 or 2. The next cell axis in the plane points right, the other one up.
     layer
-        True for a sheet one cell thick, whose strength counts per sheet and not per nm.
+        True for a sheet one cell thick, whose strength is per sheet instead of per nm.
     """
 
     spacegroup: int
@@ -67,19 +67,19 @@ class Crystal:
     layer: bool = False
 
     def atoms(self) -> AseAtoms:
-        """The full cell; a mixed site carries its first element, `spacegroup_kinds` its number."""
+        """Full cell; a mixed site has its first element, and `spacegroup_kinds` gives the number of the site."""
         from ase.spacegroup import crystal
 
         a, b, c, *angles = self.cell
         return crystal(
             [next(iter(site.elements)) for site in self.sites],
-            [site.place for site in self.sites],
+            [site.position for site in self.sites],
             spacegroup=self.spacegroup,
             cellpar=[10 * a, 10 * b, 10 * c, *angles],
         )
 
     def elements(self) -> dict[str, dict[str, float]]:
-        """Site class to element to occupancy, the mean over the atoms of a class with several sites."""
+        """Occupancy by site class and element, averaged over the atoms of a class with several sites."""
         counts = np.bincount(self.atoms().arrays["spacegroup_kinds"])
         mean: dict[str, dict[str, float]] = {}
         for label in dict.fromkeys(site.label for site in self.sites):
@@ -95,14 +95,14 @@ class Crystal:
 
 @dataclass(frozen=True)
 class Projection:
-    """A crystal seen along the beam.
+    """Projection of a crystal along the beam.
 
     Parameters
     ----------
     cell
         (2, 2) plane cell vectors as rows, each (y, x) in nm, y down; the first points right.
-    places
-        (S, 2) fractional places of the columns in that cell.
+    positions
+        (S, 2) fractional positions of the columns in that cell.
     labels
         S names of site classes.
     strength
@@ -112,16 +112,16 @@ class Projection:
     """
 
     cell: Array
-    places: Array
+    positions: Array
     labels: tuple[str, ...]
     strength: Array
     variance: Array
 
-    def spacing(self, share: float = 0.15) -> float:
-        """Shortest distance in nm between columns of at least `share` of the greatest strength."""
-        places = self.places[self.strength >= share * self.strength.max()]
+    def spacing(self, fraction: float = 0.15) -> float:
+        """Shortest distance in nm between columns of at least this fraction of the highest strength."""
+        positions = self.positions[self.strength >= fraction * self.strength.max()]
         steps = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1], indexing="ij"), -1).reshape(-1, 2)
-        apart = places[:, None, None] - places[None, :, None] + steps
+        apart = positions[:, None, None] - positions[None, :, None] + steps
         distance = np.linalg.norm(apart @ self.cell, axis=-1)
         return float(distance[distance > MERGE_DISTANCE].min())
 
@@ -131,7 +131,7 @@ def _perovskite(a: float, a_site: Site, b_site: Site, u_oxygen: float) -> Crysta
     return Crystal(221, (a, a, a, 90, 90, 90), (a_site, b_site, oxygen))
 
 
-# Thermal motion is from Table S1 for Sr3Fe2O7 and a round, typical room-temperature value for the others.
+# Thermal motion is from Table S1 for Sr3Fe2O7 and a typical, rounded room-temperature value for the others.
 CRYSTALS: dict[StructureName, Crystal] = {
     "La0.7Sr0.3MnO3": _perovskite(
         0.388,
@@ -180,14 +180,14 @@ CRYSTALS: dict[StructureName, Crystal] = {
 
 @lru_cache
 def projection(name: StructureName, exponent: float) -> Projection:
-    """The named structure along its beam direction; contrast goes with Z to the exponent."""
+    """Projection of a named structure along its beam direction; contrast is proportional to Z to the exponent."""
     if name not in CRYSTALS:
-        raise InputError(f"A structure named {name!r} came; choose one of {', '.join(get_args(StructureName))}.")
+        raise InputError(f"There is no structure {name!r}; choose one of {', '.join(get_args(StructureName))}.")
     return project(CRYSTALS[name], exponent=exponent)
 
 
 def project(crystal: Crystal, *, exponent: float) -> Projection:
-    """Sum a crystal along its beam axis; sites at the same projected place become one column.
+    """Project a crystal along its beam axis; sites at the same projected position become one column.
 
     Raises
     ------
@@ -199,8 +199,8 @@ def project(crystal: Crystal, *, exponent: float) -> Projection:
     plane = [axis for axis in range(3) if axis != crystal.beam]
     if np.abs(vectors[plane] @ vectors[crystal.beam]).max() > 1e-6:
         raise InputError(
-            f"Cell axis {crystal.beam} came as the beam, which is not at right angles to the other two; "
-            "choose a perpendicular axis or set up a larger cell."
+            f"Cell axis {crystal.beam} cannot be the beam axis, as it is not perpendicular to the other two; choose a "
+            "perpendicular axis or define a larger cell."
         )
     depth = 1.0 if crystal.layer else float(np.linalg.norm(vectors[crystal.beam]))
     kinds = atoms.arrays["spacegroup_kinds"]
@@ -219,23 +219,23 @@ def project(crystal: Crystal, *, exponent: float) -> Projection:
 def _scattering(site: Site, exponent: float) -> float:
     from ase.data import atomic_numbers
 
-    return float(sum(share * atomic_numbers[symbol] ** exponent for symbol, share in site.elements.items()))
+    return float(sum(occupancy * atomic_numbers[symbol] ** exponent for symbol, occupancy in site.elements.items()))
 
 
 def _plane_cell(vectors: Array) -> Array:
-    """(2, 3) plane vectors as (y, x) rows: the first to the right, the second on the upper side."""
+    """(2, 2) vectors as (y, x) rows, from (2, 3) ones: the first points right, the second up."""
     first, second = vectors
     length = np.linalg.norm(first)
     along = first @ second / length
     return np.array([[0.0, length], [-np.sqrt(second @ second - along**2), along]])
 
 
-def _merge(cell: Array, places: Array, labels: list[str], strength: Array, variance: Array) -> Projection:
-    """Join sites at one projected place; the strongest gives the name, places and variances are averaged."""
+def _merge(cell: Array, positions: Array, labels: list[str], strength: Array, variance: Array) -> Projection:
+    """Merge sites at one projected position; the strongest gives the name, positions and variances are averaged."""
     groups: list[list[int]] = []
     for atom in np.argsort(-strength, kind="stable"):
         for group in groups:
-            apart = places[atom] - places[group[0]]
+            apart = positions[atom] - positions[group[0]]
             if np.linalg.norm((apart - np.round(apart)) @ cell) < MERGE_DISTANCE:
                 group.append(int(atom))
                 break
@@ -245,11 +245,11 @@ def _merge(cell: Array, places: Array, labels: list[str], strength: Array, varia
     def mean(values: Array, group: list[int]) -> Array:
         return np.asarray(np.average(values[group], axis=0, weights=strength[group]))
 
-    nearest = [places[g] - np.round(places[g] - places[g[0]]) for g in groups]
+    nearest = [positions[g] - np.round(positions[g] - positions[g[0]]) for g in groups]
     centres = [np.average(near, axis=0, weights=strength[g]) % 1.0 for near, g in zip(nearest, groups, strict=True)]
     return Projection(
         cell=cell,
-        places=np.array(centres),
+        positions=np.array(centres),
         labels=tuple(labels[g[0]] for g in groups),
         strength=np.array([strength[g].sum() for g in groups]),
         variance=np.array([mean(variance, g) for g in groups]),

@@ -22,7 +22,7 @@ from local_crystallography.clustering.alternatives import (
 from local_crystallography.clustering.cores import by_cores
 from local_crystallography.clustering.directions import directed
 from local_crystallography.clustering.environment import surrounded
-from local_crystallography.clustering.features import Points, features, latent_columns, places, whole_numbers
+from local_crystallography.clustering.features import Points, features, latent_columns, positions, whole_numbers
 from local_crystallography.clustering.kinds import Kinds, Pair
 from local_crystallography.clustering.look import look_at
 from local_crystallography.clustering.matching import labels_from, matched
@@ -248,7 +248,7 @@ class Cluster(Step):
     def _taken(self, atoms: Atoms, sub_images: SubImages | None) -> Taken:
         points = self._points(atoms)
         look = None if sub_images is None else look_at(sub_images, atoms, points.rows)
-        return Taken(points, places(atoms, points.rows), look)
+        return Taken(points, positions(atoms, points.rows), look)
 
     def _given(self, atoms: Atoms, points: Points) -> tuple[Index, Index]:
         """Numbers of the classes given by hand, and (n,) of every point which of those it has; -1 for none."""

@@ -71,7 +71,7 @@ class CorrectScan(Step):
                 try:
                     progress = job.send(stop)
                 except StopIteration as end:
-                    places[rows] = end.value.places(atoms.yx[rows])
+                    places[rows] = end.value.positions(atoms.yx[rows])
                     break
                 stop = yield replace(progress, fraction=(done + progress.fraction) / len(numbers))
             if stop:
@@ -101,7 +101,9 @@ class CorrectScan(Step):
         key = (self.longest_period, self._ratio(), frame, yx.tobytes())
         found: ScanCorrection | None = image.recalled(key)
         if found is None:
-            found = yield from correct_scan(image.read(frame), yx, slowest=self.longest_period, cell=self._ratio())
+            found = yield from correct_scan(
+                image.read(frame), yx, longest_period=self.longest_period, cell=self._ratio()
+            )
         return image.remembered(key, lambda: found)
 
     def corrected_image(self, atoms: Atoms, image: Image) -> Image:

@@ -10,9 +10,9 @@ import pandas as pd
 from pydantic import Field
 
 from local_crystallography.clustering.alternatives import GaussianMixture
-from local_crystallography.clustering.angle_peaks import order_told, scatter
+from local_crystallography.clustering.angle_peaks import effective_order, scatter
 from local_crystallography.clustering.environment import CERTAIN
-from local_crystallography.clustering.features import places
+from local_crystallography.clustering.features import positions
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
@@ -117,11 +117,11 @@ def first_look(sub_images: SubImages, found: pd.DataFrame) -> tuple[Index, Array
 
 
 def orders_told(atoms: Atoms, angle: Array, order: Index, group: Index) -> Index:
-    """(n,) symmetry orders of atoms, for every kind of site as its angles (n,) tell them, see `order_told`."""
-    yx, told = places(atoms, np.arange(len(atoms))), order.copy()
+    """(n,) symmetry orders of atoms, for every kind of site as its angles (n,) tell them, see `effective_order`."""
+    yx, told = positions(atoms, np.arange(len(atoms))), order.copy()
     for kind in np.unique(group):
         rows = group == kind
-        told[rows] = order_told(angle[rows], int(order[rows][0]), yx[rows])
+        told[rows] = effective_order(angle[rows], int(order[rows][0]), yx[rows])
     return told
 
 
@@ -131,7 +131,7 @@ def beyond_noise(atoms: Atoms, angle: Array, std: Array, order: Index, group: In
     These are of the noise of all sub-images alike, while noise differs from kind to kind, and no model fits exactly.
     1 where nothing can be told.
     """
-    yx, times = places(atoms, np.arange(len(atoms))), np.ones(len(atoms))
+    yx, times = positions(atoms, np.arange(len(atoms))), np.ones(len(atoms))
     for kind in np.unique(group):
         rows = group == kind
         told = float(np.sqrt((std[rows] ** 2).mean()))

@@ -104,7 +104,7 @@ def test_a_figure_that_is_not_true_any_more_says_so(done, press):
     assert "⚠" not in status(done)
     press(done.scan.buttons[SHOW])
     assert not stale.isVisible()
-    assert "which is assumed" in status(done)
+    assert "Drift and shear assume" in status(done)
 
 
 def test_the_figure_follows_the_theme(done, viewer, press):
