@@ -339,7 +339,7 @@ def test_another_images_results_are_not_overwritten(quick_session: Path, tmp_pat
     folder = shutil.copytree(quick_session, tmp_path / "earlier")
     np.save(tmp_path / "other.npy", np.random.default_rng(0).random((64, 64)))
     assert main(["run", str(tmp_path / "other.npy"), "--out", str(folder)]) == 2
-    assert "holds the session of another image (quick)" in capsys.readouterr().err
+    assert "holds the session of another image, quick" in capsys.readouterr().err
 
 
 def test_a_sample_is_not_written_among_other_files(quick_session: Path, tmp_path: Path, capsys) -> None:

@@ -48,9 +48,9 @@ def test_other_arrays_are_refused(given):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"values": FLAT * 3}, "from 1.5 to 1.5 came, numbers from 0 to 1"),
-        ({"values": np.where(FLAT > 0, np.nan, FLAT)}, "from nan to nan came"),
-        ({"std": FLAT - 1}, "Standard deviations from -0.5"),
+        ({"values": FLAT * 3}, "range from 1.5 to 1.5, but must lie from 0 to 1"),
+        ({"values": np.where(FLAT > 0, np.nan, FLAT)}, "range from nan to nan"),
+        ({"std": FLAT - 1}, "Standard deviations range from -0.5"),
         ({"std": FLAT[:10]}, r"shape \(10, 30\) came"),
         ({"shares": TWO, "classes": ("A", "B", "C")}, r"\(3, 20, 30\) was expected"),
         ({"shares": TWO[:1], "classes": ("A",)}, "two names or more"),

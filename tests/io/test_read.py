@@ -267,7 +267,7 @@ def _bytes(data):
 
 BAD = {
     "missing": ("a.tif", lambda path: None, ["does not exist", "spelling"]),
-    "folder": ("a.dm4", lambda path: path.mkdir(), ["folder", "pick one file"]),
+    "folder": ("a.dm4", lambda path: path.mkdir(), ["folder", "choose a file in it"]),
     "unknown extension": ("a.xyz", _bytes(b"1"), [".xyz", ".dm4", "export"]),
     "no extension": ("image", _bytes(b"1"), ["without an extension", ".dm4"]),
     "text array": ("a.npy", lambda path: np.save(path, np.full((20, 20), "a")), ["<U1", "real numbers"]),

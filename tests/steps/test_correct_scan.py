@@ -85,7 +85,7 @@ def test_frames_are_laid_over_each_other():
 def test_one_frame_is_its_own_average():
     image = Image(skewed()[0])
     assert AverageFrames()(image) is image
-    with pytest.raises(InputError, match="stack of at least two"):
+    with pytest.raises(InputError, match="only one frame"):
         AverageFrames().average(image)
 
 
