@@ -163,15 +163,15 @@ REFUSED = {
     ),
     "option of a step that is not run": (
         ["run", IMAGE, "--out", "o", "--describe.order", "6"],
-        "--describe.order came, but describe is optional and would not be run; add --also describe",
+        "--describe.order has no effect, since the optional step describe is not run; add --also describe",
     ),
     "options that do not fit together": (
         ["run", IMAGE, "--out", "o", "--train-vae.kind", "vae", "--train-vae.decoder", "harmonic"],
-        "--train-vae: the harmonic decoder turns images; use canonical or coordinates for this kind; see --help",
+        "--train-vae: the harmonic decoder needs a kind with angle; use canonical or coordinates for this kind",
     ),
     "option that does not fit the recipe": (
         ["run", IMAGE, "--out", "o", "--recipe", "taken/r.toml", "--train-vae.kind", "vae"],
-        "train_vae of recipe and options together: the harmonic decoder turns images",
+        "train_vae, from recipe and options together: the harmonic decoder needs a kind with angle",
     ),
     "no out": (["run", IMAGE], "--out"),
     "no such image": (["run", "no.tif", "--out", "o"], "no.tif does not exist"),

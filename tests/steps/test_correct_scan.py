@@ -62,7 +62,7 @@ def test_the_corrected_image_shows_the_atoms_at_the_corrected_places(flatten):
 
 def test_bad_input_is_told():
     pixels, seen, _ = skewed()
-    with pytest.raises(InputError, match="Frame 1 was asked for"):
+    with pytest.raises(InputError, match="There is no frame 1"):
         CorrectScan()(Atoms.at(seen, frame=1), Image(pixels))
     with pytest.raises(InputError, match="outside the image"):
         CorrectScan()(Atoms.at(seen + 50), Image(pixels))

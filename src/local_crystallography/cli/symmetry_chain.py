@@ -27,7 +27,7 @@ class SymmetryChain(SimulatedChain):
         "in place of a simulated chain. Bonds, ROPE and priors are then in units of the mean bond.",
     )
     direction: Literal["a", "b", "a+b", "a-b"] = Field("a", description="Direction of the row in a session.")
-    model: ChainModel = Field(default_factory=ChainModel, description="Model of the chain and rule of decision.")
+    model: ChainModel = Field(default_factory=ChainModel, description="Model of the chain and decision rule.")
     calibrate: CliImplicitFlag[bool] = Field(
         False, description="Also simulate 1000 chains like this one, and count how often decisions are correct."
     )

@@ -40,12 +40,12 @@ def find_mask(frame: npt.NDArray[Any]) -> Mask:
     """
     known = np.isfinite(frame)
     values = np.where(known, frame, 0).astype(np.float64)
-    mask = ~known | even_areas(values, known)
+    mask = ~known | uniform_areas(values, known)
     mask |= bars(values, ~known)
     return np.asarray(mask | hot_pixels(values, ~mask), np.bool_)
 
 
-def even_areas(values: npt.NDArray[np.float64], known: Mask) -> Mask:
+def uniform_areas(values: npt.NDArray[np.float64], known: Mask) -> Mask:
     """(H, W) areas in which nearly all pixels equal their neighbours."""
     equal = np.zeros(values.shape, np.float32)
     equal[:, :-1] += values[:, :-1] == values[:, 1:]
@@ -60,9 +60,9 @@ def even_areas(values: npt.NDArray[np.float64], known: Mask) -> Mask:
     return grown & ~plateaus(values, grown, known) if grown.any() else grown
 
 
-def plateaus(values: npt.NDArray[np.float64], even: Mask, known: Mask) -> Mask:
-    """(H, W) those of the even areas that are clipped tops of columns: small, without a step at their rim."""
-    areas, count = ndimage.label(even)
+def plateaus(values: npt.NDArray[np.float64], uniform: Mask, known: Mask) -> Mask:
+    """(H, W) uniform areas that are clipped tops of columns: small, without a step at their rim."""
+    areas, count = ndimage.label(uniform)
     number = np.arange(count + 1)
     low, high = np.quantile(values[known], [0.01, 0.99])
     middle, size = ndimage.median(values, areas, number), np.bincount(areas.ravel(), minlength=count + 1)
@@ -93,17 +93,17 @@ def bars(values: npt.NDArray[np.float64], masked: Mask) -> Mask:
     low, high = np.quantile(values[~masked], ENDS)
     for sign, end in ((1, high), (-1, -low)):
         signed = sign * values
-        even = of_one_value(signed) & (signed >= end) & ~masked
-        levels, counts = np.unique(signed[even], return_counts=True)
+        uniform = of_one_value(signed) & (signed >= end) & ~masked
+        levels, counts = np.unique(signed[uniform], return_counts=True)
         for level in levels[counts >= BAR].tolist():
-            found |= bars_of(signed, level, even & (signed == level), masked)
+            found |= bars_of(signed, level, uniform & (signed == level), masked)
     return found
 
 
-def bars_of(signed: npt.NDArray[np.float64], level: float, even: Mask, masked: Mask) -> Mask:
-    """(H, W) those of the even areas of one level that are bars, and their lettering."""
+def bars_of(signed: npt.NDArray[np.float64], level: float, uniform: Mask, masked: Mask) -> Mask:
+    """(H, W) uniform areas of one level that are bars, and their lettering."""
     found = np.zeros(signed.shape, bool)
-    areas, count = ndimage.label(even)
+    areas, count = ndimage.label(uniform)
     sizes, boxes = np.bincount(areas.ravel(), minlength=count + 1), ndimage.find_objects(areas)
     for number in np.flatnonzero(sizes[1:] >= BAR) + 1:
         rows, columns = boxes[number - 1]
@@ -154,7 +154,7 @@ def hot_pixels(values: npt.NDArray[np.float64], known: Mask) -> Mask:
 def saturated(frame: npt.NDArray[Any], masked: Mask, *, dark: bool) -> Mask:
     """(H, W) pixels at the highest value, for dark columns the lowest, where the detector was saturated.
 
-    It was if many pixels share that value and lie side by side, which counting noise does not produce.
+    Saturation is assumed if many pixels have that value and lie side by side, which counting noise does not cause.
     """
     values = np.asarray(frame)[~masked]
     if not values.size:

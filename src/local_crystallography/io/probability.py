@@ -51,4 +51,7 @@ def read_probability(
     try:
         return replace(ProbabilityMap.of(values), std=std, shares=shares, classes=classes)
     except InputError as error:
-        raise InputError(f"{path} and the files beside it are not a valid probability map: {error}") from error
+        raise InputError(
+            f"{path} and the files beside it are not a valid probability map; restore them or save the session again. "
+            f"{error}"
+        ) from error

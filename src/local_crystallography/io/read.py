@@ -152,4 +152,4 @@ def _one_sentence(path: Path) -> Iterator[None]:
         todo = "check that it was copied completely and opens in the program that wrote it"
         if "imagecodecs" in reason:
             todo = "save it without compression, or install the package imagecodecs"
-        raise InputError(f"{path.name} cannot be read as a {kind} file ({reason}); {todo}.") from error
+        raise InputError(f"{path.name} cannot be read as {kind} ({reason}); {todo}.") from error

@@ -48,7 +48,7 @@ def agreement_table(study: StudyTable) -> pd.DataFrame:
 
 
 def matched_classes(study: StudyTable, earlier: Atoms | None = None) -> StudyTable:
-    """The same runs with classes renumbered to match best, by atom id, those of earlier atoms.
+    """The same runs with classes renumbered to match, atom by atom, those of earlier atoms as well as possible.
 
     Without earlier labels, the first run is the reference.
     """

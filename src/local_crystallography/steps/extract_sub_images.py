@@ -59,7 +59,7 @@ class ExtractSubImages(Step):
         0.1,
         ge=0,
         le=1,
-        description="Lowest intensity, over that of the strong atoms, of atoms that get a window: light columns are "
+        description="Lowest intensity, relative to the strong atoms, of atoms that get a window: light columns are "
         "visible in the windows of others, and only some rise above the noise. For refined atoms; 0: all.",
     )
     normalise: Literal["image", "sub-image"] = Field(

@@ -100,7 +100,7 @@ class RefineAtoms(Step):
         "their width, below which two columns form a single maximum.",
     )
     min_relative_intensity: float = Field(
-        0.0, ge=0, le=1, description="Lowest intensity, over that of the strong atoms, that is kept; 0: all."
+        0.0, ge=0, le=1, description="Lowest intensity that is kept, relative to the strong atoms; 0: all."
     )
     when_doubtful: Literal["stop", "continue"] = Field(
         "stop",
@@ -322,7 +322,7 @@ class RefineAtoms(Step):
 
 
 def by_level(values: Array, levels: tuple[tuple[float, float], ...]) -> Array:
-    """(N,) result for the first of the descending (level, result) pairs that each of the values (N,) reaches."""
+    """(N,) result of the first (level, result) pair, levels descending, that each of the values (N,) reaches."""
     return np.select([values >= level for level, _ in levels], [given for _, given in levels])
 
 

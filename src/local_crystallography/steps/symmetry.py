@@ -62,7 +62,7 @@ class DecideSymmetry(Step):
         5.1,
         ge=1,
         le=30,
-        description="Radius of the window around every atom, in sides of the cell; 5.1 holds 42.",
+        description="Radius of the window around every atom, in sides of the cell (5.1: 42 cells).",
     )
     alternation: Choice = Field(
         "commonest",
@@ -70,7 +70,7 @@ class DecideSymmetry(Step):
         "atoms zigzag; commonest: the most frequent kind in each lattice; strongest: the strongest at each atom.",
     )
     rope: float = Field(
-        0.05, ge=1e-6, le=1, description="Largest difference of bonds that counts as zero, over the length of the cell."
+        0.05, ge=1e-6, le=1, description="Largest difference of bonds that counts as zero, relative to the cell length."
     )
     rope_tetragonality: float = Field(
         0.01, ge=1e-6, le=1, description="Largest deviation of b / a from 1 that counts as zero."

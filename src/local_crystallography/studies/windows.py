@@ -192,9 +192,8 @@ def one_run(run: RunKey, recipe: Recipe, inputs: Inputs, folder: Path) -> Job[St
     with writing(sub_folder):
         try:
             sub_folder.mkdir(parents=True, exist_ok=True)
-            checkpoint = (
-                sub_folder / f"training-{hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]}.safetensors"
-            )
+            key = hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]
+            checkpoint = sub_folder / f"training-{key}.safetensors"
             sub_images = recipe.extract_sub_images(inputs.atoms, inputs.image, inputs.probability)
             training = recipe.train_vae.model_copy(update={"checkpoint": checkpoint})
             vae, stopped = yield from watched(training.run(sub_images))

@@ -16,7 +16,7 @@ from local_crystallography.data.errors import InputError
 
 Array = npt.NDArray[np.float64]
 ON_EDGE = (
-    "⚠ An edge of the ROPE lies in the middle of the interval, so even more data may not decide; choose the ROPE by "
+    "⚠ An edge of the ROPE lies in the middle of the interval, so more data may never decide; choose the ROPE by "
     "what matters in practice."
 )
 HALF_WIDTHS = 101
