@@ -174,7 +174,7 @@ def neighbour_classes(atoms: Atoms, ranks: npt.NDArray[np.int64]) -> Floats:
 def _labels(atoms: Atoms) -> npt.NDArray[np.int64]:
     labels = whole_numbers(atoms, "label")
     if not (labels >= 0).any():
-        raise InputError("No atom has a class yet: the column label holds no numbers from 0. Cluster first.")
+        raise InputError("No atom has a class: the column label holds no number from 0; cluster first.")
     return labels
 
 
