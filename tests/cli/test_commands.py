@@ -174,11 +174,11 @@ def test_windows_and_lattices_of_a_session_are_studied(
 
 
 REFUSED = {
-    "no stack": (["average-frames", "one.tif", "--out", "o.tif"], "stack of at least two was expected"),
+    "no stack": (["average-frames", "one.tif", "--out", "o.tif"], "only one frame"),
     "no such file": (["average-frames", "no.tif", "--out", "o.tif"], "no.tif does not exist"),
     "option out of range": (["average-frames", "one.tif", "--precision", "0", "--out", "o.tif"], "--precision 0"),
-    "no tiff": (["average-frames", "one.tif", "--out", "o.png"], "--out o.png came, the name of a TIFF"),
-    "no tiff to put right": (["correct-image", "plain", "--out", "o"], "let it end in .tif"),
+    "no tiff": (["average-frames", "one.tif", "--out", "o.png"], "--out o.png is not the name of a TIFF"),
+    "no tiff to correct": (["correct-image", "plain", "--out", "o"], "let it end in .tif"),
     "no session": (["correct-image", "taken", "--out", "o.tif"], "taken"),
     "not corrected": (["correct-image", "plain", "--out", "o.tif"], "--also correct_scan"),
     "no such case": (["symmetry-chain", "--case", "3", "--out", "o.d"], "--case 3: input should be"),

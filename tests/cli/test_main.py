@@ -193,15 +193,15 @@ REFUSED = {
     ),
     "option of a step that is not run": (
         ["run", IMAGE, "--out", "o", "--describe.methods", "Zernike moments order=6"],
-        "--describe.order came, but describe is optional and would not be run; add --also describe",
+        "--describe.methods has no effect, since the optional step describe is not run; add --also describe",
     ),
     "options that do not fit together": (
         ["run", IMAGE, "--out", "o", "--train-vae.kind", "vae", "--train-vae.decoder", "harmonic"],
-        "--train-vae: the harmonic decoder turns images; use canonical or coordinates for this kind; see --help",
+        "--train-vae: the harmonic decoder needs a kind with angle; use canonical or coordinates for this kind",
     ),
     "option that does not fit the recipe": (
         ["run", IMAGE, "--out", "o", "--recipe", "taken/r.toml", "--train-vae.kind", "vae"],
-        "train_vae of recipe and options together: the harmonic decoder turns images",
+        "train_vae, from recipe and options together: the harmonic decoder needs a kind with angle",
     ),
     "no out": (["run", IMAGE], "--out"),
     "no such image": (["run", "no.tif", "--out", "o"], "no.tif does not exist"),
@@ -369,7 +369,7 @@ def test_another_images_results_are_not_overwritten(quick_session: Path, tmp_pat
     folder = shutil.copytree(quick_session, tmp_path / "earlier")
     np.save(tmp_path / "other.npy", np.random.default_rng(0).random((64, 64)))
     assert main(["run", str(tmp_path / "other.npy"), "--out", str(folder)]) == 2
-    assert "holds the session of another image (quick)" in capsys.readouterr().err
+    assert "holds the session of another image, quick" in capsys.readouterr().err
 
 
 def test_a_sample_is_not_written_among_other_files(quick_session: Path, tmp_path: Path, capsys) -> None:

@@ -18,7 +18,7 @@ RAMP = np.arange(400.0).reshape(20, 20)
         (RAMP[0], "at least 16 x 16"),
         (RAMP[:8], "at least 16 x 16"),
         (np.zeros((20, 20)), "every pixel is 0"),
-        (np.where(RAMP < 200, np.nan, RAMP), "only 200 pixels have a meaning"),
+        (np.where(RAMP < 200, np.nan, RAMP), "only 200 pixels are valid"),
         (RAMP.astype(complex), "real numbers"),
         (np.full((20, 20), "a"), "real numbers"),
     ],
@@ -111,5 +111,5 @@ def test_frames_of_a_stack_share_one_scale():
 
 
 def test_a_stack_without_frames_is_refused():
-    with pytest.raises(InputError, match="array of shape"):
+    with pytest.raises(InputError, match="array has shape"):
         Image(np.zeros((0, 20, 20)))

@@ -137,7 +137,7 @@ def test_a_mask_given_by_hand_is_the_mask():
 
 
 def test_a_mask_of_another_shape_is_refused():
-    with pytest.raises(InputError, match="mask of shape"):
+    with pytest.raises(InputError, match="mask has shape"):
         Image(noisy(), mask=np.zeros((10, 10), bool))
 
 

@@ -267,7 +267,7 @@ def _bytes(data):
 
 BAD = {
     "missing": ("a.tif", lambda path: None, ["does not exist", "spelling"]),
-    "folder": ("a.dm4", lambda path: path.mkdir(), ["folder", "pick one file"]),
+    "folder": ("a.dm4", lambda path: path.mkdir(), ["folder", "choose a file in it"]),
     "unknown extension": ("a.xyz", _bytes(b"1"), [".xyz", ".dm4", "export"]),
     "no extension": ("image", _bytes(b"1"), ["without an extension", ".dm4"]),
     "text array": ("a.npy", lambda path: np.save(path, np.full((20, 20), "a")), ["<U1", "real numbers"]),
@@ -313,7 +313,7 @@ def test_a_file_cut_short_never_ends_in_another_exception(tmp_path, case, part):
 @pytest.mark.parametrize("index", [-1, 1])
 def test_an_image_the_file_does_not_hold(tmp_path, index):
     np.save(tmp_path / "a.npy", PIXELS)
-    with pytest.raises(InputError, match=r"0 to 0 was expected"):
+    with pytest.raises(InputError, match=r"number from 0 to 0"):
         read_image(tmp_path / "a.npy", index=index)
 
 

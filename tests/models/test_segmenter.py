@@ -176,7 +176,7 @@ def test_a_custom_network_is_trained_and_used_from_the_command_line(tmp_path):
 
 def test_points_without_an_image_are_refused(tmp_path, capsys):
     assert main(["train-segmenter", "--out", str(tmp_path / "a"), "--points", str(tmp_path / "b.csv")]) == 2
-    assert "give the other too" in capsys.readouterr().err
+    assert "give both or neither" in capsys.readouterr().err
 
 
 def test_the_network_has_as_many_channels_as_classes():

@@ -218,7 +218,7 @@ def test_settings_are_plain_values(vae):
     ("windows", "words"),
     [
         (np.random.default_rng(0).random((5, 16, 16)), "5 sub-images are too few"),
-        (np.ones((50, 16, 16)), "one constant"),
+        (np.ones((50, 16, 16)), "are equal"),
         (np.full((50, 16, 16), np.nan), "NaN or infinite"),
     ],
 )

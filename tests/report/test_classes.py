@@ -274,12 +274,12 @@ def titles(html: str) -> list[str]:
 def test_the_section_has_all_tables_and_its_tags_are_closed(quick_analysis: Analysis):
     html = class_section(quick_analysis)
     assert titles(html) == [
-        "In numbers",
+        "Statistics",
         "Symmetry of the mean sub-images",
         "Symmetry of the decoded images",
         "Neighbours",
-        "Alike when turned",
-        "Alike when mirrored",
+        "Similarity under rotation",
+        "Similarity under rotation and mirroring",
     ]
     parser = Balanced()
     parser.feed(html)
@@ -334,7 +334,7 @@ def test_one_class_is_compared_with_nothing():
     windows, _ = repeated(polygon(3), count=30, noise=0.1)
     html = class_tables(class_report(atoms, SubImages(windows, atoms), None), ClassStyles())
     assert "Neighbours" in titles(html)
-    assert "Alike when turned" not in titles(html)
+    assert "Similarity under rotation" not in titles(html)
 
 
 def test_classes_of_another_column_are_told_with_their_own_probability():

@@ -146,10 +146,10 @@ def picture_of(url: str) -> np.ndarray:
 
 def test_what_varies_within_every_class_is_shown(quick_within: Analysis) -> None:
     html = page(quick_within)
-    assert headings(html)[3:5] == ["Latents", "What varies within the classes"]
+    assert headings(html)[3:5] == ["Latents", "Variation within classes"]
     count = len(quick_within.cvae.settings.classes)
     assert count > 1
-    assert html.count("What varies within class ") == count
+    assert html.count("Variation within class ") == count
     assert "z1 upwards" in html
     assert {"Histogram of c0", "Map of c1"} <= set(re.findall(r'alt="(.*?)"', html))
 
@@ -164,7 +164,7 @@ def test_of_several_channels_the_first_is_shown(quick_within: Analysis, channels
     cvae = SimpleNamespace(settings=settings, tableaux=lambda n: several, remarks=["z1 holds <nothing>."])
     analysis.restore_results({"image": quick_within.image, "cvae": cvae}, {}, {}, {})
     html = page(analysis)
-    assert headings(html)[1] == "What varies within the classes"
+    assert headings(html)[1] == "Variation within classes"
     assert ("First channel" in html) == (channels > 1)
     assert ("z1 upwards" in html) == (latents > 1)
     assert "⚠ z1 holds &lt;nothing&gt;." in html

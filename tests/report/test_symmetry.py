@@ -114,7 +114,7 @@ def test_every_length_has_its_unit(shown):
 def test_the_words_tell_what_later_cells_took_back(decided):
     words = decision_words(decided[1], MODEL)
     assert words[0].startswith("After 60 unit cells: undecided.")
-    assert words[1].startswith("First decided after 18, as broken, which later cells took back;")
+    assert words[1].startswith("First decided after 18, as broken, which later cells revised;")
 
 
 @pytest.mark.parametrize(("seed", "warned"), [(1, True), (0, False)])

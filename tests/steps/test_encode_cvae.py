@@ -44,7 +44,7 @@ def test_every_atom_of_a_class_told_has_its_columns_and_no_other_has():
 @pytest.mark.parametrize(
     ("atoms", "words"),
     [
-        (ATOMS.with_features(label=1), r"No atom has a class that the network was told \(0, 2\)"),
+        (ATOMS.with_features(label=1), r"No atom is of a class the network was trained on \(0, 2\)"),
         (ATOMS.with_features(label=-1), "cluster first"),
         (ATOMS.without(["label"]), "cluster first"),
     ],

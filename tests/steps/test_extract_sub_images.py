@@ -80,7 +80,7 @@ def test_two_images_of_the_same_atoms_are_two_channels():
 def test_channels_are_of_the_same_atoms_and_size(atoms, side):
     first = ExtractSubImages(window_size=16)(ATOMS, IMAGE)
     other = ExtractSubImages(window_size=side)(atoms, IMAGE)
-    with pytest.raises(InputError, match="the same atoms and one window size were expected"):
+    with pytest.raises(InputError, match="of different atoms or sizes"):
         SubImages.stacked([first, other])
 
 
@@ -116,7 +116,7 @@ def test_smoothing_takes_contrast_away():
 @pytest.mark.parametrize(
     ("step", "atoms", "words"),
     [
-        (ExtractSubImages(window_size=200), ATOMS, "window of 200 pixels came with an image of 128 x 128"),
+        (ExtractSubImages(window_size=200), ATOMS, "window of 200 pixels is larger than the image of 128 x 128"),
         (ExtractSubImages(window_size=120), ATOMS[:5], "smaller window"),
         (ExtractSubImages(), ATOMS[:1], "at least two"),
         (ExtractSubImages(source="probability"), ATOMS, "no probability map"),

@@ -94,7 +94,7 @@ def test_a_mask_of_0_and_255_is_a_map():
 
 
 def test_a_map_of_another_shape_than_the_image_is_said():
-    with pytest.raises(InputError, match=r"shape \(40, 60\) came with an image of shape \(20, 20\)"):
+    with pytest.raises(InputError, match=r"shape \(40, 60\), the image \(20, 20\)"):
         FindAtoms()(LEFT, Image(np.eye(20)))
 
 

@@ -98,5 +98,5 @@ def test_atoms_without_order_are_refused(count):
 
 
 def test_a_reference_grain_that_is_not_there_is_refused():
-    with pytest.raises(InputError, match="Grain 3"):
+    with pytest.raises(InputError, match="no reference grain 3"):
         MeasureLattice(reference_grain=3)(perovskite())

@@ -94,9 +94,9 @@ def test_one_atom_is_enough():
 @pytest.mark.parametrize(
     ("atoms", "words"),
     [
-        (Atoms.at(np.zeros((0, 2))), "find atoms first"),
-        (Atoms.at([[500.0, 500.0]]), "none of them inside"),
-        (Atoms.at([[5.0, np.nan]]), "not numbers"),
+        (Atoms.at(np.zeros((0, 2))), "find atoms in this image first"),
+        (Atoms.at([[500.0, 500.0]]), "None of the 1 atoms is inside"),
+        (Atoms.at([[5.0, np.nan]]), "NaN or infinite"),
         (Atoms.at([[5.0, 5.0]], frame=3), "frame 3"),
     ],
 )

@@ -81,7 +81,7 @@ def test_a_spacing_given_by_hand_is_kept():
 
 
 def test_noise_alone_is_no_crystal():
-    with pytest.raises(InputError, match=r"no columns|No blob"):
+    with pytest.raises(InputError, match=r"no columns|No atom was found"):
         find(Image(RNG.standard_normal((128, 128))))
 
 

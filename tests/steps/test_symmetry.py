@@ -127,7 +127,7 @@ def test_stopping_keeps_what_is_decided(wall):
     [
         (DecideSymmetry(), {}, "run Measure lattice"),
         (DecideSymmetry(), {"grain": -1, "cell_a": 0, "cell_b": 0, "sublattice": -1}, "run Measure lattice"),
-        (DecideSymmetry(smallest_radius=5, largest_radius=3), {}, "the smaller first"),
+        (DecideSymmetry(smallest_radius=5, largest_radius=3), {}, "is above the largest"),
     ],
 )
 def test_what_cannot_be_decided_is_said(step, columns, said):

@@ -210,7 +210,7 @@ def test_a_stopped_study_keeps_what_is_done_and_goes_on(analysis, tmp_path):
     messages = []
     whole = finish(run_window_study(analysis, BOTH, QUICK, tmp_path), lambda told: messages.append(told.message))
     assert [run.window for run in whole.runs] == [16, 20]
-    assert messages[0] == "image-16-seed0: done before"
+    assert messages[0] == "image-16-seed0: already done"
     assert not list(tmp_path.rglob("training-*"))
 
 
@@ -291,9 +291,9 @@ def test_tables_can_be_read_again(done, tmp_path):
     ("settings", "message"),
     [
         (WindowStudy(windows=()), "No windows came"),
-        (WindowStudy(sources=()), "No sources came"),
-        (WindowStudy(seeds=()), "No seeds came"),
-        (WindowStudy(windows=(16, 200)), "A window of 200 pixels came"),
+        (WindowStudy(sources=()), "has no sources"),
+        (WindowStudy(seeds=()), "has no seeds"),
+        (WindowStudy(windows=(16, 200)), "A window of 200 pixels fits around none"),
     ],
 )
 def test_settings_that_cannot_be_studied_are_refused(analysis, settings, message, tmp_path):
@@ -302,7 +302,8 @@ def test_settings_that_cannot_be_studied_are_refused(analysis, settings, message
 
 
 @pytest.mark.parametrize(
-    ("missing", "message"), [("atoms", "Find atoms first"), ("image", "Open an image"), ("none", "No atoms came")]
+    ("missing", "message"),
+    [("atoms", "Find atoms first"), ("image", "Open an image"), ("none", "no atoms for")],
 )
 def test_nothing_to_study_is_said(analysis, missing, message, tmp_path):
     other = Analysis(None if missing == "image" else analysis.image)

@@ -32,7 +32,7 @@ def test_a_class_that_came_back_with_gaps_is_none_there():
 
 
 def test_a_class_below_none_is_refused():
-    with pytest.raises(InputError, match="Class -2 came"):
+    with pytest.raises(InputError, match="-2 is not the number of a class"):
         with_hand_label(ATOMS, FIRST, -2)
 
 
@@ -43,17 +43,17 @@ def test_a_column_says_which_atoms_were_selected():
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("", "as the name of a column"),
-        ("2nd", "as the name of a column"),
-        ("my atoms", "as the name of a column"),
-        ("käse", "as the name of a column"),
-        ("a" * 41, "as the name of a column"),
-        ("z0", "a column z0 already"),
-        ("x_nm", "a column x_nm already"),
-        ("z3", "the name of a result"),
-        ("strain_std", "the name of a result"),
-        (HAND_LABEL, "the name of a result"),
-        ("Grain", "the name of a result"),
+        ("", "A column cannot be named"),
+        ("2nd", "A column cannot be named"),
+        ("my atoms", "A column cannot be named"),
+        ("käse", "A column cannot be named"),
+        ("a" * 41, "A column cannot be named"),
+        ("z0", "already a column z0"),
+        ("x_nm", "already a column x_nm"),
+        ("z3", "reserved for results"),
+        ("strain_std", "reserved for results"),
+        (HAND_LABEL, "reserved for results"),
+        ("Grain", "reserved for results"),
     ],
 )
 def test_a_name_that_does_not_do_is_said(name, said):

@@ -42,7 +42,7 @@ def test_the_wrong_model_of_the_noise_is_a_warning():
     chain = SimulatedChain(noise="positions", deviation=0.05)()
     sentence = view_chain(chain, ChainModel()).words()[-1]
     assert sentence.startswith("⚠")
-    assert sentence.endswith("noise on positions; take difference: positions.")
+    assert sentence.endswith("noise on positions; choose difference: positions.")
     assert not view_chain(chain, ChainModel(difference="positions")).words()[-1].startswith("⚠")
 
 

@@ -52,7 +52,7 @@ def test_nothing_takes_a_name_and_a_colour_back(styles):
 )
 def test_what_cannot_be_a_name_or_colour_is_said(styles, what, number, value):
     before = styles.to_dict()
-    with pytest.raises(InputError, match="expected"):
+    with pytest.raises(InputError, match="cannot"):
         getattr(styles, what)("label", number, value)
     assert styles.to_dict() == before
 

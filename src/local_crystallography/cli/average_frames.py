@@ -16,7 +16,7 @@ from local_crystallography.steps.average_frames import AverageFrames
 class AverageStack(AverageFrames):
     """Align the frames of a stack and average them: one image with less noise."""
 
-    stack: CliPositionalArg[Path] = Field(description="File with a stack of frames of the same place.")
+    stack: CliPositionalArg[Path] = Field(description="File with a stack of frames of the same area.")
     out: Path = Field(description="TIFF file to write, with the pixel size in its tags.")
 
     def execute(self) -> int:
@@ -27,6 +27,6 @@ class AverageStack(AverageFrames):
         settings: dict[str, Any] = {name: getattr(self, name) for name in AverageFrames.model_fields}
         average = AverageFrames(**settings).average(read_image(self.stack))
         write_image(self.out, average.image)
-        reach = float(np.abs(average.shifts).max())
-        say(f"The average of {len(average.shifts)} frames, moved by up to {reach:.1f} px, is in {self.out}.")
+        largest = float(np.abs(average.shifts).max())
+        say(f"The average of {len(average.shifts)} frames, shifted by up to {largest:.1f} px, is in {self.out}.")
         return 0

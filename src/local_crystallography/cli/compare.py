@@ -16,14 +16,16 @@ class CompareRuns(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    sessions: CliPositionalArg[list[Path]] = Field(description="Folders of runs; the first one numbers the classes.")
+    sessions: CliPositionalArg[list[Path]] = Field(description="Folders of runs; classes are numbered as in the first.")
     column: str = Field("label", description="Column to compare: classes, or numbers such as angle_rad or z0.")
-    frame: int | None = Field(None, ge=0, description="Frame of a stack that the maps show; first: the default.")
+    frame: int | None = Field(
+        None, ge=0, description="Frame of a stack that the maps show; automatic: the first with atoms."
+    )
     out: Path = Field(description="Folder to write to.")
     figures: Format = Field("png", description="Format of the figures.")
 
     def execute(self) -> int:
-        """Write agreement, differences and figure, and say how far the runs agree."""
+        """Write agreement, differences and figure, and report how well the runs agree."""
         from local_crystallography.analysis import Analysis
         from local_crystallography.report.comparison import comparison_figure
         from local_crystallography.studies.comparison import atoms_of, compare
@@ -31,7 +33,7 @@ class CompareRuns(BaseModel):
 
         folders = [path.resolve() for path in self.sessions]
         if len(set(folders)) < len(folders):
-            raise InputError("One folder came twice, different runs were expected; name each once.")
+            raise InputError("The same folder is given twice; give each run once.")
         short = len({folder.name for folder in folders}) == len(folders)
         runs = {folder.name if short else str(folder): Analysis.open(folder) for folder in folders}
         comparison = compare(atoms_of(runs), self.column)

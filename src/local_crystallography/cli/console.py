@@ -16,7 +16,7 @@ package_logger = logging.getLogger("local_crystallography")
 logger = logging.getLogger("local_crystallography.cli")
 
 HEADLESS = "LOCAL_CRYSTALLOGRAPHY_HEADLESS"
-"""Set to 1 where the screen is a virtual one: pictures are taken, and nothing waits for a person."""
+"""Set to 1 on a virtual screen: screenshots are taken, and nothing waits for the user."""
 
 
 def is_first_process() -> bool:
@@ -31,7 +31,7 @@ def in_parallel() -> bool:
 
 @contextmanager
 def first_process_speaks() -> Iterator[None]:
-    """Processes other than the first say nothing; an error nobody foresaw is still said, after this."""
+    """Context that silences all processes but the first; unexpected errors are still shown, on leaving it."""
     with ExitStack() as stack:
         if not is_first_process():
             nowhere = stack.enter_context(open(os.devnull, "w"))
@@ -41,9 +41,9 @@ def first_process_speaks() -> Iterator[None]:
 
 
 def together(decision: bool) -> bool:
-    """What the first process decides, in all of them; each waits for the others here.
+    """The decision of the first process, in all processes; each waits here for the others.
 
-    All have to call it equally often, or one would train on alone and wait for gradients forever.
+    All must call it equally often, or one would continue training alone and wait for gradients forever.
     """
     if not in_parallel():
         return decision
@@ -53,13 +53,13 @@ def together(decision: bool) -> bool:
     from local_crystallography.models.parallel import join
 
     join("cpu:gloo,cuda:nccl" if torch.cuda.is_available() and distributed.is_nccl_available() else "gloo")
-    told = torch.tensor(int(decision and is_first_process()))
-    distributed.all_reduce(told)
-    return bool(told)
+    shared = torch.tensor(int(decision and is_first_process()))
+    distributed.all_reduce(shared)
+    return bool(shared)
 
 
 def leave_together() -> None:
-    """Wait until the first process has saved: torchrun ends all as soon as one ends with an error."""
+    """Wait until the first process has saved: torchrun ends all processes as soon as one fails."""
     if in_parallel():
         from torch import distributed
 
@@ -68,13 +68,13 @@ def leave_together() -> None:
 
 
 def has_display() -> bool:
-    """Whether windows can be shown, be it on a virtual screen; macOS and Windows always can."""
+    """Whether windows can be shown, if only on a virtual screen; always true on macOS and Windows."""
     return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[Progress], None]]:
-    """A bar on standard error with the words and the loss of a job; in a file, a line per step."""
+    """A bar on standard error with message and loss of a job; if redirected to a file, one line per step."""
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -94,7 +94,7 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
             if step != last and bar.disable:
                 logger.info(step)
             elif step != last:
-                bar.refresh()  # a long step may say nothing more until it ends
+                bar.refresh()  # a long step may report nothing more until it ends
             last = step
 
         yield report
@@ -102,28 +102,28 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
 
 @contextmanager
 def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C asks to stop, as the function given tells; a second one stops at once.
+    """Ctrl-C requests a stop, which the function it yields reports; a second one stops at once.
 
     Of several processes only the first listens: the others stop when it does, see `together`.
     """
-    asked = False
+    requested = False
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
+    def request(_number: int, _frame: FrameType | None) -> None:
+        nonlocal requested
+        requested = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
         logger.warning("Stopping after this step; press Ctrl-C again to stop at once and lose the results.")
 
-    before = signal.signal(signal.SIGINT, ask if is_first_process() else signal.SIG_IGN)
+    before = signal.signal(signal.SIGINT, request if is_first_process() else signal.SIG_IGN)
     try:
-        yield lambda: asked
+        yield lambda: requested
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
 def logging_to_stderr() -> Iterator[None]:
-    """Warnings of the package and what the command itself says, one message a line."""
+    """Warnings of the package and messages of the command, one per line."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     package_logger.addHandler(handler)

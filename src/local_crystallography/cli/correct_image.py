@@ -13,7 +13,7 @@ from local_crystallography.steps.correct_scan import CorrectScan
 
 
 class CorrectImage(BaseModel):
-    """Write the image of a result with its scan distortions corrected, as found by Correct scan."""
+    """Write the image of a result with the scan distortions found by Correct scan corrected."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -21,17 +21,14 @@ class CorrectImage(BaseModel):
     out: Path = Field(description="TIFF file to write, with the pixel size in its tags.")
 
     def execute(self) -> int:
-        """Put the image of a saved result right and write it."""
+        """Correct the image of a saved result and write it."""
         from local_crystallography.analysis import Analysis
 
         check_tiff(self.out)
         analysis = Analysis.open(self.session)
         step = analysis.last(CorrectScan)
         if step is None or analysis.image is None or analysis.atoms is None:
-            raise InputError(
-                f"{self.session} came without a scan correction, a result with one was expected; run it again with "
-                "--also correct_scan."
-            )
+            raise InputError(f"{self.session} has no scan correction; run the image again with --also correct_scan.")
         write_image(self.out, step.corrected_image(analysis.atoms, analysis.image))
         say(f"The corrected image of {analysis.image.name} is in {self.out}.")
         return 0

@@ -27,7 +27,7 @@ logger = logging.getLogger("local_crystallography.cli")
 
 
 class Demo(BaseModel):
-    """Run the workflow on a sample image and show it in napari; without a screen, write a picture of that."""
+    """Run the workflow on a sample image and show it in napari; without a screen, write a screenshot."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,7 +35,7 @@ class Demo(BaseModel):
     out: Path = Field(Path("demo"), description="Folder for the results.")
 
     def execute(self) -> int:
-        """The workflow on a sample, compared with its truth, and then seen in napari."""
+        """Run the workflow on a sample, compare it with the ground truth and show it in napari."""
         from local_crystallography.simulate.samples import load_sample, load_truth
         from local_crystallography.simulate.score import score
 
@@ -45,8 +45,8 @@ class Demo(BaseModel):
         if analysis.atoms is not None:
             result = score(analysis.atoms, load_truth(self.sample))
             say(
-                f"Against the truth: {result.recall:.1%} of {result.heavy} heavy columns found, off by "
-                f"{result.distance_px:.2f} px (root mean square), {result.false_rate:.1%} of the atoms false."
+                f"Against the ground truth: {result.recall:.1%} of {result.heavy} heavy columns found, rms error "
+                f"{result.distance_px:.2f} px, {result.false_rate:.1%} of the atoms false."
             )
             if result.adjusted_rand_index is not None:
                 say(f"Classes against true sites: adjusted Rand index {result.adjusted_rand_index:.2f}.")
@@ -55,7 +55,7 @@ class Demo(BaseModel):
         return code
 
     def _on_virtual_screen(self) -> int:
-        """The same demo in a process of its own that has one."""
+        """Run the same demo in a process that has a virtual screen."""
         this = [
             sys.executable,
             "-m",
@@ -77,20 +77,20 @@ class Demo(BaseModel):
 
 
 def show(analysis: Analysis, out: Path) -> None:
-    """The finished result in napari: until it is closed, or as a picture where nobody can look."""
+    """Show the finished result in napari until it is closed, or write a screenshot if there is no real screen."""
     if not has_display():
-        logger.warning("There is no screen, so no picture of the viewer was taken; install xvfb and run this again.")
+        logger.warning("There is no screen, so no screenshot of the viewer was taken; install xvfb and run this again.")
         return
     try:
         from local_crystallography._napari import show as window
     except ImportError as error:
         raise InputError(
-            f"The viewer cannot be opened ({error}), napari with a Qt was expected; run "
-            'pip install "napari-local-crystallography[all]". The results are saved all the same.'
+            f"The viewer cannot be opened ({error}), since napari or Qt is missing; run "
+            'pip install "napari-local-crystallography[all]". The results are saved nonetheless.'
         ) from error
     viewer = window.open_viewer(analysis)
     if os.environ.get(HEADLESS) == "1":
         window.screenshot(viewer, out / "viewer.png")
-        say(f"A picture of the viewer is {out / 'viewer.png'}.")
+        say(f"A screenshot of the viewer is in {out / 'viewer.png'}.")
     else:
         window.run()

@@ -1,4 +1,4 @@
-"""The command line: which commands there are, and what is said where one cannot be run."""
+"""Command line: the commands, and the messages for invalid options and input."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Command(Protocol):
     """A frozen model of options, with one verb."""
 
     def execute(self) -> int:
-        """Do it; the exit code."""
+        """Run the command and return the exit code."""
 
 
 class CommandLine(BaseSettings):
-    """Deep Bayesian local crystallography of atomically resolved images. --version tells the version."""
+    """Deep Bayesian local crystallography of atomically resolved images. --version shows the version."""
 
     model_config = SettingsConfigDict(
         cli_prog_name=PROGRAM,
@@ -79,7 +79,7 @@ class CommandLine(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The command line alone: a variable named RUN in someone's environment means something else."""
+        """The command line only: an environment variable such as RUN means something else."""
         return (init_settings,)
 
 
@@ -111,18 +111,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def refuse(problem: str) -> int:
-    """Say what cannot be used; the exit code."""
+    """Report input that cannot be used; the exit code."""
     sys.stderr.write(f"{PROGRAM}: {problem}\n")
     return 2
 
 
 def option_sentence(error: ValidationError) -> str:
-    """The first option that is wrong, as it is spelled, with what came and what was expected."""
+    """The first invalid option as written on the command line, its value, and what is wrong with it."""
     first = error.errors()[0]
     places = [part.replace("_", "-") for part in path_of(error)[1:] if not part.isdecimal()]
     option = places[0].upper() if places in (["name"], ["image"], ["stack"], ["session"]) else "--" + ".".join(places)
-    came, says = "" if isinstance(first["input"], dict) else f" {first['input']}", sentence(error)
-    return f"{option}{came}: {says[0].lower()}{says[1:]}; see --help."
+    value, problem = "" if isinstance(first["input"], dict) else f" {first['input']}", sentence(error)
+    return f"{option}{value}: {problem[0].lower()}{problem[1:]}; see --help."
 
 
 if __name__ == "__main__":

@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 TIFF = (".tif", ".tiff")
 STOPPED, DOUBTFUL = 130, 3
-"""Exit codes after Ctrl-C, as shells give it, and for atoms that should not be trusted."""
+"""Exit codes after Ctrl-C, as in shells, and for atoms that should not be trusted."""
 Format = Literal["png", "svg", "pdf"]
 T = TypeVar("T")
 
 
 def say(line: str) -> None:
-    """One line of result to standard output."""
+    """Write a line of results to standard output."""
     sys.stdout.write(line + "\n")
 
 
 def run_job(job: Job[T]) -> tuple[T, int]:
-    """Finish a job with a progress bar, or stop it at Ctrl-C; its result and the exit code."""
+    """Run a job with a progress bar, stopping it at Ctrl-C; its result and the exit code."""
     with progress_bar() as report, stop_on_interrupt() as stopped:
         return finish(job, lambda progress: report(progress) or stopped()), STOPPED if stopped() else 0
 
 
 def write_tables(out: Path, tables: dict[str, pd.DataFrame], figures: dict[str, Figure], ending: Format) -> None:
-    """Write tables in CSV and figures to a folder, which is made where it is missing."""
+    """Write tables as CSV and figures to a folder, which is created if missing."""
     from local_crystallography.report.symmetry import write_figure
 
     with writing(out):
@@ -49,13 +49,13 @@ def write_tables(out: Path, tables: dict[str, pd.DataFrame], figures: dict[str, 
 
 
 def check_tiff(out: Path) -> None:
-    """Refuse a name that is none of a TIFF file, before the work is done."""
+    """Refuse a file name without a TIFF extension before any work is done."""
     if out.suffix.lower() not in TIFF:
-        raise InputError(f"--out {out} came, the name of a TIFF file was expected; let it end in .tif.")
+        raise InputError(f"--out {out} is not the name of a TIFF file; let it end in .tif.")
 
 
 def write_image(out: Path, image: Image) -> None:
-    """Write an image as TIFF; its folder is made where it is missing."""
+    """Write an image as TIFF; its folder is created if missing."""
     from local_crystallography.io.write import write_tiff
 
     with writing(out):
@@ -64,13 +64,10 @@ def write_image(out: Path, image: Image) -> None:
 
 
 def measured(session: Path) -> Atoms:
-    """The atoms of a saved result with their lattice."""
+    """The atoms of a saved result, with lattice columns."""
     from local_crystallography.analysis import Analysis
 
     atoms = Analysis.open(session).atoms
     if atoms is None or "cell_a" not in atoms.features:
-        raise InputError(
-            f"{session} came without a lattice, a result with one was expected; run it again with --also "
-            "measure_lattice."
-        )
+        raise InputError(f"{session} has no lattice; run the image again with --also measure_lattice.")
     return atoms

@@ -1,4 +1,4 @@
-"""`local-crystallography run`: a recipe on an image, with progress, Ctrl-C, saving, and what to say in the end."""
+"""`local-crystallography run`: a recipe on an image, with progress, Ctrl-C, saving and a summary."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Run(Recipe):
 
     image: CliPositionalArg[Path] = Field(description="Image file: a microscope format, TIFF, PNG, JPEG or NumPy.")
     recipe: Path | None = Field(None, description="Recipe in TOML, such as recipe.toml of an earlier result.")
-    out: Path = Field(description="Folder for the results; one with earlier results is brought up to date.")
+    out: Path = Field(description="Folder for the results; earlier results of the same image there are updated.")
     mask: Path | None = Field(
         None,
-        description="Image of the same size, not 0 on pixels to leave out; automatic: padding, bars, clipped and "
-        "broken pixels are found.",
+        description="Image of the same size, nonzero on pixels to ignore; automatic: padding, bars, clipped and "
+        "defective pixels are detected.",
     )
 
     def execute(self) -> int:
@@ -54,15 +54,15 @@ class Run(Recipe):
 
 
 def analyse(image: Image, recipe: Recipe, out: Path) -> tuple[Analysis, int]:
-    """Run the recipe and save what there is; the analysis and the exit code.
+    """Run the recipe and save the results; the analysis and the exit code.
 
-    After Ctrl-C or a step that cannot go on, what was done is saved to a new folder, but never over earlier results. Of
-    several processes the first alone saves, and decides for all when to stop.
+    After Ctrl-C or a failed step, the results so far are saved to a new folder, but never over earlier results. Of
+    several processes only the first saves, and it decides for all when to stop.
     """
     from local_crystallography.analysis import Analysis
     from local_crystallography.report.html import write_report
 
-    earlier = earlier_files(out.resolve(), image)  # a folder that cannot be used is better refused before the work
+    earlier = earlier_files(out.resolve(), image)  # refuse an unusable folder before the work
     analysis, code = Analysis(image), 2
     try:
         with progress_bar() as report, stop_on_interrupt() as stopped:
@@ -73,7 +73,7 @@ def analyse(image: Image, recipe: Recipe, out: Path) -> tuple[Analysis, int]:
             analysis.save(out)
             write_report(analysis, out / REPORT)
     if code == STOPPED:
-        kept = f"the earlier results in {out} stay" if earlier else "what was done by then is saved"
+        kept = f"the earlier results in {out} are kept" if earlier else "the results so far are saved"
         logger.warning("Stopped; %s.", kept)
     if code in (0, DOUBTFUL) or not earlier:
         summarise(analysis, out)
@@ -81,10 +81,10 @@ def analyse(image: Image, recipe: Recipe, out: Path) -> tuple[Analysis, int]:
 
 
 def summarise(analysis: Analysis, out: Path) -> None:
-    """What was found, what to know about it and where it is."""
+    """Report what was found, any doubts, and where the results are."""
     segment, requested = analysis.last(Segment), analysis.requested(Segment)
     if segment is not None and requested is not None and analysis.image is not None:
-        say(columns_taken(requested.candidates(analysis.image), segment))
+        say(scale_found(requested.candidates(analysis.image), segment))
     for training, vae in (("Train VAE", analysis.vae), ("Train cVAE", analysis.cvae)):
         for remark in [] if vae is None else vae.remarks:
             logger.warning("%s: %s", training, remark)
@@ -107,46 +107,46 @@ def summarise(analysis: Analysis, out: Path) -> None:
     say(f"Results are in {out}; open {out / REPORT} in a browser.")
 
 
-def columns_taken(candidates: Sequence[Candidate], used: Segment) -> str:
-    """What the columns were taken for, how sure that is, and what else they might be."""
-    line = f"Segment looked for {used.scale}"
+def scale_found(candidates: Sequence[Candidate], used: Segment) -> str:
+    """Size and contrast of the columns Segment searched for, and how clearly they beat the next best candidate."""
+    line = f"Segment searched for {used.scale}"
     if len(candidates) > 1:
         clear = 1 - candidates[1].score / max(candidates[0].score, 1e-9)
-        sure = "clearly" if clear > 0.5 else "fairly clearly" if clear > 0.2 else "not clearly"
-        line += f"; next best, {sure} behind: {candidates[1].words}"
+        margin = "clearly" if clear > 0.5 else "fairly clearly" if clear > 0.2 else "not clearly"
+        line += f"; next best, {margin} behind: {candidates[1].words}"
     return line + "."
 
 
 def overridden(recipe: Recipe, given: Recipe) -> Recipe:
-    """The recipe with those parameters replaced that were given, and with the optional steps of both.
+    """The recipe with the given parameters replaced, and the optional steps of both.
 
     Raises
     ------
     InputError
-        For an option of a step that is not going to be run, and for one that does not fit the recipe.
+        For an option of a step that would not run, or one that does not fit the recipe.
     """
     recipe = recipe.model_copy(update={"also": tuple(dict.fromkeys([*recipe.also, *given.also]))})
     for step in given.steps:
         name, values = step.name(), {field: getattr(step, field) for field in step.model_fields_set}
         if values and step.optional and name not in recipe.also:
             option = f"--{name}.{next(iter(values))}".replace("_", "-")
-            raise InputError(f"{option} came, but {name} is optional and would not be run; add --also {name}.")
+            raise InputError(f"{option} has no effect, since the optional step {name} is not run; add --also {name}.")
         recipe = recipe.with_step(changed(getattr(recipe, name), values))
     return recipe
 
 
 def changed(step: Step, values: dict[str, Any]) -> Step:
-    """The step with other values, which have to fit the rest of it.
+    """The step with other values, which must be consistent with the rest.
 
     Raises
     ------
     InputError
-        Where they do not.
+        If they are not.
     """
     try:
         return step.replace(**{name: merged(getattr(step, name), value) for name, value in values.items()})
     except ValidationError as error:
-        raise InputError(f"{step.name()} of recipe and options together: {sentence(error)}.") from error
+        raise InputError(f"{step.name()}, from recipe and options together: {sentence(error)}.") from error
 
 
 def merged(earlier: Any, given: Any) -> Any:

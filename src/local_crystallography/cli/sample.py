@@ -16,29 +16,25 @@ Sample = Literal["lsmo_nio", "sr3fe2o7", "two_grains", "quick"]
 
 
 class MakeSample(BaseModel):
-    """Write a simulated sample image and its truth."""
+    """Write a simulated sample image and its ground truth."""
 
     model_config = ConfigDict(frozen=True)
 
     name: CliPositionalArg[Sample] = Field(description="Which sample.")
     out: Path = Field(description="Folder to write to.")
-    seed: int | None = Field(
-        None, ge=0, le=2**31 - 1, description="Start of the random numbers; automatic: the sample's own."
-    )
+    seed: int | None = Field(None, ge=0, le=2**31 - 1, description="Random seed; automatic: that of the sample.")
 
     def execute(self) -> int:
-        """Simulate a sample anew and write it."""
+        """Simulate a sample and write it."""
         if not is_first_process():
             return 0
         from local_crystallography.simulate.samples import simulate_sample
         from local_crystallography.simulate.simulation import write_simulation
 
         if self.out.is_dir() and any(self.out.iterdir()) and not (self.out / "truth.json").exists():
-            raise InputError(
-                f"{self.out} holds other files, a new folder or one with a sample was expected; choose another."
-            )
+            raise InputError(f"{self.out} holds other files; choose a new folder, or one with a sample.")
         simulation = simulate_sample(self.name, self.seed)
         with writing(self.out):
             write_simulation(simulation, self.out)
-        say(f"Image and truth of {self.name} are in {self.out} (seed {simulation.seed}).")
+        say(f"Image and ground truth of {self.name} are in {self.out} (seed {simulation.seed}).")
         return 0

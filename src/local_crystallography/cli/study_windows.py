@@ -16,21 +16,21 @@ class StudyWindows(WindowStudy):
     """Train for several windows, sources and seeds on the atoms of a result, and compare (Figs. S2, S5, S8, S10)."""
 
     session: CliPositionalArg[Path] = Field(description="Folder of a run.")
-    out: Path = Field(description="Folder to write to; one with runs of the same settings goes on from them.")
+    out: Path = Field(description="Folder to write to; runs with the same settings there are reused.")
     figures: Format = Field("png", description="Format of the figures.")
 
     def execute(self) -> int:
-        """Run what has not been run, write tables and figure, and say which window the distances suggest."""
+        """Do the missing runs, write tables and figure, and report the window that the distances suggest."""
         from local_crystallography.analysis import Analysis
         from local_crystallography.report import windows as io
         from local_crystallography.studies.windows import suggested_window
 
         analysis = Analysis.open(self.session)
         if analysis.image is None or analysis.atoms is None:
-            raise InputError(f"{self.session} holds no atoms, a folder of a run was expected; run it first.")
-        say(f"The distances of the atoms suggest a window of {suggested_window(analysis.atoms)} px.")
+            raise InputError(f"{self.session} holds no atoms; give the folder of a completed run.")
+        say(f"The distances between atoms suggest a window of {suggested_window(analysis.atoms)} px.")
         settings = WindowStudy(**{name: getattr(self, name) for name in WindowStudy.model_fields})
-        # automatic settings are to be found anew for every window
+        # automatic settings are determined anew for every window
         recipe = analysis.recipe.model_copy(update=analysis.asked)
         study, code = run_job(run_window_study(analysis, settings, recipe, self.out))
         done = [run for run in study.runs if not run.note]

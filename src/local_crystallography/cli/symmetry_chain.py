@@ -16,26 +16,26 @@ DIRECTIONS = {"a": (1, 0), "b": (0, 1), "a+b": (1, 1), "a-b": (1, -1)}
 
 
 class SymmetryChain(SimulatedChain):
-    """Decide after every unit cell whether the bonds of a chain alternate: simulated, or a row of atoms of a result."""
+    """Decide after every unit cell whether the bonds of a chain alternate, for a simulated chain or a row of atoms."""
 
     case: int = Field(
-        2, ge=1, le=2, description="Case of the paper, for what is not given of odd and even: 0.5, 1.5 or 0.95, 1.05."
+        2, ge=1, le=2, description="Case of the paper, for odd and even where not given: 0.5 and 1.5, or 0.95 and 1.05."
     )
     session: Path | None = Field(
         None,
-        description="Folder of a run that included measure_lattice: its longest row of atoms without a gap, in place "
-        "of a simulated chain. Its bonds are over their mean, and so are the ROPE and all priors.",
+        description="Folder of a run that included measure_lattice: its longest row of atoms without a gap is used "
+        "in place of a simulated chain. Bonds, ROPE and priors are then in units of the mean bond.",
     )
-    direction: Literal["a", "b", "a+b", "a-b"] = Field("a", description="Of the row of a session.")
-    model: ChainModel = Field(default_factory=ChainModel, description="How the chain is judged.")
+    direction: Literal["a", "b", "a+b", "a-b"] = Field("a", description="Direction of the row in a session.")
+    model: ChainModel = Field(default_factory=ChainModel, description="Model of the chain and decision rule.")
     calibrate: CliImplicitFlag[bool] = Field(
-        False, description="Also simulate 1000 chains like this one, and count how often decisions are right."
+        False, description="Also simulate 1000 chains like this one, and count how often decisions are correct."
     )
     out: Path = Field(description="Folder for chain.csv and the figure, and calibration.csv and its figure.")
     figures: Format = Field("png", description="Format of the figures.")
 
     def execute(self) -> int:
-        """Decide on a chain, write table and figure and say the decision; with measured rates where asked for."""
+        """Decide on a chain, write table and figure, and report the decision; on request measure error rates."""
         from local_crystallography.bayes.calibrate import ChainTrials, calibrate_chain
         from local_crystallography.bayes.noise import residual_correlation
         from local_crystallography.report import symmetry as io
@@ -45,9 +45,10 @@ class SymmetryChain(SimulatedChain):
         if self.session is not None:
             found = residual_correlation(chain.bonds)
             unit, noise = "mean bonds", found.favours or noise
-            told = f"as for noise of {found.favours}" if found.favours else "which tells neither kind of noise"
+            verdict = f"as for noise of {found.favours}" if found.favours else "which favours neither model"
             say(
-                f"Bonds of {chain.cells} unit cells correlate with their neighbours by {found.correlation:.2f}, {told}."
+                f"Bonds of {chain.cells} unit cells correlate with their neighbours by {found.correlation:.2f}, "
+                f"{verdict}."
             )
         result = self.model(chain)
         tables = {"chain": io.chain_table(result)}
@@ -63,7 +64,7 @@ class SymmetryChain(SimulatedChain):
         return code
 
     def _chain(self) -> Chain:
-        """The chain simulated, or a row of atoms over its mean bond."""
+        """The simulated chain, or a row of atoms in units of its mean bond."""
         if self.session is None:
             case = dict(zip(("odd", "even"), CASES[self.case], strict=True))
             given = {name: getattr(self, name) for name in SimulatedChain.model_fields.keys() & self.model_fields_set}

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class SymmetryStudy(DecideSymmetry):
-    """How large a window decides the symmetry around an atom, and which lattice each grain and each class has."""
+    """Study how large a window decides the symmetry around an atom, and which lattice each grain and class has."""
 
     session: CliPositionalArg[Path] = Field(description="Folder of a run that included measure_lattice.")
     out: Path = Field(description="Folder for study.csv and weights.csv with their figures.")
     figures: Format = Field("png", description="Format of the figures.")
 
     def execute(self) -> int:
-        """Study the windows and weigh the lattices of a saved result."""
+        """Study the windows of a saved result and weigh the possible lattices."""
         import pandas as pd
 
         from local_crystallography.report import symmetry as io
@@ -49,7 +49,7 @@ class SymmetryStudy(DecideSymmetry):
         return code
 
     def _weights(self, atoms: Atoms) -> dict[str, ModelWeights]:
-        """Of every grain, and of every class where there are some; regions too small for weights are left out."""
+        """Weights for each grain, and for each class if there are any; regions too small for weights are omitted."""
         from local_crystallography.bayes.nets import nets
         from local_crystallography.bayes.weights import region_weights
 

@@ -11,25 +11,27 @@ from local_crystallography.data.errors import InputError
 
 
 class TrainSegmenter(BaseModel):
-    """Train the network that finds atoms: anew on simulated pictures, or on for an image whose atoms are marked."""
+    """Train the network that finds atoms: from scratch on simulated images, or further on a marked image."""
 
     model_config = ConfigDict(frozen=True)
 
-    out: Path = Field(description="File to write, such as atoms.safetensors; give it to run as --segment.by.weights.")
-    image: Path | None = Field(None, description="Image to go on with; none: train anew, about an hour.")
+    out: Path = Field(description="File to write, such as atoms.safetensors, for run --segment.by.weights.")
+    image: Path | None = Field(
+        None, description="Image to continue the training on; none: train from scratch, about an hour."
+    )
     points: Path | None = Field(
         None, description="Table in CSV that marks every atom of the image: y_px, x_px and, for classes, label."
     )
     steps: int | None = Field(
-        None, ge=1, le=1_000_000, description="Steps of the optimiser; automatic: 9,000 anew, 400 to go on."
+        None, ge=1, le=1_000_000, description="Steps of the optimiser; automatic: 9,000 from scratch, 400 to continue."
     )
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="Start of the random numbers.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Random seed.")
     checkpoint: Path | None = Field(
-        None, description="File the training is saved to regularly, and resumed from where it exists."
+        None, description="File the training is regularly saved to, and resumed from if it exists."
     )
 
     def execute(self) -> int:
-        """Train and write the networks; after Ctrl-C those there are."""
+        """Train and write the networks; after Ctrl-C, in their current state."""
         import pandas as pd
 
         from local_crystallography import segmenters
@@ -37,7 +39,7 @@ class TrainSegmenter(BaseModel):
         from local_crystallography.io.read import read_image
 
         if (self.image is None) != (self.points is None):
-            raise InputError("Only one of --image and --points came, both or none were expected; give the other too.")
+            raise InputError("--image and --points belong together; give both or neither.")
         if self.image is None or self.points is None:
             steps = self.steps or segmenters.STEPS
             job = segmenters.train_segmenter(seed=self.seed, steps=steps, checkpoint=self.checkpoint)
@@ -45,7 +47,7 @@ class TrainSegmenter(BaseModel):
             try:
                 atoms = Atoms.from_frame(pd.read_csv(self.points))
             except (OSError, ValueError) as error:
-                raise InputError(f"{self.points} cannot be read ({error}); a table in CSV was expected.") from error
+                raise InputError(f"{self.points} cannot be read as a CSV table of atoms ({error}).") from error
             steps = self.steps or segmenters.TUNING_STEPS
             image = read_image(self.image)
             job = segmenters.tune_segmenter(image, atoms, seed=self.seed, steps=steps, checkpoint=self.checkpoint)

@@ -1,1 +1,1 @@
-"""The nouns: what steps take and give."""
+"""Inputs and results of steps: images, atoms, sub-images, probability maps."""

@@ -1,4 +1,4 @@
-"""Positions at the limit of the counts, and what they tell: joint fit, lattice, scan distortion. NumPy only."""
+"""Array types shared by the numerical modules."""
 
 import numpy as np
 import numpy.typing as npt

@@ -28,7 +28,7 @@ class Atoms:
     pixel_size
         nm per pixel, or None.
     left_out
-        Atoms that the step which gave these has left out, if any; a part or a changed copy of the atoms has none.
+        Atoms that the step returning these has left out, if any; not passed on to subsets or changed copies.
     """
 
     yx: npt.NDArray[np.float64]
@@ -40,7 +40,7 @@ class Atoms:
         yx = np.asarray(self.yx, dtype=np.float64).reshape(-1, 2)
         if len(yx) != len(self.features):
             raise InputError(
-                f"{len(yx)} positions came with {len(self.features)} rows of features; equal numbers were expected."
+                f"There are {len(yx)} positions but {len(self.features)} rows of features; the numbers must be equal."
             )
         object.__setattr__(self, "yx", yx)
         object.__setattr__(self, "features", self.features.reset_index(drop=True))
@@ -64,7 +64,7 @@ class Atoms:
         return len(self.yx)
 
     def __getitem__(self, rows: Any) -> Atoms:
-        """A part of the atoms: a mask, an index array or a slice; ids are kept."""
+        """A subset of the atoms, by mask, index array or slice; ids are kept."""
         index = np.arange(len(self))[rows]
         return Atoms(self.yx[index], self.features.iloc[index], self.pixel_size)
 
@@ -83,7 +83,7 @@ class Atoms:
         return Atoms(self.yx, self.features.assign(**columns), self.pixel_size)
 
     def relative_intensity(self) -> npt.NDArray[np.float64]:
-        """(N,) size of the column `intensity` over that of the strong atoms, its 90 % quantile; NaN where not known."""
+        """(N,) magnitude of `intensity` over its 90 % quantile, that of the strong atoms; NaN where unknown."""
         size = np.abs(self.features["intensity"].to_numpy(float))
         known = np.isfinite(size)
         strong = float(np.quantile(size[known], STRONG)) if known.any() else 1.0
@@ -94,25 +94,25 @@ class Atoms:
         return Atoms(self.yx, self.features.drop(columns=names, errors="ignore"), self.pixel_size)
 
     def join(self, ids: npt.ArrayLike, columns: pd.DataFrame) -> Atoms:
-        """Columns computed on a part of the atoms, brought back by `id`; NaN for the atoms not in it.
+        """The atoms with columns computed for a subset of them, matched by `id`; NaN for all others.
 
-        Columns of the same names are replaced whole, so that no row keeps an older result.
+        Columns of the same name are replaced entirely, so that no row keeps an older result.
         """
         part = columns.set_axis(pd.Index(np.asarray(ids), name="id"), axis=0)
         aligned = part.reindex(self.ids).reset_index(drop=True)
         return Atoms(self.yx, self.features.drop(columns=list(aligned), errors="ignore").join(aligned), self.pixel_size)
 
     def same_atoms(self, other: Atoms | None) -> bool:
-        """Whether the other holds the same atoms at the same places, whatever its columns."""
+        """Whether the other holds the same atoms at the same positions, whatever their columns."""
         return other is not None and np.array_equal(self.ids, other.ids) and np.array_equal(self.yx, other.yx)
 
     def to_frame(self) -> pd.DataFrame:
         """A flat table: id, frame, y_px, x_px, y_nm and x_nm where the scale is known, then all columns."""
-        place = {"y_px": self.yx[:, 0], "x_px": self.yx[:, 1]}
+        positions = {"y_px": self.yx[:, 0], "x_px": self.yx[:, 1]}
         if self.pixel_size is not None:
-            place |= {"y_nm": place["y_px"] * self.pixel_size, "x_nm": place["x_px"] * self.pixel_size}
+            positions |= {"y_nm": positions["y_px"] * self.pixel_size, "x_nm": positions["x_px"] * self.pixel_size}
         rest = self.features.drop(columns=["id", "frame"])
-        return pd.concat([self.features[["id", "frame"]], pd.DataFrame(place), rest], axis=1)
+        return pd.concat([self.features[["id", "frame"]], pd.DataFrame(positions), rest], axis=1)
 
     @classmethod
     def from_frame(cls, table: pd.DataFrame, pixel_size: float | None = None) -> Atoms:
@@ -124,7 +124,7 @@ class Atoms:
             Where the table has no y_px and x_px.
         """
         if not {"y_px", "x_px"} <= set(table.columns):
-            raise InputError(f"A table with columns {list(table.columns)} came, y_px and x_px were expected.")
+            raise InputError(f"The table has columns {list(table.columns)}, but y_px and x_px are required.")
         features = table.drop(columns=["y_px", "x_px", "y_nm", "x_nm"], errors="ignore")
         for name, default in (("frame", np.zeros(len(table), int)), ("id", np.arange(len(table)))):
             if name not in features:

@@ -1,4 +1,4 @@
-"""Columns of the table of atoms: what their names mean, and what the steps that add them declare."""
+"""Columns of the table of atoms: the meaning of their names, and their declaration by the steps that add them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from functools import cached_property
 from typing import Literal
 
 Kind = Literal["number", "class", "angle", "cyclic"]
-"""class: whole numbers, -1 for none, that name something; angle: in radians; cyclic: an angle that wraps around."""
+"""class: whole numbers for categories, -1 for none; angle: in radians; cyclic: an angle that wraps around."""
 
 UNITS = {"_rad": "°", "_px": "px", "_nm": "nm"}
-"""Unit shown for a column whose name ends so; angles are stored in radians and shown in degrees."""
+"""Unit shown for a column with this suffix; angles are stored in radians and shown in degrees."""
 CLASSES = ("label", "decision", "environment")
-"""Last words of the names of columns that hold classes."""
+"""Last words of the names of class columns."""
 HAND_LABEL = "hand_label"
 """Classes assigned by hand."""
 FIXED = ("id", "frame", "kept", "flags", "found_y_px", "found_x_px", "left_out", HAND_LABEL)
@@ -32,11 +32,11 @@ class Column:
     help
         What it holds, in a sentence.
     signed
-        Whether it is read from 0 to either side.
+        Whether it may be positive or negative, with 0 as the reference.
     painted
         Whether it is painted as a map when no columns are named.
     has_std
-        Whether a column with its standard deviations comes with it, named as `std_of` says.
+        Whether a column of its standard deviations is added too, under the name that `std_of` gives.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Column:
     has_std: bool = False
 
     def matches(self, name: str) -> bool:
-        """Whether a column of this name is meant."""
+        """Whether this describes the column of that name."""
         return re.fullmatch(self.name, name, re.IGNORECASE) is not None
 
 
@@ -56,7 +56,7 @@ class Columns:
     Parameters
     ----------
     by_step
-        The columns that every step adds, by its name.
+        The columns that each step adds, by step name.
     """
 
     def __init__(self, by_step: Mapping[str, Iterable[Column]]) -> None:
@@ -75,12 +75,12 @@ class Columns:
         return "" if found is None else f"Standard deviation of {without_std(name)}."
 
     def signed(self, name: str) -> bool:
-        """Whether a column is read from 0 to either side."""
+        """Whether a column may be positive or negative, with 0 as the reference."""
         found = self._found(name)
         return found is not None and found[1].signed
 
     def painted(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Those of some columns that are painted when none are named; classes last, so that their maps are on top."""
+        """The columns painted by default, of those given; classes last, so that their maps are on top."""
         names = tuple(names)
         chosen = [name for column in self._painted for name in names if column.matches(name)]
         chosen += [HAND_LABEL] if HAND_LABEL in names else []
@@ -90,7 +90,7 @@ class Columns:
         return tuple(sorted(on_top, key=on_top.__getitem__))
 
     def is_reserved(self, name: str) -> bool:
-        """Whether a name is that of a result, or would be read as a length, an angle or a class."""
+        """Whether a name belongs to a result, or would be taken for a length, an angle or a class."""
         return (
             name.lower() in FIXED
             or self.owner(name) is not None
@@ -114,7 +114,7 @@ def unit_of(name: str) -> str:
 
 
 def kind_of(name: str) -> Kind:
-    """What a column holds, by the last words of its name."""
+    """Kind of values in a column, from the last words of its name."""
     if name.split("_")[-1] in CLASSES:
         return "class"
     if not name.endswith("_rad") or name.endswith("_std_rad"):

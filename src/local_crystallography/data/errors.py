@@ -1,4 +1,4 @@
-"""The one exception that is meant for the person at the screen."""
+"""The exception whose message is meant for the user."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 class InputError(ValueError):
-    """Something given cannot be used; the message says what is wrong and what to do."""
+    """Input that cannot be used; the message says what is wrong and what to do."""
 
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[None]:
-    """Say of a file or folder that it cannot be written.
+    """Context in which a failure to write a file or folder becomes an `InputError`.
 
     Raises
     ------
@@ -23,4 +23,4 @@ def writing(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror or error}); choose another place.") from error
+        raise InputError(f"{path} cannot be written ({error.strerror or error}); choose another location.") from error

@@ -14,7 +14,7 @@ from local_crystallography.data.mask import filled, find_mask
 
 T = TypeVar("T")
 FEWEST = 256
-"""Fewest pixels with a meaning, those of an image of 16 x 16."""
+"""Minimum number of valid pixels, as many as in an image of 16 x 16."""
 
 
 @dataclass(frozen=True)
@@ -26,22 +26,23 @@ class Image:
     Parameters
     ----------
     data
-        (H, W) or (frames, H, W), any real number type, any range; dark or bright atoms. An array that is read by the
-        part, as Dask's, is never held whole: it is looked through once when the image is made, and then frame by frame.
+        (H, W) or (frames, H, W), any real number type, any range; dark or bright atoms. A lazily
+        loaded array, such as Dask's, is never held in memory as a whole: it is read once for its mean and standard
+        deviation, and then frame by frame.
     pixel_size
-        nm per pixel, or None where it is not known.
+        nm per pixel, or None if unknown.
     name
-        What the image is called in lists and files.
+        Name of the image in lists and files.
     metadata
-        Whatever else the file said; kept, never used.
+        Further information from the file; kept, never used.
     mask
-        (H, W) True where pixels have no meaning, the same in all frames; None: found in each frame, see
-        `data.mask.find_mask`. Pixels that are not finite are never used.
+        (H, W) True where pixels are invalid, the same in all frames; None: found in each frame, see
+        `data.mask.find_mask`. NaN and infinite pixels are never used.
 
     Raises
     ------
     InputError
-        For anything but a non-constant, real image of at least 16 x 16 pixels, and a mask of another shape.
+        For anything but a real, non-constant image of at least 16 x 16 pixels, and for a mask of another shape.
     """
 
     data: npt.NDArray[Any]
@@ -57,31 +58,31 @@ class Image:
         data = self.data if hasattr(self.data, "chunks") else np.asarray(self.data)
         if data.ndim not in (2, 3) or min(data.shape[-2:]) < 16 or not len(data):
             raise InputError(
-                f"{self.name}: an array of shape {data.shape} came, an image of (H, W) or (frames, H, W) with at "
-                "least 16 x 16 pixels was expected; pick one image of the file or crop less."
+                f"{self.name}: the array has shape {data.shape}, but an image must be (H, W) or (frames, H, W) with at "
+                "least 16 x 16 pixels; choose one image of the file or crop less."
             )
         if data.dtype.kind not in "buif":
             raise InputError(
-                f"{self.name}: values of type {data.dtype} came, real numbers were expected; "
+                f"{self.name}: values of type {data.dtype} cannot be used, only real numbers; "
                 "take the magnitude or one component first."
             )
         if self.pixel_size is not None and not (np.isfinite(self.pixel_size) and self.pixel_size > 0):
             raise InputError(
-                f"{self.name}: a pixel size of {self.pixel_size} nm came, a positive number or None was expected."
+                f"{self.name}: the pixel size is {self.pixel_size} nm, but must be positive, or None if unknown."
             )
         object.__setattr__(self, "data", data)
         if self.mask is not None:
             mask = np.asarray(self.mask, bool)
             if mask.shape != self.shape:
                 raise InputError(
-                    f"{self.name}: a mask of shape {mask.shape} was given for an image of shape {self.shape}; use a "
-                    "mask of the image's own size."
+                    f"{self.name}: the mask has shape {mask.shape}, the image {self.shape}; use a mask of the size "
+                    "of the image."
                 )
             object.__setattr__(self, "mask", mask)
-        self._look_through()
+        self._measure_contrast()
 
-    def _look_through(self) -> None:
-        """Mean and standard deviation of all pixels that are numbers, which must not all be the same."""
+    def _measure_contrast(self) -> None:
+        """Set mean and standard deviation of all valid pixels, which must not all be equal."""
         low, high, count = np.inf, -np.inf, 0
         means, variances = [], []
         for number in range(self.count):
@@ -94,12 +95,12 @@ class Image:
             variances.append(frame.var())
         if count < FEWEST:
             raise InputError(
-                f"{self.name}: only {count} pixels have a meaning, the others are masked, NaN or infinite; check that "
+                f"{self.name}: only {count} pixels are valid, the others are masked, NaN or infinite; check that "
                 "the right channel was opened and what the mask covers."
             )
         if low == high:
             raise InputError(
-                f"{self.name}: every pixel is {low:g}, an image with contrast was expected; "
+                f"{self.name}: every pixel is {low:g}, so there is nothing to see; "
                 "check that the right channel was opened."
             )
         object.__setattr__(self, "_mean", float(np.mean(means)))
@@ -113,21 +114,21 @@ class Image:
 
     @property
     def count(self) -> int:
-        """Number of frames; 1 for an image that is no stack."""
+        """Number of frames; 1 for a single image."""
         return 1 if self.data.ndim == 2 else len(self.data)
 
     def read(self, number: int) -> npt.NDArray[Any]:
-        """(H, W) pixels of one frame as they are."""
+        """(H, W) unscaled pixels of one frame."""
         return np.asarray(self.data if self.data.ndim == 2 else self.data[number])
 
     def masked(self, number: int) -> npt.NDArray[np.bool_]:
-        """(H, W) True where pixels of a frame have no meaning: as given, or found, and where they are no numbers."""
+        """(H, W) True where pixels of a frame are invalid: as given, or else as found, and where not finite."""
         return self._mask_of(number, None)
 
     def frame(self, number: int) -> npt.NDArray[np.float32]:
         """(H, W) float32 of one frame, the whole stack scaled to mean 0 and standard deviation 1.
 
-        Masked pixels take the value of what is around them.
+        Masked pixels are filled in from their surroundings.
         """
         scaled = self.known_frame(number)
         return filled(scaled, np.isnan(scaled))
@@ -141,17 +142,17 @@ class Image:
         return scaled
 
     def _mask_of(self, number: int, pixels: npt.NDArray[Any] | None) -> npt.NDArray[np.bool_]:
-        """The mask of a frame, whose pixels may have been read already."""
+        """The mask of a frame; `pixels` are its pixels if already read."""
 
         def found() -> npt.NDArray[np.bool_]:
             frame = self.read(number) if pixels is None else pixels
             return find_mask(frame) if self.mask is None else self.mask | ~np.isfinite(frame)
 
-        # a long stack would hold a mask a frame
+        # a long stack would keep one mask per frame in memory
         return found() if self.data.ndim == 3 else self.remembered("mask", found)
 
     def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What `make` gives, computed once: of an image that does not change it is always the same."""
+        """The result of `make`, computed only once per key, since the image never changes."""
         if key not in self._memory:
             self._memory[key] = make()
         found: T = self._memory[key]

@@ -1,4 +1,4 @@
-"""Pixels that say nothing of the specimen, and pixels that say only part of it, found in the image itself."""
+"""Detection of pixels without information on the specimen, and of saturated pixels."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ Real = TypeVar("Real", np.float32, np.float64)
 Mask = npt.NDArray[np.bool_]
 
 EVEN, EVEN_SHARE = 7, 0.95
-"""Side of a square in px, and share of its pixels that equal their neighbour, from which no detector wrote it."""
+"""Side of a square in px, and share of its pixels equal to a neighbour above which it cannot be detector signal."""
 SMALLEST = 60
-"""Fewest pixels of such an area."""
+"""Minimum number of pixels of such an area."""
 BAR = 24
-"""Fewest pixels of a bar: a rectangle of exactly one value, at least 2 pixels thick and 2.5 times as long."""
+"""Minimum number of pixels of a bar: a rectangle of one exact value, at least 2 pixels thick and 2.5 times as long."""
 ENDS = 0.01, 0.99
-"""Quantiles of the values of an image below and above which bars are looked for."""
+"""Quantiles of the image values below and above which bars are searched for."""
 LETTERS = 0.75
-"""Distance from a bar, in its length, up to which pixels of its value are its letters."""
+"""Distance from a bar, in units of its length, up to which pixels of its value are taken for its lettering."""
 PLATEAU = 0.01, 0.1
 """Area over that of the image, and step at its rim over the contrast, up to which an area at the end of the range is
-the cut-off top of something bright or dark."""
+the clipped top of something bright or dark."""
 HOT = 4.0, 12.0
-"""Height of a single pixel over the spread of its neighbours, and over the noise, from which it is a defect."""
+"""Height of a single pixel over the spread of its neighbours, and over the noise, above which it is a defect."""
 CLIPPED = 0.002
-"""Share of the pixels at the highest value from which the detector was at its end."""
+"""Share of pixels at the highest value above which the detector was saturated."""
 
 
 def find_mask(frame: npt.NDArray[Any]) -> Mask:
-    """(H, W) True where pixels of a frame have no meaning.
+    """(H, W) True where pixels of a frame are invalid.
 
-    These are values that are no numbers; areas of one value, as vacuum that was clipped, data bars and padding have
-    it; scale bars with their letters; and single pixels far beyond all around, as X-rays and dead pixels leave them.
+    These are NaN and infinite values; areas of constant value, such as clipped vacuum, data bars and padding; scale
+    bars with their lettering; and single outlying pixels, such as X-ray hits and dead pixels.
     """
     known = np.isfinite(frame)
     values = np.where(known, frame, 0).astype(np.float64)
-    mask = ~known | even_areas(values, known)
+    mask = ~known | uniform_areas(values, known)
     mask |= bars(values, ~known)
     return np.asarray(mask | hot_pixels(values, ~mask), np.bool_)
 
 
-def even_areas(values: npt.NDArray[np.float64], known: Mask) -> Mask:
+def uniform_areas(values: npt.NDArray[np.float64], known: Mask) -> Mask:
     """(H, W) areas in which nearly all pixels equal their neighbours."""
     equal = np.zeros(values.shape, np.float32)
     equal[:, :-1] += values[:, :-1] == values[:, 1:]
@@ -60,9 +60,9 @@ def even_areas(values: npt.NDArray[np.float64], known: Mask) -> Mask:
     return grown & ~plateaus(values, grown, known) if grown.any() else grown
 
 
-def plateaus(values: npt.NDArray[np.float64], even: Mask, known: Mask) -> Mask:
-    """(H, W) those of the even areas that are tops of columns at the end of the range: small, and without a step."""
-    areas, count = ndimage.label(even)
+def plateaus(values: npt.NDArray[np.float64], uniform: Mask, known: Mask) -> Mask:
+    """(H, W) uniform areas that are clipped tops of columns: small, without a step at their rim."""
+    areas, count = ndimage.label(uniform)
     number = np.arange(count + 1)
     low, high = np.quantile(values[known], [0.01, 0.99])
     middle, size = ndimage.median(values, areas, number), np.bincount(areas.ravel(), minlength=count + 1)
@@ -77,15 +77,15 @@ def plateaus(values: npt.NDArray[np.float64], even: Mask, known: Mask) -> Mask:
 
 
 def large(mask: Mask, fewest: int) -> Mask:
-    """The mask without areas of fewer pixels."""
+    """The mask without areas of fewer than `fewest` pixels."""
     areas, count = ndimage.label(mask)
     return np.asarray(np.append(False, np.bincount(areas.ravel(), minlength=count + 1)[1:] >= fewest)[areas], np.bool_)
 
 
 def bars(values: npt.NDArray[np.float64], masked: Mask) -> Mask:
-    """(H, W) rectangles of one value among the brightest or the darkest of the image, and the letters beside them.
+    """(H, W) rectangles of constant value among the brightest or darkest of the image, and the lettering beside them.
 
-    Letters are areas near a bar that are beyond what the rest of the image reaches.
+    Letters are areas near a bar that are brighter (or darker) than the rest of the image.
     """
     found = np.zeros(values.shape, bool)
     if masked.all():
@@ -93,17 +93,17 @@ def bars(values: npt.NDArray[np.float64], masked: Mask) -> Mask:
     low, high = np.quantile(values[~masked], ENDS)
     for sign, end in ((1, high), (-1, -low)):
         signed = sign * values
-        even = of_one_value(signed) & (signed >= end) & ~masked
-        levels, counts = np.unique(signed[even], return_counts=True)
+        uniform = of_one_value(signed) & (signed >= end) & ~masked
+        levels, counts = np.unique(signed[uniform], return_counts=True)
         for level in levels[counts >= BAR].tolist():
-            found |= bars_of(signed, level, even & (signed == level), masked)
+            found |= bars_of(signed, level, uniform & (signed == level), masked)
     return found
 
 
-def bars_of(signed: npt.NDArray[np.float64], level: float, even: Mask, masked: Mask) -> Mask:
-    """(H, W) those of the even areas of a level that are bars, and their letters."""
+def bars_of(signed: npt.NDArray[np.float64], level: float, uniform: Mask, masked: Mask) -> Mask:
+    """(H, W) uniform areas of one level that are bars, and their lettering."""
     found = np.zeros(signed.shape, bool)
-    areas, count = ndimage.label(even)
+    areas, count = ndimage.label(uniform)
     sizes, boxes = np.bincount(areas.ravel(), minlength=count + 1), ndimage.find_objects(areas)
     for number in np.flatnonzero(sizes[1:] >= BAR) + 1:
         rows, columns = boxes[number - 1]
@@ -112,7 +112,7 @@ def bars_of(signed: npt.NDArray[np.float64], level: float, even: Mask, masked: M
             continue
         height, width = signed.shape
         if min(rows.start, columns.start) == 0 or rows.stop == height or columns.stop == width:
-            found[rows, columns] = True  # padding or a data bar, which holds its own letters
+            found[rows, columns] = True  # padding or a data bar, which includes its own lettering
             continue
         box, reach = np.zeros_like(found), int(LETTERS * sides[1]) + 8
         box[tuple(slice(max(0, part.start - reach), part.stop + reach) for part in (rows, columns))] = True
@@ -125,14 +125,14 @@ def bars_of(signed: npt.NDArray[np.float64], level: float, even: Mask, masked: M
 
 
 def of_one_value(values: npt.NDArray[np.float64]) -> Mask:
-    """(H, W) pixels in a square of 2 x 2 that have exactly one value."""
+    """(H, W) pixels that belong to a square of 2 x 2 equal pixels."""
     lowest, highest = ndimage.minimum_filter(values, 2), ndimage.maximum_filter(values, 2)
-    same = lowest == highest  # of each pixel with those before it
+    same = lowest == highest  # each pixel with those above and to the left
     return np.asarray(ndimage.maximum_filter(same, 2, origin=-1), np.bool_)
 
 
 def hot_pixels(values: npt.NDArray[np.float64], known: Mask) -> Mask:
-    """(H, W) single pixels that no column and no noise explains; columns are wider than a pixel."""
+    """(H, W) single outlying pixels that neither columns, which are wider, nor noise explain."""
     if not known.any():
         return np.zeros(values.shape, bool)
     ring = np.ones((3, 3))
@@ -152,9 +152,9 @@ def hot_pixels(values: npt.NDArray[np.float64], known: Mask) -> Mask:
 
 
 def saturated(frame: npt.NDArray[Any], masked: Mask, *, dark: bool) -> Mask:
-    """(H, W) pixels at the highest value, for dark columns the lowest, where it is the end of the detector's range.
+    """(H, W) pixels at the highest value, for dark columns the lowest, where the detector was saturated.
 
-    It is where many pixels have it and lie side by side, as counted electrons do not.
+    Saturation is assumed if many pixels have that value and lie side by side, which counting noise does not cause.
     """
     values = np.asarray(frame)[~masked]
     if not values.size:
@@ -169,14 +169,14 @@ def saturated(frame: npt.NDArray[Any], masked: Mask, *, dark: bool) -> Mask:
 
 
 def filled(frame: npt.NDArray[Real], masked: Mask) -> npt.NDArray[Real]:
-    """The frame with what is masked replaced by what is around it, smoothly; its mean where nothing is near."""
+    """The frame with masked pixels filled in smoothly from their surroundings; by its mean where nothing is near."""
     if not masked.any():
         return frame
     known = ~masked
     values, result = np.where(known, frame, 0).astype(frame.dtype), frame.copy()
     left = np.argwhere(masked)
     for sigma in (1.0, 4.0, 16.0):
-        step = max(1, int(sigma / 2))  # what is smooth is as well seen in blocks of pixels
+        step = max(1, int(sigma / 2))  # blocks of pixels suffice for a smooth result
         at = ((left - (step - 1) / 2) / step).T
         share, total = (
             ndimage.map_coordinates(

@@ -11,9 +11,9 @@ import shapely
 
 
 def inside(points: npt.ArrayLike, polygon: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Exact test of points against a polygon that is closed by itself.
+    """Exact test of which points lie inside a polygon, which is closed automatically.
 
-    A lasso that crosses itself follows the even-odd rule: a place is inside when a ray from it crosses the
+    A lasso that crosses itself follows the even-odd rule: a point is inside when a ray from it crosses the
     line an odd number of times. Both loops of a figure eight are inside; the middle of a pentagram, circled
     twice, is not. Points on the line are outside, and so are points with a NaN or infinite coordinate.
 
@@ -22,7 +22,7 @@ def inside(points: npt.ArrayLike, polygon: npt.ArrayLike) -> npt.NDArray[np.bool
     points
         (N, 2), in the same coordinates and order as the polygon.
     polygon
-        (M, 2) vertices; vertices with a NaN are left out, and fewer than 3 enclose nothing.
+        (M, 2) vertices; those with a NaN are ignored, and fewer than 3 enclose nothing.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def inside(points: npt.ArrayLike, polygon: npt.ArrayLike) -> npt.NDArray[np.bool
 
 
 def inside_any(points: npt.ArrayLike, polygons: Iterable[npt.ArrayLike]) -> npt.NDArray[np.bool_]:
-    """(N,) which points (N, 2) lie inside at least one of the polygons; see `inside`."""
+    """(N,) True for points (N, 2) inside at least one of the polygons; see `inside`."""
     masks = [inside(points, polygon) for polygon in polygons]
     return np.any(masks, axis=0) if masks else np.zeros(len(np.asarray(points)), bool)
 
@@ -60,7 +60,7 @@ def simplify(polygon: npt.ArrayLike, tolerance: float) -> npt.NDArray[np.float64
 
 
 def _even_odd(polygon: npt.NDArray[np.float64]) -> Any:
-    """The area of a polygon by the even-odd rule, prepared for many tests."""
+    """The area of a polygon by the even-odd rule, prepared for repeated tests."""
     parts = shapely.get_parts(shapely.make_valid(shapely.Polygon(polygon)))
     # spikes and collapsed loops come back as lines, which enclose nothing; dimension 2 means area
     flat = shapely.get_parts(parts)

@@ -1,4 +1,4 @@
-"""Result of a segmentation for every pixel: probability of an atom, its spread, shares of classes."""
+"""Probability maps: the result of a segmentation for every pixel, with spread and shares of classes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ProbabilityMap:
-    """Probability of every pixel to lie on an atom; NumPy takes it for the array of its `values`.
+    """Probability that each pixel lies on an atom; NumPy treats it as the array of its `values`.
 
     Parameters
     ----------
     values
         (H, W) or (frames, H, W) float32 from 0 to 1: the probability of an atom of any class.
     std
-        The same shape, or None without an ensemble: standard deviation of `values` between its members.
+        The same shape, or None without an ensemble: standard deviation of `values` among its members.
     shares
         (K, *values.shape) from 0 to 1, or None with a single class: the probability of an atom of each class.
     classes
@@ -32,7 +32,7 @@ class ProbabilityMap:
     Raises
     ------
     InputError
-        For other shapes, and values that are not from 0 to 1.
+        For other shapes, and for values outside 0 to 1.
     """
 
     values: Array
@@ -44,7 +44,7 @@ class ProbabilityMap:
         values = checked(self.values, "Probabilities")
         if values.ndim not in (2, 3) or not values.size:
             raise InputError(
-                f"A probability map of shape {values.shape} came, (H, W) or (frames, H, W) was expected; pick one map."
+                f"A probability map cannot have shape {values.shape}, only (H, W) or (frames, H, W); choose one map."
             )
         object.__setattr__(self, "values", values)
         if self.std is not None:
@@ -54,29 +54,29 @@ class ProbabilityMap:
             object.__setattr__(self, "shares", same_shape(checked(self.shares, "Shares of classes"), shape))
         if len(self.classes) == 1 or bool(self.classes) != (self.shares is not None):
             raise InputError(
-                f"{len(self.classes)} names of classes came with {'no' if self.shares is None else 'some'} shares of "
-                "classes, two names or more with their shares, or neither, were expected."
+                f"A probability map has {len(self.classes)} class names {'without' if self.shares is None else 'with'} "
+                "shares of classes; give two names or more with their shares, or neither."
             )
 
     @classmethod
     def of(cls, given: ProbabilityMap | npt.ArrayLike) -> ProbabilityMap:
         """A map as it is, or any real array (H, W) or (frames, H, W) as a map.
 
-        An array that is higher than 1, such as a mask of 0 and 255, is divided by its highest value; where it is below
-        0 or NaN, there is no atom.
+        An array that exceeds 1, such as a mask of 0 and 255, is divided by its highest value; negative values and NaN
+        count as 0.
         """
         if isinstance(given, ProbabilityMap):
             return given
         values = np.asarray(given)
         if values.dtype.kind not in "buif":
-            raise InputError(f"A probability map of type {values.dtype} came, real numbers were expected.")
+            raise InputError(f"A probability map of type {values.dtype} cannot be used; it must hold real numbers.")
         values = np.where(values > 0, values, 0).astype(np.float32)
         highest = float(values.max(initial=0))
         return cls(np.asarray(values / highest if 1 < highest < np.inf else values, np.float32))
 
     @classmethod
     def stacked(cls, frames: Sequence[ProbabilityMap], shape: tuple[int, ...]) -> ProbabilityMap:
-        """Maps (H, W) of the first frames as one map of a shape; frames that are missing hold nothing."""
+        """Maps (H, W) of the first frames as one map of a shape; missing frames are 0."""
         values = filled([frame.values for frame in frames], shape)
         return cls(
             np.zeros(shape, np.float32) if values is None else values,
@@ -110,23 +110,22 @@ class ProbabilityMap:
 
 
 def checked(given: npt.ArrayLike, what: str) -> Array:
-    """The numbers as float32; refused where one is not from 0 to 1."""
+    """The values as float32; refused if any is outside 0 to 1."""
     values = np.asarray(given)
     if values.dtype.kind not in "buif":
-        raise InputError(f"{what} of type {values.dtype} came, real numbers were expected.")
+        raise InputError(f"{what} of type {values.dtype} cannot be used; they must be real numbers.")
     values = values.astype(np.float32, copy=False)
     if values.size and not (values.min() >= 0 and values.max() <= 1):  # NaN is neither
         raise InputError(
-            f"{what} from {values.min():g} to {values.max():g} came, numbers from 0 to 1 were expected everywhere; "
-            "scale them first."
+            f"{what} range from {values.min():g} to {values.max():g}, but must lie from 0 to 1; scale them first."
         )
     return values
 
 
 def same_shape(values: Array, shape: tuple[int, ...]) -> Array:
-    """The values; refused where they have another shape."""
+    """The values; refused if they have another shape."""
     if values.shape != shape:
-        raise InputError(f"Values of shape {values.shape} came with a probability map, {shape} was expected.")
+        raise InputError(f"Values of shape {values.shape} do not fit the probability map, which needs {shape}.")
     return values
 
 

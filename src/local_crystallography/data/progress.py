@@ -20,23 +20,23 @@ class Progress:
     Parameters
     ----------
     fraction
-        0 to 1, how much is done.
+        Completed part of the job, 0 to 1.
     message
-        A few words on what is being done.
+        A few words on the current activity.
     loss, held_out_loss
-        While a network trains: minus the evidence lower bound, in nats per number that is modelled of a window, on the
-        training and on the held-out part.
+        While a network trains: minus the evidence lower bound, in nats per modelled number of a window, on the training
+        and on the held-out part.
     epoch, epochs
-        While a network trains: the number of the pass, counted from 1, and how many there are at most; else 0.
+        While a network trains: number of the pass, from 1, and the maximum number of passes; else 0.
     batch, batches
-        Batches done in this pass, and how many it has.
+        Batches completed in this pass, and their total number.
     device
-        What a network trains on, in words.
+        Device a network trains on, in words.
     trial
-        While one of two trainings runs that are compared: which, and what it tries.
+        While one of two compared trainings runs: which one, and what it tries.
     preview
-        While a network trains: a call that gives what it makes of all sub-images now, as columns, some rows at a time.
-        To be used before the job goes on.
+        While a network trains: a call that gives its current results for all sub-images, as columns, some rows at a
+        time. Valid until the job continues.
     """
 
     fraction: float
@@ -53,7 +53,7 @@ class Progress:
 
 
 Job = Generator[Progress, bool | None, T]
-"""A long job: yields `Progress`, is told to stop by sending True, returns its result (the best so far)."""
+"""A long job: yields `Progress`, stops early when sent True, and returns its result (the best so far)."""
 
 
 def finish(job: Job[T], report: Callable[[Progress], bool | None] | None = None) -> T:

@@ -1,4 +1,4 @@
-"""Windows cut around atoms, kept together with the atoms they belong to."""
+"""Sub-images cut around atoms, together with those atoms."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 
 FOUND = ("found_y_px", "found_x_px")
-"""Columns with the places where atoms were found, once they have been moved."""
+"""Columns with the positions where atoms were found, present once they have been corrected."""
 
 
 @dataclass(frozen=True, eq=False)
 class SubImages:
     """Sub-images of w x w pixels, one per atom, centred on it with sub-pixel precision.
 
-    What a network makes of them has the same axes: `Vae.decode` and `Vae.reconstruct` give (n, w, w) for one channel
-    and (n, w, w, C) for several.
+    Images from a network have the same axes: `Vae.decode` and `Vae.reconstruct` return (n, w, w) for one channel and
+    (n, w, w, C) for several.
 
     Parameters
     ----------
     windows
-        (N, w, w) float32, or (N, w, w, C) of C channels: the same places in several images.
+        (N, w, w) float32, or (N, w, w, C) for C channels: the same positions in several images.
     atoms
-        The N atoms, in the same order, at the places the windows were cut. Atoms too near an edge are not among them.
+        The N atoms, in the same order, at the positions of the windows, without those too near an edge.
     """
 
     windows: npt.NDArray[np.float32]
@@ -37,8 +37,8 @@ class SubImages:
         shape = self.windows.shape
         if len(shape) not in (3, 4) or shape[1] != shape[2] or len(self.windows) != len(self.atoms):
             raise InputError(
-                f"Windows of shape {shape} came with {len(self.atoms)} atoms; (N, w, w) or (N, w, w, channels) with N "
-                "atoms was expected."
+                f"Windows of shape {shape} do not fit {len(self.atoms)} atoms; for N atoms they must be (N, w, w) or "
+                "(N, w, w, channels)."
             )
 
     @classmethod
@@ -51,13 +51,13 @@ class SubImages:
             Where there are none, or their atoms or window sizes differ.
         """
         if not parts:
-            raise InputError("No sub-images came, those of at least one image were expected.")
+            raise InputError("There are no sub-images to stack; give those of at least one image.")
         first = parts[0]
         if not all(part.atoms.same_atoms(first.atoms) and part.window_size == first.window_size for part in parts):
-            came = ", ".join(f"{len(part)} of {part.window_size} pixels" for part in parts)
+            given = ", ".join(f"{len(part)} of {part.window_size} pixels" for part in parts)
             raise InputError(
-                f"Sub-images of different atoms or sizes came ({came}), the same atoms and one window size were "
-                "expected; cut them around the same atoms with the same window size."
+                f"The sub-images are of different atoms or sizes ({given}); cut them around the same atoms with the "
+                "same window size."
             )
         if len(parts) == 1:
             return first
@@ -75,14 +75,14 @@ class SubImages:
 
     @property
     def channels(self) -> int:
-        """Number of images a sub-image shows its place in; 1 where the windows have no axis for it."""
+        """Number of images each sub-image is cut from; 1 where the windows have no channel axis."""
         return 1 if self.windows.ndim == 3 else int(self.windows.shape[3])
 
 
 def as_found(atoms: Atoms) -> Atoms:
-    """The atoms at the places they were found, without the columns that tell those, where they have been moved.
+    """The atoms at the positions where they were found, if these have been corrected since, without `FOUND`.
 
-    These are the places their sub-images are cut at.
+    Sub-images are cut at these positions.
     """
     if not set(FOUND) <= set(atoms.features):
         return atoms
@@ -92,6 +92,6 @@ def as_found(atoms: Atoms) -> Atoms:
 
 
 def fits(yx: npt.NDArray[np.float64], shape: tuple[int, int], side: int) -> npt.NDArray[np.bool_]:
-    """(N,) whether a window of some side around each place (N, 2) lies within an image (H, W)."""
+    """(N,) whether a window of this side around each position (N, 2) lies within an image (H, W)."""
     margin = (side - 1) / 2
     return np.asarray(((yx >= margin) & (yx <= np.array(shape) - 1 - margin)).all(axis=1), np.bool_)

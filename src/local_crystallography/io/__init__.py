@@ -1,1 +1,1 @@
-"""Files in and out: images, sessions, reports."""
+"""Files: images, probability maps, sessions and their provenance."""

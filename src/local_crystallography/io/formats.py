@@ -1,4 +1,4 @@
-"""Formats of image files: arrays with the scale and unit that each gives."""
+"""Formats of image files: the arrays they hold, with scale and unit."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ MICROSCOPE_FORMATS = {
     ".blo": "blockfile",
     ".mrc": "mrc",
 }
-"""Extension and the rosettasciio reader that takes it."""
+"""Extensions, and the rosettasciio reader of each."""
 PICTURES = (".png", ".jpg", ".jpeg")
 EXTENSIONS = (*MICROSCOPE_FORMATS, ".tif", ".tiff", *PICTURES, ".npy")
 """Every extension that can be read."""
 
 FIRST_PRIVATE_TAG = 32768
-"""TIFF tags from here on belong to makers of instruments and programs."""
+"""TIFF tags from here on are private ones of manufacturers and programs."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """One array of a file; `yx` is (scale, unit) from row to row and from column to column."""
+    """One array of a file; `yx` is (scale, unit) along y and along x."""
 
     data: Any
     yx: tuple[tuple[float, str], ...] = ()
@@ -51,7 +51,7 @@ class Found:
 
     @property
     def is_image(self) -> bool:
-        """Whether this is a real image or a stack of them, and not spectra of a scan."""
+        """Whether this is a real-valued image or a stack of them, not a spectrum image."""
         grey = self.shape[:-1] if len(self.shape) > 2 and self.shape[-1] <= 4 else self.shape
         is_map = [axis["navigate"] for axis in self.axes] == [True, True, False]
         has_energy = any(str(axis["units"]).lower() in ("ev", "kev") for axis in self.axes)
@@ -64,7 +64,7 @@ class Found:
 
 
 def load(path: Path) -> list[Found]:
-    """Every array of a file; those of large formats are read only when they are used."""
+    """Every array of a file; large formats are read lazily."""
     extension = path.suffix.lower()
     if extension in MICROSCOPE_FORMATS:
         return _load_microscope(path, MICROSCOPE_FORMATS[extension])
@@ -76,15 +76,15 @@ def load(path: Path) -> list[Found]:
         return [Found(imageio.imread(path, plugin="pillow"))]
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(array, np.ndarray):
-        raise InputError(f"{path.name} is an archive of arrays, one array was expected; save it with numpy.save.")
+        raise InputError(f"{path.name} is an archive of several arrays; save a single one with numpy.save.")
     return [Found(array)]
 
 
 def _load_microscope(path: Path, plugin: str) -> list[Found]:
     options: dict[str, Any] = {"lazy": True}
-    if plugin in ("emd", "hspy", "tiff"):  # these stay open when they are read lazily
+    if plugin in ("emd", "hspy", "tiff"):  # read lazily, these would stay open
         options["lazy"] = False
-    if plugin == "emd":  # spectra would take a package that images do not need
+    if plugin == "emd":  # spectra would need a further package
         options["select_type"] = "images"
     signals = import_module(f"rsciio.{plugin}").file_reader(str(path), **options)
     return [_from_signal(signal) for signal in signals]
@@ -103,7 +103,7 @@ def _from_signal(signal: dict[str, Any]) -> Found:
         for axis in signal["axes"]
     ]
     header = signal.get("original_metadata", {}).get("std_header", {})
-    if header.get("MX") == 0:  # an MRC file without a cell: rosettasciio then says 1 nm
+    if header.get("MX") == 0:  # an MRC file without a cell, for which rosettasciio reports 1 nm
         axes = [{**axis, "units": ""} for axis in axes]
     image_axes = [axis for axis in axes if axis["size"] > 1][-2:]
     title = signal.get("metadata", {}).get("General", {}).get("title", "")
@@ -118,14 +118,14 @@ def _load_tiff(path: Path) -> list[Found]:
         found = []
         for series in tiff.series:
             data = series.asarray()
-            if "S" in series.axes:  # planar colour has its samples first
+            if "S" in series.axes:  # in planar colour the samples come first
                 data = np.moveaxis(data, series.axes.index("S"), -1)
             found.append(Found(data, scales, title=series.name))
     return found
 
 
 def _tiff_scales(tiff: Any, path: Path) -> tuple[tuple[float, str], ...]:
-    """(scale, unit) of y and x: ImageJ's, else OME's, else the microscope's own, else the page's."""
+    """(scale, unit) of y and x: from ImageJ, else OME, else the microscope's own tags, else the page."""
     page = tiff.pages[0]
     resolution = [page.tags.get(name) for name in ("YResolution", "XResolution")]
     steps = [tag.value[1] / tag.value[0] if tag and tag.value[0] else 0.0 for tag in resolution]
@@ -134,11 +134,11 @@ def _tiff_scales(tiff: Any, path: Path) -> tuple[tuple[float, str], ...]:
     if tiff.ome_metadata:
         return _ome_scales(tiff.ome_metadata)
     if any(tag.code >= FIRST_PRIVATE_TAG for tag in page.tags):
-        with suppress(*reader_errors()):  # the pixels are good all the same
+        with suppress(*reader_errors()):  # the pixels are still good
             named = _load_microscope(path, "tiff")[0].yx
             if any(to_nm(scale, unit) for scale, unit in named):
                 return named
-    # 72, 96 or 300 dots per inch mean that a program knew nothing: at 1 um per pixel there are no atoms.
+    # 72, 96 or 300 dots per inch are a program's default: at 1 um per pixel there are no atoms.
     unit = {2: "inch", 3: "cm"}.get(int(page.tags.valueof("ResolutionUnit", default=1)), "")
     return tuple((step, unit) for step in steps if 0 < (to_nm(step, unit) or 0) < 1000)
 
@@ -150,15 +150,15 @@ def _unescape(unit: str) -> str:
 
 def _ome_scales(xml: str) -> tuple[tuple[float, str], ...]:
     pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
-    said = pixels.attrib if pixels is not None else {}
-    # The OME schema makes µm the unit where none is given.
+    given = pixels.attrib if pixels is not None else {}
+    # µm is the default unit of the OME schema
     return tuple(
-        (float(said.get(f"PhysicalSize{axis}", 0)), said.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "YX"
+        (float(given.get(f"PhysicalSize{axis}", 0)), given.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "YX"
     )
 
 
 def to_nm(scale: float, unit: str) -> float | None:
-    """A length in nm; None for what is no length, such as 1/nm, pixel or <undefined>."""
+    """A length in nm; None for other units, such as 1/nm, pixel or <undefined>."""
     import pint
 
     unit = unit.strip()
@@ -175,7 +175,7 @@ def to_nm(scale: float, unit: str) -> float | None:
 
 
 def reader_errors() -> tuple[type[Exception], ...]:
-    """What the readers are known to raise on damaged files; asked for only once something was raised."""
+    """Errors that the readers are known to raise on damaged files; imported only once one was raised."""
     from PIL.Image import DecompressionBombError
     from tifffile import TiffFileError
 

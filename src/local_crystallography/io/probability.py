@@ -15,13 +15,13 @@ from local_crystallography.io.write import write_tiff
 
 VALUES = "probability.tif"
 STD = "probability_std.tif"
-"""There with an ensemble alone."""
+"""Written only for an ensemble."""
 SHARES = "probability_classes.tif"
-"""There with several classes alone: one class after the other, of a stack all frames of each."""
+"""Written only with several classes: one class after the other, each with all frames of a stack."""
 
 
 def write_probability(folder: Path, probability: ProbabilityMap, pixel_size: float | None) -> None:
-    """Write the map, and what else the segmentation knows."""
+    """Write the map, and its standard deviation and shares of classes where it has them."""
     write_tiff(folder / VALUES, probability.values, pixel_size)
     if probability.std is not None:
         write_tiff(folder / STD, probability.std, pixel_size)
@@ -35,7 +35,7 @@ def read_probability(
     classes: tuple[str, ...],
     read: Callable[[Path, tuple[int, ...]], npt.NDArray[Any]],
 ) -> ProbabilityMap | None:
-    """The map of a shape with the named classes, by a reader of arrays; None where none was saved.
+    """The saved map, of this shape and with these classes, through a reader of arrays; None if none was saved.
 
     Raises
     ------
@@ -51,4 +51,7 @@ def read_probability(
     try:
         return replace(ProbabilityMap.of(values), std=std, shares=shares, classes=classes)
     except InputError as error:
-        raise InputError(f"{path} and the files beside it hold no probability map: {error}") from error
+        raise InputError(
+            f"{path} and the files beside it are not a valid probability map; restore them or save the session again. "
+            f"{error}"
+        ) from error

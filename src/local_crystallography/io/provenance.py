@@ -35,7 +35,7 @@ PACKAGES = (
 
 
 class ImageRecord(BaseModel):
-    """The image of a session; `sha256` is that of its pixels, row after row."""
+    """The image of a session; `sha256` is the digest of its pixels, row by row."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,22 +57,22 @@ class Provenance(BaseModel):
     image: ImageRecord
     versions: dict[str, str]
     steps: list[str]
-    """Steps that were run, one stopped early among them."""
+    """Steps that were run, including one stopped early."""
     asked: dict[str, dict[str, JsonValue]]
-    """Parameters as they were asked for, by step; null is automatic. `recipe.toml` holds those used."""
+    """Parameters as requested, by step; null is automatic. `recipe.toml` holds those used."""
     seeds: dict[str, int]
     seconds: dict[str, float]
     columns: dict[str, list[str]]
     """Columns of the atoms, by the step that made them."""
     types: dict[str, str]
-    """Types of the columns that hold numbers, which a table as text does not tell."""
+    """Types of the numerical columns, which a text table does not record."""
     maps: list[str]
     classes: tuple[str, ...] = ()
     """Names of the classes of atoms in `probability_classes.tif`."""
     styles: dict[str, JsonValue] = {}
-    """Names and colours of classes that were given by hand, by column."""
+    """Names and colours of classes chosen by hand, by column."""
     doubt: str = ""
-    """Why the atoms should not be trusted, if so."""
+    """Why the atoms should not be trusted; "" if nothing speaks against them."""
 
 
 def provenance_of(
@@ -85,7 +85,7 @@ def provenance_of(
     styles: Mapping[str, Any],
     doubt: str,
 ) -> Provenance:
-    """The record of results as they are now; arguments as in `io.session.Session`."""
+    """The record of the current results; arguments as in `io.session.Session`."""
     image: Image = results["image"]
     probability = results["probability"]
     return Provenance(
@@ -102,7 +102,7 @@ def provenance_of(
         steps=list(used),
         asked={name: step.model_dump(mode="json") for name, step in asked.items()},
         seeds={name: step.seed for name, step in used.items() if hasattr(step, "seed")},
-        seconds={name: round(taken, 3) for name, taken in seconds.items()},
+        seconds={name: round(time, 3) for name, time in seconds.items()},
         columns={step: list(names) for step, names in columns.items()},
         types={} if results["atoms"] is None else number_types(results["atoms"]),
         maps=list(results["maps"] or {}),
@@ -125,20 +125,20 @@ def read_provenance(folder: Path) -> Provenance:
         return Provenance.model_validate_json(path.read_bytes())
     except OSError as error:
         raise InputError(
-            f"{folder} is not a saved session (no readable {PROVENANCE}), a folder written by saving was "
-            "expected; choose the folder that holds it."
+            f"{folder} is not a saved session: it has no readable {PROVENANCE}. Choose a folder written by saving a "
+            "session."
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the whole file"
+        field = ".".join(map(str, first["loc"])) or "the whole file"
         raise InputError(
-            f"{path} is not the record of a saved session ({place}: {first['msg']}), the file as saved was "
-            "expected; restore it or save anew."
+            f"{path} is not a valid record of a session ({field}: {first['msg']}); restore the file or save the "
+            "session again."
         ) from error
 
 
 def pixels_sha256(image: Image) -> str:
-    """Digest of the values as they are written: little-endian, row after row."""
+    """Digest of the pixel values as written to file: little-endian, row by row."""
     digest = hashlib.sha256()
     for number in range(image.count):
         frame = native(image.read(number))
@@ -147,13 +147,13 @@ def pixels_sha256(image: Image) -> str:
 
 
 def number_types(atoms: Atoms) -> dict[str, str]:
-    """NumPy's names for the types of the columns that hold numbers."""
+    """NumPy type names of the numerical columns."""
     kinds = atoms.features.dtypes.items()
     return {str(name): str(kind) for name, kind in kinds if isinstance(kind, np.dtype) and kind.kind in "biuf"}
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python, the system, this package and the packages that compute."""
+    """Versions of Python, the system, this package and the numerical packages."""
     from local_crystallography import __version__
 
     known = {
@@ -170,7 +170,7 @@ def versions() -> dict[str, str]:
 
 
 def jsonable(table: dict[Any, Any]) -> dict[str, Any]:
-    """What of a table JSON can hold; numbers that are not finite become null, anything else is left out."""
+    """The part of a table that JSON can hold; numbers that are not finite become null."""
     plain = {str(key): _plain(value) for key, value in table.items()}
     return {key: value for key, value in plain.items() if value is not NotImplemented}
 

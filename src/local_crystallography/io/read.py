@@ -1,6 +1,6 @@
 """Image files with their scale: microscope formats, TIFF, PNG, JPEG and NumPy arrays.
 
-Nothing a file holds is ever executed: no pickles, no object arrays.
+Nothing in a file is ever executed: no pickles, no object arrays.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def read_image(path: str | Path, index: int | None = None) -> Image:
     path
         A file with one of `EXTENSIONS`.
     index
-        Which array of a file that holds several, counted from 0; None takes the first that is an image.
+        Number of the array in a file with several, from 0; None takes the first that is an image.
 
     Raises
     ------
     InputError
-        For a file that is missing, unknown, damaged or holds no image.
+        If the file is missing, damaged, of an unknown type or without an image.
     """
     path = _existing_file(path)
     with _one_sentence(path):
@@ -47,7 +47,7 @@ def read_image(path: str | Path, index: int | None = None) -> Image:
 
 
 def read_images(path: str | Path) -> list[Image]:
-    """Read every image a file holds; raises what `read_image` raises."""
+    """Read every image in a file; raises the same errors as `read_image`."""
     path = _existing_file(path)
     with _one_sentence(path):
         found = load(path)
@@ -57,45 +57,42 @@ def read_images(path: str | Path) -> list[Image]:
 
 def _existing_file(path: str | Path) -> Path:
     path = Path(path)
-    wanted = f"a file with one of {', '.join(EXTENSIONS)} was expected"
+    readable = f"files with one of {', '.join(EXTENSIONS)} can be read"
     if not path.exists():
-        raise InputError(f"{path} does not exist, {wanted}; check the spelling of the path.")
+        raise InputError(f"{path} does not exist; check the spelling of the path.")
     if path.is_dir():
-        raise InputError(f"{path} is a folder, {wanted}; pick one file in it.")
+        raise InputError(f"{path} is a folder; choose a file in it ({readable}).")
     if path.suffix.lower() not in EXTENSIONS:
         kind = f"of type {path.suffix}" if path.suffix else "without an extension"
-        raise InputError(f"{path.name} is {kind}, {wanted}; export the image to TIFF with its scale.")
+        raise InputError(f"{path.name} is {kind}; export the image to TIFF with its scale ({readable}).")
     if path.stat().st_size == 0:
-        raise InputError(f"{path.name} is empty (0 bytes), {wanted}; copy or export it again.")
+        raise InputError(f"{path.name} is empty (0 bytes); copy or export it again.")
     return path
 
 
 def _choose(path: Path, found: list[Found], index: int | None) -> int:
-    """The number of the array to take: the one asked for, the first image, or the only one."""
+    """Number of the array to read: the one requested, the first image, or the only array."""
     held = "; ".join(f"{i}: {one}" for i, one in enumerate(found)) or "nothing"
     if index is not None:
         if not 0 <= index < len(found):
-            raise InputError(
-                f"Image {index} of {path.name} was asked for, 0 to {len(found) - 1} was expected; "
-                f"choose one of what it holds: {held}."
-            )
+            raise InputError(f"{path.name} has no image {index}; choose a number from 0 to {len(found) - 1}: {held}.")
         found = [one if i == index else Found(np.empty(0)) for i, one in enumerate(found)]
     for i, one in enumerate(found):
         if one.is_image:
             return i
     if path.suffix.lower() not in MICROSCOPE_FORMATS and len(found) == 1 and len(found[0].shape) < 4:
-        return 0  # Image says what is wrong with a single plain array
+        return 0  # `Image` reports what is wrong with it
     raise InputError(
-        f"{path.name} holds {held}; an image (H, W) or a stack (frames, H, W) of real numbers, at least "
-        "16 x 16 pixels, was expected: save one image, such as a virtual dark field, to a file of its own."
+        f"{path.name} holds {held}, but no image (H, W) or stack (frames, H, W) of real numbers with at least "
+        "16 x 16 pixels; save one image, such as a virtual dark field, to a file of its own."
     )
 
 
 def _image(path: Path, found: list[Found], index: int, announce: bool = True) -> Image:
-    """The chosen array as an Image: grey, in memory, with its pixel size and what was done to it."""
+    """The chosen array as an Image: grey, in memory, with its pixel size and messages on any conversion."""
     one = found[index]
     data, messages = _grey(np.squeeze(np.array(one.data)))
-    data = data.astype(data.dtype.newbyteorder("="), copy=False)  # big-endian files are not for everyone
+    data = data.astype(data.dtype.newbyteorder("="), copy=False)  # not every library reads big-endian arrays
     pixel_size, uneven = _pixel_size(one.yx)
     messages += uneven
     count = sum(other.is_image for other in found)
@@ -117,7 +114,7 @@ def _image(path: Path, found: list[Found], index: int, announce: bool = True) ->
 
 
 def _grey(data: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], list[str]]:
-    """Colour (..., 2 to 4 channels) as grey, with a message where that loses something."""
+    """Colour (..., 2 to 4 channels) as grey, with a message if information is lost."""
     if data.dtype.names and {"R", "G", "B"} <= set(data.dtype.names):
         data = np.stack([data[channel] for channel in "RGB"], axis=-1)
     if data.ndim < 3 or data.shape[-1] not in (2, 3, 4):
@@ -125,11 +122,11 @@ def _grey(data: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], list[str]]:
     colour = data[..., :3] if data.shape[-1] > 2 else data[..., :1]
     if (colour == colour[..., :1]).all():
         return colour[..., 0], []
-    return (colour @ _LUMINANCE).astype(np.float32), ["The image is in colour; its luminance was taken as grey."]
+    return (colour @ _LUMINANCE).astype(np.float32), ["The image is in colour; its luminance is used."]
 
 
 def _pixel_size(yx: tuple[tuple[float, str], ...]) -> tuple[float | None, list[str]]:
-    """nm per pixel, or None unless both directions give one, with a message where they differ by over 1 %."""
+    """nm per pixel, or None unless known along both axes, with a message if these differ by more than 1 %."""
     sizes = [to_nm(scale, unit) for scale, unit in yx]
     if len(sizes) != 2 or sizes[0] is None or sizes[1] is None:
         return None, []
@@ -144,15 +141,15 @@ def _pixel_size(yx: tuple[tuple[float, str], ...]) -> tuple[float | None, list[s
 
 @contextmanager
 def _one_sentence(path: Path) -> Iterator[None]:
-    """What a reader raises on a damaged file, as one InputError."""
+    """Context in which any error of a reader on a damaged file becomes one InputError."""
     try:
         yield
     except InputError:
         raise
     except reader_errors() as error:
-        said = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         kind = path.suffix.lower().lstrip(".").upper()
-        todo = "check that it was copied whole and opens in the program that wrote it"
-        if "imagecodecs" in said:
+        todo = "check that it was copied completely and opens in the program that wrote it"
+        if "imagecodecs" in reason:
             todo = "save it without compression, or install the package imagecodecs"
-        raise InputError(f"{path.name} cannot be read ({said}), a whole {kind} file was expected; {todo}.") from error
+        raise InputError(f"{path.name} cannot be read as {kind} ({reason}); {todo}.") from error

@@ -1,4 +1,4 @@
-"""One folder per analysis: plain files that any program reads, and that bring the analysis back."""
+"""Sessions: one folder per analysis, of plain files that any program can read and that restore the analysis."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 NETWORKS = {"vae": "model.safetensors", "cvae": "cvae.safetensors"}
 """The file of each network, by its name among the results."""
 MASK, LEFT_OUT = "mask.tif", "left_out.csv"
-"""The mask where it was given by hand, and the atoms that Refine atoms left out."""
+"""The mask if given by hand, and the atoms that Refine atoms left out."""
 FLAGS = "flags"
-"""Column of atoms.csv with what should not be believed of an atom, found anew when a session is opened."""
+"""Column of atoms.csv with the doubtful results of each atom, determined again when a session is opened."""
 FILES = (
     "image.tif",
     "atoms.csv",
@@ -55,12 +55,12 @@ FILES = (
     PROVENANCE,
 )
 REPORT = "report.html"
-"""Drawn by `report.html` on request; one that is out of date goes when the session is saved again."""
+"""Written by `report.html` on request; an outdated one is deleted when the session is saved again."""
 
 EXACT: dict[str, Any] = (
     {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
 )
-"""Before 3.1 pandas read numbers a last digit off unless told otherwise; since then it warns when told."""
+"""Options for exact numbers: pandas before 3.1 rounds the last digit by default, later versions warn about this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +70,9 @@ class Session:
     Parameters
     ----------
     results
-        Image, probability, atoms, sub-images, networks and maps, by name; None for what there is not.
+        Image, probability, atoms, sub-images, networks and maps, by name; None for missing ones.
     asked, used
-        Steps by name: as they were asked for, and as they were run with automatic parameters filled in.
+        Steps by name: as requested, and as run with automatic parameters filled in.
     columns
         Columns of the atoms by the step that made them.
     seconds
@@ -84,7 +84,7 @@ class Session:
     doubt
         Why the atoms should not be trusted; "" where nothing speaks against them.
     flags
-        (N,) words on what should not be believed of every atom; None where nothing is doubted.
+        (N,) doubtful results of each atom, in words; None if there are none.
     """
 
     results: Mapping[str, Any]
@@ -112,14 +112,14 @@ class Session:
 
 
 def save(session: Session, folder: Path) -> Path:
-    """Write all results to a folder; one that holds a session is brought up to date, other files in it stay.
+    """Write all results to a folder; an existing session there is updated, other files are kept.
 
-    Everything is written beside the folder first and then moved in, so that a failed save loses nothing.
+    Everything is first written next to the folder and then moved in, so that a failed save loses nothing.
 
     Raises
     ------
     InputError
-        Without an image, or where the folder holds something else or cannot be written.
+        Without an image, or if the folder holds something else or cannot be written.
     """
     image = session.results["image"]
     if image is None:
@@ -138,18 +138,18 @@ def save(session: Session, folder: Path) -> Path:
 
 
 def load(folder: Path) -> Session:
-    """The session of a folder; sub-images are cut again with the settings and at the places they were.
+    """The session in a folder; sub-images are cut again at the same positions and with the same settings.
 
     Raises
     ------
     InputError
-        Where the folder is not a session or one of its files is missing, damaged or of something else.
+        If the folder is not a session, or one of its files is missing, damaged or does not belong to it.
     """
     provenance = read_provenance(folder)
     try:
         asked = Recipe.model_validate(provenance.asked)
     except ValidationError as error:
-        raise _unusable(folder / PROVENANCE, "the steps of this version", error) from error
+        raise _unusable(folder / PROVENANCE, "a record of the steps of this version", error) from error
     recipe = Recipe.parsed(folder / "recipe.toml")
     results = _read(folder, provenance)
     used = {name: getattr(recipe, name) for name in Recipe.model_fields if name in provenance.steps}
@@ -172,39 +172,39 @@ def load(folder: Path) -> Session:
 
 
 def earlier_files(folder: Path, image: Image) -> set[Path]:
-    """What an earlier save of the same image wrote to the folder, as paths inside it; nothing for a new folder.
+    """Files that an earlier save of the same image wrote, relative to the folder; none for a new folder.
 
     Raises
     ------
     InputError
-        Where the folder holds something else, or another image's session, so that nothing may be saved there, and where
-        nothing can be written.
+        If nothing may be saved there, since the folder holds something else or the session of another image, or if it
+        cannot be written.
     """
     if not folder.exists():
         place = next(parent for parent in folder.parents if parent.exists())
         if not os.access(place, os.W_OK | os.X_OK):
-            raise InputError(f"{folder} cannot be made: {place} may not be written to; choose another folder.")
+            raise InputError(f"{folder} cannot be created: {place} is not writable; choose another folder.")
         return set()
     if not folder.is_dir():
-        raise InputError(f"{folder} is a file, a folder to save to was expected; choose another name.")
+        raise InputError(f"{folder} is a file; choose another name for the folder.")
     if not any(folder.iterdir()):
         return set()
     if not (folder / PROVENANCE).exists():
         raise InputError(
-            f"{folder} holds files that are not a saved session, a new, an empty or a session's folder was "
-            "expected; choose another name."
+            f"{folder} holds files that are not a saved session; choose a new or empty folder, or one with a session "
+            "of this image."
         )
     provenance = read_provenance(folder)
     if provenance.image.sha256 != pixels_sha256(image):
         raise InputError(
-            f"{folder} holds the session of another image ({provenance.image.name}), that of {image.name} was "
-            "expected; choose another folder."
+            f"{folder} holds the session of another image, {provenance.image.name}, not of {image.name}; choose "
+            "another folder."
         )
     return {Path(name) for name in (*FILES, REPORT, MASK, STD, SHARES)} | {map_file(name) for name in provenance.maps}
 
 
 def map_file(name: str) -> Path:
-    """Where the map of a column is kept in the folder."""
+    """File of the map of a column, relative to the folder."""
     return Path("maps") / f"{quote(name, safe=' ')}.tif"
 
 
@@ -236,13 +236,13 @@ def _write(session: Session, image: Image, folder: Path) -> None:
 
 
 def label_image(painted: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8 | np.uint16]:
-    """Label + 1 as a whole number, 0 where there is none."""
+    """Label + 1 as an integer, 0 where there is none."""
     numbers = np.nan_to_num(painted + 1, nan=0.0)
     return numbers.astype(np.uint8 if numbers.max() < 256 else np.uint16)
 
 
 def _move(part: Path, folder: Path, earlier: set[Path]) -> None:
-    """Files written go to their place, the record last; files of an earlier save that were not written go."""
+    """Move the new files into the folder, the record last, and delete those of an earlier save not written again."""
     if not folder.exists():
         part.rename(folder)
         return
@@ -252,12 +252,12 @@ def _move(part: Path, folder: Path, earlier: set[Path]) -> None:
         (part / file).replace(folder / file)
     for file in earlier - set(files):
         (folder / file).unlink(missing_ok=True)
-    with suppress(OSError):  # it is not there, or holds maps of somebody else
+    with suppress(OSError):  # it does not exist, or holds other files
         (folder / "maps").rmdir()
 
 
 def _read(folder: Path, provenance: Provenance) -> dict[str, Any]:
-    """The results by name; None for what was not there to be saved."""
+    """The results by name; None for those that were not saved."""
     image = _read_image(folder / "image.tif", provenance)
     shape = image.data.shape
     atoms = folder / "atoms.csv"
@@ -280,8 +280,8 @@ def _read_image(path: Path, provenance: Provenance) -> Image:
     image = Image(data, record.pixel_size, record.name, dict(record.metadata), given)
     if pixels_sha256(image) != record.sha256:
         raise InputError(
-            f"{path} is not the image that was analysed (its pixels differ), that of {PROVENANCE} was "
-            "expected; put it back or analyse the new one."
+            f"{path} is not the image that was analysed: its pixels differ from the record in {PROVENANCE}. Restore "
+            "it, or analyse the new one."
         )
     return image
 
@@ -302,9 +302,9 @@ def _read_atoms(path: Path, provenance: Provenance) -> Atoms:
             table = table.drop(columns=FLAGS, errors="ignore")
         ids = pd.to_numeric(table["id"]).to_numpy()
         if not np.isfinite(table[["frame", "y_px", "x_px"]].to_numpy(float)).all():
-            raise ValueError("frame, y_px or x_px is empty in a row")
+            raise ValueError("frame, y_px or x_px is missing in a row")
         if ids.dtype.kind != "i" or len(np.unique(ids)) < len(ids):
-            raise ValueError("ids are not different whole numbers")
+            raise ValueError("ids are not unique whole numbers")
         table = table.astype({name: kind for name, kind in provenance.types.items() if name in table})
         return Atoms.from_frame(table, provenance.image.pixel_size if "y_nm" in table else None)
     except (OSError, KeyError, TypeError, ValueError) as error:
@@ -330,14 +330,14 @@ def _read_vae(path: Path) -> Vae:
             vae = Vae(settings, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
         if not all(bool(tensor.isfinite().all()) for tensor in vae.weights.values()):
             raise ValueError("weights are not finite")
-        _ = vae.network  # builds it, and so finds weights that do not fit
+        _ = vae.network  # building it detects weights that do not fit
     except (OSError, SafetensorError, KeyError, RuntimeError, ValueError) as error:
         raise _unusable(path, "a network saved with its settings", error) from error
     return vae
 
 
 def _unusable(path: Path, expected: str, error: Exception) -> InputError:
-    """One sentence on a file that cannot be used; of a long reason the first line."""
+    """One sentence on a file that cannot be used, with the first line of the reason."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
@@ -345,4 +345,4 @@ def _unusable(path: Path, expected: str, error: Exception) -> InputError:
         reason = f"{error.args[0]} is missing"
     else:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    return InputError(f"{path} cannot be used ({reason}), {expected} was expected; restore the file or save anew.")
+    return InputError(f"{path} is not {expected} ({reason}); restore the file or save the session again.")

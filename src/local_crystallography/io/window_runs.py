@@ -1,4 +1,4 @@
-"""Runs of a window study: what is kept of each, the table of all, and the folder each is saved to."""
+"""Runs of a window study: the record of each, the table of all, and their folders."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from local_crystallography.data.errors import InputError
 
 Source = Literal["image", "smoothed", "probability"]
 RunKey = tuple[Source, int, int]
-"""Source, window and seed."""
+"""Source, window side in px, and seed."""
 
 
 @dataclass(frozen=True)
 class StudyRun:
-    """One run.
+    """One training of a window study, with its results.
 
     Attributes
     ----------
     atoms
-        Those a window was cut around, with angle_rad, symmetry_order, z0, z1, … and label.
+        Those with a sub-image, with angle_rad, symmetry_order, z0, z1, … and label.
     angle_peaks
-        See `angle_peaks`.
+        Number of peaks of the angles, see `clustering.angle_peaks`.
     elbo_per_pixel
-        Evidence lower bound (Eq. 2) on the held-out tenth, nats per pixel that the network sees. Pixels count in
-        standard deviations of what was cut, so it compares runs of one source only, and windows only where they keep
-        the same detail: set `detail` of the training, or look at `numbers` per pixel.
+        Evidence lower bound (Eq. 2) on the held-out tenth, in nats per pixel that the network sees. Pixels are in units
+        of the standard deviation of the source, so only runs of one source can be compared, and windows only if they
+        resolve the same detail: set `min_wavelength` of the training, or consider `numbers` per pixel.
     numbers
-        How many numbers of a window are modelled: its harmonic coefficients, or its pixels.
+        Modelled numbers per window: its harmonic coefficients, or its pixels.
     seconds
-        Time the run took, since it was last started.
+        Duration of the run since it was last started.
     note
-        Why there is no result, where there is none.
+        Why there is no result, if there is none.
     """
 
     source: Source
@@ -57,26 +57,26 @@ class StudyRun:
 
     @property
     def name(self) -> str:
-        """`image-32-seed0`: the sub-folder of the run."""
+        """Name of the sub-folder of the run, such as `image-32-seed0`."""
         return run_name(self.source, self.window, self.seed)
 
 
 @dataclass(frozen=True)
 class StudyTable:
-    """The runs there are, in the order asked for; fewer than asked for where the study was stopped."""
+    """The finished runs, in the order requested; incomplete if the study was stopped."""
 
     runs: tuple[StudyRun, ...]
 
     @property
     def agreement(self) -> pd.DataFrame:
-        """Adjusted Rand index of every pair of runs, on the atoms that have a class in both."""
+        """Adjusted Rand index of each pair of runs, on the atoms that have a class in both."""
         names = [run.name for run in self.runs]
         pairs = [[adjusted_rand(one.atoms, other.atoms) for other in self.runs] for one in self.runs]
         return pd.DataFrame(pairs, names, names, dtype=float)
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per run; rand_seeds and rand_windows are means over the runs that differ from it in that alone."""
+        """One row per run; rand_seeds and rand_windows are means over runs that differ only in seed, or in window."""
         agreement = self.agreement.to_numpy()
         rows = []
         for number, run in enumerate(self.runs):
@@ -91,7 +91,7 @@ class StudyTable:
 
 
 def adjusted_rand(one: Atoms, other: Atoms) -> float:
-    """Agreement of two labellings: 1 the same classes, 0 as by chance; NaN without atoms that have a class in both."""
+    """Agreement of two labellings: 1 for the same classes, 0 for chance; NaN if no atom has a class in both."""
     from sklearn.metrics import adjusted_rand_score
 
     if "label" not in one.features or "label" not in other.features:
@@ -102,7 +102,7 @@ def adjusted_rand(one: Atoms, other: Atoms) -> float:
 
 
 def mean_of(values: npt.NDArray[np.float64], like: Sequence[bool], *, but: int) -> float:
-    """Mean of the known values of a mask, without one of them; NaN where there are none."""
+    """Mean of the known values in a mask, excluding one; NaN if there are none."""
     mask = np.array(like) & np.isfinite(values)
     mask[but] = False
     return float(values[mask].mean()) if mask.any() else float("nan")
@@ -114,27 +114,27 @@ def run_name(source: str, window: int, seed: int) -> str:
 
 
 def write_run(run: StudyRun, recipe: str, wanted: dict[str, Any], folder: Path) -> None:
-    """atoms.csv, recipe.toml and last run.json, which tells that the run is done, and of which table."""
-    place = folder / run.name
-    record, part = place / "run.json", place / "run.json.part"
+    """Write atoms.csv, recipe.toml and last run.json, which marks the run as done and holds the digest of its table."""
+    sub_folder = folder / run.name
+    record, part = sub_folder / "run.json", sub_folder / "run.json.part"
     record.unlink(missing_ok=True)
     table = run.atoms.to_frame().to_csv(index=False, lineterminator="\n").encode()
-    (place / "atoms.csv").write_bytes(table)
-    (place / "recipe.toml").write_text(recipe, encoding="utf-8")
+    (sub_folder / "atoms.csv").write_bytes(table)
+    (sub_folder / "recipe.toml").write_text(recipe, encoding="utf-8")
     found = {name: value for name, value in vars(run).items() if name not in ("atoms", "note")}
-    told = {"asked": wanted, "found": found, "atoms_sha256": hashlib.sha256(table).hexdigest()}
-    part.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    written = {"asked": wanted, "found": found, "atoms_sha256": hashlib.sha256(table).hexdigest()}
+    part.write_text(json.dumps(written, indent=1), encoding="utf-8")
     part.replace(record)
 
 
 def read_run(folder: Path, run: RunKey, wanted: dict[str, Any]) -> StudyRun | None:
-    """A run that is done, with exactly what was asked for; None where there is none that can be read."""
-    place = folder / run_name(*run)
+    """A finished run with exactly these settings; None if there is no readable one."""
+    sub_folder = folder / run_name(*run)
     try:
-        record = json.loads((place / "run.json").read_text(encoding="utf-8"))
+        record = json.loads((sub_folder / "run.json").read_text(encoding="utf-8"))
         if record["asked"] != wanted:
             return None
-        table = (place / "atoms.csv").read_bytes()
+        table = (sub_folder / "atoms.csv").read_bytes()
         if record["atoms_sha256"] != hashlib.sha256(table).hexdigest():
             return None
         return StudyRun(**record["found"], atoms=Atoms.from_frame(pd.read_csv(BytesIO(table))))
@@ -143,12 +143,12 @@ def read_run(folder: Path, run: RunKey, wanted: dict[str, Any]) -> StudyRun | No
 
 
 def refuse_other_image(folder: Path, runs: Sequence[RunKey], image: str) -> None:
-    """Keep the runs that are done from being replaced by those on another image, told by its digest.
+    """Refuse a folder whose runs are on another image, recognised by its digest, so that they are not replaced.
 
     Raises
     ------
     InputError
-        Where the folder holds one of another image.
+        If the folder holds a run on another image.
     """
     for run in runs:
         try:
@@ -157,12 +157,9 @@ def refuse_other_image(folder: Path, runs: Sequence[RunKey], image: str) -> None
         except (OSError, KeyError, TypeError, ValueError):
             continue
         if known != image:
-            raise InputError(
-                f"{folder} holds runs on another image ({run_name(*run)}), a folder without or of the same image was "
-                "expected; choose another one."
-            )
+            raise InputError(f"{folder} holds runs on another image (such as {run_name(*run)}); choose another folder.")
 
 
 def digest(*arrays: npt.NDArray[Any]) -> str:
-    """A short name of what arrays hold."""
+    """Digest of the contents of arrays."""
     return hashlib.sha256(b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)).hexdigest()

@@ -1,4 +1,4 @@
-"""Arrays to TIFF files that keep their type and their pixel size."""
+"""Writing of arrays as TIFF files with their type and pixel size."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 
 
 def write_tiff(path: Path, data: npt.NDArray[Any], pixel_size: float | None = None, *, compression: int = 6) -> None:
-    """Write a (H, W) image or a (frames, H, W) stack, zlib compressed; the type of its values is kept.
+    """Write a (H, W) image or a (frames, H, W) stack, zlib compressed; their type is kept.
 
-    XResolution and YResolution are pixels per nm and the description, as ImageJ's, says `unit=nm`, because
-    the tag for the unit knows only inches and centimetres. ImageJ itself opens uint8, uint16 and float32.
+    XResolution and YResolution are pixels per nm and the description, as in ImageJ, has `unit=nm`, because the tag
+    for the unit allows only inches and centimetres. ImageJ itself opens uint8, uint16 and float32.
 
     Parameters
     ----------
     pixel_size
-        nm per pixel; without one no scale is written.
+        nm per pixel; if None, no scale is written.
     compression
-        1 is fast, 9 small.
+        1 for speed to 9 for size.
     """
     data = native(data)
     _write(path, data, data.shape, data.dtype, pixel_size, compression)
@@ -33,7 +33,7 @@ def write_tiff(path: Path, data: npt.NDArray[Any], pixel_size: float | None = No
 def _write(
     path: Path, data: Any, shape: tuple[int, ...], kind: np.dtype[Any], pixel_size: float | None, level: int
 ) -> None:
-    """Write an array, or the frames of one as they come."""
+    """Write an array, or the frames of one as they are generated."""
     import tifffile
 
     options: dict[str, Any] = {"shape": shape, "dtype": kind, "compression": "zlib"}
@@ -45,7 +45,7 @@ def _write(
         unit = {"unit": "nm"} if pixel_size is not None else {}
         tifffile.imwrite(path, data, imagej=True, metadata=unit | axes, **options)
         return
-    if pixel_size is not None:  # tifffile refuses imagej=True for other types, readers of the scale do not
+    if pixel_size is not None:  # tifffile refuses imagej=True for other types, but readers accept the scale
         frames = 1 if len(shape) == 2 else shape[0]
         options["description"] = f"ImageJ=1.11a\nimages={frames}\nframes={frames}\nunit=nm\n"
     tifffile.imwrite(path, data, metadata=None, photometric="minisblack", **options)
@@ -62,6 +62,6 @@ def write_image(path: Path, image: Image) -> None:
 
 
 def native(data: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The same values in one piece and this machine's byte order, at most 64 bits each: TIFF has no more."""
+    """The same values, contiguous and in native byte order, with at most 64 bits each, as TIFF allows."""
     kind = np.dtype(np.float64) if data.dtype.itemsize > 8 else data.dtype.newbyteorder("=")
     return np.ascontiguousarray(data, dtype=kind)

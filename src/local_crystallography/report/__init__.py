@@ -1,1 +1,1 @@
-"""Figures and pages of results; nothing is computed here."""
+"""Figures and pages of results."""

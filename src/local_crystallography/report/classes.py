@@ -1,4 +1,4 @@
-"""The part of a report on the classes: their pictures, what they are in numbers, and which classes are neighbours."""
+"""Report section on the classes: mean images, statistics, symmetry, neighbours and similarity."""
 
 from __future__ import annotations
 
@@ -24,38 +24,42 @@ if TYPE_CHECKING:
     from local_crystallography.steps.cluster import Reasons
 
 MOST_CLASSES = 12
-"""Classes that are shown."""
+"""Largest number of classes shown."""
 DARKEST = (42, 111, 181)
 """Red, green and blue of a cell whose value is 1."""
 LIT = 0.55
-"""Cells above this value have white words."""
-PICTURES = "Mean of the sub-images as cut, what the network decodes at mean latents, and where the class lies."
+"""Cells above this value have white text."""
+PICTURES = "Mean of the sub-images as cut, image decoded at the mean latents, and location of the class."
 NEIGHBOURS = (
-    "Share of the nearest neighbours of atoms of the class of the row, up to the first gap in distance, that are of "
-    "the class of the column; below, the share of every class, which is what chance would give."
+    "Share of the nearest neighbours of atoms in the row's class, up to the first gap in distance, that are in the "
+    "column's class; last row: share of each class among all atoms, as expected for a random arrangement."
 )
 SCORES = (
-    "Correlation within the inscribed disc, mean removed: 1 is perfect, 0 none. Centre: turned by 180°; n-fold: turned "
-    "by 360° / n; mirror: at the best of all angles, counter-clockwise from x. ± is a standard error from halves of "
-    "the class; the ceiling is what a perfectly symmetric picture with this noise would score. Motifs that lie turned "
-    "against each other blur the mean of their class, not the decoded image."
+    "Correlation of an image with its transformed copy within the inscribed disc, mean removed: 1 is perfect symmetry, "
+    "0 none. Centre: rotated by 180°; n-fold: rotated by 360° / n; mirror: at the best of all angles, "
+    "counter-clockwise from x. ± is the standard error from random halves of the class; the ceiling is the score of a "
+    "perfectly symmetric image with this noise. If motifs are rotated against each other, the mean of the class is "
+    "blurred, but not the decoded image."
 )
-ALIKE = (
-    "Mean sub-image of the row against that of the column at the best of all turns, without and with a mirror. "
-    "Mirror images that no turn brings together score higher with it; classes with a mirror of their own score alike "
-    "in both. On the diagonal: the best mirror of a class."
+SIMILARITY = (
+    "Correlation of the mean sub-images of two classes at the best rotation, without and with mirroring. Motifs that "
+    "are mirror images of each other, but not rotated copies, score higher with it; if a motif has a mirror line, both "
+    "scores are equal. Diagonal: the best mirror line of the class itself."
 )
-CRITERION = "Bayesian information criterion and integrated completed likelihood, less the lowest: the lowest is best."
+CRITERION = (
+    "Bayesian information criterion (BIC) and integrated completed likelihood (ICL), minus the lowest value, which is "
+    "best."
+)
 PAIRS = (
-    "Components of the mixture that are near each other, in the order in which they were judged. They are one class "
-    "where the density has no valley between them, unless their atoms alternate or fill regions of their own, and "
-    "where their mean sub-images are one picture turned."
+    "Neighbouring components of the mixture, in the order in which they were compared. They are merged into one class "
+    "if the density has no valley between them, unless their atoms alternate or fill separate regions, and if their "
+    "mean sub-images are rotated copies of each other."
 )
 NUMBERS = "Spread: standard deviation within the class. Certainty: mean probability of the label."
 
 
 def class_section(analysis: Analysis) -> str:
-    """HTML for the report; nothing where there are no classes or no sub-images."""
+    """HTML for the report; empty without classes or sub-images."""
     atoms, sub_images, image = analysis.atoms, analysis.sub_images, analysis.image
     labels = labels_of(atoms)
     if atoms is None or sub_images is None or labels is None or not (labels >= 0).any():
@@ -71,20 +75,24 @@ def class_section(analysis: Analysis) -> str:
 
 
 def reasons_section(reasons: Reasons | None) -> str:
-    """Why these are the classes: BIC and ICL, and what was decided of every pair; nothing where it is not known."""
+    """HTML on the choice of classes: BIC and ICL, and the decision on each pair; empty if unknown."""
     if reasons is None:
         return ""
     from local_crystallography.report.figures import criterion_figure
 
     curve = figure(criterion_figure(reasons.curve), CRITERION, "BIC and ICL against the number of components")
-    said = "".join(f"<li>{escape(pair.words)}</li>" for pair in reasons.pairs)
-    return f"<h3>Why these classes</h3>{grid('two', [curve])}" + (f"<ul>{said}</ul>" if said else "") + _note(PAIRS)
+    decisions = "".join(f"<li>{escape(pair.words)}</li>" for pair in reasons.pairs)
+    return (
+        f"<h3>Why these classes</h3>{grid('two', [curve])}"
+        + (f"<ul>{decisions}</ul>" if decisions else "")
+        + _note(PAIRS)
+    )
 
 
 def class_maps(
     atoms: Atoms, labels: npt.NDArray[np.int64], shape: tuple[int, int], styles: ClassStyles
 ) -> dict[int, Colors]:
-    """Where every class of the labels (N,) lies in the first frame of an image of this shape, by its number."""
+    """Map of every class of the labels (N,) in the first frame of an image of this shape, by class number."""
     rows = small_map.nearest_rows(atoms, labels >= 0, shape)
     numbers = np.unique(labels[labels >= 0]).tolist()
     return {each: small_map.of_class(rows, labels, each, styles.colour("label", each)) for each in numbers}
@@ -97,9 +105,9 @@ def class_pictures_grid(
     maps: Mapping[int, Colors],
     directions: tuple[int, ...] | None = None,
 ) -> str:
-    """Mean and decoded sub-image of every class, channel by channel, and where it lies.
+    """Mean sub-image and decoded image of every class, channel by channel, and a map of its location.
 
-    In decoded images a line shows from which of the directions, in degrees by class, angles are counted; None: no line.
+    A line in the decoded image shows the direction, in degrees by class, from which angles are measured; None: no line.
     """
     from local_crystallography.report.figures import tile_figure
 
@@ -121,29 +129,29 @@ def class_pictures_grid(
                 lined = [small_map.with_direction(one, np.radians(degrees)).astype(float) / 255 for one in seen]
                 figures += _tiles(lined, limits, f"{caption}, angles from {degrees}°", words)
         if picture.number in maps:
-            tile, caption = tile_figure(maps[picture.number], (0, 1)), f"{swatch(styles, picture.number)} · where"
+            tile, caption = tile_figure(maps[picture.number], (0, 1)), f"{swatch(styles, picture.number)} · location"
             figures.append(figure(tile, caption, f"Map of class {picture.number}"))
     return grid("six", figures) + _note(PICTURES)
 
 
 def class_tables(report: ClassReport, styles: ClassStyles, *, first_of_several: bool = False) -> str:
-    """What a class report says in numbers, as tables."""
+    """The numbers of a class report, as HTML tables."""
     entries = report.classes[:MOST_CLASSES]
-    where = " First channel." if first_of_several else ""
-    parts = [_part("In numbers", _numbers(entries, styles)), _note(NUMBERS)]
+    channel = " First channel." if first_of_several else ""
+    parts = [_part("Statistics", _numbers(entries, styles)), _note(NUMBERS)]
     parts.append(_part("Symmetry of the mean sub-images", _symmetries(entries, "symmetry", styles)))
     if entries[0].decoded_symmetry is not None:
         parts.append(_part("Symmetry of the decoded images", _symmetries(entries, "decoded_symmetry", styles)))
-    parts += [_note(SCORES + where), _neighbours(report, entries, styles), _note(NEIGHBOURS)]
+    parts += [_note(SCORES + channel), _neighbours(report, entries, styles), _note(NEIGHBOURS)]
     if len(entries) > 1:
-        parts += [_alike(report, entries, styles), _note(ALIKE + where)]
+        parts += [_similarity(report, entries, styles), _note(SIMILARITY + channel)]
     if left_out := len(report.classes) - len(entries):
         parts.append(_note(f"{left_out} more {'class is' if left_out == 1 else 'classes are'} not shown."))
     return "\n".join(parts)
 
 
 def colour_grid(values: Floats, heads: list[str], *, errors: Floats | None = None, below: Floats | None = None) -> str:
-    """A table (k, k) of class against class, the darker the nearer to 1; `below` (k,) is a last row set apart."""
+    """A table (k, k) of class against class, darker for values near 1; `below` (k,) is a separate last row."""
     head = "".join(f"<th>{each}</th>" for each in heads)
     rows = []
     for i, each in enumerate(heads):
@@ -155,12 +163,12 @@ def colour_grid(values: Floats, heads: list[str], *, errors: Floats | None = Non
 
 
 def channel_words(number: int, count: int) -> str:
-    """Words that tell channels apart where there are several."""
+    """Number of the channel for a caption, if there are several."""
     return f" · channel {number + 1}" if count > 1 else ""
 
 
 def _tiles(pictures: Sequence[Floats], limits: list[Limits], caption: str, words: str) -> list[str]:
-    """A small picture of every channel."""
+    """A small image of every channel."""
     from local_crystallography.report.figures import tile_figure
 
     tiles = [tile_figure(picture, each) for picture, each in zip(pictures, limits, strict=True)]
@@ -174,15 +182,15 @@ def _numbers(entries: tuple[ClassEntry, ...], styles: ClassStyles) -> str:
     rows = []
     for entry in entries:
         picture = entry.picture
-        places = [f"{_number(picture.centroid[i], 2)}, {_number(entry.spread[i], 2)}" for i in latents]
+        latent = [f"{_number(picture.centroid[i], 2)}, {_number(entry.spread[i], 2)}" for i in latents]
         certain = _number(entry.probability, 3)
-        cells = [f"{picture.count:,}", f"{picture.share:.1%}", f"{entry.windows:,}", certain, *places]
+        cells = [f"{picture.count:,}", f"{picture.share:.1%}", f"{entry.windows:,}", certain, *latent]
         rows.append([swatch(styles, picture.number), *cells])
     return _table(head, rows)
 
 
 def _symmetries(entries: tuple[ClassEntry, ...], kind: str, styles: ClassStyles) -> str:
-    """Scores of every class; `kind` is the attribute they are in."""
+    """Scores of every class; `kind` is the attribute that holds them."""
     found: list[tuple[int, Symmetry | None]] = [(entry.picture.number, getattr(entry, kind)) for entry in entries]
     rows = []
     for number, symmetry in found:
@@ -200,14 +208,17 @@ def _neighbours(report: ClassReport, entries: tuple[ClassEntry, ...], styles: Cl
     return _part("Neighbours", colour_grid(report.neighbours[:k, :k], heads, below=shares))
 
 
-def _alike(report: ClassReport, entries: tuple[ClassEntry, ...], styles: ClassStyles) -> str:
-    """Every class against every other, turned and mirrored."""
+def _similarity(report: ClassReport, entries: tuple[ClassEntry, ...], styles: ClassStyles) -> str:
+    """Similarity of every pair of classes under rotation, and with mirroring."""
     k, pairs = len(entries), report.pairs
     heads = [swatch(styles, entry.picture.number) for entry in entries]
-    turned = np.where(np.eye(k, dtype=bool), np.nan, pairs.turned[:k, :k])  # a class is like itself
+    rotated = np.where(np.eye(k, dtype=bool), np.nan, pairs.turned[:k, :k])  # a class equals itself
     beside = [
-        _part("Alike when turned", colour_grid(turned, heads, errors=pairs.turned_error[:k, :k])),
-        _part("Alike when mirrored", colour_grid(pairs.mirrored[:k, :k], heads, errors=pairs.mirrored_error[:k, :k])),
+        _part("Similarity under rotation", colour_grid(rotated, heads, errors=pairs.turned_error[:k, :k])),
+        _part(
+            "Similarity under rotation and mirroring",
+            colour_grid(pairs.mirrored[:k, :k], heads, errors=pairs.mirrored_error[:k, :k]),
+        ),
     ]
     return f'<div style="display: flex; flex-wrap: wrap; gap: 0 40px">{"".join(beside)}</div>'
 
@@ -219,7 +230,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _cell(value: float, error: float | None = None) -> str:
-    """A cell between white and the darkest colour; without a colour where there is no value."""
+    """A cell between white and the darkest colour; uncoloured without a value."""
     words = _score(Score(value, error)) if error is not None else _number(value, 2)
     if not np.isfinite(value):
         return '<td style="padding: 4px 10px">–</td>'
@@ -234,7 +245,7 @@ def _mixed(share: float) -> npt.NDArray[np.int64]:
 
 
 def _score(score: Score) -> str:
-    """A score with its error, where it has one."""
+    """A score, with its error if it has one."""
     if not np.isfinite(score.error):
         return _number(score.value, 3)
     error = "&lt;0.001" if score.error < 0.0005 else f"{score.error:.3f}"
@@ -242,7 +253,7 @@ def _score(score: Score) -> str:
 
 
 def _number(value: float, digits: int) -> str:
-    """A number without a negative zero; a dash where there is none."""
+    """A number without negative zero; a dash for NaN."""
     if not np.isfinite(value):
         return "–"
     return f"{round(float(value), digits) + 0.0:.{digits}f}".replace("-", "\N{MINUS SIGN}")

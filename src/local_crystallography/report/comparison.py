@@ -1,4 +1,4 @@
-"""Runs side by side: maps in the same colours, what differs, histograms laid over each other, tables of classes."""
+"""Figure that compares runs: maps in the same colours, differences, overlaid histograms, tables of classes."""
 
 from __future__ import annotations
 
@@ -34,32 +34,32 @@ SIDE = 3.1
 """Width of a panel in inches."""
 BINS = 48
 LONGEST = 24
-"""Most letters of the name of a run in a title."""
+"""Maximum number of letters of a run's name in a title."""
 
 
 def comparison_figure(comparison: Comparison, styles: ClassStyles | None = None, frame: int | None = None) -> Figure:
-    """Maps of every run, what later ones have otherwise than the first, classes of every pair, and histograms.
+    """Maps of every run, differences of later runs from the first, classes of every pair, and histograms.
 
-    For a column of numbers, tables of classes are clouds of one run against the other.
+    For a column of numbers, scatter plots of one run against the other take the place of tables of classes.
 
     Parameters
     ----------
     styles
-        Names and colours of the classes of the first run; by number and palette without.
+        Names and colours of the classes of the first run; None: by number and palette.
     frame
-        Of a stack, the one that maps show; the first one with atoms without.
+        Frame of a stack shown in the maps; None: the first with atoms.
 
     Raises
     ------
     InputError
-        Where no run has atoms in the frame.
+        If no run has atoms in the frame.
     """
     styles, frame = styles or ClassStyles(), _frame(comparison, frame)
     count, pairs = len(comparison.names), comparison.pairs
     columns = 4 if count == 2 else count
     beside = [name for name in BESIDE if all(name in each.beside and _known(each.beside[name]) for each in pairs)]
     squares = -(-(2 * count - 1 + (count > 2) + len(pairs)) // columns)
-    tall = _tallness(comparison)
+    tall = _aspect(comparison)
     heights = [tall] * squares + [0.62] * bool(beside)
     with rc_context(PAPER):
         figure = Figure((SIDE * columns, SIDE * sum(heights) + 0.5 + 0.35 * len(heights)), layout="constrained")
@@ -105,7 +105,7 @@ def _maps(many: list[Axes], comparison: Comparison, styles: ClassStyles, frame: 
 
 
 def _difference_map(axes: Axes, comparison: Comparison, pair: Pair, frame: int) -> None:
-    """Where a later run has another value than the first; atoms of only one of them as crosses."""
+    """Map of where a later run differs from the first; atoms in only one of them as crosses."""
     first, second = (comparison.atoms[name] for name in pair.names)
     found = pair.found
     here = first.frame[pair.rows[:, 0]] == frame
@@ -126,7 +126,7 @@ def _difference_map(axes: Axes, comparison: Comparison, pair: Pair, frame: int) 
 
 
 def _painted(axes: Axes, comparison: Comparison, yx: Floats, found: Correlation, here: Any) -> str:
-    """Differences of numbers, of angles less their mean; the words of a title."""
+    """Paint differences of numbers, for angles minus their mean; words for the title."""
     how = axis_of(comparison.column)
     values = found.deviation[here]
     known = values[np.isfinite(values)]
@@ -134,14 +134,14 @@ def _painted(axes: Axes, comparison: Comparison, yx: Floats, found: Correlation,
     look = {"c": values * how.factor, "cmap": "RdBu_r", "norm": Normalize(-reach, reach), "plotnonfinite": False}
     drawn = _dots(axes, comparison, yx, look | {"edgecolors": "#c9ced6", "linewidths": 0.2})
     bar = axes.figure.colorbar(drawn, ax=axes, location="bottom", fraction=0.05, pad=0.02)
-    less = f", less {found.offset * how.factor:.3g} {how.unit}" if found.period is not None else ""
+    less = f", minus {found.offset * how.factor:.3g} {how.unit}" if found.period is not None else ""
     bar.set_label(f"Difference ({how.unit})" if how.unit else "Difference")
     bar.outline.set_visible(False)
     return f"difference{less}"
 
 
 def _against(axes: Axes, comparison: Comparison, pair: Pair, styles: ClassStyles) -> None:
-    """Atoms of every pair of classes in numbers, or the cloud of numbers of one run against the other."""
+    """Number of atoms in every pair of classes, or a scatter plot of one run against the other."""
     found, names = pair.found, [_short(name) for name in pair.names]
     if isinstance(found, Agreement):
         words = [[styles.name(comparison.column, int(n)) for n in numbers] for numbers in found.numbers]
@@ -164,22 +164,22 @@ def _matrix(axes: Axes, comparison: Comparison) -> None:
 
 
 def _numbers(axes: Axes, shade: Floats, table: npt.NDArray[Any], words: list[list[str]]) -> None:
-    """A table with its numbers on depths of blue from 0 to 1."""
+    """A table of numbers on shades of blue from 0 to 1."""
     axes.imshow(shade, cmap="Blues", vmin=0, vmax=1.25, aspect="auto")
     size = float(np.clip(60 / max(table.shape), 5, 9))
     for (row, column), value in np.ndenumerate(table):
         text = f"{value:,}" if table.dtype.kind == "i" else f"{value:.3f}"
         ink = "white" if shade[row, column] > 0.7 else INK if value else NOTHING
         axes.text(column, row, text, ha="center", va="center", fontsize=size, color=ink)
-    turned: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if table.shape[1] > 3 else {}
+    tilted: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if table.shape[1] > 3 else {}
     axes.set_yticks(np.arange(table.shape[0]), words[0], fontsize=8)
-    axes.set_xticks(np.arange(table.shape[1]), words[1], fontsize=8, **turned)
+    axes.set_xticks(np.arange(table.shape[1]), words[1], fontsize=8, **tilted)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 
 
 def _histograms(part: Any, comparison: Comparison, names: list[str]) -> None:
-    """Every run's values of a few columns as steps, over the same edges."""
+    """Histograms of a few columns of every run, as steps over the same edges."""
     many = np.atleast_1d(part.subplots(1, len(names)))
     for axes, name in zip(many, names, strict=True):
         how = axis_of(name)
@@ -189,8 +189,8 @@ def _histograms(part: Any, comparison: Comparison, names: list[str]) -> None:
         edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
         for each, line in zip(values, _lines(len(values)), strict=True):
             axes.stairs(np.histogram(each, edges)[0], edges, **line)
-        told = sorted({f"{pair.beside[name].value:.3f}" for pair in comparison.pairs}, key=float)
-        r = f", r = {told[0]}" if len(told) == 1 else f", r from {told[0]} to {told[-1]}"
+        rs = sorted({f"{pair.beside[name].value:.3f}" for pair in comparison.pairs}, key=float)
+        r = f", r = {rs[0]}" if len(rs) == 1 else f", r from {rs[0]} to {rs[-1]}"
         axes.set(xlabel=how.label, ylabel="Atoms", xlim=(edges[0], edges[-1]))
         axes.set_title(how.title + r, loc="left")
     marks = [Line2D([], [], **line) for line in _lines(len(comparison.names))]
@@ -198,14 +198,14 @@ def _histograms(part: Any, comparison: Comparison, names: list[str]) -> None:
 
 
 def _lines(count: int) -> list[dict[str, Any]]:
-    """The first run as a wide line, later ones as dashes in turn, so that all are seen where they are the same."""
+    """The first run as a wide line, later ones as alternating dashes, so that all are visible where they coincide."""
     dashes = [(2.5 * i, (2.5, 2.5 * max(count - 2, 1))) for i in range(count - 1)]
     looks: list[dict[str, Any]] = [{"linewidth": 2.6}, *({"linewidth": 1.4, "linestyle": dash} for dash in dashes)]
     return [look | {"color": RUNS[i % len(RUNS)]} for i, look in enumerate(looks)]
 
 
 def _dots(axes: Axes, comparison: Comparison, yx: Floats, look: dict[str, Any]) -> Any:
-    """Atoms as discs that nearly touch, the image's row 0 on top."""
+    """Atoms as discs that nearly touch, with row 0 of the image at the top."""
     (top, left), (bottom, right) = _extent(comparison)
     shown = max(np.unique(each.frame, return_counts=True)[1].max(initial=1) for each in comparison.atoms.values())
     pitch = np.sqrt((bottom - top) * (right - left) / max(shown, 1)) / (right - left) * SIDE * 72
@@ -217,7 +217,7 @@ def _dots(axes: Axes, comparison: Comparison, yx: Floats, look: dict[str, Any]) 
 
 
 def _scale_bar(axes: Axes, comparison: Comparison) -> None:
-    """A bar of a round length below the map, about a quarter of its width; in px without a scale."""
+    """A bar of round length below the map, about a quarter of its width; in px without a pixel size."""
     (_, left), (bottom, right) = _extent(comparison)
     scale = next(iter(comparison.atoms.values())).pixel_size
     size, unit = (1.0, "px") if scale is None else (scale, "nm")
@@ -228,23 +228,23 @@ def _scale_bar(axes: Axes, comparison: Comparison) -> None:
 
 
 def _extent(comparison: Comparison) -> tuple[Floats, Floats]:
-    """Outer edges (y, x) of all atoms, with a margin of a fiftieth."""
+    """Outer edges (y, x) of all atoms, with a margin of 2 %."""
     yx = np.concatenate([each.yx for each in comparison.atoms.values()])
     margin = max(0.02 * float(np.ptp(yx, axis=0).max()), 1.0)
     return yx.min(axis=0) - margin, yx.max(axis=0) + margin
 
 
-def _tallness(comparison: Comparison) -> float:
-    """Height of a map over its width, within what a page holds."""
+def _aspect(comparison: Comparison) -> float:
+    """Height of a map over its width, within limits that fit a page."""
     low, high = _extent(comparison)
     return float(np.clip((high - low)[0] / (high - low)[1], 0.6, 2.0))
 
 
 def _frame(comparison: Comparison, wanted: int | None) -> int:
-    """The frame wanted, or the first one with atoms."""
+    """The requested frame, or the first with atoms."""
     frames = np.unique(np.concatenate([each.frame for each in comparison.atoms.values()]))
     if wanted is not None and wanted not in frames:
-        raise InputError(f"Frame {wanted} was asked for, there are atoms in {frames[0]} to {frames[-1]}; name another.")
+        raise InputError(f"Frame {wanted} has no atoms; choose one from {frames[0]} to {frames[-1]}.")
     return int(frames[0]) if wanted is None else wanted
 
 

@@ -1,4 +1,4 @@
-"""The figures of a report, drawn off screen and without any state of pyplot."""
+"""Figures of a report, drawn off screen and without pyplot."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 MOST_PIXELS = 900
-"""Longest side of a picture in the report; larger images are shown coarser."""
+"""Longest side of an image in the report, in pixels; larger images are shown at lower resolution."""
 STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
@@ -48,7 +48,7 @@ STYLE: Any = {
 
 @dataclass(frozen=True)
 class Shown:
-    """How a column is shown: words, unit, factor to that unit, colours and their limits in that unit."""
+    """How a column is shown: title, unit, factor to that unit, colormap and its limits in that unit."""
 
     title: str
     unit: str
@@ -58,12 +58,12 @@ class Shown:
 
     @property
     def label(self) -> str:
-        """Words with the unit."""
+        """Title with unit."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
 
 def shown(name: str, values: Array) -> Shown:
-    """How to show a column of these values, which may hold NaN."""
+    """How to show a column with these values, which may include NaN."""
     column = axis_of(name)
     cmap, (low, high) = scale_of(name, values.astype(float))
     limits = low * column.factor, high * column.factor
@@ -71,28 +71,28 @@ def shown(name: str, values: Array) -> Shown:
 
 
 def png(figure: Figure, dpi: int = 130) -> str:
-    """The figure as a data URL; background transparent."""
+    """The figure as a data URL with transparent background."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, transparent=True, pil_kwargs={"optimize": True})
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def criterion_figure(curve: CriterionCurve) -> str:
-    """BIC and ICL against the number of components, less the lowest of each."""
+    """BIC and ICL against the number of components, each minus its lowest value."""
     with rc_context(STYLE):
         made = Figure(figsize=(4.6, 2.2), layout="constrained")
         axes = made.add_subplot()
         for name, values, ink in (("BIC", curve.bic, "#2a6fb5"), ("ICL", curve.icl, "#d9822b")):
             axes.plot(curve.components, values - values.min(), "o-", color=ink, label=name, markersize=3)
             axes.axvline(curve.components[values.argmin()], color=ink, linewidth=0.8, linestyle="--")
-        axes.set_xlabel("components")
-        axes.set_ylabel("over the lowest")
+        axes.set_xlabel("Number of components")
+        axes.set_ylabel("Difference from lowest")
         axes.legend(frameon=False)
         return png(made)
 
 
 def image_figure(image: Image, atoms: Atoms | None = None, styles: ClassStyles | None = None) -> str:
-    """First frame of the image with a scale bar, and the atoms on it where given, coloured by class."""
+    """First frame of the image with a scale bar and, if given, the atoms coloured by class."""
     frame = image.read(0)
     with rc_context(STYLE):
         figure, axes = _square(image.shape, width=5.6)
@@ -109,7 +109,7 @@ def image_figure(image: Image, atoms: Atoms | None = None, styles: ClassStyles |
 
 
 def map_figure(image: Image, painted: Array, how: Shown | ListedColormap) -> str:
-    """First frame of a map with colour bar and scale bar; `how` are the colours of the classes, for class labels."""
+    """First frame of a map with colour bar and scale bar; for class labels, `how` is the colormap of the classes."""
     frame = painted.reshape(-1, *image.shape)[0]
     step = max(1, -(-max(frame.shape) // MOST_PIXELS))
     coarse = frame[::step, ::step]
@@ -129,7 +129,7 @@ def map_figure(image: Image, painted: Array, how: Shown | ListedColormap) -> str
 
 
 def class_colours(painted: Array, styles: ClassStyles, column: str) -> ListedColormap:
-    """The colours of classes 0, 1, … as far as a map has them."""
+    """The colours of the classes 0, 1, … in a map."""
     classes = int(np.nanmax(painted, initial=0)) + 1
     return ListedColormap(styles.colours(column, np.arange(classes)) / 255)
 
@@ -137,7 +137,7 @@ def class_colours(painted: Array, styles: ClassStyles, column: str) -> ListedCol
 def scatter_figure(
     x: Array, y: Array, labels: Array | None, names: tuple[str, str], styles: ClassStyles | None = None
 ) -> str:
-    """Two columns against each other, coloured by class; in a mixed order, so that no class hides another."""
+    """Two columns against each other, coloured by class; in random order, so that no class hides another."""
     order = np.random.default_rng(0).permutation(len(x))
     colors = (styles or ClassStyles()).colours("label", np.zeros(len(x)) if labels is None else labels) / 255
     size = float(np.clip(6000 / max(len(x), 1), 1.2, 14))
@@ -150,7 +150,7 @@ def scatter_figure(
 
 
 def histogram_figure(values: Array, label: str, labels: Array | None, styles: ClassStyles | None = None) -> str:
-    """How often a column has which value, stacked by class; the outermost 0.5 % are left out."""
+    """Histogram of a column, stacked by class; the outermost 0.5 % of values are left out."""
     known = np.isfinite(values)
     low, high = np.percentile(values[known], (0.25, 99.75)) if known.any() else (0.0, 1.0)
     edges = np.linspace(low, high if high > low else low + 1, 41)
@@ -169,7 +169,7 @@ def histogram_figure(values: Array, label: str, labels: Array | None, styles: Cl
 
 
 def tile_figure(picture: Array, limits: tuple[float, float], width: float = 1.5) -> str:
-    """A small picture without axes: grey values such as a sub-image, NaN transparent, or colours (h, w, 4)."""
+    """A small image without axes: grey values with NaN transparent, such as a sub-image, or colours (h, w, 4)."""
     height, side = picture.shape[:2]
     with rc_context(STYLE):
         figure = Figure((width, width * height / side))
@@ -180,7 +180,7 @@ def tile_figure(picture: Array, limits: tuple[float, float], width: float = 1.5)
 
 
 def tableau_figure(tableau: Array, limits: tuple[float, float], reach: float) -> str:
-    """(n, m, w, w) decoded pictures in grey; below, the same less their average, from -reach to reach (Fig. 6)."""
+    """(n, m, w, w) decoded images in grey; below, their difference from the average, from -reach to reach (Fig. 6)."""
     rows, columns = tableau.shape[:2]
     less = tableau - tableau.mean(axis=(0, 1))
     looks = (("gray", Normalize(*limits)), ("RdBu_r", Normalize(-reach, reach)))
@@ -198,12 +198,12 @@ def tableau_figure(tableau: Array, limits: tuple[float, float], reach: float) ->
 
 
 def by_channel(pictures: Array, axes: int) -> list[Array]:
-    """The pictures of every channel; those of a single one come with `axes` axes, those of several with one more."""
+    """The images of every channel; they have `axes` axes for a single channel, and one more for several."""
     return [pictures] if pictures.ndim == axes else list(np.moveaxis(pictures, -1, 0))
 
 
 def _square(shape: tuple[int, int], *, width: float, beside: float = 0.0) -> tuple[Figure, Axes]:
-    """A figure whose picture is `width` inches wide, with room `beside` it, and its axes without ticks."""
+    """A figure whose image is `width` inches wide, with a margin `beside` it, and its axes without ticks."""
     figure = Figure((width + beside, width * min(shape[0] / shape[1], 2.5)), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01)  # type: ignore[union-attr, call-arg]
     axes = figure.add_subplot()
@@ -213,13 +213,13 @@ def _square(shape: tuple[int, int], *, width: float, beside: float = 0.0) -> tup
 
 
 def _show(axes: Axes, picture: Array, shape: tuple[int, int], *, cmap: str | Colormap, norm: Normalize) -> Any:
-    """Row 0 on top; however coarse the picture, the axes count the pixels of the image."""
+    """Row 0 at the top; the axes are in pixels of the image, whatever the resolution shown."""
     extent = (-0.5, shape[1] - 0.5, shape[0] - 0.5, -0.5)
     return axes.imshow(picture, cmap=cmap, norm=norm, extent=extent, origin="upper", interpolation="nearest")
 
 
 def _mean_binned(frame: Array) -> Array:
-    """The frame, coarser by a whole number where it is larger than the report shows."""
+    """The frame, binned by a whole number if larger than the report shows."""
     step = max(1, -(-max(frame.shape) // MOST_PIXELS))
     height, width = (side // step * step for side in frame.shape)
     blocks = frame[:height, :width].astype(np.float32).reshape(height // step, step, width // step, step)
@@ -227,7 +227,7 @@ def _mean_binned(frame: Array) -> Array:
 
 
 def _scale_bar(axes: Axes, image: Image, *, color: str) -> None:
-    """A bar of a round length at the lower left, about a fifth of the width; in px without a scale."""
+    """A bar of round length at the lower left, about a fifth of the width; in px without a pixel size."""
     height, width = image.shape
     size, unit = (image.pixel_size, "nm") if image.pixel_size is not None else (1.0, "px")
     length = round_length(0.2 * width * size)
@@ -241,6 +241,6 @@ def _scale_bar(axes: Axes, image: Image, *, color: str) -> None:
 
 
 def round_length(about: float) -> float:
-    """The largest of 1, 2 and 5 times a power of ten that is not above `about`."""
+    """The largest of 1, 2 and 5 times a power of ten not above `about`."""
     power = 10.0 ** np.floor(np.log10(about))
     return float(max(step * power for step in (1, 2, 5) if step * power <= about * (1 + 1e-9)))

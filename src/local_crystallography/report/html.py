@@ -1,4 +1,4 @@
-"""A session as one page to read, print and send: images, maps, classes, parameters, provenance."""
+"""Report of a session as one HTML page: images, maps, classes, parameters, provenance."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ MOST_TILES = 12
 
 
 def write_report(analysis: Analysis, path: str | Path) -> Path:
-    """Draw the report of an analysis into one HTML file that needs nothing else; may take seconds.
+    """Write the report of an analysis to one self-contained HTML file; takes some seconds.
 
     Raises
     ------
     InputError
-        Without an image, or where the file cannot be written.
+        Without an image, or if the file cannot be written.
     """
     page, path = render(analysis), Path(path)
     with writing(path):
@@ -43,7 +43,7 @@ def write_report(analysis: Analysis, path: str | Path) -> Path:
 
 
 def render(analysis: Analysis) -> str:
-    """The page as HTML that needs nothing else: pictures and style are in it.
+    """The page as self-contained HTML, including images and style.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def render(analysis: Analysis) -> str:
         section("Symmetry", _symmetry(analysis, image)),
         section("Classes", _classes(analysis)),
         section("Latents", grid("two", [*_scatter(analysis), *_manifold(analysis)]) + _remarks(analysis.vae)),
-        section("What varies within the classes", _within_classes(analysis)),
+        section("Variation within classes", _within_classes(analysis)),
         section("Loadings", _loadings(analysis)),
         section("Distributions", grid("four", _histograms(analysis))),
         section("Parameters", _parameters(analysis)),
@@ -84,7 +84,7 @@ def _header(analysis: Analysis, image: Image, provenance: Provenance) -> str:
         facts["Pixel size"] = f"{image.pixel_size:.4g} nm"
         facts["Field of view"] = f"{height * image.pixel_size:.3g} × {width * image.pixel_size:.3g} nm"
     else:
-        facts["Pixel size"] = "not known"
+        facts["Pixel size"] = "unknown"
     if analysis.atoms is not None:
         facts["Atoms"] = f"{len(analysis.atoms):,}"
         if (labels := _labels(analysis.atoms)) is not None:
@@ -101,7 +101,7 @@ def _header(analysis: Analysis, image: Image, provenance: Provenance) -> str:
 def _atoms(analysis: Analysis, image: Image) -> str:
     from local_crystallography.report.figures import image_figure
 
-    first = " First of the frames." if image.data.ndim == 3 else ""
+    first = " First frame." if image.data.ndim == 3 else ""
     figures = [figure(image_figure(image), f"The image.{first}", "Image")]
     if analysis.atoms is not None:
         labels = _labels(analysis.atoms)
@@ -116,7 +116,7 @@ def _atoms(analysis: Analysis, image: Image) -> str:
 
 
 def _scan(analysis: Analysis, image: Image) -> str:
-    """What Correct scan took off the first frame, and what it could not tell."""
+    """Scan distortions that Correct scan removed from the first frame, with its remarks."""
     from local_crystallography.report.figures import png
     from local_crystallography.report.scan import CAPTION, scan_figure
 
@@ -135,7 +135,7 @@ def _maps(analysis: Analysis, image: Image) -> str:
 
     figures = []
     for name, painted in (analysis.maps or {}).items():
-        if name.endswith("_decision"):  # in the section on symmetry
+        if name.endswith("_decision"):  # shown in the section on symmetry
             continue
         how = class_colours(painted, analysis.styles, name) if is_class(name) else shown(name, painted)
         title = "Class" if name == "label" else axis_of(name).label
@@ -169,7 +169,7 @@ def _scatter(analysis: Analysis) -> list[str]:
         return []
     x, y = (atoms.features[name].to_numpy(float) for name in latents[:2])
     source = scatter_figure(x, y, _labels(atoms), (latents[0], latents[1]), analysis.styles)
-    return [figure(source, "Every atom by its first two latents, coloured by class.", "Scatter plot of latents")]
+    return [figure(source, "First two latents of every atom, coloured by class.", "Scatter plot of latents")]
 
 
 def _manifold(analysis: Analysis) -> list[str]:
@@ -181,7 +181,7 @@ def _manifold(analysis: Analysis) -> list[str]:
         return []
     plane = analysis.vae.settings.latents > 1
     upwards = ", z1 upwards" if plane else ""
-    caption = f"Manifold: decoded over the 5 % to 95 % quantiles of the prior; z0 grows to the right{upwards}."
+    caption = f"Manifold: decoded over the 5 % to 95 % quantiles of the prior; z0 increases to the right{upwards}."
     figures, channels = [], by_channel(analysis.vae.manifold(9), 4)
     for i, channel in enumerate(channels):
         pictures = seen(analysis.vae, channel)
@@ -191,7 +191,7 @@ def _manifold(analysis: Analysis) -> list[str]:
 
 
 def _within_classes(analysis: Analysis) -> str:
-    """What the conditional network decodes for every class, as such and less its average (Fig. 6)."""
+    """Images decoded by the conditional network for every class, and their difference from the average (Fig. 6)."""
     from local_crystallography.report.figures import by_channel, tableau_figure
 
     cvae = analysis.cvae
@@ -204,14 +204,14 @@ def _within_classes(analysis: Analysis) -> str:
         figure(
             tableau_figure(tableau, _limits(tableaux), reach),
             swatch(analysis.styles, k),
-            f"What varies within class {k}",
+            f"Variation within class {k}",
         )
         for k, tableau in zip(cvae.settings.classes[:MOST_TILES], tableaux, strict=False)
     ]
     note = (
-        "Decoded by the network that is told the classes, over the 5 % to 95 % quantiles of the prior: "
-        f"z0 grows to the right{' and z1 upwards' if plane else ''}. Latents mean the same in every class. "
-        "Lower pictures: less the average of the tableau, with the same colours for all classes."
+        "Images decoded by the conditional network, over the 5 % to 95 % quantiles of the prior: z0 increases to the "
+        f"right{' and z1 upwards' if plane else ''}. Latents have the same meaning in every class. Below: difference "
+        "from the average of the class, with the same colour scale for all classes."
         f"{' First channel.' if len(channels) > 1 else ''}"
     )
     return grid("four", figures) + f'<p class="note">{note}</p>' + _remarks(cvae)
@@ -256,7 +256,7 @@ def _histograms(analysis: Analysis) -> list[str]:
 def _parameters(analysis: Analysis) -> str:
     rows = []
     for name, used in analysis.used.items():
-        asked = analysis.asked.get(name, used)  # a job stopped early is not what was asked for
+        asked = analysis.asked.get(name, used)  # a job stopped early differs from the request
         for number, (key, field) in enumerate(type(used).model_fields.items()):
             before, after = getattr(asked, key), getattr(used, key)
             changed = "" if before == field.default else ' class="set"'
@@ -268,8 +268,8 @@ def _parameters(analysis: Analysis) -> str:
             rows.append(f'<tr>{step}{cells}<td class="help">{escape(field.description or "")}</td></tr>')
     if not rows:
         return ""
-    head = "<tr><th>Step</th><th>Parameter</th><th>Asked</th><th>Used</th><th>Meaning</th></tr>"
-    note = '<p class="note">Bold: set to other than its default. Automatic: chosen from the image.</p>'
+    head = "<tr><th>Step</th><th>Parameter</th><th>Requested</th><th>Used</th><th>Meaning</th></tr>"
+    note = '<p class="note">Bold: differs from the default. Automatic: determined from the data.</p>'
     return f"<table>{head}{''.join(rows)}</table>{note}"
 
 
@@ -281,7 +281,8 @@ def _provenance(provenance: Provenance) -> str:
         "SHA-256 of the pixels": record.sha256,
         "Saved": provenance.date,
         "Seeds": ", ".join(f"{step}: {seed}" for step, seed in provenance.seeds.items()) or "none used",
-        "Seconds": ", ".join(f"{step}: {seconds:.1f}" for step, seconds in provenance.seconds.items()) or "nothing run",
+        "Time in seconds": ", ".join(f"{step}: {seconds:.1f}" for step, seconds in provenance.seconds.items())
+        or "no step run",
         "Versions": ", ".join(f"{name} {number}" for name, number in provenance.versions.items()),
     }
     cells = (f"<tr><th>{name}</th><td><code>{escape(value)}</code></td></tr>" for name, value in rows.items())
@@ -290,7 +291,7 @@ def _provenance(provenance: Provenance) -> str:
 
 def _value(value: Any) -> str:
     if value is None or value == ():
-        return "none" if value is None else "all"
+        return "none"
     if isinstance(value, tuple):
         return escape(", ".join(map(str, value)))
     return f"{value:.6g}" if isinstance(value, float) else escape(str(value))

@@ -1,4 +1,4 @@
-"""Figures of the components of the baselines: one row of pictures per method."""
+"""Figure of the loadings of the baselines: one row of images per method."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     from local_crystallography.analysis import Analysis
 
 ACROSS = 8
-"""Most pictures in a line."""
+"""Maximum number of images in a row."""
 INCHES = 1.15
-"""Width of a picture."""
+"""Width of an image."""
 MOST = 64
-"""Pictures that are shown."""
+"""Largest number of images shown."""
 CAPTION = (
-    "Loadings: every sub-image is about the mean plus its scores times these pictures. Red adds and blue takes away, "
-    "white is 0; parts of NMF, from black up, only add. FFT: of the logarithm of the power, zero frequency in the "
-    "middle. Means of classes are grey. Percentages: variance explained, or sub-images in a class."
+    "Loadings: every sub-image is approximately the mean plus its scores times these images. Red is positive, blue "
+    "negative, white 0; NMF loadings, from black, are never negative. FFT: of the logarithm of the power, zero "
+    "frequency in the centre. Class means are grey. Percentages: variance explained, or share of sub-images in a class."
 )
 
 
 def loadings_section(analysis: Analysis) -> str:
-    """HTML for the report; nothing where no column of a baseline with pictures is there."""
+    """HTML for the report; empty without columns of a baseline that has loadings."""
     step, sub_images = analysis.last(Describe), analysis.sub_images
     if step is None or sub_images is None or analysis.atoms is None:
         return ""
     try:
         found = finish(step.loadings(sub_images, set(map(str, analysis.atoms.features))))
-    except InputError:  # the columns are of sub-images that are not there any more
+    except InputError:  # the columns are of sub-images that no longer exist
         return ""
     if not found:
         return ""
@@ -53,12 +53,12 @@ def loadings_section(analysis: Analysis) -> str:
 
 
 def save_loadings(path: Path, loadings: Sequence[Loading], styles: ClassStyles) -> Path:
-    """Write the figure, as what the path ends in.
+    """Write the figure, in the format of the file extension.
 
     Raises
     ------
     InputError
-        Where the place cannot be written to.
+        If the file cannot be written.
     """
     with writing(path):
         loadings_figure(loadings, styles).savefig(path, dpi=300, bbox_inches="tight")
@@ -66,7 +66,7 @@ def save_loadings(path: Path, loadings: Sequence[Loading], styles: ClassStyles) 
 
 
 def loadings_figure(loadings: Sequence[Loading], styles: ClassStyles) -> Figure:
-    """One line of pictures per method, or class of PCA mixture; more lines where there are many."""
+    """One row of images per method, or per class of PCA mixture; long ones are wrapped."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -87,7 +87,7 @@ def loadings_figure(loadings: Sequence[Loading], styles: ClassStyles) -> Figure:
 
 
 def title(loading: Loading, styles: ClassStyles) -> str:
-    """What a picture is called, and its share where there is one."""
+    """Name of an image, with its share if it has one."""
     of = "" if loading.number is None else styles.name(PIXEL_LABEL, loading.number)
     of = of if loading.is_mean else ", ".join(filter(None, (of, loading.column)))
     share = f"{100 * loading.share:.1f} %" if np.isfinite(loading.share) else ""

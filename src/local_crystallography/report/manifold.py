@@ -1,4 +1,4 @@
-"""The manifold as a figure for a paper: decoded pictures over two latents (Figs. 4b and 7b)."""
+"""Manifold as a figure for a paper: images decoded over two latents (Figs. 4b and 7b)."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def save_manifold(
     names: tuple[str, ...],
     limits: tuple[float, float],
 ) -> Path:
-    """Write decoded pictures (rows, columns, w, w) with axes and the range of greys, by the ending of the path.
+    """Write decoded images (rows, columns, w, w) with axes and grey scale, in the format of the file extension.
 
     Parameters
     ----------
     ticks
-        Latents of the columns, which are those of the rows from the bottom to the top.
+        Latents of the columns, and of the rows from bottom to top.
     names
-        Of the latent to the right, and of the one upwards where there is one.
+        Names of the latent to the right and, if there is one, of that upwards.
     limits
-        Values shown black and white.
+        Values shown as black and white.
     """
     rows, columns = tiles.shape[:2]
     with rc_context(STYLE):
@@ -52,7 +52,7 @@ def save_manifold(
         axes.set_ylabel(names[1] if rows > 1 else "")
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
-        bar = figure.colorbar(drawn, ax=axes, fraction=0.04, pad=0.02, label="decoded intensity")
+        bar = figure.colorbar(drawn, ax=axes, fraction=0.04, pad=0.02, label="Decoded intensity")
         bar.outline.set_visible(False)
         figure.savefig(path, dpi=300, bbox_inches="tight")
     return path

@@ -1,4 +1,4 @@
-"""The pieces an HTML page is made of: style, sections, figures with captions and colours of classes."""
+"""Elements of an HTML page: style, sections, figures with captions, and class colours."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ p.note { color: #5c6675; font-size: 13px; }
 
 
 def section(title: str, content: str) -> str:
-    """A part of the page with its title; nothing where there is nothing in it."""
+    """A section of the page with its title; empty without content."""
     return f"<section><h2>{title}</h2>\n{content}</section>" if content else ""
 
 
 def figure(source: str, caption: str, words: str) -> str:
-    """A picture with its caption; words for who cannot see it."""
+    """An image with its caption; `words` are the alternative text."""
     return f'<figure><img src="{source}" alt="{escape(words)}"><figcaption>{caption}</figcaption></figure>'
 
 

@@ -1,4 +1,4 @@
-"""The plots of the latent explorer as a figure for a paper: axes and words as vectors, points as a picture."""
+"""Plots of the latent explorer as a figure for a paper: axes and text as vectors, points as a raster image."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ SIDE = 3.4
 """Width of a plot in inches."""
 DPI = 300
 PER_POINT = 3
-"""Pixels of the picture of points per pixel of the screen."""
+"""Pixels of the image of points per screen pixel."""
 INK = "#1c2330"
 TICKS = ((200, 90), (100, 45), (50, 20), (20, 10), (8, 5))
-"""Least span of an axis in degrees, and the ticks that suit it."""
+"""(minimum span of an axis, tick spacing), both in degrees."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A plot with the (N,) selected rows, and the x0, x1, y0, y1 in view."""
+    """A plot with the (N,) selected rows, and the view x0, x1, y0, y1."""
 
     data: PlotData
     mask: npt.NDArray[np.bool_]
@@ -45,25 +45,25 @@ class Panel:
 
 
 def write_plots(path: str | Path, panels: list[Panel]) -> None:
-    """Write plots side by side, four of them two by two; the ending of the path tells the format.
+    """Write plots side by side, four of them two by two, in the format of the file extension.
 
     Raises
     ------
     OSError
-        Where the file cannot be written.
+        If the file cannot be written.
     """
     with rc_context({**STYLE, "svg.fonttype": "none", "pdf.fonttype": 42}):
         plots_figure(panels).savefig(path, dpi=DPI, facecolor="white")
 
 
 def plots_figure(panels: list[Panel]) -> Figure:
-    """The figure of the plots, on white, with the keys of their colours."""
+    """The figure of the plots, on white, with their colour keys."""
     across = 2 if len(panels) == 4 else len(panels)
     down = -(-len(panels) // across)
     figure = Figure((SIDE * across + 1.2, SIDE * down), layout="constrained")
     axes = figure.subplots(down, across, squeeze=False).ravel()
-    for panel, place in zip(panels, axes, strict=True):
-        _draw(place, panel)
+    for panel, each in zip(panels, axes, strict=True):
+        _draw(each, panel)
     keys = {panel.data.key.column.name: panel.data.on_white().key for panel in panels}
     for key in keys.values():
         _draw_key(figure, list(axes), key)
@@ -116,7 +116,7 @@ def _draw_bars(axes: Axes, data: PlotData, mask: npt.NDArray[np.bool_]) -> None:
 
 
 def _number(axes: Axes, axis: str, column: Axis, span: float) -> None:
-    """Ticks of an angle, counted within half a period of 0."""
+    """Ticks of an angle, within half a period of 0."""
     if column.period is None:
         return
     half, period = column.period / 2, column.period
@@ -126,7 +126,7 @@ def _number(axes: Axes, axis: str, column: Axis, span: float) -> None:
 
 
 def _draw_key(figure: Figure, axes: list[Axes], key: Key) -> None:
-    """A legend of the classes with count and share, or a colour bar, at the right of all plots."""
+    """A legend of the classes with count and share, or a colour bar, to the right of all plots."""
     if key.classes:
         marks: list[Any] = [
             Line2D(

@@ -27,11 +27,11 @@ ON_DARK: Any = {
     "axes.facecolor": "#262930",
 }
 CAPTION = (
-    "How far every row was shifted along x, how much of that at which frequency, the fly-back at the start of the rows "
-    "where there is one, and how far columns lie from the lattice that fits best, before and after the correction."
+    "Shift of every row along x, its power spectrum, the fly-back at the start of rows where present, and the rms "
+    "distance of columns from the best-fitting lattice, before and after correction."
 )
 LOWEST = 1e-6
-"""Power below the largest by more than this factor is not shown."""
+"""Smallest power shown, relative to the largest."""
 
 
 def scan_figure(
@@ -41,14 +41,14 @@ def scan_figure(
     dark: bool = False,
     size: tuple[float, float] = (8.4, 5.0),
 ) -> Figure:
-    """Row-shift trace, power spectrum, fly-back where there is one, and spread of the columns before and after.
+    """Row shifts, power spectrum, fly-back where present, and spread of the columns before and after.
 
     Parameters
     ----------
     pixel_size
-        nm per pixel; where known, the spread has a scale in pm as well.
+        nm per pixel; if known, the spread also has a scale in pm.
     dark
-        Light ink on a dark ground.
+        Light ink on a dark background.
     size
         Width and height in inches.
     """
@@ -89,14 +89,14 @@ def _flyback(axes: Axes, correction: ScanCorrection) -> None:
 
 
 def _spread(axes: Axes, correction: ScanCorrection, pixel_size: float | None) -> None:
-    """Pairs of bars, each with its number: how far columns lie from their lattice."""
-    places = np.arange(2)
+    """Pairs of bars with their values: rms distance of columns from their lattice."""
+    x = np.arange(2)
     sides = ((-0.2, BEFORE, "before", correction.spread_before), (0.2, AFTER, "after", correction.spread_after))
     for offset, color, when, spread in sides:
-        bars = axes.bar(places + offset, spread, 0.36, color=color, label=when)
+        bars = axes.bar(x + offset, spread, 0.36, color=color, label=when)
         axes.bar_label(bars, fmt="%.2f", padding=2, fontsize=8)
     axes.set(ylabel="rms (px)", xlim=(-0.6, 1.6))
-    axes.set_xticks(places, ["along y", "along x"])
+    axes.set_xticks(x, ["along y", "along x"])
     axes.set_ylim(0, 1.35 * max(float(np.max((correction.spread_before, correction.spread_after))), 1e-6))
     axes.legend(frameon=False, ncols=2, loc="upper center", fontsize=8, handlelength=1.2)
     axes.set_title("Spread of the columns", loc="left")

@@ -1,7 +1,6 @@
 """Figures and tables of Bayesian symmetry: a chain (Fig. 1b to 1e), its calibration, windows, lattices.
 
-Odd and symmetric are blue, even and broken vermilion, of the colours of Okabe and Ito that colour-blind people tell
-apart.
+Odd and symmetric are blue, even and broken vermilion, from the colour-blind safe palette of Okabe and Ito.
 """
 
 from __future__ import annotations
@@ -40,16 +39,16 @@ PAPER: Any = STYLE | {"svg.fonttype": "none", "pdf.fonttype": 42, "legend.frameo
 OUTCOMES = (Decision.SYMMETRIC, Decision.BROKEN, Decision.UNDECIDED)
 RULES = {"at_end": "after all cells", "at_first": "at the first decision", "at_precision": "once precise enough"}
 MOST_ROWS = 400
-"""Posteriors in the picture of Fig. 1d; of more, evenly spaced ones are shown."""
+"""Largest number of posteriors in the panel of Fig. 1d; of more, evenly spaced ones are shown."""
 
 
 def write_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure on white; the ending of the path tells the format: png, svg or pdf.
+    """Write a figure on white, in the format of the file extension: png, svg or pdf.
 
     Raises
     ------
     OSError
-        Where the file cannot be written.
+        If the file cannot be written.
     """
     with rc_context(PAPER):
         figure.savefig(path, dpi=200, facecolor="white")
@@ -70,7 +69,7 @@ def chain_table(result: ChainResult) -> pd.DataFrame:
 
 
 def chain_figure(chain: Chain, result: ChainResult, model: ChainModel, *, unit: str = NO_UNIT) -> Figure:
-    """The bonds, the panels of Fig. 1b to 1e, and the probability in ROPEs of other widths, with the decision in words.
+    """The bonds, the panels of Fig. 1b to 1e, the probability within ROPEs of other widths, and the decision in words.
 
     The unit is that of the bonds.
     """
@@ -105,7 +104,7 @@ def _bonds(axes: Axes, chain: Chain, unit: str) -> None:
 
 
 def _pair(axes: Axes, posteriors: tuple[Posterior, Posterior], label: str, start: float | None = None) -> None:
-    """Odd and even: after the first cell as lines, after all filled; each over its highest value."""
+    """Odd and even: lines after the first cell, filled after all; each relative to its maximum."""
     edges = [edge for each in posteriors for edge in (*each[0].interval(0.7, "HDI"), *each[-1].interval(0.999, "HDI"))]
     low, high = float(np.min(edges)), float(np.max(edges))
     low, high = low - 0.03 * (high - low) if start is None else start, high + 0.03 * (high - low)
@@ -114,7 +113,7 @@ def _pair(axes: Axes, posteriors: tuple[Posterior, Posterior], label: str, start
         first, last = (np.interp(x, posterior.x[row], posterior.density[row], 0, 0) for row in (0, -1))
         axes.fill_between(x, last / last.max(), color=color, alpha=0.5, linewidth=0)
         axes.plot(x, first / first.max(), color=color, linewidth=1.1)
-    axes.set(xlim=(low, high), ylim=(0, 1.3), xlabel=label, ylabel="Density over its highest", yticks=(0, 0.5, 1))
+    axes.set(xlim=(low, high), ylim=(0, 1.3), xlabel=label, ylabel="Density (relative)", yticks=(0, 0.5, 1))
     axes.set_title("Means" if start is None else "Standard deviations", loc="left")
     marks = [Line2D([], [], color=color, linewidth=5, alpha=0.5) for color in (BLUE, RED)]
     marks.append(Line2D([], [], color=GREY, linewidth=1.1))
@@ -122,7 +121,7 @@ def _pair(axes: Axes, posteriors: tuple[Posterior, Posterior], label: str, start
 
 
 def _picture(axes: Axes, result: ChainResult, model: ChainModel, unit: str) -> None:
-    """Posteriors of the difference side by side, each over its highest value."""
+    """Posteriors of the difference side by side, each relative to its maximum."""
     rows = np.unique(np.linspace(0, len(result.cells) - 1, min(len(result.cells), MOST_ROWS)).astype(int))
     low, high = result.mu3.interval(0.995, "HDI")
     y = np.linspace(low.min(), high.max(), 300)
@@ -137,7 +136,7 @@ def _picture(axes: Axes, result: ChainResult, model: ChainModel, unit: str) -> N
 
 
 def _curves(axes: Axes, result: ChainResult, picture: Axes) -> None:
-    """A few of the posteriors of the picture, at its height."""
+    """A few of the posteriors of `picture`, on its vertical axis."""
     wanted = np.geomspace(result.cells[0], result.cells[-1], 5)
     rows = np.unique(np.searchsorted(result.cells, np.rint(wanted).astype(int)))
     for row, color in zip(rows, colormaps["viridis"](np.linspace(0, 0.85, len(rows))), strict=True):
@@ -163,7 +162,7 @@ def _intervals(axes: Axes, result: ChainResult, model: ChainModel, unit: str) ->
 
 
 def _widths(axes: Axes, result: ChainResult, model: ChainModel, unit: str) -> None:
-    """After `plotAreaInROPE` of the R package BEST."""
+    """Probability within ROPEs of other widths, after `plotAreaInROPE` of the R package BEST."""
     reach = max(2 * model.rope_half_width, 1.3 * max(abs(result.low[-1]), abs(result.high[-1])))
     half = np.linspace(0, reach, 200)
     for row, color, line in ((-1, BLUE, "-"), (0, GREY, "--")):
@@ -192,11 +191,11 @@ def calibration_figure(calibration: Calibration, *, unit: str = NO_UNIT) -> Figu
     with rc_context(PAPER):
         figure = Figure((11.5, 1.9 + 0.45 * count), layout="constrained")
         coverage, *rules = figure.subplots(1, 4, sharey=True)
-        place = np.arange(count)
+        row = np.arange(count)
         spread = 100 * calibration.coverage_error
-        coverage.errorbar(100 * calibration.coverage, place, xerr=spread, fmt="o", color=BLUE, capsize=3)
+        coverage.errorbar(100 * calibration.coverage, row, xerr=spread, fmt="o", color=BLUE, capsize=3)
         coverage.axvline(nominal, color=GREY, linestyle="--", linewidth=1)
-        coverage.set(yticks=place, ylim=(count - 0.5, -0.5), xlabel="Intervals that hold the truth (%)")
+        coverage.set(yticks=row, ylim=(count - 0.5, -0.5), xlabel="Intervals that contain the truth (%)")
         coverage.set_xlim(float(np.nanmin(100 * calibration.coverage - 2 * spread, initial=nominal - 4)), 100)
         coverage.set(yticklabels=[f"{d:.3g}" for d in calibration.differences], ylabel=f"True difference ({unit})")
         coverage.set_title(f"Coverage, nominal {nominal:g} %", loc="left")
@@ -213,7 +212,7 @@ def calibration_figure(calibration: Calibration, *, unit: str = NO_UNIT) -> Figu
 
 
 def _stacked(axes: Axes, rates: Any) -> None:
-    """Bars of the shares in percent; the larger ones have their number."""
+    """Bars of the shares in percent; the larger ones are labelled."""
     left = np.zeros(len(rates.symmetric))
     for which in OUTCOMES:
         share = 100 * np.nan_to_num(getattr(rates, which.words))
@@ -226,7 +225,7 @@ def _stacked(axes: Axes, rates: Any) -> None:
 
 
 def study_figure(study: WindowStudy) -> Figure:
-    """Size of the window against shares of the atoms decided, measured solid and predicted from the noise dashed."""
+    """Shares of decisions against window size: solid as measured, dashed as predicted from the noise."""
     with rc_context(PAPER):
         figure = Figure((6.2, 4.0), layout="constrained")
         axes = figure.add_subplot()
@@ -248,7 +247,7 @@ def study_figure(study: WindowStudy) -> Figure:
 
 
 def weights_table(weights: Mapping[str, ModelWeights]) -> pd.DataFrame:
-    """One row per region: its atoms, and the weight of every lattice."""
+    """One row per region: number of atoms, and weight of every lattice."""
     rows = {
         region: {"atoms": each.atoms} | {name: each.weights[each.names.index(name)] for name in PRIOR}
         for region, each in weights.items()
@@ -257,7 +256,7 @@ def weights_table(weights: Mapping[str, ModelWeights]) -> pd.DataFrame:
 
 
 def weights_figure(weights: Mapping[str, ModelWeights]) -> Figure:
-    """Probability of every lattice in every region, in numbers and as depth of colour."""
+    """Probability of every lattice in every region, as numbers and shades."""
     table = weights_table(weights)
     shares = table[list(PRIOR)].to_numpy(float)
     with rc_context(PAPER):

@@ -1,4 +1,4 @@
-"""The part of a report on Decide symmetry: a map of each decision, their shares, and what size of window decides."""
+"""Report section on Decide symmetry: map and shares of each decision, and window sizes that decide."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 DECIDED = {
     "alternation": "Alternation of bonds",
-    "tetragonality": "b / a against 1",
-    "cell_angle": "Cell angle against the ideal one",
+    "tetragonality": "b / a compared with 1",
+    "cell_angle": "Cell angle compared with the ideal",
 }
-MOST_PLACES = 20_000
-"""Atoms in a map; of more, evenly spaced rows of the table are shown."""
+MOST_ATOMS = 20_000
+"""Largest number of atoms in a map; of more, evenly spaced rows of the table are shown."""
 
 
 def symmetry_section(analysis: Analysis, image: Image) -> str:
-    """HTML for the report; nothing where the step was not run."""
+    """HTML for the report; empty if the step was not run."""
     step, atoms = analysis.last(DecideSymmetry), analysis.atoms
     if step is None or atoms is None or "alternation_decision" not in atoms.features:
         return ""
@@ -40,19 +40,19 @@ def symmetry_section(analysis: Analysis, image: Image) -> str:
     figures = [_map(first, image, name, title) for name, title in DECIDED.items()]
     study = finish(step.study(atoms))
     caption = (
-        "How many cells a decision takes: shares of the atoms, and dashed what the noise of their positions lets "
-        "expect. Near a domain wall windows see a mixture."
+        "Cells needed for a decision: shares of atoms, and, dashed, as predicted from the noise of their positions. "
+        "Windows across a domain wall contain a mixture."
     )
-    curve = figure(png(study_figure(study)), caption, "Size of the window against decisions")
+    curve = figure(png(study_figure(study)), caption, "Decisions against window size")
     return grid("three", figures) + grid("two", [curve])
 
 
 def decision_map(atoms: Atoms, image: Image, name: str) -> Figure:
-    """Atoms by the decision on alternation, tetragonality or cell_angle; row 0 on top."""
+    """Atoms by the decision on alternation, tetragonality or cell_angle; row 0 at the top."""
     height, width = image.shape
     decisions = atoms.features[f"{name}_decision"].to_numpy(float)
     spacing = np.sqrt(height * width / max(len(atoms), 1)) * 3.5 * 72 / width
-    step = max(1, len(atoms) // MOST_PLACES)
+    step = max(1, len(atoms) // MOST_ATOMS)
     with rc_context(STYLE):
         drawn = Figure((3.5, min(3.5 * height / width, 7.0)), layout="constrained")
         axes = drawn.add_subplot()

@@ -29,28 +29,28 @@ if TYPE_CHECKING:
     from local_crystallography.io.window_runs import StudyRun
 
 HEIGHT = 2.3
-"""Of a row, in inches."""
+"""Height of a row, in inches."""
 HISTOGRAM_BINS = 90
 SECTORS = (30.0, 45.0, 60.0, 90.0)
-"""Half the sectors of 6, 4, 3 and 2 equal turns, degrees."""
+"""Half the angular sector of 6-, 4-, 3- and 2-fold symmetry, degrees."""
 OUTERMOST = (0.25, 99.75)
-"""Percentiles between which latents are counted."""
+"""Percentiles between which latents are shown."""
 
 
 def window_table(study: StudyTable) -> pd.DataFrame:
-    """One row per run, ready to be written as CSV: numbers rounded to what they are good for."""
+    """One row per run, rounded to significant digits for CSV."""
     return study.table.round({"elbo_per_pixel": 5, "rand_seeds": 4, "rand_windows": 4, "seconds": 1})
 
 
 def agreement_table(study: StudyTable) -> pd.DataFrame:
-    """Adjusted Rand index of every pair of runs, the name of the run first, ready to be written as CSV."""
+    """Adjusted Rand index of every pair of runs, rounded for CSV, with the name of the run first."""
     return study.agreement.round(4).rename_axis("run").reset_index()
 
 
 def matched_classes(study: StudyTable, earlier: Atoms | None = None) -> StudyTable:
-    """The same runs with classes numbered as those of earlier atoms, by id, that most of theirs are in.
+    """The same runs with classes renumbered to match, atom by atom, those of earlier atoms as well as possible.
 
-    Without earlier ones that have a label, the first run is the measure.
+    Without earlier labels, the first run is the reference.
     """
     runs, known = [], None
     if earlier is not None and "label" in earlier.features:
@@ -60,25 +60,25 @@ def matched_classes(study: StudyTable, earlier: Atoms | None = None) -> StudyTab
             label = run.atoms.features["label"].to_numpy()
             if known is None:
                 known = pd.Series(label, run.atoms.ids)
-            told = known.reindex(run.atoms.ids).fillna(-1).astype(int)
-            run = replace(run, atoms=run.atoms.with_features(label=matched(label, told)))
+            reference = known.reindex(run.atoms.ids).fillna(-1).astype(int)
+            run = replace(run, atoms=run.atoms.with_features(label=matched(label, reference)))
         runs.append(run)
     return StudyTable(tuple(runs))
 
 
 def window_figure(study: StudyTable, image: Image, styles: ClassStyles | None = None) -> Figure:
-    """A row per run with a result: maps of class and angle, histograms of angle and first latent, first frame.
+    """A row per run with a result: maps of class and angle in the first frame, histograms of angle and first latent.
 
     Classes have the colours of `styles`.
 
     Raises
     ------
     InputError
-        Where no run has a result.
+        If no run has a result.
     """
     runs = [run for run in study.runs if not run.note]
     if not runs:
-        raise InputError("No run of the window study is done, at least one was expected; let it go on.")
+        raise InputError("No run of the window study has finished yet; let it continue.")
     wide = HEIGHT * image.shape[1] / image.shape[0]
     wide = float(np.clip(wide, 0.5 * HEIGHT, 2 * HEIGHT))
     with rc_context(PAPER):
@@ -94,14 +94,14 @@ def window_figure(study: StudyTable, image: Image, styles: ClassStyles | None = 
 
 
 def angular_reach(runs: Sequence[StudyRun]) -> float:
-    """Half the range of angles that all runs are drawn over, in degrees: a half of the sector that holds them."""
+    """Half the range of angles shown for all runs, in degrees: half the sector that contains them."""
     angles = np.concatenate([run.atoms.features["angle_rad"].to_numpy(float) for run in runs])
     farthest = float(np.degrees(np.nanquantile(np.abs(angles), 0.99)))
     return next((reach for reach in SECTORS if farthest <= reach + 1), 180.0)
 
 
 def _row(row: Any, run: StudyRun, image: Image, reach: float) -> None:
-    """The panels of a run but for its classes; angles are counted from -reach to reach, in degrees."""
+    """The panels of a run except its classes; angles are shown from -reach to reach, in degrees."""
     angle, z0 = (run.atoms.features[name].to_numpy(float) for name in ("angle_rad", "z0"))
     how, latent = shown("angle_rad", angle), shown("z0", z0)
     row[0].set_ylabel(f"{run.source}, {run.window} px, seed {run.seed}\n{_count(run.classes, 'class', 'es')}")
@@ -131,10 +131,10 @@ def _map(axes: Axes, run: StudyRun, image: Image, **look: Any) -> Any:
 
 
 def _histogram(axes: Axes, values: npt.NDArray[np.float64], how: Shown, limits: tuple[float, float]) -> None:
-    """How often a column has which value, in the unit shown."""
+    """Histogram of a column, in the unit shown."""
     axes.hist(values[np.isfinite(values)] * how.factor, bins=HISTOGRAM_BINS, range=limits, color=GREY, linewidth=0)
     axes.set(xlim=limits, xlabel=how.unit, yticks=[])
-    axes.margins(y=0.15)  # room for words above the bars
+    axes.margins(y=0.15)  # room for text above the bars
 
 
 def _note(axes: Axes, words: str) -> None:

@@ -1,1 +1,1 @@
-"""The verbs: one file each, in the order of the workflow."""
+"""Steps of the workflow, one file each."""

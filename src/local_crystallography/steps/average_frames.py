@@ -1,4 +1,4 @@
-"""Frames of a stack laid over each other and averaged."""
+"""Average of the aligned frames of a stack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from local_crystallography.steps.base import Step
 
 Array = npt.NDArray[np.float64]
 
-ROUNDS = 2  # of comparing every frame with the mean of all others
+ROUNDS = 2  # of aligning every frame to the mean of all others
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class FrameAverage:
     Parameters
     ----------
     image
-        (H, W) mean, float32, on the places of the first frame.
+        (H, W) mean, float32, aligned to the first frame.
     shifts
-        (frames, 2) (y, x) px by which each frame was moved.
+        (frames, 2) shift (y, x) of each frame, px.
     count
         (H, W) number of frames that cover each pixel.
     """
@@ -41,38 +41,36 @@ class FrameAverage:
 
 
 class AverageFrames(Step):
-    """Align the frames of a stack rigidly, to a part of a pixel, and average them.
+    """Align the frames of a stack rigidly, with sub-pixel precision, and average them.
 
-    In a picture that is all lattice, frames that moved by more than half a lattice spacing from one to the next can be
-    laid one spacing off: nothing in them tells.
+    In an image of a perfect lattice, frames that drifted by more than half a lattice spacing from one to the next may
+    be aligned one spacing off, since nothing in them shows the difference.
     """
 
     needs: ClassVar = ("image",)
     makes: ClassVar = "image"
     optional: ClassVar = True
 
-    precision: int = Field(20, ge=1, le=200, description="Steps per pixel to which a shift is found.")
+    precision: int = Field(20, ge=1, le=200, description="Steps per pixel with which shifts are determined.")
     smoothing: float = Field(
-        1.5, ge=0, le=50, description="Standard deviation of the smoothing against noise before comparing, in pixels."
+        1.5, ge=0, le=50, description="Standard deviation of the smoothing before frames are compared, in pixels."
     )
 
     def run(self, image: Image) -> Job[Image]:
-        """The average, (H, W); an image of one frame as it is."""
+        """The average, (H, W); an image of a single frame is returned unchanged."""
         yield Progress(0.0, "averaging frames …")
         return image if image.data.ndim == 2 else self.average(image).image
 
     def average(self, image: Image) -> FrameAverage:
-        """The average with the shifts that were found.
+        """The average, with the shifts of the frames.
 
         Raises
         ------
         InputError
-            Where the image has one frame only.
+            If the image has only one frame.
         """
         if image.data.ndim == 2:
-            raise InputError(
-                f"{image.name}: one frame came, a stack of at least two was expected; open the whole stack."
-            )
+            raise InputError(f"{image.name} has only one frame, so there is nothing to average; open the whole stack.")
         shifts = self._shifts(image)
         total, covered = np.zeros(image.shape), np.zeros(image.shape)
         for number, shift in enumerate(shifts):
@@ -83,27 +81,27 @@ class AverageFrames(Step):
         return FrameAverage(replace(image, data=mean), shifts, covered.astype(np.int64))
 
     def _shifts(self, image: Image) -> Array:
-        """(frames, 2) shifts in px that lay the frames of a stack on the first."""
+        """(frames, 2) shifts in px that align the frames of a stack to the first."""
         frames = (image.read(number).astype(np.float64) for number in range(image.count))
         smooth = np.stack([ndimage.gaussian_filter(frame, self.smoothing) for frame in frames])
         smooth -= smooth.mean(axis=(1, 2), keepdims=True)
         shifts = np.zeros((len(smooth), 2))
         total = smooth[0].copy()
         for i in range(1, len(smooth)):
-            shifts[i] = self._laid(total, smooth[i], shifts[i - 1])
+            shifts[i] = self._aligned(total, smooth[i], shifts[i - 1])
             total += _moved(smooth[i], shifts[i])
         for _ in range(ROUNDS):
             for i in range(len(smooth)):
                 others = total - _moved(smooth[i], shifts[i])
-                shifts[i] = self._laid(others, smooth[i], shifts[i])
+                shifts[i] = self._aligned(others, smooth[i], shifts[i])
                 total = others + _moved(smooth[i], shifts[i])
         return np.asarray(shifts - shifts[0])
 
-    def _laid(self, reference: Array, frame: Array, start: Array) -> Array:
-        """(2,) shift that lays a frame on a reference, near a start.
+    def _aligned(self, reference: Array, frame: Array, start: Array) -> Array:
+        """(2,) shift that aligns a frame to a reference, near a start.
 
-        Both fade towards the edges, so that of the many shifts that lay a lattice on itself the nearest wins; the
-        second look is without the pull towards no shift that fading brings.
+        Both are tapered towards the edges, so that of the many shifts that align a lattice with itself the nearest
+        wins; the second round removes the bias towards zero shift that tapering causes.
         """
         window = np.outer(*(np.hanning(side + 2)[1:-1] for side in frame.shape))
         shift = np.asarray(start, np.float64)

@@ -1,4 +1,4 @@
-"""All steps of this folder, and the columns that they declare."""
+"""Catalogue of all steps in this folder, and of the columns they declare."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local_crystallography.steps.base import Step
 
 @cache
 def step_classes() -> dict[str, type[Step]]:
-    """Every step by its name, in the order of their files."""
+    """All steps by name, in the order of their files."""
     modules = [import_module(f"{steps.__name__}.{found.name}") for found in pkgutil.iter_modules(steps.__path__)]
     kinds = [kind for module in modules for kind in vars(module).values() if isinstance(kind, type)]
     own = [kind for kind in kinds if issubclass(kind, Step) and hasattr(kind, "makes") and "makes" in vars(kind)]

@@ -1,4 +1,4 @@
-"""Scan distortions of single images, corrected in the positions of atoms and, on request, in the image."""
+"""Correction of scan distortions in the positions of atoms and, on request, in the image."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from local_crystallography.steps.base import Step
 
 
 class CorrectScan(Step):
-    """Take fly-back, row jitter and slow wobble of the scan off the places of atoms, as told by their lattice.
+    """Correct atom positions for fly-back, row jitter and slow wobble of the scan, as estimated from the lattice.
 
-    A displacement of one sublattice against another stays; a displacement along x that all columns of a row share is
-    taken for the scan's. Drift and shear are corrected only where the true cell is named.
+    A displacement of one sublattice against another is kept; a displacement along x shared by all columns of a row is
+    attributed to the scan. Drift and shear are corrected only if the true cell is given.
     """
 
     renamed: ClassVar = {"slowest": "longest_period"}
     needs: ClassVar = ("atoms", "image")
     makes: ClassVar = "atoms"
-    adds: ClassVar = (Column("[yx]_corrected_px", "Position with the distortions of the scan corrected."),)
+    adds: ClassVar = (Column("[yx]_corrected_px", "Position with scan distortions corrected."),)
     reads: ClassVar = ("refine_atoms",)
     optional: ClassVar = True
 
@@ -37,13 +37,13 @@ class CorrectScan(Step):
         0,
         ge=0,
         le=100_000,
-        description="Longest period of row shifts to remove, in rows; longer ones stay, as real strain may "
-        "look the same. 0 takes all off.",
+        description="Longest period of row shifts to remove, in rows; longer ones are kept, as real strain may "
+        "look the same. 0: all are removed.",
     )
     cell: Literal["unknown", "square", "hexagonal", "named"] = Field(
         "unknown",
-        description="Cell that the largest lattice is assumed to have, to take drift and shear off; named: the next "
-        "three fields; unknown leaves drift and shear.",
+        description="Assumed cell of the largest lattice, to correct drift and shear; named: given by the next "
+        "three fields; unknown: drift and shear are not corrected.",
     )
     cell_a: float = Field(0.4, ge=0.01, le=100, description="Length a of the named cell, in nm; only b / a is used.")
     cell_b: float = Field(0.4, ge=0.01, le=100, description="Length b of the named cell, in nm; only b / a is used.")
@@ -55,47 +55,47 @@ class CorrectScan(Step):
         return f"moved along x by {np.nanstd(moved):.2f} px rms"
 
     def run(self, atoms: Atoms, image: Image) -> Job[Atoms]:
-        """The atoms with columns `y_corrected_px` and `x_corrected_px`; where they are seen in the image stays.
+        """The atoms with columns `y_corrected_px` and `x_corrected_px`; their positions in the image are unchanged.
 
-        Atoms of frames not reached before it is stopped have no corrected places.
+        If stopped, atoms of the remaining frames have no corrected positions.
 
         Raises
         ------
         InputError
-            Where too few atoms of a frame stand on a lattice.
+            If too few atoms of a frame lie on a lattice.
         """
-        places, numbers = np.full((len(atoms), 2), np.nan), np.unique(atoms.frame)
+        positions, numbers = np.full((len(atoms), 2), np.nan), np.unique(atoms.frame)
         for done, frame in enumerate(numbers):
             rows, stop, job = atoms.frame == frame, None, self._correction(atoms, image, int(frame))
             while True:
                 try:
                     progress = job.send(stop)
                 except StopIteration as end:
-                    places[rows] = end.value.positions(atoms.yx[rows])
+                    positions[rows] = end.value.positions(atoms.yx[rows])
                     break
                 stop = yield replace(progress, fraction=(done + progress.fraction) / len(numbers))
             if stop:
                 break
-        return atoms.with_features(y_corrected_px=places[:, 0], x_corrected_px=places[:, 1])
+        return atoms.with_features(y_corrected_px=positions[:, 0], x_corrected_px=positions[:, 1])
 
     def correction(self, atoms: Atoms, image: Image, frame: int = 0) -> ScanCorrection:
-        """What was wrong with the scan of one frame: row shifts, their spectrum, fly-back, spreads and remarks.
+        """Scan distortions of one frame: row shifts, their spectrum, fly-back, spreads and remarks.
 
-        Atoms that were moved since, as Encode can do, count where they were found.
+        Positions that were corrected later, as by Encode, enter as they were found.
         """
         return finish(self._correction(atoms, image, frame))
 
     def _correction(self, atoms: Atoms, image: Image, frame: int) -> Job[ScanCorrection]:
         if frame not in range(image.count):
             raise InputError(
-                f"Frame {frame} was asked for, the image has {image.count}; take the image the atoms were found in."
+                f"There is no frame {frame} in an image of {image.count}; use the image the atoms were found in."
             )
         yx = as_found(atoms).yx[atoms.frame == frame]
         height, width = image.shape
         outside = int(((yx < -0.5) | (yx > np.array([height, width]) - 0.5)).any(axis=1).sum())
         if outside:
             raise InputError(
-                f"{outside} atoms lie outside the image of {height} x {width} pixels; take the image the atoms were "
+                f"{outside} atoms lie outside the image of {height} x {width} pixels; use the image the atoms were "
                 "found in."
             )
         key = (self.longest_period, self._ratio(), frame, yx.tobytes())
@@ -107,7 +107,7 @@ class CorrectScan(Step):
         return image.remembered(key, lambda: found)
 
     def corrected_image(self, atoms: Atoms, image: Image) -> Image:
-        """The image with every frame resampled, so that the scan is even; float32."""
+        """The image with every frame resampled to an undistorted scan; float32."""
         frames, found = [], as_found(atoms)
         for frame in range(image.count):
             yx = found.yx[found.frame == frame]

@@ -1,4 +1,4 @@
-"""Conditional network and sub-images to columns: what varies within the class of every atom."""
+"""Conditional encoding: latents of the variation within classes, for every atom."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ class EncodeCvae(Step):
     def run(self, cvae: Vae, sub_images: SubImages, atoms: Atoms) -> Job[Atoms]:
         """The atoms with c0, c1, …, c0_std, c1_std, … and `cvae_error`, the reconstruction error.
 
-        NaN for atoms without a sub-image, and for those of a class the network was not told. Latents mean the same in
-        all classes; angle and offset of a network of kind crvae are left to Encode.
+        NaN for atoms without a sub-image, and for those of a class the network was not trained on. Latents have the
+        same meaning in all classes; angle and offset are left to Encode, also with a network of kind crvae.
 
         Raises
         ------
         InputError
-            Where no atom has one of the classes the network was told.
+            If no atom has one of the classes the network was trained on.
         """
         yield Progress(0.0, "encoding atoms …")
         part, classes = labelled(sub_images, atoms), cvae.settings.classes
         label = part.atoms.features["label"].to_numpy(np.int64)
         known = np.isin(label, classes)
         if not known.any():
-            told = ", ".join(map(str, classes))
+            trained = ", ".join(map(str, classes))
             raise InputError(
-                f"No atom has a class that the network was told ({told}), one was expected; train it anew."
+                f"No atom is of a class the network was trained on ({trained}); train it again on these classes."
             )
         latents = {f"z{i}{end}": f"c{i}{end}" for end in ("", "_std") for i in range(cvae.settings.latents)}
         names = latents | {"reconstruction_error": "cvae_error"}

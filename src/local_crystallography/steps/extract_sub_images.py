@@ -1,4 +1,4 @@
-"""Atoms and image to sub-images: a window around every atom, cut at its sub-pixel centre."""
+"""Sub-images: a window around every atom, centred with sub-pixel precision."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Array = npt.NDArray[np.float32]
 Probability = ProbabilityMap | npt.ArrayLike
 
 WINDOW_SPACINGS = 2.3
-"""Automatic window side over the distance between neighbours: the disc in it holds the first and second shell."""
+"""Automatic window side over the distance between neighbours: the inscribed disc holds the first two shells."""
 MOST_MASKED = 0.25
-"""Share of the pixels of a window that may be masked."""
+"""Largest share of masked pixels in a window."""
 CHUNK = 2000
 
 
@@ -39,7 +39,8 @@ class ExtractSubImages(Step):
 
     source: Literal["image", "smoothed", "probability", "image and probability"] = Field(
         "image",
-        description="What is cut: the image, plain or smoothed, the probability map, or image and map as two channels.",
+        description="What is cut: the image, as it is or smoothed, the probability map, or image and map as two "
+        "channels.",
     )
     window_size: int | None = Field(
         None,
@@ -58,12 +59,12 @@ class ExtractSubImages(Step):
         0.1,
         ge=0,
         le=1,
-        description="Lowest intensity, over that of the strong atoms, around which is cut: light columns are seen in "
-        "the windows of others, and only some stand out of the noise. For refined atoms; 0: all.",
+        description="Lowest intensity, relative to the strong atoms, of atoms that get a window: light columns are "
+        "visible in the windows of others, and only some rise above the noise. For refined atoms; 0: all.",
     )
     normalise: Literal["image", "sub-image"] = Field(
         "image",
-        description="Bring the whole image, or every window by itself, to mean 0 and standard deviation 1.",
+        description="Scale the whole image, or every window by itself, to mean 0 and standard deviation 1.",
     )
 
     def resolve(self, atoms: Atoms, image: Image, probability: Probability | None = None) -> ExtractSubImages:
@@ -77,15 +78,15 @@ class ExtractSubImages(Step):
         return f"{len(result):,} windows of {result.window_size} px"
 
     def run(self, atoms: Atoms, image: Image, probability: Probability | None = None) -> Job[SubImages]:
-        """Windows (N, w, w) float32, (N, w, w, 2) of two channels.
+        """Windows (N, w, w) float32, or (N, w, w, 2) with two channels.
 
-        Left out are atoms too near an edge for a window, and those of whose window more than a quarter is masked; in
-        the other windows masked pixels take the value of what is around them.
+        Atoms too near an edge for a window, or with more than a quarter of it masked, are left out; in other windows
+        masked pixels are filled in from their surroundings.
 
         Raises
         ------
         InputError
-            Where the window is larger than the image, no atom is left, or the probability map is missing.
+            If the window is larger than the image, no atom is left, or the probability map is missing.
         """
         yield Progress(0.0, "cutting sub-images …")
         side = self.resolve(atoms, image).window_size
@@ -94,14 +95,14 @@ class ExtractSubImages(Step):
         height, width = image.shape
         if side > min(height, width):
             raise InputError(
-                f"A window of {side} pixels came with an image of {height} x {width}; use a window of at most "
+                f"A window of {side} pixels is larger than the image of {height} x {width}; use one of at most "
                 f"{min(height, width)} pixels."
             )
         inside = fits(atoms.yx, image.shape, side) & (masked_share(atoms, image, side) <= MOST_MASKED)
         if not inside.any():
             raise InputError(
-                f"None of the {len(atoms)} atoms is {(side - 1) / 2:g} pixels away from every edge and from masked "
-                f"areas, so no window of {side} pixels fits around one; use a smaller window."
+                f"None of the {len(atoms)} atoms is {(side - 1) / 2:g} pixels away from all edges and masked areas, so "
+                f"no window of {side} pixels fits around one; use a smaller window."
             )
         kept = atoms[inside]
         windows = [cut(frames, kept, side=side) for frames in self._channels(image, probability)]
@@ -110,27 +111,27 @@ class ExtractSubImages(Step):
         return SubImages.stacked([SubImages(channel, kept) for channel in windows])
 
     def _strong(self, atoms: Atoms) -> Atoms:
-        """The atoms without light columns; all where intensities above the background are not known."""
+        """The atoms without light columns; all if intensities above the background are unknown."""
         if not self.min_relative_intensity or "amplitude" not in atoms.features:
             return atoms
         return atoms[~(atoms.relative_intensity() < self.min_relative_intensity)]
 
     def _channels(self, image: Image, probability: Probability | None) -> list[Iterable[Array]]:
-        """What is cut, channel by channel: the frames (H, W) of each, one at a time."""
+        """The sources, channel by channel: the frames (H, W) of each, one at a time."""
         if self.source == "image":
             return [frames_of(image)]
         if self.source == "smoothed":
             return [(ndimage.gaussian_filter(frame, self.smoothing) for frame in frames_of(image))]
         if probability is None:
             raise InputError(
-                "There is no probability map to cut sub-images from; segment the image first or cut the image."
+                "There is no probability map to cut sub-images from; segment the image first, or cut from the image."
             )
-        chances = frames_of(Image(ProbabilityMap.of(probability).values, name="probability"))
-        return [chances] if self.source == "probability" else [frames_of(image), chances]
+        probabilities = frames_of(Image(ProbabilityMap.of(probability).values, name="probability"))
+        return [probabilities] if self.source == "probability" else [frames_of(image), probabilities]
 
 
 def masked_share(atoms: Atoms, image: Image, side: int) -> npt.NDArray[np.float64]:
-    """(N,) share of the window of a side around each atom that is masked."""
+    """(N,) masked share of a window of this side around each atom."""
     share = np.zeros(len(atoms))
     for frame in np.unique(atoms.frame):
         masked = image.masked(int(frame))
@@ -142,12 +143,12 @@ def masked_share(atoms: Atoms, image: Image, side: int) -> npt.NDArray[np.float6
 
 
 def frames_of(image: Image) -> Iterable[Array]:
-    """The frames of an image, each made when it is asked for."""
+    """The frames of an image, each computed on demand."""
     return (image.frame(number) for number in range(image.count))
 
 
 def cut(frames: Iterable[Array], atoms: Atoms, *, side: int) -> Array:
-    """(N, side, side) windows centred on the atoms by cubic spline interpolation: pixels are not rounded to."""
+    """(N, side, side) windows centred on the atoms by cubic spline interpolation, without rounding to pixels."""
     axis = np.arange(side) - (side - 1) / 2
     windows = np.empty((len(atoms), side, side), np.float32)
     for number, frame in enumerate(frames):
@@ -161,7 +162,7 @@ def cut(frames: Iterable[Array], atoms: Atoms, *, side: int) -> Array:
 
 
 def standardised(windows: Array) -> Array:
-    """(N, w, w) windows, each by itself brought to mean 0 and standard deviation 1."""
+    """(N, w, w) windows, each scaled to mean 0 and standard deviation 1."""
     spread = windows.std(axis=(1, 2), keepdims=True)
     scaled: Array = (windows - windows.mean(axis=(1, 2), keepdims=True)) / np.maximum(spread, 1e-6)
     return scaled

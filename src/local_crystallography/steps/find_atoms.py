@@ -1,4 +1,4 @@
-"""Probability map to atoms: one per blob, or per top of a blob that has several, at its centre of mass."""
+"""Atoms from a probability map: one per blob, or per maximum of a blob with several, at its centre of mass."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from local_crystallography.data.progress import Job, Progress
 from local_crystallography.steps.base import Step
 
 CLEARLY = 1.15
-"""How many times as likely as any other a class has to be where it has an atom of its own beside one of another."""
+"""Ratio by which a class must be likelier than any other to have its own atom in a blob shared with another class."""
 PART = 0.25
-"""Least size of such a part, over that of the largest in its blob: a rim is none."""
+"""Minimum size of such a part over the largest in its blob, so that a rim does not count."""
 
 
 SADDLE, NEAREST, SMOOTH = 0.8, 8, 0.7
-"""Probability between two tops of a blob, over that of the lower, under which they are two atoms; to how many of the
-tops around each is compared; and standard deviation of the Gaussian without which a single pixel would be a top, px."""
+"""Probability between two maxima of a blob, over that of the lower, below which they are two atoms; number of nearest
+maxima each is compared with; and standard deviation of the smoothing that removes single-pixel maxima, px."""
 
 
 class FindAtoms(Step):
     """Find one atom per blob of a probability map, at the blob's centre of mass (Section 3 of the paper).
 
-    A blob whose probability is clearly lower between two of its tops holds an atom at each, as the two of a dumbbell.
+    A blob whose probability is clearly lower between two of its maxima holds an atom at each, as in a dumbbell.
     """
 
     renamed: ClassVar = {"smallest": "min_size"}
@@ -52,7 +52,7 @@ class FindAtoms(Step):
         0.25,
         ge=0,
         le=1,
-        description="Lowest probability that counts as an atom; Refine atoms drops those that prove to be none.",
+        description="Lowest probability that counts as an atom; Refine atoms later removes false ones.",
     )
     min_size: int = Field(1, ge=1, le=10_000, description="Smallest blob above the threshold that counts, in pixels.")
 
@@ -63,23 +63,23 @@ class FindAtoms(Step):
         """Atoms of a map, or of a plain array (H, W) or (frames, H, W), with columns.
 
         - `probability`: the highest in the blob
-        - `probability_std`, with an ensemble: its standard deviation between the members, there
-        - `kind`, `kind_probability`, with several classes: number of the likeliest class in the blob's core, where the
-          probability is above half its peak, and the share of that class in what all have there
-        - `intensity`, given the image: its mean in the core, in its own units
+        - `probability_std`, with an ensemble: its standard deviation among the members
+        - `kind`, `kind_probability`, with several classes: number of the likeliest class in the core of the blob, where
+          the probability is above half its peak, and the share of that class among all there
+        - `intensity`, if the image is given: its mean in the core, in its own units
 
         Raises
         ------
         InputError
-            Where no blob reaches the threshold, or image and map differ in shape.
+            If no blob reaches the threshold, or image and map differ in shape.
         """
         yield Progress(0.0, "finding atoms …")
         given = ProbabilityMap.of(probability)
         frames = given.frames
         if image is not None and (image.count, *image.shape) != (len(frames), *given.values.shape[-2:]):
             raise InputError(
-                f"A probability map of shape {given.values.shape} came with an image of shape {image.data.shape}; give "
-                "a map of the image's own shape."
+                f"The probability map has shape {given.values.shape}, the image {image.data.shape}; use a map of the "
+                "shape of the image."
             )
         tables = [
             find_in_frame(
@@ -90,8 +90,8 @@ class FindAtoms(Step):
         found = [table for table in tables if len(table)]
         if not found:
             raise InputError(
-                f"No blob of at least {self.min_size} pixels reaches the threshold of {self.threshold:g} (the highest "
-                f"probability is {given.values.max():.2g}), at least one atom was expected; lower the threshold."
+                f"No atom was found: no blob of at least {self.min_size} pixels reaches the threshold of "
+                f"{self.threshold:g} (the highest probability is {given.values.max():.2g}); lower the threshold."
             )
         table = pd.concat(found, ignore_index=True)
         return Atoms.at(
@@ -107,14 +107,14 @@ def find_in_frame(
 ) -> pd.DataFrame:
     """Atoms of one frame (H, W): y_px, x_px and the columns of `FindAtoms`.
 
-    The centre of mass is taken over the part above half the blob's own peak, weighted by the height above that half:
-    weights that vanish at the rim do not jump as pixels come and go, which a plain mask's centre does (by 0.25 px).
+    The centre of mass is over the part above half the peak of the blob, weighted by the height above that half: these
+    weights vanish at the rim, so the centre does not jump as pixels are added, unlike that of a mask (by 0.25 px).
     """
     probability = given.values
     blobs, count = ndimage.label((probability >= threshold) & (probability > 0), structure=np.ones((3, 3)))
-    blobs, count = with_several_tops(blobs, count, probability)
+    blobs, count = split_at_saddles(blobs, count, probability)
     if given.shares is not None and count:
-        blobs, count, probability = told_apart(blobs, count, given)
+        blobs, count, probability = split_by_class(blobs, count, given)
     index = np.flatnonzero(np.bincount(blobs.ravel(), minlength=count + 1)[1:] >= smallest) + 1
     if not len(index):
         return pd.DataFrame()
@@ -145,10 +145,10 @@ def find_in_frame(
     return pd.DataFrame(table)
 
 
-def with_several_tops(
+def split_at_saddles(
     blobs: npt.NDArray[np.integer], count: int, probability: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.integer], int]:
-    """The blobs (H, W) and their number, those divided between whose tops the probability is clearly lower."""
+    """The blobs (H, W) and their number, split where the probability between two maxima is clearly lower."""
     smooth = ndimage.gaussian_filter(probability, SMOOTH)
     tops = np.argwhere((smooth == ndimage.maximum_filter(smooth, 3)) & (blobs > 0))
     blob = blobs[tuple(tops.T)]
@@ -170,7 +170,7 @@ def with_several_tops(
     if number == len(np.unique(blob)):
         return blobs, count
     shared = np.argwhere(np.isin(blobs, blob))
-    # the nearest top of the same blob: tops of others are put far away
+    # the nearest maximum of the same blob: those of others are put far away
     apart = 2 * sum(blobs.shape) * np.append(blob, blobs[tuple(shared.T)])[:, None]
     where = np.concatenate([np.concatenate([tops, shared]), apart], axis=1)
     nearest = cKDTree(where[: len(tops)]).query(where[len(tops) :])[1]
@@ -180,15 +180,15 @@ def with_several_tops(
     return divided, int(divided.max())
 
 
-def told_apart(
+def split_by_class(
     blobs: npt.NDArray[np.integer], count: int, given: ProbabilityMap
 ) -> tuple[npt.NDArray[np.integer], int, npt.NDArray[np.float32]]:
-    """The blobs (H, W), their number and the probability to weigh them by, blobs that several classes share divided.
+    """The blobs (H, W), with those shared by several classes split, their number and the probability to weight them by.
 
-    The probability of any class is high between two close atoms of different classes, though each class by itself has
-    its own disc. A blob is divided where two classes or more each hold a part: above half the blob's peak, clearly
-    likelier there than any other, with a peak of the class in it, and not much smaller than the largest. There the
-    likeliest class alone counts.
+    Between two close atoms of different classes the total probability is high, though each class has its own disc. A
+    blob is split if two or more classes each hold a part of it: above half the peak of the blob, clearly likelier than
+    any other class, with a maximum of the class in it, and not much smaller than the largest part. In split blobs only
+    the likeliest class counts.
     """
     assert given.shares is not None
     second, first = np.sort(given.shares, axis=0)[-2:]

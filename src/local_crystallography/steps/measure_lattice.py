@@ -1,4 +1,4 @@
-"""Atoms to lattice: neighbours, grain, cell, sublattice, local vectors, strain, rotation and displacement."""
+"""Lattice around every atom: neighbours, grain, cell, sublattice, local vectors, strain, rotation, displacement."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 PER_SITE = 12
-"""Atoms per sublattice that local vectors are fitted to, unless a number is asked for."""
+"""Atoms per sublattice that local vectors are fitted to, unless a number is given."""
 
 
 class MeasureLattice(Step):
@@ -42,14 +42,14 @@ class MeasureLattice(Step):
     adds: ClassVar = (
         Column(
             "strain_(xx|yy|xy)",
-            "Strain against the reference cell, along x to the right and y down.",
+            "Strain relative to the reference cell, with x to the right and y down.",
             signed=True,
             painted=True,
             has_std=True,
         ),
         Column(
             "lattice_rotation_rad",
-            "Rotation of the lattice against the reference cell, counter-clockwise.",
+            "Rotation of the lattice relative to the reference cell, counter-clockwise.",
             signed=True,
             painted=True,
         ),
@@ -61,10 +61,10 @@ class MeasureLattice(Step):
             painted=True,
             has_std=True,
         ),
-        Column("neighbours", "Nearest neighbours, up to the first gap in distance."),
+        Column("neighbours", "Number of nearest neighbours, up to the first gap in distance."),
         Column("neighbour_distance_(px|nm)", "Mean distance to the nearest neighbours."),
-        Column("grain", "Grain of the lattice, by falling size; -1 for none."),
-        Column("cell_[ab]", "Unit cell, counted along a or b."),
+        Column("grain", "Grain of the lattice, largest first; -1 for none."),
+        Column("cell_[ab]", "Number of the unit cell along a or b."),
         Column("sublattice", "Sublattice, 0 being the most intense; -1 for none."),
         Column("[ab]_(px|nm)", "Length of a lattice vector around the atom."),
         Column("gamma_rad", "Angle from lattice vector a to b."),
@@ -72,9 +72,9 @@ class MeasureLattice(Step):
     reads: ClassVar = ("refine_atoms", "correct_scan")
     optional: ClassVar = True
 
-    corrected: bool = Field(True, description="Use positions corrected for the scan, where the atoms have them.")
+    corrected: bool = Field(True, description="Use positions with scan distortions corrected, where available.")
     by_intensity: bool = Field(
-        True, description="Whether sublattices may differ in intensity alone, and not only in what is around them."
+        True, description="Whether sublattices may differ in intensity alone, and not only in their surroundings."
     )
     neighbours: int | None = Field(
         None,
@@ -83,7 +83,7 @@ class MeasureLattice(Step):
         json_schema_extra=unset("12 per site"),
         description="Number of surrounding atoms that the lattice vectors are fitted to; automatic: 12 per sublattice.",
     )
-    min_size: int = Field(16, ge=8, le=100_000, description="Fewest atoms of a grain.")
+    min_size: int = Field(16, ge=8, le=100_000, description="Minimum number of atoms in a grain.")
     reference_grain: int | None = Field(
         None,
         ge=0,
@@ -96,38 +96,38 @@ class MeasureLattice(Step):
         return f"{result.features['grain'].max() + 1} grains, {result.features['sublattice'].max() + 1} sublattices"
 
     def run(self, atoms: Atoms) -> Job[Atoms]:
-        """The atoms with columns of neighbours and lattice; NaN, or -1 for whole numbers, where there is no answer.
+        """The atoms with columns of neighbours and lattice; NaN, or -1 for integers, where undefined.
 
         - `neighbours`, up to the first gap in distance, and their mean distance `neighbour_distance_px`
-        - `grain`, by falling size within each frame; `cell_a`, `cell_b`, the cell counted along a and b (0 off the
-          lattice), and `sublattice`, 0 being the most intense. Where a lattice continues
-          without a break over a change of its cell, it is one grain, and the change is strain.
+        - `grain`, largest first within each frame; `cell_a`, `cell_b`, the number of the cell along a and b (0 off the
+          lattice), and `sublattice`, 0 being the most intense. A lattice that continues without a break across a
+          change of its cell is one grain, and the change is strain.
         - `a_px`, `b_px`, `gamma_rad`: lattice vectors around the atom, and the angle from a to b
-        - `strain_xx`, `strain_yy`, `strain_xy`, along the image's axes, x right and y down, of the stretch U of the
+        - `strain_xx`, `strain_yy`, `strain_xy`, along the image axes, x right and y down, of the stretch U of the
           map M = R U from the reference cell to the local one; `lattice_rotation_rad` of R, counter-clockwise as
           displayed. The reference is the median cell of the grain or of `reference_grain`.
         - `displacement_y_px`, `displacement_x_px`, `displacement_px`, `displacement_angle_rad` (counter-clockwise
-          as displayed) from the centre of the nearest atoms of the other sublattices, all of which must be there
+          as displayed) from the centre of the nearest atoms of the other sublattices, if none is missing
         - with `y_std_px` and `x_std_px`: `displacement_std_px`, along one axis, and `strain_xx_std`,
           `strain_yy_std`, `strain_xy_std`
-        - lengths in nm as well where the pixel size is known
+        - lengths also in nm if the pixel size is known
 
         Raises
         ------
         InputError
-            Where no lattice is found, or a frame lacks the reference grain.
+            If no lattice is found, or a frame lacks the reference grain.
         """
         yield Progress(0.0, "fitting lattices …")
-        places = _places(atoms, self.corrected)
+        positions = _positions(atoms, self.corrected)
         tables = [
-            self._frame(places[rows], atoms.features.iloc[rows]).set_index(rows)
+            self._frame(positions[rows], atoms.features.iloc[rows]).set_index(rows)
             for rows in (np.flatnonzero(atoms.frame == frame) for frame in np.unique(atoms.frame))
         ]
         table = pd.concat(tables).sort_index() if tables else pd.DataFrame({"grain": []})
         if not (table["grain"] >= 0).any():
             raise InputError(
-                f"No lattice of at least {self.min_size} atoms was found among {len(atoms)} atoms; atoms that repeat "
-                "were expected. Look whether they were found well, or lower the fewest atoms of a grain."
+                f"No lattice of at least {self.min_size} atoms was found among {len(atoms)} atoms. Check that the "
+                "atoms were found correctly, or lower the minimum number of atoms in a grain."
             )
         if atoms.pixel_size is not None:
             for name in ("neighbour_distance", "a", "b", "displacement"):
@@ -139,8 +139,8 @@ class MeasureLattice(Step):
 
     def _frame(self, yx: Array, features: pd.DataFrame) -> pd.DataFrame:
         """The columns of the atoms of one frame, in pixels."""
-        told = self.by_intensity and "intensity" in features
-        values = features["intensity"].to_numpy(float) if told else None
+        used = self.by_intensity and "intensity" in features
+        values = features["intensity"].to_numpy(float) if used else None
         if values is not None and not np.isfinite(values).all():
             values = None
         std = features[["y_std_px", "x_std_px"]].to_numpy(float) if "y_std_px" in features else None
@@ -186,12 +186,10 @@ class MeasureLattice(Step):
         return pd.DataFrame(columns)
 
     def _reference(self, lattices: list[Lattice], grain: int, vectors: Array) -> Array:
-        """(2, 2) vectors that strain is told from; NaN where the reference grain has another lattice."""
+        """(2, 2) vectors that strain refers to; NaN if the reference grain has a different lattice."""
         chosen = grain if self.reference_grain is None else self.reference_grain
         if chosen >= len(lattices):
-            raise InputError(
-                f"Grain {chosen} came as the reference, but there are {len(lattices)}, counted from 0; choose another."
-            )
+            raise InputError(f"There is no reference grain {chosen}; choose one from 0 to {len(lattices) - 1}.")
         own = np.nanmedian(vectors, axis=0) if np.isfinite(vectors).any() else lattices[grain].vectors
         if chosen == grain:
             return np.asarray(own)
@@ -203,17 +201,17 @@ _LATTICE = ("a_px", "b_px", "gamma_rad", "strain_xx", "strain_yy", "strain_xy", 
 _DISPLACEMENT = ("displacement_y_px", "displacement_x_px", "displacement_px", "displacement_angle_rad")
 
 
-def _places(atoms: Atoms, corrected: bool) -> Array:
-    """(N, 2) positions to measure at; where an atom has no corrected one, where it is seen."""
+def _positions(atoms: Atoms, corrected: bool) -> Array:
+    """(N, 2) positions to measure with: corrected ones where wanted and available, else those in the image."""
     names = ["y_corrected_px", "x_corrected_px"]
     if not corrected or not set(names) <= set(atoms.features):
         return atoms.yx
-    places = atoms.features[names].to_numpy(float)
-    return np.where(np.isfinite(places), places, atoms.yx)
+    positions = atoms.features[names].to_numpy(float)
+    return np.where(np.isfinite(positions), positions, atoms.yx)
 
 
 def _deviations(std: Array, lattice: Lattice, cage: Index, reference: Array, spread: Array) -> dict[str, Array]:
-    """Standard deviations of displacement and strains from those of the positions, taken to be independent."""
+    """Standard deviations of displacement and strains from those of the positions, assumed independent."""
     variance, back = std**2, np.linalg.inv(reference)
     members = (cage >= 0)[..., None]
     size = np.maximum(members.sum(axis=1), 1)

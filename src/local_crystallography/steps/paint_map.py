@@ -1,4 +1,4 @@
-"""Columns to maps: every pixel takes the value of the nearest atom."""
+"""Maps of columns, in which every pixel has the value of the nearest atom."""
 
 from __future__ import annotations
 
@@ -33,21 +33,20 @@ class PaintMap(Step):
 
     columns: tuple[str, ...] = Field(
         (),
-        description="Columns to paint; none: angle, offsets, latents and labels, and strain and symmetry where they "
-        "were measured.",
+        description="Columns to paint; none: angle, offsets, latents and labels, and strain and symmetry where "
+        "measured.",
     )
-    deviations: bool = Field(
-        False, description="Also paint the standard deviations of these columns, where they are known."
-    )
+    deviations: bool = Field(False, description="Also paint the standard deviations of these columns, where known.")
     max_distance: float | None = Field(
         None,
         ge=0.5,
         le=1000,
-        description="Farthest a pixel takes its value from, in pixels; automatic: the distance between neighbours.",
+        description="Largest distance of a pixel from the atom whose value it takes, in pixels; automatic: the "
+        "distance between neighbours.",
     )
 
     def resolve(self, atoms: Atoms, image: Image, sub_images: SubImages | None = None) -> PaintMap:
-        """The same step with the columns named and the reach fitted to the distance between neighbours."""
+        """The same step with columns named and `max_distance` set to the distance between neighbours."""
         columns = self.columns or default_columns(atoms)
         if self.deviations:
             columns = tuple(dict.fromkeys([*columns, *deviations_of(columns, atoms)]))
@@ -59,7 +58,7 @@ class PaintMap(Step):
         )
 
     def uses(self, replaced: set[str]) -> bool:
-        """Whether anything that is painted was replaced; of columns of one's own only those the step paints."""
+        """Whether anything painted was replaced; user-defined columns count only if this step paints them."""
         columns = own_columns(replaced)
         if columns is None:
             return super().uses(replaced)
@@ -73,13 +72,13 @@ class PaintMap(Step):
         """One float32 map per column, of the shape of the image; NaN where no atom is near, its value is NaN,
         or the image is masked.
 
-        Labels are painted as they are, so -1 (no class) becomes NaN. Light columns that no sub-image was cut around
-        were never asked for a class: where they have no value, the nearest of the others paints their place.
+        Labels are painted as numbers, with NaN for -1 (no class). Where a light column without a sub-image has no
+        value, its area takes the value of the nearest other atom.
 
         Raises
         ------
         InputError
-            Where a column is missing.
+            If a column is missing.
         """
         yield Progress(0.0, "painting maps …")
         step = self.resolve(atoms, image)
@@ -94,14 +93,14 @@ class PaintMap(Step):
 
 
 class Brush:
-    """Paints values of the same atoms again and again; only the first time it is found which pixel is nearest to which.
+    """Painter of maps of the same atoms, which remembers the nearest atom of every pixel.
 
     Parameters
     ----------
     reach
-        Farthest a pixel takes its value from, in pixels.
+        Largest distance of a pixel from the atom whose value it takes, in pixels.
     left_out
-        (N,) atoms whose place the nearest of the others paints where they have no value.
+        (N,) atoms whose area takes the value of the nearest other atom where they have no value.
     """
 
     def __init__(self, atoms: Atoms, image: Image, *, reach: float, left_out: npt.NDArray[np.bool_]) -> None:
@@ -109,15 +108,15 @@ class Brush:
         self._indices: dict[bytes, npt.NDArray[np.int32]] = {}
 
     def fits(self, atoms: Atoms, reach: float) -> bool:
-        """Whether it paints these atoms, whatever their columns, as far."""
+        """Whether this paints the same atoms, whatever their columns, with the same reach."""
         return reach == self.reach and self.atoms.same_atoms(atoms)
 
     def ready(self, values: npt.NDArray[np.float64]) -> bool:
-        """Whether values of the N atoms can be painted at once."""
+        """Whether values of the N atoms can be painted without a search for nearest atoms."""
         return self._paints(values).tobytes() in self._indices
 
     def paint(self, values: npt.NDArray[np.float64]) -> Array:
-        """The (N,) values on the pixels nearest the atoms, of the shape of the image; NaN where there is none."""
+        """The (N,) values on the pixels nearest the atoms, of the shape of the image; NaN where no atom is near."""
         paints = self._paints(values)
         if (key := paints.tobytes()) not in self._indices:
             self._indices[key] = nearest(self.atoms, paints, image=self.image, reach=self.reach)
@@ -128,17 +127,17 @@ class Brush:
 
 
 def deviations_of(columns: Iterable[str], atoms: Atoms) -> list[str]:
-    """The columns with their standard deviations, as far as they are there: angle_std_rad for angle_rad."""
+    """Existing columns with the standard deviations of these, such as angle_std_rad for angle_rad."""
     return [name for name in map(std_of, columns) if name in atoms.features]
 
 
 def default_columns(atoms: Atoms) -> tuple[str, ...]:
-    """The columns that are painted when none are named, as far as they are there."""
+    """Existing columns that are painted by default."""
     return catalog.columns().painted(map(str, atoms.features))
 
 
 def own_columns(replaced: set[str]) -> set[str] | None:
-    """Columns of one's own among what was replaced, in the names of `Step.takes`; None where there is anything else."""
+    """User-defined columns that were replaced, in the names of `Step.takes`; None if anything else was replaced too."""
     columns = {name.removeprefix(own("")) for name in replaced if name.startswith(own(""))}
     return None if replaced - {OWN, *map(own, columns)} else columns
 
@@ -150,14 +149,14 @@ def column_values(atoms: Atoms, name: str) -> npt.NDArray[np.float64]:
 
 
 def not_cut(atoms: Atoms, image: Image, sub_images: SubImages | None) -> npt.NDArray[np.bool_]:
-    """(N,) whether no sub-image was cut around an atom though it lies far enough from the edge for one."""
+    """(N,) True for atoms without a sub-image that are far enough from the edge for one."""
     if sub_images is None:
         return np.zeros(len(atoms), bool)
     return fits(atoms.yx, image.shape, sub_images.window_size) & ~np.isin(atoms.ids, sub_images.atoms.ids)
 
 
 def nearest(atoms: Atoms, paints: npt.NDArray[np.bool_], *, image: Image, reach: float) -> npt.NDArray[np.int32]:
-    """Row of the nearest atom that paints, of the shape of the image; -1 beyond the reach."""
+    """Row of the nearest painting atom for every pixel, of the shape of the image; -1 beyond the reach."""
     pixels = np.indices(image.shape).reshape(2, -1).T
     index = np.full((image.count, len(pixels)), -1, np.int32)
     for frame, found in enumerate(index):

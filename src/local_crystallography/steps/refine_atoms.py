@@ -1,4 +1,4 @@
-"""Atoms to where they are in the image, to a fraction of a pixel: fitted, with standard deviations."""
+"""Refined atoms: positions fitted to a fraction of a pixel, with standard deviations."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ from local_crystallography.steps.base import Step
 
 Array = npt.NDArray[np.float64]
 Region = tuple[tuple[tuple[float, float], ...], ...]
-"""Areas by their corners (y, x)."""
+"""Areas, each given by its corners (y, x) in pixels."""
 
-SURE = 0.98
-"""Probability from which an atom is kept however weak; so are those put there by hand, which have none."""
+CERTAIN = 0.98
+"""Probability from which an atom is kept however weak, as are atoms added by hand, which have no probability."""
 EVEN, FEW, SUPPORT, USUAL = 0.5, 12, 0.2, 0.38
-"""Probability from which atoms tell the lattice; atoms under which there is none; and share of its vectors that have to
-lead from an atom to another, by itself and over what is usual."""
+"""Probability from which atoms define the lattice; minimum number of them; and minimum share of lattice vectors that
+lead from an atom to another, as such and relative to the median."""
 ON_LATTICE = ((0.9, 0.0), (0.7, 0.1), (0.5, 0.4), (0.0, 0.8))
 ALONE = ((0.9, 0.7), (0.7, 1.0), (0.0, 1.5))
-"""Times the significance it takes from a probability on, where a lattice speaks for an atom, and where none does."""
+"""(probability, factor of `min_snr` from there on), for atoms that a lattice supports and for others."""
 RARE, LIKELY = 0.05, 0.9
-"""Share of the sure atoms off the lattice up to which others are only believed there from a probability on."""
+"""If at most this share of the certain atoms is off the lattice, others off the lattice need this probability."""
 MANY = 0.1
-"""Share of the sure atoms that are on no maximum, above which they are not believed either."""
+"""Share of certain atoms that are on no maximum, above which those are left out too."""
 RIM = 0.4
-"""Distance from the middle of the outermost pixels, px, beyond which a column stands outside the image."""
+"""Distance from the centre of the outermost pixels, px, beyond which a column is outside the image."""
 FAINT, STRAY = 0.06, 0.5
-"""Height over that of strong atoms from which a network that is not sure may be right: it learnt no fainter ones; and
-where no lattice speaks for the atom, the grain of a support being higher."""
+"""Minimum height of an uncertain atom over that of strong ones, since the network was not trained on fainter ones; and
+the same off the lattice, where the grain of a support film reaches higher."""
 UPON = 1.2
-"""Distance in widths under which two atoms are one: their column is cut off at the top, or wide."""
+"""Distance in widths below which two atoms are one, found twice on a clipped or broad column."""
 REASONS = ("doubtful", "doubled", "masked", "outside", "weak")
-"""Why atoms are left out."""
+"""Reasons for leaving atoms out."""
 
 
 class RefineAtoms(Step):
-    """Move every atom to where the image has it, to a fraction of a pixel, and say how sure that is."""
+    """Refine the position of every atom in the image to a fraction of a pixel, with its standard deviation."""
 
     renamed: ClassVar = {
         "significance": "min_snr",
@@ -69,7 +69,7 @@ class RefineAtoms(Step):
         Column("background", "Background under the column, in units of the image."),
         Column("sigma_px", "Standard deviation of the Gaussian fitted to the column."),
         Column("[yx]_std_px", "Standard deviation of the position."),
-        Column("fit_error", "Residual in the core over the noise expected there; 1 is noise alone."),
+        Column("fit_error", "Residual in the core over the noise expected there; 1: noise only."),
         Column("sigma_(long|short)_px", "Standard deviation of an elliptical Gaussian along its long or short axis."),
         Column("axis_angle_rad", "Direction of the long axis, counter-clockwise from x."),
     )
@@ -77,7 +77,7 @@ class RefineAtoms(Step):
 
     method: Literal["joint", "quadratic"] = Field(
         "joint",
-        description="joint: all atoms and the background fitted together; quadratic: tops of the smoothed image, fast.",
+        description="joint: all atoms and background fitted together; quadratic: maxima of the smoothed image, fast.",
     )
     width: float | None = Field(
         None,
@@ -91,10 +91,10 @@ class RefineAtoms(Step):
         2.5,
         ge=0,
         le=100,
-        description="Minimum signal-to-noise ratio for an atom of which the probability map was not sure to be kept; "
-        "it also has to be on a maximum of the image, or one of a pair. 0: all are kept.",
+        description="Minimum signal-to-noise ratio for an atom of uncertain probability to be kept; it must also be on "
+        "a maximum of the image, or one of a pair. 0: all are kept.",
     )
-    fit_axes: bool = Field(False, description="Also measure how long, how narrow and how turned every atom is.")
+    fit_axes: bool = Field(False, description="Also measure the long and short axis of every atom and their direction.")
     min_distance: float | None = Field(
         None,
         ge=0,
@@ -104,16 +104,16 @@ class RefineAtoms(Step):
         "their width, below which two columns have a single maximum.",
     )
     min_relative_intensity: float = Field(
-        0.0, ge=0, le=1, description="Lowest intensity over that of the strong atoms that is kept; 0: all."
+        0.0, ge=0, le=1, description="Lowest intensity that is kept, relative to the strong atoms; 0: all."
     )
     when_doubtful: Literal["stop", "continue"] = Field(
         "stop",
-        description="Whether a run stops after this step where the atoms cannot be those of the image, or continues.",
+        description="Whether a run stops or continues after this step if the atoms do not match the image.",
     )
     region: Region = Field(
         (),
-        description="Areas of the image whose atoms are kept, each by its corners (y, x) in pixels, as drawn in a "
-        "Shapes layer; none: the whole image.",
+        description="Areas of the image whose atoms are kept, each given by its corners (y, x) in pixels, as drawn in "
+        "a Shapes layer; none: the whole image.",
     )
 
     def summary(self, result: Atoms) -> str:
@@ -122,32 +122,32 @@ class RefineAtoms(Step):
         if left is not None and len(left):
             why = f"{len(left):,} ({counted(left.features['left_out'].to_numpy(str))})"
         precision = result.features[["y_std_px", "x_std_px"]].median().mean()
-        return f"kept {len(result):,}, left out {why}, to {precision:.2f} px"
+        return f"kept {len(result):,}, left out {why}, precision {precision:.2f} px"
 
     def run(self, atoms: Atoms, image: Image) -> Job[Atoms]:
-        """The atoms at their refined places, with columns.
+        """The atoms at their refined positions, with columns.
 
-        Where it is stopped gives the atoms as far as they were refined.
+        If stopped, the atoms as far as they were refined.
 
-        - `intensity`: volume above the background, unit of the image times square pixels; below 0 for dark atoms
+        - `intensity`: volume above the background, in units of the image times px²; negative for dark atoms
         - `amplitude`: height above the background, `amplitude_std` its standard deviation; `background`: the background
-          itself; units of the image
-        - `y_std_px`, `x_std_px`: standard deviation of the place
-        - `sigma_px`: standard deviation of the Gaussian (the shared one, with quadratic)
-        - `fit_error` (joint): root mean square residual in the core over what noise makes of it; 1 is noise alone
+          itself; all in units of the image
+        - `y_std_px`, `x_std_px`: standard deviation of the position
+        - `sigma_px`: standard deviation of the Gaussian (shared by all atoms for quadratic)
+        - `fit_error` (joint): rms residual in the core over that expected from noise; 1: noise only
         - `sigma_long_px`, `sigma_short_px`, `axis_angle_rad` (joint, with `fit_axes`): the same along two axes, and the
           direction of the long one, counter-clockwise as displayed from the x axis
 
-        Left out, and kept apart as `left_out` with the reason in a column of that name, are atoms outside `region`;
-        atoms whose column turns out to stand outside the image or on masked pixels; and those that `min_snr`,
-        `min_distance` and `min_relative_intensity` leave out, unless a column `kept` is true, as it is for atoms
-        edited by hand. An atom that moves by more than half the distance to its nearest neighbour has lost its column:
-        it stays where it was, and its standard deviations are NaN. Atoms outside the image stay, all columns NaN.
+        Atoms outside `region`, atoms whose column turns out to be outside the image or on masked pixels, and those that
+        fail `min_snr`, `min_distance` or `min_relative_intensity` are moved to `left_out`, with the reason in a column
+        of that name, unless a column `kept` is true, as it is for atoms edited by hand. An atom that moves by more than
+        half the distance to its nearest neighbour has lost its column: it keeps its position, and its standard
+        deviations are NaN. Atoms that were outside the image from the start are kept, with NaN in all columns.
 
         Raises
         ------
         InputError
-            Where there are no atoms in the image or none is kept, places are no numbers, or frames are not in it.
+            If no atoms are in the image or none is kept, or positions are not finite or in frames it does not have.
         """
         check(atoms, image)
         seen = in_image(atoms.yx, image)
@@ -173,28 +173,28 @@ class RefineAtoms(Step):
         return replace(refined[why == ""], left_out=refined[why != ""].with_features(left_out=why[why != ""]))
 
     def doubt(self, atoms: Atoms, image: Image, sigma: float | None) -> str:
-        """Why the refined atoms should not be trusted and what to do, a sentence; "" where nothing speaks against them.
+        """Why the refined atoms should not be trusted and what to do, in words; "" if nothing speaks against them.
 
-        `sigma` is the width of the columns that Segment looked for, px, if it did.
+        `sigma` is the standard deviation of the columns that Segment searched for, px, or None.
         """
         doubts = [each.doubt for each in plausibility(atoms, image, sigma) if each.doubt]
         if not doubts:
             return ""
         return (
-            f"These atoms should not be trusted: {doubts[0]}. Try another sigma or contrast in Segment, or mask what "
-            "is not specimen."
+            f"These atoms should not be trusted: {doubts[0]}. Try another sigma or contrast in Segment, or mask "
+            "what is not specimen."
         )
 
     def reasons(self, atoms: Atoms, image: Image, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.str_]:
-        """(N,) why each atom is left out, one of `REASONS`, "" for those kept; raises where none is.
+        """(N,) why each atom is left out, one of `REASONS`, or "" if kept; raises if none is kept.
 
-        Those not `seen` were outside the image before they were refined.
+        Atoms not `seen` were outside the image before refinement.
         """
         within = self._within(atoms.yx)
         if not within.any():
             raise InputError(
                 f"None of the {len(atoms)} atoms of {image.name} lies in the {len(self.region)} areas of the region; "
-                "draw it around atoms, or take the whole image."
+                "draw it around atoms, or use the whole image."
             )
         why = np.full(len(atoms), "", dtype="<U16")
         for reason, out in (
@@ -208,19 +208,19 @@ class RefineAtoms(Step):
         if (why != "").all():
             raise InputError(
                 f"All {len(atoms)} atoms of {image.name} would be left out ({counted(why)}): set the width of the "
-                "columns (sigma of Segment) and their contrast by hand, or lower the min snr."
+                "columns (sigma of Segment) and their contrast by hand, or lower min_snr."
             )
         return why
 
     def _within(self, yx: Array) -> npt.NDArray[np.bool_]:
-        """(N,) whether atoms lie in the region; all are fitted, so that none at its border lacks a neighbour."""
+        """(N,) whether atoms lie in the region; all atoms are fitted, so that none at its border lacks a neighbour."""
         areas = [inside(yx, area) for area in self.region] or [np.ones(len(yx), bool)]
         return np.asarray(np.any(areas, axis=0), np.bool_)
 
     def _joint(
         self, pixels: npt.NDArray[np.generic], yx: Array, masked: npt.NDArray[np.bool_]
     ) -> Job[tuple[Array, pd.DataFrame]]:
-        """Positions and columns of the atoms of one frame; masked and saturated pixels tell nothing."""
+        """Positions and columns of the atoms of one frame; masked and saturated pixels are ignored."""
         dark = are_dark(scaled_frame(pixels, masked)[0], yx)
         unknown = masked | saturated(pixels, masked, dark=dark)
         values = filled(pixels.astype(np.float64), masked)
@@ -243,7 +243,7 @@ class RefineAtoms(Step):
     def _quadratic(
         self, pixels: npt.NDArray[np.generic], yx: Array, masked: npt.NDArray[np.bool_]
     ) -> Job[tuple[Array, pd.DataFrame]]:
-        """The same, from the tops of the smoothed image."""
+        """The same, from maxima of the smoothed image."""
         yield Progress(0.0, f"Refining {len(yx)} atoms")
         scaled, level, unit = scaled_frame(pixels, masked)
         distance, width, dark = first_look(scaled, yx, self.width)
@@ -260,7 +260,7 @@ class RefineAtoms(Step):
         return found.yx, pd.DataFrame(table)
 
     def _masked(self, atoms: Atoms, image: Image) -> npt.NDArray[np.bool_]:
-        """(N,) whether atoms stand on pixels without a meaning."""
+        """(N,) whether atoms are on masked pixels."""
         on = np.zeros(len(atoms), bool)
         for frame in np.unique(atoms.frame):
             rows = np.flatnonzero((atoms.frame == frame) & in_image(atoms.yx, image))
@@ -268,50 +268,50 @@ class RefineAtoms(Step):
         return on
 
     def _doubtful(self, atoms: Atoms, image: Image) -> npt.NDArray[np.bool_]:
-        """(N,) whether the network was not sure of an atom and the image does not show it clearly either."""
+        """(N,) whether an atom is uncertain by its probability and not clear in the image either."""
         if not self.min_snr or not {"probability", "amplitude_std"} <= set(atoms.features):
             return np.zeros(len(atoms), bool)
         probability = atoms.features["probability"].to_numpy(float)
         signed = atoms.features["amplitude"].to_numpy(float)
         height, std = np.abs(signed), np.abs(atoms.features["amplitude_std"].to_numpy(float))
         on, off = self._on_lattice(atoms, probability >= EVEN)
-        needed = self.min_snr * np.where(on, *(steps(probability, of) for of in (ON_LATTICE, ALONE)))
+        needed = self.min_snr * np.where(on, *(by_level(probability, of) for of in (ON_LATTICE, ALONE)))
         clear = (needed == 0) | (height > needed * std)
         strong = np.nanquantile(height, STRONG) if np.isfinite(height).any() else 0.0
         high = height + 2 * np.nan_to_num(std) > np.where(off, STRAY, FAINT) * strong
-        sure = probability >= SURE
-        # in a crystal without disorder what stands elsewhere is most likely the grain of something else
-        perfect = (sure & off).sum() <= RARE * sure.sum()
-        out = ~sure & (~(clear & high) | (perfect & off & (probability < LIKELY)))
+        certain = probability >= CERTAIN
+        # in a crystal without disorder, atoms elsewhere are most likely the grain of a support film
+        perfect = (certain & off).sum() <= RARE * certain.sum()
+        out = ~certain & (~(clear & high) | (perfect & off & (probability < LIKELY)))
         width = float(np.nanmedian(atoms.features["sigma_px"]))
         for frame in np.unique(atoms.frame[~out]):
             rows = np.flatnonzero((atoms.frame == frame) & in_image(atoms.yx, image))
             pixels = image.frame(int(frame))
             shown = on_maxima(pixels - terraces(pixels, width)[0], atoms.yx[rows], signed[rows], width)
-            # where many sure ones are on none, the network took what is between columns for some
-            wrong = (~shown & sure[rows]).sum() > MANY * max(sure[rows].sum(), 1)
-            out[rows] |= ~shown & (wrong | ~sure[rows])
+            # if many certain ones are on none, the network mistook the gaps between columns for atoms
+            wrong = (~shown & certain[rows]).sum() > MANY * max(certain[rows].sum(), 1)
+            out[rows] |= ~shown & (wrong | ~certain[rows])
         return np.asarray(out, np.bool_)
 
     def _on_lattice(
         self, atoms: Atoms, likely: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """(N,) whether the lattice of the likely atoms of a frame speaks for an atom, and whether it speaks against it.
+        """(N,) whether the lattice of the likely atoms of a frame supports an atom, and whether it speaks against it.
 
-        Neither, for one at the corner of a crystal; and where there is no lattice.
+        Neither at the corner of a crystal, nor without a lattice.
         """
         on, off = np.zeros(len(atoms), bool), np.zeros(len(atoms), bool)
         for frame in np.unique(atoms.frame):
             rows = np.flatnonzero(atoms.frame == frame)
-            yx, sure = atoms.yx[rows], likely[rows]
-            if sure.sum() >= FEW and repetition(yx[sure]) >= 2 * CHANCE:
-                share = support(yx, sure)
-                on[rows] = share >= max(SUPPORT, USUAL * float(np.median(share[sure])))
+            yx, likely_here = atoms.yx[rows], likely[rows]
+            if likely_here.sum() >= FEW and repetition(yx[likely_here]) >= 2 * CHANCE:
+                share = support(yx, likely_here)
+                on[rows] = share >= max(SUPPORT, USUAL * float(np.median(share[likely_here])))
                 off[rows] = share < SUPPORT
         return on, off
 
     def _doubled(self, atoms: Atoms, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """(N,) whether a stronger one of the atoms kept is upon an atom."""
+        """(N,) whether an atom coincides with a stronger one of the atoms kept."""
         rows = np.flatnonzero(kept)
         closest = self.min_distance
         if closest is None and len(rows):
@@ -319,19 +319,19 @@ class RefineAtoms(Step):
         out = np.zeros(len(atoms), bool)
         if closest and len(rows) > 1:
             far = 2 * np.ptp(atoms.yx, axis=0).max() + closest + 1
-            places = np.column_stack([atoms.yx, atoms.frame * far])[rows]
+            positions = np.column_stack([atoms.yx, atoms.frame * far])[rows]
             intensity = np.nan_to_num(np.abs(atoms.features["intensity"].to_numpy(float)[rows]))
-            out[rows] = ~strongest(intensity, cKDTree(places).query_pairs(closest, output_type="ndarray"))
+            out[rows] = ~strongest(intensity, cKDTree(positions).query_pairs(closest, output_type="ndarray"))
         return out
 
 
-def steps(values: Array, levels: tuple[tuple[float, float], ...]) -> Array:
-    """(N,) what belongs to the first of some levels, falling, that values (N,) reach."""
+def by_level(values: Array, levels: tuple[tuple[float, float], ...]) -> Array:
+    """(N,) result of the first (level, result) pair, levels descending, that each of the values (N,) reaches."""
     return np.select([values >= level for level, _ in levels], [given for _, given in levels])
 
 
 def counted(why: npt.NDArray[np.str_]) -> str:
-    """How many atoms were left out for which reason, in words: doubtful: 120, doubled: 22."""
+    """Number of atoms left out for each reason, in words: doubtful: 120, doubled: 22."""
     counts = ((reason, int((why == reason).sum())) for reason in REASONS)
     return ", ".join(f"{reason}: {count:,}" for reason, count in counts if count)
 
@@ -339,21 +339,21 @@ def counted(why: npt.NDArray[np.str_]) -> str:
 def scaled_frame(
     pixels: npt.NDArray[np.generic], masked: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.float32], float, float]:
-    """Pixels of mean 0 and standard deviation 1 without gaps, with the mean and the standard deviation they had."""
+    """Pixels scaled to mean 0 and standard deviation 1, masked ones filled in, and the original mean and deviation."""
     values = filled(pixels.astype(np.float64), masked)
     level, unit = float(values[::2, ::2].mean()), float(values[::2, ::2].std()) or 1.0
     return ((values - level) / unit).astype(np.float32), level, unit
 
 
 def by_hand(atoms: Atoms) -> npt.NDArray[np.bool_]:
-    """(N,) whether somebody has looked at an atom and wants it."""
+    """(N,) whether an atom was marked by hand to be kept."""
     if "kept" not in atoms.features:
         return np.zeros(len(atoms), bool)
     return np.asarray(atoms.features["kept"].fillna(False), bool)
 
 
 def strongest(intensity: Array, pairs: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-    """(N,) whether no stronger atom that is itself kept is paired with an atom."""
+    """(N,) whether an atom is kept, since no stronger atom that is itself kept is paired with it."""
     keep = np.ones(len(intensity), bool)
     partners: dict[int, list[int]] = {}
     for left, right in pairs.tolist():
@@ -366,28 +366,26 @@ def strongest(intensity: Array, pairs: npt.NDArray[np.integer]) -> npt.NDArray[n
 
 
 def in_image(yx: Array, image: Image) -> npt.NDArray[np.bool_]:
-    """(N,) whether places lie on pixels of the image."""
+    """(N,) whether positions are on pixels of the image."""
     return np.asarray(((yx >= -0.5) & (yx <= np.array(image.shape) - 0.5)).all(axis=1), np.bool_)
 
 
 def beyond_rim(yx: Array, image: Image) -> npt.NDArray[np.bool_]:
-    """(N,) whether positions are beyond the outermost pixels: only the flank of such columns is seen."""
+    """(N,) whether positions are beyond the outermost pixels, where only the flank of a column is seen."""
     return np.asarray(((yx < -RIM) | (yx > np.array(image.shape) - 1 + RIM)).any(axis=1), np.bool_)
 
 
 def check(atoms: Atoms, image: Image) -> None:
-    """Raise where there is nothing to refine."""
+    """Raise if there is nothing to refine."""
     if not np.isfinite(atoms.yx).all():
         raise InputError(
-            f"{int((~np.isfinite(atoms.yx)).any(axis=1).sum())} atoms have places that are not numbers, places in "
-            "pixels were expected; remove these atoms."
+            f"{int((~np.isfinite(atoms.yx)).any(axis=1).sum())} atoms have a position that is NaN or infinite; "
+            "remove these atoms."
         )
     if len(atoms) and not 0 <= atoms.frame.min() <= atoms.frame.max() < image.count:
         raise InputError(
-            f"Atoms of frame {atoms.frame.max()} came with {image.name}, whose frames are 0 to {image.count - 1}; "
+            f"Some atoms are in frame {atoms.frame.max()}, but {image.name} has frames 0 to {image.count - 1}; "
             "refine them in the image they were found in."
         )
     if not in_image(atoms.yx, image).any():
-        raise InputError(
-            f"{len(atoms)} atoms came, none of them inside {image.name}; find atoms first, in the image to refine in."
-        )
+        raise InputError(f"None of the {len(atoms)} atoms is inside {image.name}; find atoms in this image first.")

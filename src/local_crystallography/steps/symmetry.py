@@ -1,4 +1,4 @@
-"""Atoms to symmetry: posterior and decision of alternation, c/a and cell angle around every atom."""
+"""Symmetry around every atom: posteriors and decisions on alternation, tetragonality and cell angle."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from local_crystallography.data.progress import Job
 from local_crystallography.steps.base import Step
 
 BENT = 2.5
-"""Smallest radius whose windows tell bending from alternation."""
+"""Smallest radius, in cell sides, whose windows distinguish bending from alternation."""
 
 DECIDED = (Decision.SYMMETRIC, Decision.BROKEN, Decision.UNDECIDED)
 
@@ -47,11 +47,11 @@ class DecideSymmetry(Step):
         Column("alternation_in_rope", "Probability that the alternation lies within the ROPE.", painted=True),
         Column("alternation_decision", "Decision on the alternation; -1: too few neighbours.", painted=True),
         Column("alternation_kind", "Direction of the alternation; -1 for none."),
-        Column("alternation_.*", "Alternation along one direction, its interval or its probability."),
+        Column("alternation_.*", "Alternation of one kind, its interval or its probability."),
         Column("deciding_cells", "Doubled cells in the smallest window that decides.", painted=True),
         Column("position_noise", "Standard deviation of a coordinate over the side of the cell."),
-        Column("tetragonality", "Ratio of the sides of the cell, less 1.", signed=True, painted=True),
-        Column("cell_angle", "Angle of the cell less the ideal one, in degrees.", signed=True, painted=True),
+        Column("tetragonality", "Ratio of the sides of the cell minus 1.", signed=True, painted=True),
+        Column("cell_angle", "Angle of the cell minus the ideal one, in degrees.", signed=True, painted=True),
         Column("(tetragonality|cell_angle)_decision", "Decision on the shape of the cell.", painted=True),
         Column("(tetragonality|cell_angle)_hdi", "Width of the highest-density interval."),
         Column("(tetragonality|cell_angle)_in_rope", "Probability of lying within the ROPE."),
@@ -60,66 +60,72 @@ class DecideSymmetry(Step):
     optional: ClassVar = True
 
     radius: float = Field(
-        5.1, ge=1, le=30, description="Radius of the window around every atom, in sides of the cell; 5.1: 42 cells."
+        5.1,
+        ge=1,
+        le=30,
+        description="Radius of the window around every atom, in sides of the cell (5.1: 42 cells).",
     )
     alternation: Choice = Field(
         "commonest",
-        description="Which bonds may alternate, long and short: along a or b, or as a chessboard (ab); across: atoms "
-        "zigzag; commonest: the kind seen most in each lattice; strongest: the one seen most at each atom.",
+        description="Which bonds may alternate between long and short: along a or b, or as a chessboard (ab); across: "
+        "atoms zigzag; commonest: the most frequent kind in each lattice; strongest: the strongest at each atom.",
     )
     rope: float = Field(
-        0.05, ge=1e-6, le=1, description="Difference of bonds that is as good as none, over the length of the cell."
+        0.05, ge=1e-6, le=1, description="Largest difference of bonds that counts as zero, relative to the cell length."
     )
     rope_tetragonality: float = Field(
-        0.01, ge=1e-6, le=1, description="Deviation of b / a from 1 that is as good as none."
+        0.01, ge=1e-6, le=1, description="Largest deviation of b / a from 1 that counts as zero."
     )
     rope_angle: float = Field(
-        0.5, ge=1e-4, le=30, description="Deviation of the cell angle that is as good as none, in degrees."
+        0.5, ge=1e-4, le=30, description="Largest deviation of the cell angle that counts as zero, in degrees."
     )
     ideal_angle: float = Field(90.0, ge=30, le=150, description="Cell angle of the symmetric cell, in degrees.")
     hdi_prob: float = Field(0.94, ge=0.5, le=0.999, description="Probability inside the HDI.")
     smallest_radius: float = Field(
-        1.6, ge=1, le=30, description="Smallest window that is tried for the fewest cells that decide, in cells."
+        1.6,
+        ge=1,
+        le=30,
+        description="Smallest radius tried to find the fewest deciding cells, in sides of the cell.",
     )
     largest_radius: float = Field(
-        6.1, ge=1, le=30, description="Largest window that is tried for the fewest cells that decide, in cells."
+        6.1, ge=1, le=30, description="Largest radius tried to find the fewest deciding cells, in sides of the cell."
     )
-    windows: int = Field(6, ge=0, le=30, description="Number of windows tried, evenly spaced; 0: the one of the map.")
+    windows: int = Field(6, ge=0, le=30, description="Number of radii tried, evenly spaced; 0: only that of the map.")
     together: Together = Field(
         "alike",
-        description="Sublattices taken as one lattice of alternating bonds: those of like intensity, none, or all.",
+        description="Sublattices treated as one lattice of alternating bonds: those of like intensity, none, or all.",
         json_schema_extra=ADVANCED,
     )
     pool: bool = Field(
         False,
-        description="Whether the noise of all windows tells on that of each; helps in windows of ten cells and fewer.",
+        description="Whether windows share information on their noise; helps in windows of ten cells or fewer.",
         json_schema_extra=ADVANCED,
     )
     fill: bool = Field(
         True,
-        description="Whether windows at edges are filled with atoms up to two radii away, to hold as many as others.",
+        description="Whether windows at edges include atoms up to two radii away, to hold as many as others.",
         json_schema_extra=ADVANCED,
     )
     all_kinds: bool = Field(
-        False, description="Whether all six kinds of alternation get columns of their own.", json_schema_extra=ADVANCED
+        False, description="Whether all six kinds of alternation get their own columns.", json_schema_extra=ADVANCED
     )
     corrected: bool = Field(
         True,
-        description="Use positions corrected for the scan, where the atoms have them.",
+        description="Use positions with scan distortions corrected, where available.",
         json_schema_extra=ADVANCED,
     )
 
     @property
     def rule(self) -> Rule:
-        """How alternation is decided."""
+        """Rule by which alternation is decided."""
         return Rule(self.alternation, Rope.about_zero(self.rope), self.hdi_prob, self.pool, self.fill)
 
     @property
     def radii(self) -> tuple[float, ...]:
-        """The windows that are tried, the smallest first."""
+        """Radii of the windows that are tried, in cell sides, the smallest first."""
         low, high = self.smallest_radius, self.largest_radius
         if low > high:
-            raise InputError(f"Windows from {low:g} to {high:g} cells came, the smaller first was expected; turn them.")
+            raise InputError(f"The smallest radius, {low:g}, is above the largest, {high:g}; exchange them.")
         return tuple(np.linspace(low, high, self.windows).tolist()) if self.windows else ()
 
     def summary(self, result: Atoms) -> str:
@@ -129,27 +135,27 @@ class DecideSymmetry(Step):
     def run(self, atoms: Atoms) -> Job[Atoms]:
         """The atoms with columns of posteriors; NaN and decision -1 where there are too few neighbours.
 
-        Atoms not reached before it is stopped have no decision.
+        If stopped, the remaining atoms have no decision.
 
         - for `alternation` (difference of neighbouring bonds over the length of the cell), `tetragonality` (b / a - 1)
-          and `cell_angle` (less the ideal one, degrees): the mean under that name, `_hdi` the width of the interval,
+          and `cell_angle` (minus the ideal one, degrees): the mean under that name, `_hdi` the width of the interval,
           `_in_rope` the probability inside the ROPE, `_decision` a value of `Decision`
-        - `alternation_kind`, the number of the kind in `ALTERNATIONS`; -1 where there is none. Within a grain,
-          the sign of the alternation tells domains apart that are shifted by one atom.
+        - `alternation_kind`, the number of the kind in `ALTERNATIONS`; -1 for none. Within a grain, the sign of the
+          alternation distinguishes domains that are shifted by one atom.
         - `deciding_cells`: doubled cells (half the atoms) in the smallest of several windows that decides alternation,
-          NaN where none does. The first of several decisions is wrong more often than one at a fixed window: with six
-          and noise of 3 %, 0.4 % of symmetric sites are called broken before.
+          NaN where none does. The first of several decisions is wrong more often than one with a fixed window: with
+          six radii and noise of 3 %, 0.4 % of symmetric sites are called broken in a smaller window.
         - `position_noise`: standard deviation of a coordinate over the side of the cell; large where the lattice does
           not fit the window
 
-        A window knows nothing of what is in it: over a domain wall it sees a mixture, and decides on that. Windows
-        overlap, so neighbouring atoms decide alike. For the cell, strain may change linearly in a window (from 2.5
-        cells on); alternation does not mind it.
+        A window across a domain wall holds a mixture, and the decision is on that mixture. Windows overlap, so
+        decisions of neighbouring atoms are correlated. For the cell, strain may vary linearly within a window (from a
+        radius of 2.5 on); alternation is not affected by it.
 
         Raises
         ------
         InputError
-            Where the atoms have no lattice.
+            If the atoms have no lattice.
         """
         radii, lattices = self.radii, nets(atoms, together=self.together, corrected=self.corrected)
         windows = Windows((*radii, self.radius), self._modes(), self.fill)
@@ -158,7 +164,7 @@ class DecideSymmetry(Step):
         return self._with_columns(atoms, pd.concat(tables))
 
     def study(self, atoms: Atoms) -> Job[WindowStudy]:
-        """Number of cells against decisions of alternation, for these atoms and as predicted from their noise."""
+        """Decisions on alternation against number of cells, for these atoms and as predicted from their noise."""
         lattices = nets(atoms, together=self.together, corrected=self.corrected)
         return (yield from window_study(lattices, self.radii or (self.radius,), self.rule))
 
@@ -166,7 +172,7 @@ class DecideSymmetry(Step):
         return ("a", "b", "ab") if self.all_kinds else self.rule.modes
 
     def _columns(self, net: Net, fits: tuple[Regression, ...]) -> pd.DataFrame:
-        """The columns of the first atoms of a net, by row; the last fit is that of the map."""
+        """The columns of the first atoms of a net, by row; the last fit is the one for the map."""
         fits = tuple(pooled(fit) for fit in fits) if self.pool else fits
         last = fits[-1]
         rule = self.rule.settled(last)
@@ -187,7 +193,7 @@ class DecideSymmetry(Step):
         return pd.DataFrame(columns, index=net.rows[: len(last.atoms)])
 
     def _cell_columns(self, net: Net, count: int) -> dict[str, Array | Index]:
-        """The columns of the cell at the first atoms of a net."""
+        """The columns of the cell for the first atoms of a net."""
         windows = Windows((self.radius,), self._modes(), self.fill, bent=self.radius >= BENT)
         fit = Regression.joined([fits[0] for _, fits in regress(net, windows)])
         fit = pooled(fit) if self.pool else fit

@@ -1,4 +1,4 @@
-"""Sub-images and class labels to a conditional variational autoencoder."""
+"""Training of a conditional variational autoencoder on sub-images and class labels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class TrainCvae(Training):
-    """Train a network that is told the classes, so that its latents hold what varies within all of them (Fig. 6)."""
+    """Train a network that is given the classes, so that its latents describe the variation within them (Fig. 6)."""
 
     needs: ClassVar = ("sub_images", "atoms")
     makes: ClassVar = "cvae"
@@ -27,20 +27,20 @@ class TrainCvae(Training):
     optional: ClassVar = True
 
     kind: Literal["cvae", "crvae"] = Field(
-        "cvae", description="cvae: latents alone (Fig. 3c of the paper); crvae: with angle and offset as well."
+        "cvae", description="cvae: latents only (Fig. 3c of the paper); crvae: also angle and offset."
     )
 
     def resolve(self, sub_images: SubImages, atoms: Atoms) -> TrainCvae:
-        """The same step with everything automatic found in the labelled sub-images."""
+        """The same step with automatic parameters determined from the labelled sub-images."""
         return self.model_copy(update=self.resolved(labelled(sub_images, atoms)))
 
     def run(self, sub_images: SubImages, atoms: Atoms) -> Job[Vae]:
-        """The trained network; the best so far where the job is stopped. Classes may be any numbers from 0 on.
+        """The trained network; the best so far if stopped. Classes may be any numbers from 0.
 
         Raises
         ------
         InputError
-            Without labels, and where there are too few sub-images, they are all alike or not finite, or the training
+            Without labels, if there are too few sub-images, if they are constant or not finite, or if the training
             diverges.
         """
         part = labelled(sub_images, atoms)
@@ -50,11 +50,11 @@ class TrainCvae(Training):
 def labelled(sub_images: SubImages, atoms: Atoms) -> SubImages:
     """The sub-images of the atoms that have a class, with the column `label`."""
     if "label" not in atoms.features:
-        raise InputError("The atoms have no classes yet, a column label was expected; cluster first.")
+        raise InputError("The atoms have no classes yet (no column label); cluster first.")
     label = dict(zip(atoms.ids.tolist(), atoms.features["label"].tolist(), strict=True))
     of_windows = np.array([label.get(i, np.nan) for i in sub_images.atoms.ids.tolist()], float)
     kept = of_windows >= 0
     if not kept.any():
-        raise InputError("No sub-image belongs to an atom with a class of 0 or above; cluster first.")
+        raise InputError("No atom with a sub-image has a class; cluster first.")
     windows = sub_images.windows if kept.all() else sub_images.windows[kept]
     return SubImages(windows, sub_images.atoms[kept].with_features(label=of_windows[kept].astype(np.int64)))

@@ -1,4 +1,4 @@
-"""Sub-images to a trained variational autoencoder."""
+"""Training of a variational autoencoder on sub-images."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 
 class TrainVae(Training):
-    """Train the network that tells what a sub-image shows apart from how it is turned and shifted (Eq. 2)."""
+    """Train the network that separates the motif of a sub-image from its rotation and offset (Eq. 2)."""
 
     needs: ClassVar = ("sub_images",)
     makes: ClassVar = "vae"
 
     kind: Literal["rvae", "vae"] = Field(
         "rvae",
-        description="rvae: rotationally invariant, with angle and offset (Fig. 3b of the paper); vae: latents alone.",
+        description="rvae: rotationally invariant, with angle and offset (Fig. 3b of the paper); vae: latents only.",
     )
 
     def resolve(self, sub_images: SubImages) -> TrainVae:
-        """The same step with the detail found in the sub-images, the passes fitted to their number and so on."""
+        """The same step with automatic parameters determined from the sub-images."""
         return self.model_copy(update=self.resolved(sub_images))
 
     def run(self, sub_images: SubImages) -> Job[Vae]:
-        """The trained network; the best so far where the job is stopped.
+        """The trained network; the best so far if stopped.
 
         Raises
         ------
         InputError
-            Where there are too few sub-images, they are all alike or not finite, or the training diverges.
+            If there are too few sub-images, they are constant or not finite, or the training diverges.
         """
         return self.resolve(sub_images).fit(sub_images)

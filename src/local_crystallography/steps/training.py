@@ -1,4 +1,4 @@
-"""Common part of all trainings: their parameters, and the settings of a network from sub-images."""
+"""Common part of all trainings: parameters, and the settings of a network for given sub-images."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
 
 STEPS = 1000
-"""Steps of the optimiser after which small and large sets alike were seen to have converged."""
+"""Steps of the optimiser after which both small and large sets had converged in tests."""
 
-SURE = 0.01
-"""Shear from which it is mentioned."""
+MENTIONED = 0.01
+"""Smallest shear that is mentioned in the summary."""
 
 
 class Training(Step):
@@ -42,31 +42,34 @@ class Training(Step):
         0,
         ge=0,
         le=2**31 - 1,
-        description="Start of the random numbers; the same seed gives the same network.",
+        description="Random seed; the same seed gives the same network.",
     )
     restarts: int = Field(
-        1, ge=1, le=100, description="Trainings from different starts; the one with the best held-out loss is kept."
+        1,
+        ge=1,
+        le=100,
+        description="Trainings from different starts; the one with the best held-out loss is kept.",
     )
     rotation_prior: float = Field(
         0.3,
         ge=0.01,
         le=100,
-        description="Standard deviation of the angle expected, s_gamma of Eq. 2, in radians.",
+        description="Prior standard deviation of the angle, s_gamma of Eq. 2, in radians.",
     )
     decoder: Literal["harmonic", "canonical", "coordinates"] | None = Field(
         None,
         json_schema_extra=ADVANCED,
         description=(
-            "How latents become an image. harmonic: turned exactly, all angles weighed (automatic if it turns); "
-            "canonical: an image that is turned by interpolation (automatic otherwise); "
-            "coordinates: pixel by pixel, as in the paper, slow."
+            "How an image is decoded from latents. harmonic: rotated exactly, all angles weighted (automatic for kinds "
+            "with angle); canonical: an image rotated by interpolation (automatic otherwise); coordinates: pixel by "
+            "pixel, as in the paper, slow."
         ),
     )
     encoder: Literal["invariant", "dense", "convolutional"] | None = Field(
         None,
         json_schema_extra=ADVANCED,
         description=(
-            "How an image becomes latents. invariant: the same however it is turned (automatic with harmonic); "
+            "How an image is encoded as latents. invariant: the same for any rotation (automatic with harmonic); "
             "dense: fully connected (automatic otherwise); convolutional."
         ),
     )
@@ -74,7 +77,7 @@ class Training(Step):
         "gaussian",
         json_schema_extra=ADVANCED,
         description=(
-            "How pixels scatter. gaussian: with a noise that is learned; bernoulli: pixels are probabilities, "
+            "Distribution of pixel values. gaussian: with noise that is learned; bernoulli: pixels are probabilities, "
             "for sub-images of the probability map."
         ),
     )
@@ -90,32 +93,32 @@ class Training(Step):
         ge=2,
         le=100,
         json_schema_extra=ADVANCED,
-        description="Finest wavelength kept, in pixels; automatic: all that stands above the noise.",
+        description="Shortest wavelength modelled, in pixels; automatic: down to the noise.",
     )
     hidden: int = Field(64, ge=4, le=1024, json_schema_extra=ADVANCED, description="Width of the hidden layers.")
     batch_size: int = Field(
-        256, ge=2, le=65536, json_schema_extra=ADVANCED, description="Sub-images in one step of the training."
+        256, ge=2, le=65536, json_schema_extra=ADVANCED, description="Sub-images per training step."
     )
     learning_rate: float = Field(
         0.003,
         ge=0.00001,
         le=1,
         json_schema_extra=ADVANCED,
-        description="Step size of the optimiser (Adam) at the start.",
+        description="Initial step size of the optimiser (Adam).",
     )
     kl_weight: float = Field(
         1.0,
         ge=0,
         le=1000,
         json_schema_extra=ADVANCED,
-        description="Factor of the divergences of Eq. 2; more than 1 makes latents simpler.",
+        description="Weight of the KL divergences of Eq. 2; above 1, latents become simpler.",
     )
     warm_up: float = Field(
         0.3,
         ge=0,
         le=1,
         json_schema_extra=ADVANCED,
-        description="Share of the training in which the divergences grow to their full weight.",
+        description="Fraction of the training during which the KL divergences rise to their full weight.",
     )
     capacity: float | None = Field(
         None,
@@ -132,12 +135,12 @@ class Training(Step):
         description="Passes without a better held-out loss after which training ends; automatic: a third of all.",
     )
     device: Literal["cpu", "cuda", "mps"] | None = Field(
-        None, json_schema_extra=ADVANCED, description="Where to compute; automatic: a GPU where there is one."
+        None, json_schema_extra=ADVANCED, description="Device for the computation; automatic: a GPU if there is one."
     )
     checkpoint: Path | None = Field(
         None,
         json_schema_extra=ADVANCED,
-        description="File the training is saved to after every epoch; resumed from where it exists.",
+        description="File the training is saved to after every epoch, and resumed from if it exists.",
     )
 
     @property
@@ -149,15 +152,15 @@ class Training(Step):
     def _fits_together(self) -> Training:
         decoder, encoder = self.decoder, self.encoder
         if decoder == "harmonic" and not self.turns:
-            raise ValueError("the harmonic decoder turns images; use canonical or coordinates for this kind")
+            raise ValueError("the harmonic decoder needs a kind with angle; use canonical or coordinates for this kind")
         if encoder == "invariant" and (not self.turns or decoder not in (None, "harmonic")):
             raise ValueError("the invariant encoder belongs to the harmonic decoder; use dense or convolutional")
         return self
 
     def summary(self, result: Vae) -> str:
         shear = float(np.hypot(*result.settings.shear))
-        undone = f", {shear:.1%} shear of the scan undone" if shear > SURE else ""
-        return f"held-out loss {result.settings.held_out_loss:.3f}{undone}"
+        corrected = f", {shear:.1%} shear of the scan corrected" if shear > MENTIONED else ""
+        return f"held-out loss {result.settings.held_out_loss:.3f}{corrected}"
 
     def remarks(self, result: Vae) -> list[str]:
         return list(result.remarks)
@@ -168,7 +171,7 @@ class Training(Step):
         passes = int(np.clip(round(STEPS * self.batch_size / max(n, self.batch_size)), 20, 200))
         epochs, detail = self.epochs or passes, self.min_wavelength
         if detail is None and decoder == "harmonic":
-            normalisation(sub_images.windows, self.likelihood)  # what cannot be trained on is said at once
+            normalisation(sub_images.windows, self.likelihood)  # report unusable sub-images at once
             detail = round(float(np.clip(finest_wavelength(sub_images.windows, seed=self.seed), 2, 100)), 2)
         return {
             "decoder": decoder,
@@ -185,7 +188,7 @@ class Training(Step):
         Raises
         ------
         InputError
-            Where sub-images are all alike, not finite, or no probabilities for a Bernoulli likelihood.
+            If sub-images are constant, not finite, or not probabilities as a Bernoulli likelihood requires.
         """
         from local_crystallography.models.plan import Plan
         from local_crystallography.models.settings import VaeSettings
@@ -215,19 +218,19 @@ class Training(Step):
 
 
 def normalisation(windows: npt.NDArray[np.float32], likelihood: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """What to subtract from every channel and what to divide it by."""
+    """Value to subtract from each channel, and value to divide it by."""
     channels = 1 if windows.ndim == 3 else windows.shape[3]
     parts = [windows if windows.ndim == 3 else windows[..., i] for i in range(channels)]
     lowest, highest = (np.array([float(end(part)) for part in parts]) for end in (np.min, np.max))
     if not np.isfinite([lowest, highest]).all():
-        raise InputError("Some sub-images hold NaN or infinite pixels, numbers were expected; cut them again.")
+        raise InputError("Some sub-images have NaN or infinite pixels; cut them again.")
     if (lowest == highest).any():
-        raise InputError("All sub-images are one constant, contrast was expected; check the image they were cut from.")
+        raise InputError("All pixels of the sub-images are equal; check the image they were cut from.")
     if likelihood == "bernoulli":
         if lowest.min() < -0.05 or highest.max() > 1.05:
             raise InputError(
-                f"Sub-images from {lowest.min():.3g} to {highest.max():.3g} came for a Bernoulli likelihood, "
-                "probabilities were expected; cut them from the probability map, or use a Gaussian likelihood."
+                f"A Bernoulli likelihood needs probabilities, but the sub-images range from {lowest.min():.3g} to "
+                f"{highest.max():.3g}; cut them from the probability map, or use a Gaussian likelihood."
             )
         return (0.5,) * channels, (1.0,) * channels
     means = tuple(float(part.mean(dtype=np.float64)) for part in parts)
@@ -235,13 +238,13 @@ def normalisation(windows: npt.NDArray[np.float32], likelihood: str) -> tuple[tu
 
 
 def spread(part: npt.NDArray[np.float32], mean: float) -> float:
-    """Standard deviation, a slice at a time: a whole copy of many sub-images would not fit."""
+    """Standard deviation, computed in slices: a full copy of many sub-images may not fit in memory."""
     squares = sum(float(np.square(some - np.float32(mean)).sum(dtype=np.float64)) for some in np.array_split(part, 64))
     return float(np.sqrt(squares / part.size))
 
 
 def best_device() -> str:
-    """A GPU where torch sees one."""
+    """A GPU if torch finds one, else the CPU."""
     import torch
 
     if torch.cuda.is_available():
@@ -250,10 +253,10 @@ def best_device() -> str:
 
 
 def finest_wavelength(windows: npt.NDArray[np.float32], *, seed: int) -> float:
-    """Wavelength in pixels down to which the sub-images hold 99.5 % of what stands above the noise.
+    """Wavelength in pixels down to which the sub-images contain 99.5 % of the power above the noise.
 
-    The mean power per coefficient is sorted by spatial frequency; the finest fifth is taken for noise. Of several
-    channels the finest counts.
+    The mean power per coefficient is sorted by spatial frequency; the finest fifth is taken as noise. Of several
+    channels the shortest wavelength counts.
     """
     from local_crystallography.models.harmonics import Harmonics
 

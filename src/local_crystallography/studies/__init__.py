@@ -1,1 +1,1 @@
-"""Studies of finished analyses: they add no columns."""
+"""Studies of finished analyses, which add no columns."""

@@ -1,4 +1,4 @@
-"""Classes in numbers: atoms, pictures, neighbours and symmetry."""
+"""Class report: counts, mean images, neighbours and symmetry of the classes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
 
 FINEST = 1.2
-"""Finest detail that scores look at without a network, radians per pixel; with one it is that of the network."""
+"""Highest frequency that scores use without a network, radians per pixel; with one it is that of the network."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,17 +43,17 @@ class ClassEntry:
     Attributes
     ----------
     picture
-        Its number, count, share of all atoms that have a class, mean latents and mean sub-image.
+        Its number, count, share of all classified atoms, mean latents and mean sub-image.
     windows
-        Atoms of the class that have a sub-image.
+        Number of its atoms that have a sub-image.
     decoded
-        (w, w) what the network decodes at the mean latents (Figs. 5e and 8c to 8e); None without a network.
+        (w, w) image decoded at the mean latents (Figs. 5e and 8c to 8e); None without a network.
     spread
-        (d,) standard deviation of every latent within the class, NaN below two atoms.
+        (d,) standard deviation of each latent within the class, NaN for fewer than two atoms.
     probability
-        Mean `label_probability` of its atoms; NaN where not known.
+        Mean `label_probability` of its atoms; NaN if unknown.
     symmetry, decoded_symmetry
-        Scores of the mean sub-image, with errors, and of the decoded one, which has none.
+        Scores of the mean sub-image, with standard errors, and of the decoded image, without.
     """
 
     picture: ClassPicture
@@ -67,16 +67,16 @@ class ClassEntry:
 
 @dataclass(frozen=True, eq=False)
 class ClassReport:
-    """All classes by their number, and what there is between them.
+    """All classes in order of their number, and the relations between them.
 
     Attributes
     ----------
     neighbours
-        (k, k) share of the nearest neighbours of atoms of the class of the row that are of the class of the column,
-        among those that have a class; NaN in the row of a class without any. Were classes thrown at random, every row
-        would be the shares of the classes.
+        (k, k) share of the nearest neighbours of atoms of the row's class that are of the column's class, among those
+        that have a class; NaN in the row of a class without any. For classes assigned at random, every row would equal
+        the shares of the classes.
     pairs, decoded_pairs
-        How alike the mean sub-images, and the decoded ones, are turned and mirrored.
+        Similarity of the mean sub-images, and of the decoded images, under rotation and mirroring.
     """
 
     classes: tuple[ClassEntry, ...]
@@ -86,11 +86,11 @@ class ClassReport:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """Numbers of the classes, in the order of every table."""
+        """Numbers of the classes, in the order of all tables."""
         return tuple(each.picture.number for each in self.classes)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per class: counts, probability, latents, scores and errors, and shares of neighbours."""
+        """One row per class: counts, probability, latents, scores with errors, and shares of neighbours."""
         table = pd.DataFrame([_row(each) for each in self.classes], index=pd.Index(self.numbers, name="label"))
         shares = {f"neighbours_{number}": self.neighbours[:, i] for i, number in enumerate(self.numbers)}
         return table.assign(**shares)
@@ -99,16 +99,16 @@ class ClassReport:
 def class_report(
     atoms: Atoms, sub_images: SubImages, vae: Vae | None, *, channel: int = 0, seed: int = 0, column: str = "label"
 ) -> ClassReport:
-    """Tell everything about the classes of atoms, from a column, its probability and the latents, if there are any.
+    """Full report on the classes in a column, from their probabilities and the latents where there are any.
 
-    A mean sub-image is taken as it was cut: a class of motifs that lie turned against each other is blurred there,
-    while the decoded picture shows the motif in the pose of the network. The seed halves the classes at random, for
-    the errors of scores.
+    The mean is over sub-images as cut: if the motifs of a class are rotated against each other, it is blurred, while
+    the decoded image shows the motif in the canonical orientation of the network. The seed is that of the random
+    halves of the classes from which the errors of scores are estimated.
 
     Raises
     ------
     InputError
-        Where no atom has a class, or class or probability are words.
+        If no atom has a class, or classes or probabilities are not numbers.
     """
     atoms = by_column(atoms, column)
     labels, z = _labels(atoms), _latents(atoms, vae)
@@ -140,7 +140,7 @@ def class_report(
 
 
 def by_column(atoms: Atoms, column: str) -> Atoms:
-    """The atoms with the classes of a column, and their probabilities if known, for `label`."""
+    """The atoms with the classes of a column, and their probabilities if known, as `label`."""
     probability = f"{column}_probability"
     if column == "label" or column not in atoms.features:
         return atoms if column == "label" else atoms.without(["label"])
@@ -149,7 +149,7 @@ def by_column(atoms: Atoms, column: str) -> Atoms:
 
 
 def neighbour_classes(atoms: Atoms, ranks: npt.NDArray[np.int64]) -> Floats:
-    """(k, k) share of the neighbours of class i that are of class j; ranks (N,) are 0 to k - 1, -1 for none.
+    """(k, k) share of the neighbours of atoms of class i that are of class j; ranks (N,) are 0 to k - 1, -1 for none.
 
     S_ij = n_ij / sum_j n_ij, where n_ij counts pairs of an atom of class i and a neighbour of class j. Neighbours are
     all atoms up to the first gap in distance, of the same frame (`lattice.strain.neighbour_shell`).
@@ -174,12 +174,12 @@ def neighbour_classes(atoms: Atoms, ranks: npt.NDArray[np.int64]) -> Floats:
 def _labels(atoms: Atoms) -> npt.NDArray[np.int64]:
     labels = whole_numbers(atoms, "label")
     if not (labels >= 0).any():
-        raise InputError("No atom has a class, a column label with numbers from 0 was expected; cluster first.")
+        raise InputError("No atom has a class: the column label holds no number from 0; cluster first.")
     return labels
 
 
 def _latents(atoms: Atoms, vae: Vae | None) -> Floats:
-    """(N, d) latents, those of the network where there is one; (N, 0) without any."""
+    """(N, d) latents, as many as the network has if there is one; (N, 0) without any."""
     found = sum(f"z{i}" in atoms.features for i in range(atoms.features.shape[1]))
     z = latents_of(atoms, found if vae is None else vae.settings.latents)
     return np.empty((len(atoms), 0)) if z is None else z
@@ -192,7 +192,7 @@ def _of_windows(atoms: Atoms, sub_images: SubImages, labels: npt.NDArray[np.int6
 
 
 def _ranks(labels: npt.NDArray[np.int64], numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Place of every label among the numbers, which are sorted; -1 for none."""
+    """Index of each label in the sorted numbers; -1 for none."""
     return np.where(labels >= 0, np.searchsorted(numbers, labels), -1)
 
 

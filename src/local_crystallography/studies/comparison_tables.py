@@ -1,4 +1,4 @@
-"""Runs compared, as tables: how far they agree, and what differs."""
+"""Tables of a comparison of runs: agreement and differences."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def scores(comparison: Comparison) -> Floats:
 
 
 def pairs_table(comparison: Comparison) -> pd.DataFrame:
-    """One row per pair of runs: atoms in common, scores of the column, correlations and offsets of other columns."""
+    """One row per pair of runs: common atoms, scores of the column, correlations and offsets of other columns."""
     return pd.DataFrame([_row(comparison.column, pair) for pair in comparison.pairs])
 
 
 def differences_table(comparison: Comparison) -> pd.DataFrame:
-    """One row per pair and atom of both: ids, place in the first, values, and `differ` or `difference`."""
+    """One row per pair and common atom: ids, position in the first run, values, and `differ` or `difference`."""
     tables = [_differences(comparison, pair) for pair in comparison.pairs]
     return pd.concat(tables, ignore_index=True)
 
@@ -42,8 +42,8 @@ def _row(column: str, pair: Pair) -> dict[str, object]:
     if isinstance(found, Agreement):
         scored = {"adjusted_rand": found.adjusted_rand, "rand": found.rand, "same": found.same}
         row |= {**scored, "differ": int(found.differ.sum())}
-    told = pair.beside | ({column: found} if isinstance(found, Correlation) else {})
-    for name, each in told.items():
+    correlations = pair.beside | ({column: found} if isinstance(found, Correlation) else {})
+    for name, each in correlations.items():
         row |= {f"{name}_correlation": each.value, f"{name}_offset": each.offset}
     return row
 
@@ -51,11 +51,11 @@ def _row(column: str, pair: Pair) -> dict[str, object]:
 def _differences(comparison: Comparison, pair: Pair) -> pd.DataFrame:
     found, yx = pair.found, comparison.yx(pair)
     first, second = (comparison.atoms[name][rows] for name, rows in zip(pair.names, pair.rows.T, strict=True))
-    told = {"differ": found.differ} if isinstance(found, Agreement) else {"difference": found.difference}
-    place = {"frame": first.frame, "y_px": yx[:, 0], "x_px": yx[:, 1]}
+    difference = {"differ": found.differ} if isinstance(found, Agreement) else {"difference": found.difference}
+    position = {"frame": first.frame, "y_px": yx[:, 0], "x_px": yx[:, 1]}
     ids = {"first": pair.names[0], "second": pair.names[1], "id_first": first.ids, "id_second": second.ids}
     values = {
         f"{comparison.column}_{which}": values_of(each.features, comparison.column)
         for which, each in (("first", first), ("second", second))
     }
-    return pd.DataFrame(ids | place | values | told)
+    return pd.DataFrame(ids | position | values | difference)

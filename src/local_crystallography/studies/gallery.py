@@ -1,4 +1,4 @@
-"""Pictures of the latent space and of the classes: what the manifold dock shows."""
+"""Gallery: images of the latent space and of the classes, as shown in the manifold dock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """What pictures are made of."""
+    """Inputs of a gallery."""
 
     vae: Vae
     cvae: Vae | None
@@ -29,11 +29,11 @@ class Asked:
     channel: int
 
     def same_tiles(self, other: Asked) -> bool:
-        """Whether the tiles of the other look the same."""
+        """Whether both give the same tiles."""
         return self.vae is other.vae and self.grid == other.grid and self.channel == other.channel
 
     def same(self, other: Asked) -> bool:
-        """Whether everything of the other looks the same."""
+        """Whether both give the same gallery."""
         return (
             self.same_tiles(other)
             and self.cvae is other.cvae
@@ -44,7 +44,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class ClassPicture:
-    """A class: how many atoms, their share of all that have a class, the mean of their latents (d,) and sub-images.
+    """A class: number of atoms, their share of all classified atoms, mean latents (d,) and mean sub-image.
 
     `mean` is (w, w), NaN where no atom of the class has a sub-image.
     """
@@ -58,9 +58,9 @@ class ClassPicture:
 
 @dataclass(frozen=True)
 class Tableaux:
-    """What varies within the classes (Fig. 6): decoded (K, n, n, w, w), the same less its average, and its reach.
+    """Variation within the classes (Fig. 6): decoded (K, n, n, w, w), the difference from the average, and its range.
 
-    With a single latent there is one row of each. `classes` are their numbers.
+    With a single latent each tableau has one row. `classes` are the class numbers.
     """
 
     classes: tuple[int, ...]
@@ -71,20 +71,20 @@ class Tableaux:
 
 @dataclass(frozen=True, eq=False)
 class Gallery:
-    """Everything the manifold dock shows.
+    """All images of the manifold dock.
 
     Attributes
     ----------
     limits
-        Values shown black and white in all grey pictures.
+        Values shown as black and white in all grey images.
     tiles
-        (rows, columns, w, w) decoded pictures of the grid.
+        (rows, columns, w, w) decoded images on the grid.
     places
-        (N, 2) column and row of every atom on the grid; of no atom where the latents are not known.
+        (N, 2) column and row of each atom on the grid; (0, 2) if the latents are unknown.
     tile_of
-        (N,) number of its tile, -1 where not known.
+        (N,) number of the tile of each atom, -1 if unknown.
     centroids
-        (K, w, w) decoded pictures at the mean latents of the classes.
+        (K, w, w) images decoded at the mean latents of the classes.
     """
 
     asked: Asked
@@ -98,7 +98,7 @@ class Gallery:
 
 
 def gallery(asked: Asked, before: Gallery | None = None) -> Gallery:
-    """Make all pictures; tiles and tableaux that were made before are taken over."""
+    """Compute all images; unchanged tiles and tableaux of an earlier gallery are reused."""
     vae, grid, channel, atoms, subs = asked.vae, asked.grid, asked.channel, asked.atoms, asked.sub_images
     z = latents_of(atoms, vae.settings.latents)
     z = np.empty((0, vae.settings.latents)) if z is None else z
@@ -118,7 +118,7 @@ def gallery(asked: Asked, before: Gallery | None = None) -> Gallery:
 
 
 def class_pictures(atoms: Atoms, sub_images: SubImages, z: Floats, channel: int = 0) -> list[ClassPicture]:
-    """Every class with its mean latents and sub-image (Figs. 5e and 8c to 8e); nothing without classes."""
+    """All classes with mean latents and mean sub-image (Figs. 5e and 8c to 8e); none without labels."""
     labels = labels_of(atoms)
     if labels is None:
         return []
@@ -137,7 +137,7 @@ def class_pictures(atoms: Atoms, sub_images: SubImages, z: Floats, channel: int 
 
 
 def decoded(vae: Vae, z: npt.ArrayLike, channel: int = 0) -> Floats:
-    """(n, w, w) canonical images of latents (n, d), NaN where the network does not see."""
+    """(n, w, w) canonical images of latents (n, d), NaN outside the field of view of the network."""
     return seen(vae, channel_of(vae.decode(np.asarray(z, np.float32)), channel))
 
 
@@ -151,7 +151,7 @@ def tableaux(cvae: Vae, channel: int = 0) -> Tableaux:
 
 
 def mosaic_of(pictures: Floats) -> Floats:
-    """(n, m, w, w) pictures side by side, with an empty rim between them."""
+    """(n, m, w, w) images side by side, with gaps between them."""
     from local_crystallography.views.greys import apart, mosaic
 
     return mosaic(apart(pictures))

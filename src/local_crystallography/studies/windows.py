@@ -1,4 +1,4 @@
-"""Dependence of the result on the window and its source: one training for every size, source and seed (Fig. S2)."""
+"""Window study: dependence of the result on window size, source and seed, with one training for each (Fig. S2)."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NEW = ("encode", "cluster", "encode_cvae")
-"""Steps whose columns every run makes anew."""
+"""Steps whose columns each run computes anew."""
 KEPT = r"id|frame|angle_rad|symmetry_order|z\d+|label|label_probability"
 
 
 class WindowStudy(BaseModel):
-    """Train once for every window size, source and seed, and compare what comes of it."""
+    """Train once for every window size, source and seed, and compare the results."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,7 +65,7 @@ class WindowStudy(BaseModel):
         description="What is cut: the image, the image smoothed by the width of its atoms, or the probability map.",
     )
     seeds: tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...] = Field(
-        (0,), description="Starts of the random numbers of the training; several tell how stable the classes are."
+        (0,), description="Random seeds of the training; several show how stable the classes are."
     )
     epochs: int | None = Field(
         None, ge=1, le=5000, description="Passes over all sub-images; automatic: those of the recipe."
@@ -86,7 +86,7 @@ class WindowStudy(BaseModel):
 
 @dataclass(frozen=True)
 class Inputs:
-    """What all runs start from."""
+    """Common inputs of all runs."""
 
     image: Image
     atoms: Atoms
@@ -97,15 +97,15 @@ class Inputs:
 def run_window_study(analysis: Analysis, settings: WindowStudy, recipe: Recipe, folder: Path) -> Job[StudyTable]:
     """A job that trains every run, each saved to its own sub-folder as it ends; the analysis stays as it is.
 
-    A run whose folder holds the result of the same image, atoms and settings is read and not done again; one with other
-    settings is replaced. A training that is stopped goes on where it was. Told to stop, the job gives the runs that are
-    done, those of later ones among them that an earlier study saved. A run that fails says why in its note.
+    A run whose folder holds the result for the same image, atoms and settings is read and not repeated; one with other
+    settings is replaced. A stopped training is resumed. If stopped, the job returns the finished runs, including later
+    ones saved by an earlier study. The note of a run that failed says why.
 
     Raises
     ------
     InputError
-        Where there is nothing to train on, a list is empty, a window does not fit, the folder holds runs on another
-        image or cannot be written, or all runs fail.
+        If there is nothing to train on, a list is empty, a window does not fit, the folder holds runs on another image
+        or cannot be written, or all runs fail.
     """
     inputs = checked(analysis, settings, recipe)
     recipes = recipes_of(settings, recipe, inputs)
@@ -113,7 +113,7 @@ def run_window_study(analysis: Analysis, settings: WindowStudy, recipe: Recipe, 
     done = {run: read_run(folder, run, asked(recipes[run], inputs)) for run in recipes}
     for number, (run, each) in enumerate(recipes.items()):
         name = run_name(*run)
-        if (yield Progress(number / len(recipes), f"{name}: {'done before' if done[run] else 'cutting'}")):
+        if (yield Progress(number / len(recipes), f"{name}: {'already done' if done[run] else 'cutting sub-images'}")):
             break
         if done[run] is None:
             done[run] = yield from share(one_run(run, each, inputs, folder), name, number, len(recipes))
@@ -126,12 +126,12 @@ def run_window_study(analysis: Analysis, settings: WindowStudy, recipe: Recipe, 
 
 
 def finished_runs(analysis: Analysis, settings: WindowStudy, recipe: Recipe, folder: Path) -> StudyTable:
-    """The runs asked for that a folder holds already; those that failed are not kept.
+    """The requested runs that a folder already holds; failed ones are not saved.
 
     Raises
     ------
     InputError
-        As `run_window_study` for what cannot be studied.
+        As `run_window_study`, for inputs that cannot be studied.
     """
     inputs = checked(analysis, settings, recipe)
     read = (read_run(folder, run, asked(each, inputs)) for run, each in recipes_of(settings, recipe, inputs).items())
@@ -145,26 +145,26 @@ def recipes_of(settings: WindowStudy, recipe: Recipe, inputs: Inputs) -> dict[Ru
 
 
 def checked(analysis: Analysis, settings: WindowStudy, recipe: Recipe) -> Inputs:
-    """What the runs start from, if they can."""
+    """The inputs of the runs, checked."""
     for name in ("windows", "sources", "seeds"):
         if not getattr(settings, name):
-            raise InputError(f"No {name} came for the window study, at least one was expected; name some.")
+            raise InputError(f"The window study has no {name}; give at least one.")
     needed = ["image", "atoms"] + ["probability"] * ("probability" in settings.sources)
     if lacking := [name for name in needed if getattr(analysis, name) is None]:
         raise InputError(MISSING[lacking[0]])
     if recipe.train_vae.kind != "rvae":
-        raise InputError("A network of kind vae came, which has no angle; one of kind rvae was expected, choose that.")
+        raise InputError("A window study compares angles, which a network of kind vae does not have; choose kind rvae.")
     image, atoms = analysis.image, analysis.atoms
     assert image is not None
     assert atoms is not None
     if not len(atoms):
-        raise InputError("No atoms came for the window study, some were expected; find atoms first.")
+        raise InputError("There are no atoms for the window study; find atoms first.")
     atoms = as_found(atoms).without([name for step in NEW for name in analysis.columns.get(step, [])])
     largest = max(settings.windows)
     if not fits(atoms.yx, image.shape, largest).any():
         raise InputError(
-            f"A window of {largest} pixels came with an image of {image.shape[0]} x {image.shape[1]}, one that fits "
-            f"around some of the {len(atoms)} atoms was expected; use a smaller one."
+            f"A window of {largest} pixels fits around none of the {len(atoms)} atoms in an image of "
+            f"{image.shape[0]} x {image.shape[1]} pixels; use a smaller one."
         )
     digests = {"image": pixels_sha256(image), "atoms": digest(atoms.yx, atoms.ids, atoms.frame)}
     read = {"intensity", *recipe.cluster.columns} | ({HAND_LABEL} if recipe.cluster.by.starts_by_hand else set())
@@ -177,7 +177,7 @@ def checked(analysis: Analysis, settings: WindowStudy, recipe: Recipe) -> Inputs
 
 
 def width_of(inputs: Inputs, recipe: Recipe) -> float:
-    """Standard deviation of the atoms in pixels: as refined, else as measured in the image, else of the recipe."""
+    """Standard deviation of the atoms in pixels: as refined, else as measured in the image, else from the recipe."""
     if "sigma_px" in inputs.atoms.features:
         sigma = float(inputs.atoms.features["sigma_px"].median())
     else:
@@ -186,13 +186,14 @@ def width_of(inputs: Inputs, recipe: Recipe) -> float:
 
 
 def one_run(run: RunKey, recipe: Recipe, inputs: Inputs, folder: Path) -> Job[StudyRun | None]:
-    """Cut, train, encode, cluster and save; None where it was stopped, which the next study goes on from."""
+    """Cut, train, encode, cluster and save; None if stopped, in which case the next study resumes it."""
     started, wanted = time.perf_counter(), asked(recipe, inputs)
-    place = folder / run_name(*run)
-    with writing(place):
+    sub_folder = folder / run_name(*run)
+    with writing(sub_folder):
         try:
-            place.mkdir(parents=True, exist_ok=True)
-            checkpoint = place / f"training-{hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]}.safetensors"
+            sub_folder.mkdir(parents=True, exist_ok=True)
+            key = hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:12]
+            checkpoint = sub_folder / f"training-{key}.safetensors"
             sub_images = recipe.extract_sub_images(inputs.atoms, inputs.image, inputs.probability)
             training = recipe.train_vae.model_copy(update={"checkpoint": checkpoint})
             vae, stopped = yield from watched(training.run(sub_images))
@@ -200,18 +201,18 @@ def one_run(run: RunKey, recipe: Recipe, inputs: Inputs, folder: Path) -> Job[St
                 return None
             encoded = recipe.encode(vae, sub_images, inputs.atoms)
             clustered = recipe.cluster(encoded)
-            made = judged(run, clustered[np.isin(clustered.ids, sub_images.atoms.ids)], vae)
+            made = summarised(run, clustered[np.isin(clustered.ids, sub_images.atoms.ids)], vae)
             made = replace(made, seconds=round(time.perf_counter() - started, 2))
             write_run(made, recipe.to_toml(), wanted, folder)
-            for old in place.glob("training-*.safetensors"):
+            for old in sub_folder.glob("training-*.safetensors"):
                 old.unlink()
         except InputError as error:
             return StudyRun(*run, atoms=inputs.atoms[:0], note=str(error))
     return made
 
 
-def judged(run: RunKey, atoms: Atoms, vae: Vae) -> StudyRun:
-    """A run with what is counted of it; of the columns those that are kept."""
+def summarised(run: RunKey, atoms: Atoms, vae: Vae) -> StudyRun:
+    """A run with its summary numbers and the columns in `KEPT`."""
     kept = Atoms(atoms.yx, atoms.features.filter(regex=f"^({KEPT})$"), atoms.pixel_size)
     label = kept.features["label"].to_numpy()
     return StudyRun(
@@ -225,14 +226,14 @@ def judged(run: RunKey, atoms: Atoms, vae: Vae) -> StudyRun:
 
 
 def elbo_per_pixel(vae: Vae) -> float:
-    """The held-out evidence of a window in nats, over the pixels seen: those of the inscribed disc or of all of it."""
+    """Held-out evidence of a window in nats per pixel the network sees, in the inscribed disc or the whole window."""
     numbers, side = vae.network.likelihood.numbers, vae.settings.window_size
     share = np.pi / 4 if vae.settings.decoder == "harmonic" else 1.0
     return -float(vae.settings.held_out_loss) * numbers / (share * side**2 * vae.settings.channels)
 
 
 def study_maps(study: StudyTable, image: Image) -> dict[str, dict[str, npt.NDArray[np.float32]]]:
-    """Maps of angle, latents and label of every run with a result, of the shape of the image, by name and column."""
+    """Maps of angle, latents and label, of the shape of the image, by run name and column; failed runs have none."""
     return {run.name: PaintMap()(run.atoms, image) for run in study.runs if not run.note}
 
 
@@ -245,20 +246,20 @@ def suggested_window(atoms: Atoms) -> int:
 
 
 def suggest(atoms: Atoms) -> Suggestion:
-    """The window whose inscribed disc holds the first two shells of neighbours, and what it was read off.
+    """The window whose inscribed disc holds the first two shells of neighbours, with the distribution it is based on.
 
-    The disc, which is what the network sees, reaches the second shell and a standard deviation of the atoms beyond,
-    where that is known. Shells are peaks of the radial pair distribution. Where it has no two, as in a glass, the
-    side is 2.3 times the distance of neighbours, which is what the automatic window of Extract sub-images always is.
+    The disc, which is what the network sees, extends to the second shell plus one standard deviation of the atoms, if
+    known. Shells are peaks of the radial pair distribution. If it has fewer than two, as in a glass, the side is 2.3
+    times the distance between neighbours, as for the automatic window of Extract sub-images.
 
     Raises
     ------
     InputError
-        Where no frame holds two atoms, or most are at the place of another.
+        If no frame holds two atoms, or most atoms coincide with another.
     """
     spacing = neighbour_distance(atoms)
     if not spacing > 0:
-        raise InputError("Most atoms have another at the same place, single atoms were expected; find them again.")
+        raise InputError("Most atoms coincide with another atom; find them again.")
     radius, density = pair_distribution(atoms, spacing)
     found = radius[shells_of(density)]
     if len(found) < 2:
@@ -270,7 +271,7 @@ def suggest(atoms: Atoms) -> Suggestion:
 
 
 def asked(recipe: Recipe, inputs: Inputs) -> dict[str, Any]:
-    """What the result of a run depends on, as JSON holds it."""
+    """Everything the result of a run depends on, in a form that JSON can hold."""
     steps = (recipe.extract_sub_images, recipe.train_vae, recipe.encode, recipe.cluster)
     digests = {
         name: value
@@ -282,13 +283,13 @@ def asked(recipe: Recipe, inputs: Inputs) -> dict[str, Any]:
 
 
 def share(job: Job[T], name: str, number: int, of: int) -> Generator[Progress, bool | None, T]:
-    """The same job as one of several, counted from 0; without the preview, which is of other sub-images."""
+    """The job as number `number` (from 0) of several; without its preview, which is of other sub-images."""
     stop: bool | None = None
     while True:
         try:
-            told = job.send(stop)
+            progress = job.send(stop)
         except StopIteration as end:
             result: T = end.value
             return result
-        fraction = (number + told.fraction) / of
-        stop = yield replace(told, fraction=fraction, message=f"{name}: {told.message}", preview=None)
+        fraction = (number + progress.fraction) / of
+        stop = yield replace(progress, fraction=fraction, message=f"{name}: {progress.message}", preview=None)

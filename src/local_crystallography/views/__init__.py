@@ -1,1 +1,1 @@
-"""State and pictures that windows and reports share, without Qt."""
+"""State and images shared by windows and reports, without Qt."""

@@ -24,13 +24,13 @@ class Axis:
     Attributes
     ----------
     unit
-        Of what is shown; empty for a plain number.
+        Unit shown; empty for a plain number.
     factor
-        From the column to that unit.
+        Conversion factor from the column to that unit.
     period
-        After which it begins again, in that unit; None for what does not go round.
+        Period in that unit; None if the axis is not periodic.
     down
-        Whether it grows downwards in the image.
+        Whether values increase downwards in the image.
     """
 
     name: str
@@ -42,26 +42,26 @@ class Axis:
 
     @property
     def label(self) -> str:
-        """Words with the unit."""
+        """Title with unit."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
     @property
     def copies(self) -> tuple[float, ...]:
-        """By how much what is drawn is moved so that it goes on over the seam."""
+        """Shifts at which everything is drawn, so that it continues across the periodic boundary."""
         return (0.0,) if self.period is None else (-self.period, 0.0, self.period)
 
     def shown(self, values: npt.ArrayLike) -> Floats:
-        """Values of the column in the unit shown; what goes round lies within half a period of 0."""
+        """Values of the column in the unit shown; periodic ones within half a period of 0."""
         values = np.asarray(values, np.float64) * self.factor
         return values if self.period is None else np.asarray(values - self.period * np.round(values / self.period))
 
     def raw(self, value: float) -> float:
-        """The value of the column at a place of the axis."""
+        """The value of the column at a position on the axis."""
         return float(self.shown(value / self.factor)) / self.factor
 
 
 def axis_of(name: str, table: pd.DataFrame | None = None) -> Axis:
-    """How to show a column; the table tells how often a motif looks the same within a turn, if it is there."""
+    """How to show a column; the table, if given, provides the symmetry orders for the period of motif angles."""
     end = next((end for end in UNITS if name.endswith(end)), "")
     title = name.removesuffix(end).replace("_", " ")
     title = title if LETTER.fullmatch(title) else title[:1].upper() + title[1:]
@@ -71,14 +71,14 @@ def axis_of(name: str, table: pd.DataFrame | None = None) -> Axis:
 
 
 def values_of(table: pd.DataFrame, name: str) -> Floats:
-    """(N,) values of a column; NaN where unknown, and everywhere without such a column."""
+    """(N,) values of a column; NaN where unknown, and everywhere if there is no such column."""
     if name not in table:
         return np.full(len(table), np.nan)
     return np.asarray(table[name].to_numpy(np.float64, na_value=np.nan))
 
 
 def within(values: Floats, low: float, high: float, period: float | None = None) -> npt.NDArray[np.bool_]:
-    """(N,) which values lie from `low` to `high`; with a period, `low` above `high` is the way through the seam."""
+    """(N,) which values lie from `low` to `high`; with a period, `low` above `high` is across the boundary."""
     if period is None:
         return (values >= low) & (values <= high)
     reach = high - low if high - low >= period else (high - low) % period
@@ -86,7 +86,7 @@ def within(values: Floats, low: float, high: float, period: float | None = None)
 
 
 def _period(name: str, table: pd.DataFrame | None) -> float:
-    """Of an angle, in radians: that of an axis is half a turn, that of a motif can be any part of a turn."""
+    """Period of an angle, in radians: π for an axis, and 2π / n for motifs of symmetry order n."""
     if name == "axis_angle_rad":
         return np.pi
     if name != "angle_rad" or table is None or not {name, "symmetry_order"} <= set(table.columns):
@@ -94,6 +94,6 @@ def _period(name: str, table: pd.DataFrame | None) -> float:
     orders = values_of(table, "symmetry_order")
     known = orders[np.isfinite(orders) & (orders >= 1)].astype(np.int64)
     period = 2 * np.pi / float(np.gcd.reduce(known)) if len(known) else 2 * np.pi
-    # angles that were not brought into the sector of the motif go once round
+    # angles not reduced by the symmetry of the motif have a period of 2π
     reach = np.nanmax(np.abs(values_of(table, name)), initial=0.0)
     return float(period if reach <= period / 2 + 1e-6 else 2 * np.pi)

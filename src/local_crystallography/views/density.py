@@ -15,13 +15,13 @@ Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
-"""Of the points, within the contours drawn."""
+"""Shares of the points within the contours drawn."""
 FEWEST = 10
-"""Points from which contours are drawn."""
+"""Minimum number of points for contours."""
 CELLS_PER_BANDWIDTH = 3
 LEAST_CELLS, MOST_CELLS = 64, 512
 LEAST_BINS, MOST_BINS = (20, 60), 400
-"""The least for few and for many values."""
+"""Minimum number of bins, for few and for many values, and maximum."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Density:
     bandwidth
         Standard deviation of the Gaussian along x and y.
     periods
-        After what each axis begins again; the grid then covers one period.
+        Period of each axis, or None; the grid covers one period.
     """
 
     x: Floats
@@ -47,14 +47,14 @@ class Density:
     periods: Periods = (None, None)
 
     def level(self, share: float) -> float:
-        """The density that is exceeded around this share of the points."""
+        """Density of the contour that contains this share of the points."""
         high_first = np.sort(self.values, axis=None)[::-1]
         mass = np.cumsum(high_first)
         return float(high_first[min(np.searchsorted(mass, share * mass[-1]), len(mass) - 1)])
 
     @cached_property
     def contours(self) -> list[list[Floats]]:
-        """(M, 2) lines around each of `SHARES`; those over a seam go on outside the period."""
+        """(M, 2) lines around each of `SHARES`; those across a periodic boundary continue beyond it."""
         from contourpy import contour_generator
 
         x, y, z = self.x, self.y, self.values
@@ -75,7 +75,7 @@ class Histogram:
 
 
 def counts(points: Floats, view: View, size: tuple[int, int]) -> Counts:
-    """(height, width) number of the (N, 2) points in each cell of a view; row 0 lies at y0, column 0 at x0."""
+    """(height, width) number of the (N, 2) points in each cell of a view; row 0 is at y0, column 0 at x0."""
     (x0, x1, y0, y1), (height, width) = view, size
     column = np.floor((points[:, 0] - x0) * (width / (x1 - x0)))
     row = np.floor((points[:, 1] - y0) * (height / (y1 - y0)))
@@ -88,11 +88,11 @@ def counts(points: Floats, view: View, size: tuple[int, int]) -> Counts:
 def density_of(
     points: Floats, periods: Periods = (None, None), groups: npt.NDArray[np.intp] | None = None
 ) -> Density | None:
-    """The density of (N, 2) points; None where there are too few, or where they lie on a line.
+    """The density of (N, 2) points; None if there are too few, or if x or y is constant.
 
     Points are counted in cells of about a third of the bandwidth, and the counts blurred by a Gaussian. Bandwidth by
-    Scott (1992), Multivariate Density Estimation: spread times N^(-1/6) along each axis. Where (N,) groups are given it
-    is the spread within them, since that of all points would blur one group into the next.
+    Scott (1992), Multivariate Density Estimation: spread times N^(-1/6) along each axis. If (N,) groups are given,
+    the spread is that within them, since that of all points would blur groups into each other.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -116,9 +116,9 @@ def density_of(
 
 
 def histogram_of(values: Floats, groups: npt.NDArray[np.intp], number: int, period: float | None = None) -> Histogram:
-    """How often (N,) values occur, by group 0, 1, …, `number` - 1; whole numbers have a bin each.
+    """Histogram of (N,) values, by group 0, 1, …, `number` - 1; whole numbers have one bin each.
 
-    Width of the bins by Freedman and Diaconis (1981), doi:10.1007/BF01025868, and not too few or too many of them.
+    Bin width by Freedman and Diaconis (1981), doi:10.1007/BF01025868, within limits on the number of bins.
     """
     known = np.isfinite(values)
     values, groups = values[known], groups[known]
@@ -129,23 +129,23 @@ def histogram_of(values: Floats, groups: npt.NDArray[np.intp], number: int, peri
 
 
 def bin_of(values: npt.ArrayLike, edges: Floats) -> npt.NDArray[np.intp]:
-    """(N,) number of the bin of each value; those beyond the ends are in the outermost bins."""
+    """(N,) number of the bin of each value; values beyond the ends are put in the outermost bins."""
     return np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
 
 
 def _spread(values: Floats, groups: npt.NDArray[np.intp], period: float | None) -> float:
-    """Standard deviation within groups; for what goes round, of the shorter way to the mean direction."""
+    """Standard deviation within groups; for periodic values, of the shorter distance to the circular mean."""
     number = np.maximum(np.bincount(groups), 1)
     if period is not None:
-        turns = np.exp(2j * np.pi * values / period)
-        towards = np.bincount(groups, turns.real) + 1j * np.bincount(groups, turns.imag)
-        values = np.angle(turns / np.exp(1j * np.angle(towards))[groups]) * period / (2 * np.pi)
+        phases = np.exp(2j * np.pi * values / period)
+        resultants = np.bincount(groups, phases.real) + 1j * np.bincount(groups, phases.imag)
+        values = np.angle(phases / np.exp(1j * np.angle(resultants))[groups]) * period / (2 * np.pi)
     away = values - (np.bincount(groups, values) / number)[groups]
     return float(np.sqrt(np.mean(away**2)))
 
 
 def _axis(values: Floats, bandwidth: float, period: float | None) -> tuple[float, float, int]:
-    """Ends and number of cells; one in a thousand at either end may lie outside."""
+    """Ends and number of cells; 0.1 % of the values at either end may lie outside."""
     if period is not None:
         low, high = -period / 2, period / 2
     else:

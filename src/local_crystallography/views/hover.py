@@ -1,4 +1,4 @@
-"""Target of the pointer, an atom or a place in latent space, shared by image and plots."""
+"""Target of the pointer, an atom or a position in latent space, shared by image and plots."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from psygnal import Signal
 
 
 class Hover:
-    """The atom under the pointer, by row, or the place (columns and their values) where there is none.
+    """The atom under the pointer, by row, or else its position, as columns and their values.
 
-    A change emits `changed(source)`, where `source` is whoever asked for it. What is the same is silent.
+    A change emits `changed(source)`, where `source` is the object that requested it; without a change nothing is
+    emitted.
     """
 
     changed = Signal(object)
@@ -24,7 +25,7 @@ class Hover:
         self._set(row, {}, source)
 
     def on_place(self, place: dict[str, float], source: object = None) -> None:
-        """The pointer is on an empty place of a plot, such as {"z0": 1.0, "z1": -0.4}."""
+        """The pointer is on an empty part of a plot, at a position such as {"z0": 1.0, "z1": -0.4}."""
         self._set(None, dict(place), source)
 
     def clear(self, source: object = None) -> None:

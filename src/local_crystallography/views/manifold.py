@@ -1,4 +1,4 @@
-"""The latent space as a grid of tiles, and where atoms lie on it."""
+"""Grid of tiles over the latent space, and the positions of atoms on it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Grid:
     Parameters
     ----------
     axes
-        Number of the latent that grows to the right, and of the one that grows upwards, where there is one.
+        Number of the latent that increases to the right and, if there are two, of the one that increases upwards.
     rest
-        (d,) values of all latents; those of the axes do not count.
+        (d,) values of all latents; those of the axes are ignored.
     """
 
     n: int
@@ -35,7 +35,7 @@ class Grid:
 
     @property
     def ticks(self) -> Floats:
-        """(n,) latents at the middle of the tiles."""
+        """(n,) latents at the centres of the tiles."""
         return np.asarray(norm.ppf(np.linspace(EDGE, 1 - EDGE, self.n)), np.float64)
 
     @property
@@ -45,7 +45,7 @@ class Grid:
 
     @property
     def latents(self) -> Floats:
-        """(rows, columns, d) latents of every tile, the first row on top."""
+        """(rows, columns, d) latents of every tile, the first row at the top."""
         z = np.empty((*self.shape, len(self.rest)))
         z[:] = self.rest
         z[..., self.axes[0]] = self.ticks
@@ -54,9 +54,10 @@ class Grid:
         return z
 
     def places(self, z: npt.ArrayLike) -> Floats:
-        """(N, 2) column and row of latents (N, d) in tiles, 0 at the middle of the first; NaN where unknown.
+        """(N, 2) column and row of latents (N, d) in units of tiles, 0 at the centre of the first; NaN where unknown.
 
-        Every point lies in the tile whose latents are nearest; those beyond the outermost ones are pressed into them.
+        Every point lies in the tile with the nearest latents; points beyond the outermost tiles are compressed into
+        them.
         """
         z = np.asarray(z, np.float64).reshape(-1, len(self.rest))
         column = self._along(z[:, self.axes[0]])
@@ -72,7 +73,7 @@ class Grid:
         return np.asarray(np.where(known, row * self.n + column, -1), np.intp)
 
     def counts(self, z: npt.ArrayLike) -> npt.NDArray[np.intp]:
-        """(rows, columns) how many of latents (N, d) are nearest to every tile."""
+        """(rows, columns) number of the latents (N, d) nearest to every tile."""
         tiles = self.tiles(z)
         rows, columns = self.shape
         return np.bincount(tiles[tiles >= 0], minlength=rows * columns).reshape(rows, columns)
@@ -85,7 +86,7 @@ class Grid:
 
 
 def latents_of(atoms: Atoms | None, d: int) -> Floats | None:
-    """(N, d) latents of the atoms, NaN where not known; None where they are not those of a network of d latents."""
+    """(N, d) latents of the atoms, NaN where unknown; None if they are not those of a network of d latents."""
     names = [] if atoms is None else [name for name in atoms.features if re.fullmatch(r"z\d+", str(name))]
     if atoms is None or len(names) != d:
         return None
@@ -93,19 +94,19 @@ def latents_of(atoms: Atoms | None, d: int) -> Floats | None:
 
 
 def medians(z: Floats | None, d: int) -> tuple[float, ...]:
-    """(d,) median of every latent, 0 where there are none."""
+    """(d,) median of every latent, 0 if there are none."""
     if z is None or not np.isfinite(z).all(axis=1).any():
         return (0.0,) * d
     return tuple(float(value) for value in np.nanmedian(z, axis=0))
 
 
 def labels_of(atoms: Atoms | None) -> npt.NDArray[np.int64] | None:
-    """(N,) class of every atom, -1 for none; None where there are no classes."""
+    """(N,) class of every atom, -1 for none; None without classes."""
     if atoms is None or "label" not in atoms.features:
         return None
     return atoms.features["label"].fillna(-1).to_numpy(np.int64)
 
 
 def tick_words(value: float, digits: int) -> str:
-    """A number for an axis, which has no negative zero and a minus that is long enough."""
+    """A number for an axis, without negative zero and with a proper minus sign."""
     return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\N{MINUS SIGN}")

@@ -1,4 +1,4 @@
-"""Points on two axes, either of which may go round."""
+"""Points on two axes, each of which may be periodic."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Periods = tuple[float | None, float | None]
 
 
 BESIDE = 0.05
-"""Part of a view beside it, of which points may still reach into it."""
+"""Margin, as a share of the view, within which points may still extend into it."""
 
 
 @dataclass(frozen=True)
 class Plane:
-    """(N, 2) points, x then y, and after what each axis begins again.
+    """(N, 2) points, x then y, and the period of each axis.
 
-    On an axis that goes round a point is at home within half a period of 0, and has a copy a period further on either
-    side, so that a seam can be looked at and drawn around as any other place.
+    On a periodic axis points lie within half a period of 0, with copies one period away on either side, so that the
+    boundary can be viewed and selected across like any other position.
     """
 
     points: Floats
@@ -43,7 +43,7 @@ class Plane:
         return mask
 
     def nearest(self, place: tuple[float, float], pixel: tuple[float, float], reach: float) -> int | None:
-        """Row of the point nearest to a place, at most `reach` pixels away; `pixel` is the size of one."""
+        """Row of the point nearest to a position, at most `reach` pixels away; `pixel` is the size of one."""
         away = self.points - np.asarray(place)
         for axis, period in enumerate(self.periods):
             if period is not None:
@@ -55,24 +55,24 @@ class Plane:
         return row if row >= 0 and distance[row] <= reach**2 else None
 
     def drawn(self, view: View) -> tuple[Rows | None, Floats]:
-        """Points to draw for a view, copies included, and the rows they belong to; None: all rows in order."""
+        """Rows of the points to draw in a view, None for all in order, and the points, including copies."""
         shifts = self._shifts(view)
         if len(shifts) == 1 and not np.any(shifts[0]):
             return None, self.points
         rows = [self._near(shift, view) for shift in shifts]
-        places = [self.points[some] + shift for some, shift in zip(rows, shifts, strict=True)]
-        return np.concatenate([*rows, np.empty(0, np.intp)]), np.concatenate([*places, np.empty((0, 2))])
+        copies = [self.points[some] + shift for some, shift in zip(rows, shifts, strict=True)]
+        return np.concatenate([*rows, np.empty(0, np.intp)]), np.concatenate([*copies, np.empty((0, 2))])
 
     def copy_near(self, row: int, centre: tuple[float, float]) -> tuple[float, float]:
-        """Where the point of a row, or its copy nearest to the centre, lies."""
-        place = [
+        """Position of the point of a row, or of its copy nearest to the centre."""
+        position = [
             value if period is None else value + period * np.round((middle - value) / period)
             for value, period, middle in zip(self.points[row], self.periods, centre, strict=True)
         ]
-        return float(place[0]), float(place[1])
+        return float(position[0]), float(position[1])
 
     def extent(self) -> View | None:
-        """x0, x1, y0, y1 of all known points, and once round where an axis goes round; None without any."""
+        """x0, x1, y0, y1 of all known points, one full period for periodic axes; None without points."""
         known = self.points[np.isfinite(self.points).all(axis=1)]
         if not len(known):
             return None
@@ -83,7 +83,7 @@ class Plane:
         return float(ends[0][0]), float(ends[0][1]), float(ends[1][0]), float(ends[1][1])
 
     def _shifts(self, view: View) -> list[Floats]:
-        """By how much points are moved so that one copy after the other can lie in the view."""
+        """Shifts of the copies of all points that can lie in the view."""
         axes = []
         for (low, high), period in zip((sorted(view[:2]), sorted(view[2:])), self.periods, strict=True):
             if period is None:
@@ -91,12 +91,12 @@ class Plane:
             else:
                 first, last = np.ceil(low / period - 0.5), np.floor(high / period + 0.5)
                 axes.append([float(k * period) for k in np.arange(first, last + 1)])
-        # a view that ends exactly at the seam needs no copy for it
+        # a view that ends exactly at the boundary needs no copy beyond it
         shifts = [np.array(shift) for shift in itertools.product(*axes)]
         return [shift for shift in shifts if self._reaches(shift, view)]
 
     def _near(self, shift: Floats, view: View) -> Rows:
-        """Rows whose copies lie in the view or just beside it, so that each is drawn once where it is seen once."""
+        """Rows whose copies lie in or just beside the view, so that no copy is drawn in vain."""
         near = np.ones(len(self.points), bool)
         for axis, (ends, period) in enumerate(zip((view[:2], view[2:]), self.periods, strict=True)):
             if period is not None:

@@ -1,4 +1,4 @@
-"""Contents of one plot of a table: axes, points, colours and their key; a canvas or a figure draws it."""
+"""Contents of one plot of a table: axes, points, colours and their key, drawn by a canvas or a figure."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Mask = npt.NDArray[np.bool_]
 Mode = Literal["points", "contours", "density (log)", "density (linear)", "histogram (stacked)", "histogram (stepped)"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 LIGHTEST, DARKEST = 0.8, 0.3
-"""Luminance that inks of a colormap keep below on a light canvas, and above on a dark one."""
+"""Maximum luminance of colormap colours on a light canvas, and minimum on a dark one."""
 TABLE = 256
 SHORT = 20
-"""Bins up to which a histogram is shown whole."""
+"""Number of bins up to which a histogram is shown in full."""
 ONE_COLOUR = "#2a95ff"
-"""Of points without classes or a scale, and of bars without classes."""
+"""Colour of points without classes or a scale, and of bars without classes."""
 
 
 @dataclass(frozen=True)
@@ -52,20 +52,20 @@ class ClassEntry:
 
 @dataclass(frozen=True)
 class Key:
-    """What the colours mean: classes, a scale, or nothing where neither is there.
+    """Meaning of the colours: classes, a scale, or neither.
 
     Attributes
     ----------
     values
-        (N,) of the column, in the unit shown.
+        (N,) values of the column, in the unit shown.
     classes
         Empty for a scale.
     colormap
-        Name of that of a scale.
+        Name of the colormap of a scale.
     limits
-        Of its ends, in the unit shown.
+        Values at its ends, in the unit shown.
     dark
-        Whether the canvas is.
+        Whether the canvas is dark.
     """
 
     column: Axis
@@ -90,7 +90,7 @@ class Key:
         return table[self.groups]
 
     def rows_of(self, number: int) -> Mask:
-        """(N,) which rows are of a class; -1 holds those of none."""
+        """(N,) which rows are in a class; -1: those in none."""
         return np.asarray(self.values == number if number >= 0 else ~(self.values >= 0))
 
     def rows_within(self, low: float, high: float) -> Mask:
@@ -99,16 +99,16 @@ class Key:
 
     @cached_property
     def groups(self) -> npt.NDArray[np.intp]:
-        """(N,) place of the class of every row in `classes`; 0 for a scale."""
-        place = np.zeros(len(self.values), np.intp)
+        """(N,) index in `classes` of the class of each row; 0 for a scale."""
+        index = np.zeros(len(self.values), np.intp)
         for i, entry in enumerate(self.classes):
-            place[self.rows_of(entry.number)] = i
-        return place
+            index[self.rows_of(entry.number)] = i
+        return index
 
 
 @dataclass(frozen=True)
 class PlotData:
-    """One plot of a table of N rows; places are in the units shown."""
+    """One plot of a table of N rows; positions are in the units shown."""
 
     choice: Choice
     x: Axis
@@ -118,7 +118,7 @@ class PlotData:
 
     @property
     def is_histogram(self) -> bool:
-        """Whether x alone is shown."""
+        """Whether only x is shown."""
         return self.choice.mode.startswith("histogram")
 
     @cached_property
@@ -133,12 +133,12 @@ class PlotData:
 
     @cached_property
     def histogram(self) -> Histogram:
-        """How often x has which value, by class."""
+        """Histogram of x by class."""
         return self.counted(None)
 
     @property
     def is_stacked(self) -> bool:
-        """Whether the classes of a histogram stand on each other."""
+        """Whether the classes of a histogram are stacked."""
         return self.choice.mode == "histogram (stacked)"
 
     @property
@@ -148,7 +148,7 @@ class PlotData:
         return not self.is_histogram and self.x.unit == self.y.unit and bool(self.x.unit) and ends == {"x", "y"}
 
     def same_points(self, other: PlotData) -> bool:
-        """Whether the points of the other lie where these do."""
+        """Whether the other has the same points."""
         return np.array_equal(self.plane.points, other.plane.points, equal_nan=True)
 
     def has_place(self, row: int) -> bool:
@@ -156,20 +156,20 @@ class PlotData:
         return row < len(self.plane.points) and bool(np.isfinite(self.plane.points[row]).all())
 
     def extent(self) -> raster.View | None:
-        """x0, x1, y0, y1 of everything; None without any point."""
+        """x0, x1, y0, y1 of everything; None without points."""
         if not self.is_histogram:
             return self.plane.extent()
         edges, counted = self.histogram.edges, self.histogram.counts
         top = float(counted.sum(axis=0).max() if self.is_stacked else counted.max())
         x0, x1 = edges[0], edges[-1]
         if self.x.period is None and len(edges) > SHORT:
-            # a few outliers would leave no room for all the others
+            # a few outliers would leave no room for the rest
             x = self.plane.points[:, 0]
             x0, x1 = np.percentile(x[np.isfinite(x)], (0.25, 99.75)) + 2 * (edges[1] - edges[0]) * np.array([-1, 1])
         return float(x0), float(x1), 0.0, 1.05 * max(top, 1.0)
 
     def counted(self, mask: Mask | None) -> Histogram:
-        """The histogram of all rows by class, or of the masked ones together."""
+        """The histogram of all rows by class, or of the masked rows together."""
         x, period = self.plane.points[:, 0], self.x.period
         groups, number = (self.key.groups, max(1, len(self.key.classes))) if mask is None else (mask.astype(np.intp), 2)
         found = histogram_of(x, groups, number, period)
@@ -185,7 +185,7 @@ class PlotData:
         )
 
     def at(self, place: tuple[float, float], pixel: tuple[float, float], reach: float) -> int | None:
-        """Row of the point at a place, if there is one within `reach` pixels."""
+        """Row of the point at a position, if there is one within `reach` pixels."""
         return None if self.is_histogram else self.plane.nearest(place, pixel, reach)
 
     def bin_at(self, x: float) -> Mask:
@@ -195,16 +195,16 @@ class PlotData:
         return np.asarray(np.isfinite(values) & (bin_of(values, edges) == bin_of(x, edges)))
 
     def place(self, x: float, y: float) -> dict[str, float]:
-        """Columns and their own values at a place, angles in radians."""
+        """Columns and their values at a position, angles in radians."""
         columns = [(self.x, x)] if self.is_histogram else [(self.x, x), (self.y, y)]
         return {column.name: column.raw(value) for column, value in columns if column.name}
 
     def on_white(self) -> PlotData:
-        """The same for paper."""
+        """The same plot for a white page."""
         return replace(self, key=replace(self.key, dark=False)).taking(self)
 
     def taking(self, before: PlotData | None) -> PlotData:
-        """The same, with what was counted before of the same points."""
+        """This plot, with the density of an earlier one reused if its points are the same."""
         if before is None or "density" not in before.__dict__ or before.plane.periods != self.plane.periods:
             return self
         if before.same_points(self) and np.array_equal(before.key.groups, self.key.groups):
@@ -213,14 +213,14 @@ class PlotData:
 
 
 def plot_data(table: pd.DataFrame, choice: Choice, key: Key) -> PlotData:
-    """What a plot of these columns shows."""
+    """Contents of a plot of these columns."""
     x, y = axis_of(choice.x, table), axis_of(choice.y, table)
     points = np.column_stack([column.shown(values_of(table, column.name)) for column in (x, y)])
     return PlotData(choice, x, y, Plane(points, (x.period, y.period)), key)
 
 
 def key_of(table: pd.DataFrame, name: str, styles: ClassStyles, *, dark: bool) -> Key:
-    """What the colours of a column mean, on a dark or a light canvas; without such a column all are of one colour."""
+    """Colour key of a column on a dark or a light canvas; a single colour if there is no such column."""
     column, raw = axis_of(name, table), values_of(table, name)
     if name not in table:
         return Key(column, raw, dark=dark)
@@ -241,13 +241,13 @@ def _entries(name: str, raw: Floats, styles: ClassStyles) -> tuple[ClassEntry, .
 
 
 def colormap_table(colormap: str, dark: bool) -> Floats:
-    """(K, 4) colours of a colormap, none of them so near to the canvas that points would not be seen."""
+    """(K, 4) colours of a colormap, adjusted so that all contrast with the canvas."""
     from matplotlib import colormaps
 
     table = np.asarray(colormaps[colormap](np.linspace(0, 1, TABLE)))
     light = table[:, :3] @ (0.2126, 0.7152, 0.0722)
     if dark:
-        # towards white, by as much as the luminance is missing
+        # blend with white where the luminance is too low
         part = np.clip((DARKEST - light) / (1 - light), 0, 1)[:, None]
         table[:, :3] += part * (1 - table[:, :3])
     else:

@@ -1,4 +1,4 @@
-"""The points of a plot as one picture, the selected ones on top; or how many there are in each cell."""
+"""Raster image of the points of a plot, with the selected ones on top, or of their number per cell."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ CELL = 3
 def picture_of(
     data: PlotData, mask: npt.NDArray[np.bool_], *, view: raster.View, size: tuple[int, int], ratio: float = 1.0
 ) -> tuple[raster.Colors, str]:
-    """(height, width, 4) picture of a view, and what is to be said about it.
+    """(height, width, 4) image of a view, and a note for its title.
 
     Parameters
     ----------
     mask
-        (N,) the selected rows; of any other length, nothing is selected.
+        (N,) selected rows; with any other length, nothing is selected.
     view, size
-        As `raster.rasterise` takes them.
+        As in `raster.rasterise`.
     ratio
-        Pixels of the picture per pixel of the screen's units.
+        Pixels of the image per logical pixel of the screen.
     """
     n = len(data.plane.points)
-    mask = mask if len(mask) == n else np.zeros(n, bool)  # a new table comes before or after its selection
+    mask = mask if len(mask) == n else np.zeros(n, bool)  # table and selection are updated one after the other
     radius = round(raster.radius_for(n) * ratio)
     rows, points = data.plane.drawn(view)
     if data.choice.mode.startswith("density"):
@@ -45,10 +45,10 @@ def picture_of(
 def _cells(
     data: PlotData, points: npt.NDArray[np.float64], view: raster.View, size: tuple[int, int], cell: int
 ) -> tuple[raster.Colors, str]:
-    """A square of colour for the number of points in it, transparent where there are none."""
+    """Squares coloured by the number of points in them, transparent without any."""
     (x0, x1, y0, y1), (height, width) = view, size
     rows, columns = -(-height // cell), -(-width // cell)
-    # the last cells may reach over the edge of the view
+    # the last cells may extend beyond the view
     wide = (x0, x0 + (x1 - x0) * columns * cell / width, y0, y0 + (y1 - y0) * rows * cell / height)
     counted = density.counts(points, wide, (rows, columns))
     most = max(int(counted.max()), 1)

@@ -1,4 +1,4 @@
-"""Many points into one RGBA picture, and values into colours."""
+"""Rasterisation of many points to one RGBA image, and colours of values."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Ranks = npt.NDArray[np.int32]
 View = tuple[float, float, float, float]
 
 DIMMED = 0.22
-"""What is left of the opacity of a point outside the selection."""
+"""Remaining opacity of a point outside the selection."""
 MOST_CLASSES = 20
-"""A column of whole numbers with more different values than this is shown as a scale."""
+"""A column of whole numbers with more distinct values than this is shown as a scale."""
 SEQUENTIAL, CYCLIC, DIVERGING = "viridis", "twilight", "RdBu_r"
-"""Names of colormaps, as matplotlib and napari both have them."""
+"""Names of colormaps in both matplotlib and napari."""
 ORDERS = (1, 2, 3, 4, 6)
-"""How often a motif of a crystal can look the same within a turn."""
+"""Rotational symmetry orders of motifs in crystals."""
 FULL = 0.95
-"""Share of a sector that angles brought into it reach."""
+"""Share of a sector that angles reduced to it must span."""
 GREY = np.array([0.5, 0.5, 0.5, 1.0])
 """Colour of "no value"."""
 
@@ -34,8 +34,8 @@ def _rgba(codes: str) -> npt.NDArray[np.float64]:
 PALETTE = _rgba("2a95ff ea4080 eaea00 95eaff 6a6a00 aaeabf bf952a 4040ea 40aaaa 006a55")
 """(10, 4) floats, one colour per class.
 
-Found by a search for the largest smallest CIEDE2000 difference, seen with normal, protan and deutan eyes
-(Machado et al. 2009, doi:10.1109/TVCG.2009.113), between each other and to grey, white and a dark canvas.
+Found by maximising the smallest CIEDE2000 difference, for normal, protan and deutan vision (Machado et al. 2009,
+doi:10.1109/TVCG.2009.113), among the colours and from grey, white and a dark canvas.
 """
 
 
@@ -57,26 +57,26 @@ def rasterise(
     colors
         (N, 4) uint8 RGBA.
     view
-        x0, x1, y0, y1 of the outer edges of the picture. Row 0 lies at y0, column 0 at x0; y1 < y0 flips.
+        x0, x1, y0, y1 of the outer edges of the image. Row 0 is at y0, column 0 at x0; y1 < y0 flips it.
     size
-        Height and width of the picture in pixels; it is (height, width, 4) uint8, transparent between discs.
+        Height and width of the image in pixels; it is (height, width, 4) uint8, transparent between discs.
     radius
-        Of the discs, in pixels; 0 draws single pixels.
+        Radius of the discs, in pixels; 0 draws single pixels.
     on_top
-        (N,) bool.
+        (N,) bool, points drawn over all others.
     """
     _check(view, size)
     points = np.asarray(points, np.float64).reshape(-1, 2)
     order = _back_to_front(len(points), on_top)
     inks = np.zeros((len(order) + 1, 4), np.uint8)
     inks[1:] = colors[order]
-    # each pixel keeps the rank of its topmost point, so a disc costs the same however many points there are
+    # each pixel keeps the rank of its topmost point, so the cost of discs does not depend on the number of points
     topmost = _spread(_ranks(points[order], view, size, radius), radius)
     return inks.view(np.uint32)[:, 0][topmost].view(np.uint8).reshape(*size, 4)
 
 
 def dim(colors: Colors, mask: npt.NDArray[np.bool_]) -> Colors:
-    """The (N, 4) colours with all but the masked points faded; where nothing is masked, nothing is faded."""
+    """The (N, 4) colours with all but the masked points faded; without masked points, none is faded."""
     faded = colors.copy()
     if mask.any():
         faded[~mask, 3] = np.rint(faded[~mask, 3] * DIMMED).astype(np.uint8)
@@ -93,7 +93,7 @@ def colors_of(values: npt.ArrayLike, colormap_table: npt.ArrayLike, limits: tupl
     colormap_table
         (K, 4) floats, 0 to 1.
     limits
-        Values of the first and the last colour; beyond them it stays. Equal limits give the middle colour.
+        Values of the first and the last colour, also used beyond them. Equal limits give the middle colour.
     """
     values = np.asarray(values, np.float64)
     table = _bytes([*np.asarray(colormap_table, np.float64), GREY])
@@ -105,7 +105,7 @@ def colors_of(values: npt.ArrayLike, colormap_table: npt.ArrayLike, limits: tupl
 
 
 def categorical_colors(labels: npt.ArrayLike, palette: npt.ArrayLike = PALETTE) -> Colors:
-    """(N, 4) uint8 colours of class labels 0, 1, …; -1 and NaN are grey, the palette repeats when it ends."""
+    """(N, 4) uint8 colours of class labels 0, 1, …; -1 and NaN are grey; the palette is repeated as needed."""
     labels = np.asarray(labels, np.float64)
     table = _bytes([*np.asarray(palette, np.float64), GREY])
     classes = np.where(labels >= 0, labels, 0).astype(np.intp) % (len(table) - 1)
@@ -113,7 +113,7 @@ def categorical_colors(labels: npt.ArrayLike, palette: npt.ArrayLike = PALETTE) 
 
 
 def is_categorical(name: str, values: npt.NDArray[np.float64]) -> bool:
-    """Whether a column holds classes: whole numbers from -1 on, by its name or of few different values."""
+    """Whether a column holds classes: whole numbers from -1, either by its name or with few distinct values."""
     known = values[np.isfinite(values)]
     if not len(known) or known.min() < -1 or (known != np.floor(known)).any():
         return False
@@ -121,7 +121,7 @@ def is_categorical(name: str, values: npt.NDArray[np.float64]) -> bool:
 
 
 def limits_of(values: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """The 1st and 99th percentile of the known values, so that a few outliers do not take all the colours."""
+    """The 1st and 99th percentile of the known values, so that a few outliers do not use up the colours."""
     known = values[np.isfinite(values)]
     if not len(known):
         return 0.0, 1.0
@@ -130,7 +130,7 @@ def limits_of(values: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 
 def scale_of(name: str, values: npt.NDArray[np.float64]) -> tuple[str, tuple[float, float]]:
-    """Colormap and limits that show a column: cyclic where angles go all round, white at 0 where a sign matters."""
+    """Colormap and limits for a column: cyclic for angles that wrap around, white at 0 for signed values."""
     signed = columns().signed(name)
     if is_angle(name) and not signed:
         cyclic, limits = angle_limits(values)
@@ -144,11 +144,11 @@ def scale_of(name: str, values: npt.NDArray[np.float64]) -> tuple[str, tuple[flo
 
 
 def angle_limits(values: npt.NDArray[np.float64]) -> tuple[bool, tuple[float, float]]:
-    """Whether angles, in radians, go round, and the limits that show them.
+    """Whether angles, in radians, are shown as cyclic, and the limits to show them between.
 
-    Where most of them differ by less than a quarter of a turn the colours are for these, and a few outliers share the
-    ends; otherwise they go once round. Angles that fill the sector of a motif that looks the same n times within a
-    turn go round in that sector.
+    If most of them differ by less than a quarter of the period, the limits are around these, and a few outliers share
+    the end colours; otherwise one period is shown. The period is 2π / n if the angles fill the sector of a motif with
+    n-fold symmetry, else 2π.
     """
     known = values[np.isfinite(values)]
     first, last = np.percentile(known, (10, 90)) if len(known) else (0.0, 0.0)
@@ -163,7 +163,7 @@ def angle_limits(values: npt.NDArray[np.float64]) -> tuple[bool, tuple[float, fl
 
 
 def radius_for(n: int) -> int:
-    """A radius in pixels that suits n points: smaller where there are more."""
+    """A suitable disc radius in pixels for n points: smaller for more points."""
     return 4 if n < 500 else 3 if n < 5_000 else 2
 
 
@@ -171,8 +171,8 @@ def _check(view: View, size: tuple[int, int]) -> None:
     x0, x1, y0, y1 = view
     if not (np.isfinite(view).all() and x0 != x1 and y0 != y1 and min(size) > 0):
         raise InputError(
-            f"A view of {view} on {size[0]} x {size[1]} pixels came, finite limits that differ "
-            "and at least one pixel were expected; set the view to the extent of the points."
+            f"A view of {view} on {size[0]} x {size[1]} pixels cannot be drawn: it needs finite, different limits "
+            "and at least one pixel; set the view to the extent of the points."
         )
 
 
@@ -181,13 +181,13 @@ def _ranks(points: npt.NDArray[np.float64], view: View, size: tuple[int, int], r
     (x0, x1, y0, y1), (height, width) = view, size
     column = np.floor((points[:, 0] - x0) * (width / (x1 - x0)))
     row = np.floor((points[:, 1] - y0) * (height / (y1 - y0)))
-    # the margin holds discs whose centre is just outside and spares them any test at the edge
+    # the margin holds discs centred just outside, so that no test at the edge is needed
     seen = (column >= -radius) & (column < width + radius) & (row >= -radius) & (row < height + radius)
     margin = 2 * radius
     ranks = np.zeros((height + 2 * margin, width + 2 * margin), np.int32)
-    place = (row[seen] + margin) * ranks.shape[1] + column[seen] + margin
-    # of several points in one pixel the last assigned stays
-    ranks.reshape(-1)[place.astype(np.intp)] = (np.flatnonzero(seen) + 1).astype(np.int32)
+    pixel = (row[seen] + margin) * ranks.shape[1] + column[seen] + margin
+    # of several points in one pixel the last one remains
+    ranks.reshape(-1)[pixel.astype(np.intp)] = (np.flatnonzero(seen) + 1).astype(np.int32)
     return ranks
 
 
@@ -198,10 +198,10 @@ def _back_to_front(n: int, on_top: npt.NDArray[np.bool_] | None) -> npt.NDArray[
 
 
 def _spread(ranks: Ranks, radius: int) -> Ranks:
-    """Largest rank within a disc of the radius; a margin of 2 radii is cut off on each side."""
+    """Largest rank within a disc of the radius; a margin of 2 radii is removed on each side."""
     height, width = (side - 4 * radius for side in ranks.shape)
     spread = np.zeros((height, width), np.int32)
-    # a quarter of a pixel more than the radius gives the rounder disc
+    # an additional quarter of a pixel makes the disc rounder
     reach = (radius + 0.25) ** 2
     for dy in range(-radius, radius + 1):
         rows = ranks[2 * radius + dy :][:height]

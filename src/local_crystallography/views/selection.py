@@ -1,4 +1,4 @@
-"""The one home of the selection: every view reads it, every view may change it."""
+"""Selection of atoms, which all views read and may change."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ HISTORY = 50
 class Selection:
     """Which of N atoms are selected, with a revision number and a history.
 
-    Every change that alters the mask raises `revision` by one and emits `changed(source)`, where `source` is
-    whoever asked for it, so that a view can skip its own changes. A change that alters nothing is silent.
+    Every change of the mask raises `revision` by one and emits `changed(source)`, where `source` is the object that
+    requested it, so that a view can skip its own changes. If the mask stays the same, nothing is emitted.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Selection:
 
     @property
     def count(self) -> int:
-        """How many atoms are selected."""
+        """Number of selected atoms."""
         return int(np.count_nonzero(self._mask))
 
     @property
@@ -56,7 +56,7 @@ class Selection:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a change to take back."""
+        """Whether there is a change to undo."""
         return bool(self._history)
 
     def apply(self, mask: npt.ArrayLike, how: How = "replace", source: object = None) -> None:
@@ -70,14 +70,13 @@ class Selection:
         given = np.asarray(mask)
         if given.shape != self._mask.shape or given.dtype != np.bool_:
             raise InputError(
-                f"A selection of shape {given.shape} and type {given.dtype} came, "
-                f"a bool mask over {len(self)} atoms was expected; "
-                "make it from the current table."
+                f"A selection of shape {given.shape} and type {given.dtype} does not fit; it must be a bool mask over "
+                f"{len(self)} atoms, made from the current table."
             )
         self._change(_combine(self._mask, given, how), source)
 
     def invert(self, source: object = None) -> None:
-        """Select what is not selected."""
+        """Invert the selection."""
         self._change(~self._mask, source)
 
     def clear(self, source: object = None) -> None:
@@ -85,12 +84,12 @@ class Selection:
         self._change(np.zeros(len(self), bool), source)
 
     def undo(self, source: object = None) -> None:
-        """Undo the last change; without one, nothing happens."""
+        """Undo the last change, if there is one."""
         if self._history:
             self._set(self._history.pop(), source)
 
     def resize(self, n: int, source: object = None) -> None:
-        """Start again for a new table of n atoms: nothing selected, no history."""
+        """Reset for a new table of n atoms: nothing selected, no history."""
         self._history.clear()
         self._set(np.zeros(n, bool), source)
 
@@ -116,7 +115,7 @@ def _combine(old: Mask, new: Mask, how: How) -> Mask:
         case "intersect":
             return old & new
         case _:
-            raise InputError(f"{how!r} came as the way to select; use replace, add, subtract or intersect.")
+            raise InputError(f"Selections cannot be combined by {how!r}; use replace, add, subtract or intersect.")
 
 
 def _frozen(mask: Mask) -> Mask:

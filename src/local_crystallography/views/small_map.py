@@ -1,4 +1,4 @@
-"""Small maps: every pixel in the colour of the nearest atom."""
+"""Small maps, in which every pixel has the colour of the nearest atom."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ DIM, DARK = (90, 90, 90, 255), (60, 60, 60, 255)
 Index = npt.NDArray[np.int64]
 
 ARROW, LINE, THICK = (255, 170, 0, 255), (0.25, 1.0), 0.02
-"""Colour of the line that shows a direction, where it begins and ends, over the radius of a picture, and half its
-width, over its height."""
+"""Colour of the line that shows a direction, its start and end over the radius of the image, and half its width over
+the height of the image."""
 
 
 def nearest_rows(atoms: Atoms, cut: npt.NDArray[np.bool_], shape: tuple[int, int]) -> Index:
-    """(h, w) row of the nearest atom of the first frame with a sub-image (N,), -1 where none is near; for a small map.
+    """(h, w) row of the nearest atom of the first frame that has a sub-image (N,), -1 if none is near; for a small map.
 
-    Others have no scores, and light ones among them would be holes.
+    Atoms without a sub-image have no scores, and light ones among them would leave holes.
     """
     step = max(1.0, max(shape) / SIDE)
     height, width = (max(1, round(side / step)) for side in shape)
     rows = np.flatnonzero(cut & (atoms.frame == atoms.frame[cut].min()))
-    places = (np.indices((height, width)).reshape(2, -1).T + 0.5) * step - 0.5
+    pixels = (np.indices((height, width)).reshape(2, -1).T + 0.5) * step - 0.5
     alone = np.unique(atoms.frame[cut], return_counts=True)[1].max() == 1
     reach = max(sum(shape) if alone else neighbour_distance(atoms[cut]), step)
-    _, found = cKDTree(atoms.yx[rows]).query(places, distance_upper_bound=reach)
+    _, found = cKDTree(atoms.yx[rows]).query(pixels, distance_upper_bound=reach)
     return np.asarray(np.append(rows, -1)[found].reshape(height, width), np.int64)
 
 
@@ -43,17 +43,17 @@ def in_colours(rows: Index, colours: Colors) -> Colors:
 
 
 def of_class(rows: Index, labels: Index, number: int, colour: str) -> Colors:
-    """(h, w, 4) where a class of a colour #rrggbb lies, by labels (N,); others are grey, and -1 is darker."""
-    mine = [*bytes.fromhex(colour[1:]), 255]
-    colours = np.where((labels == number)[:, None], np.array(mine, np.uint8), np.array(DIM, np.uint8))
+    """(h, w, 4) map of a class in the colour #rrggbb, by labels (N,); others are grey, and -1 is darker."""
+    own = [*bytes.fromhex(colour[1:]), 255]
+    colours = np.where((labels == number)[:, None], np.array(own, np.uint8), np.array(DIM, np.uint8))
     colours[labels < 0] = DARK
     return in_colours(rows, colours)
 
 
 def of_height(picture: Colors) -> Colors:
-    """The picture as high as a small map, so that it fits beside one, and no wider than that.
+    """The image scaled to the height of a small map, and no wider than high, to fit beside one.
 
-    Pixels are repeated, not blurred; a wide picture is between transparent strips.
+    Pixels are repeated, not interpolated; a wide image has transparent strips above and below.
     """
     height, width, _ = picture.shape
     if width > height:
@@ -66,7 +66,7 @@ def of_height(picture: Colors) -> Colors:
 
 
 def with_direction(picture: Colors, radians: float) -> Colors:
-    """The (h, w, 4) picture with a line from its centre in a direction, counter-clockwise from the right."""
+    """The (h, w, 4) image with a line from its centre in a direction, counter-clockwise from the right."""
     drawn, (height, width, _) = picture.copy(), picture.shape
     reach = 0.46 * min(height, width)
     for share in np.linspace(LINE[0], LINE[1], 4 * max(height, width)):

@@ -1,4 +1,4 @@
-"""Names and colours of classes: one home, which every legend, plot and layer reads."""
+"""Names and colours of classes, shared by every legend, plot and layer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DECIDED = {
     Decision.UNDECIDED: "#c9ced6",
     Decision.TOO_FEW: "#5c6675",
 }
-"""Colours of decisions, as every picture shows them."""
+"""Colours of decisions in all figures."""
 SURROUNDED = {
     Environment.INTERIOR: "#56b4e9",
     Environment.BOUNDARY: "#d55e00",
@@ -31,11 +31,11 @@ SURROUNDED = {
 """Colours of environments."""
 ENVIRONMENT = "environment"
 LONGEST = 40
-"""Most letters of a name."""
+"""Maximum number of letters of a name."""
 
 
 class ClassStyles:
-    """What classes of a column are called, and their colours; by number and palette until somebody says else.
+    """Names and colours of the classes of each column; by default from number and palette.
 
     Every change emits `changed(column)`.
     """
@@ -47,7 +47,7 @@ class ClassStyles:
         self._colours: dict[str, dict[int, str]] = {}
 
     def name(self, column: str, number: int) -> str:
-        """What a class is called; "none" for -1. Decisions and environments have words, unless they were renamed."""
+        """Name of a class; "none" for -1. Decisions and environments have names of their own unless renamed."""
         if (given := self._names.get(column, {}).get(number)) is not None:
             return given
         if column.endswith("_decision") and number in list(Decision):
@@ -70,46 +70,46 @@ class ClassStyles:
         return colours
 
     def palette(self, column: str) -> npt.NDArray[np.float64]:
-        """(K, 4) floats: the colours of classes 0, 1, … as far as they are given, and at least the common palette."""
+        """(K, 4) floats: the colours of classes 0, 1, …, at least as many as in the common palette."""
         count = max([len(PALETTE), *(number + 1 for number in self._chosen(column))])
         return np.asarray(self.colours(column, np.arange(count)) / 255)
 
     def rename(self, column: str, number: int, name: str) -> None:
-        """Give a class a name; an empty one takes it back.
+        """Name a class; an empty name restores the default.
 
         Raises
         ------
         InputError
-            For a name that another class of the column has, one that is too long, and for class -1.
+            If another class of the column has the name, if it is too long, and for class -1.
         """
         name = " ".join(name.split())
         taken = {other: given for other, given in self._names.get(column, {}).items() if other != number}
         if number < 0 or len(name) > LONGEST or name in taken.values():
             raise InputError(
-                f"{name!r} came as the name of class {number}; up to {LONGEST} letters that no other class has were "
-                "expected."
+                f"Class {number} cannot be named {name!r}; use up to {LONGEST} letters, and a name that no other class "
+                "has."
             )
         self._set(self._names, column, number, name)
 
     def recolour(self, column: str, number: int, colour: str) -> None:
-        """Give a class a colour #rrggbb; an empty one takes it back.
+        """Give a class a colour #rrggbb; an empty one restores the default.
 
         Raises
         ------
         InputError
-            For what is no such colour, and for class -1.
+            For anything but such a colour, and for class -1.
         """
         colour = colour.lower()
         if number < 0 or (colour and not HEX.fullmatch(colour)):
-            raise InputError(f"{colour!r} came as the colour of class {number}; #rrggbb was expected.")
+            raise InputError(f"Class {number} cannot have the colour {colour!r}; give a colour as #rrggbb.")
         self._set(self._colours, column, number, colour)
 
     def to_dict(self) -> dict[str, Any]:
-        """What was given, to be saved."""
+        """Names and colours that were set, for saving."""
         return {"names": _written(self._names), "colours": _written(self._colours)}
 
     def take(self, saved: dict[str, Any]) -> None:
-        """Bring back what `to_dict` gave; what is no name or colour of a class is left out."""
+        """Restore the result of `to_dict`, ignoring anything that is not a valid name or colour."""
         names, colours = (saved.get(kind) for kind in ("names", "colours"))
         self._names = _read(names, lambda text: len(text) <= LONGEST)
         self._colours = _read(colours, lambda text: bool(HEX.fullmatch(text)))
@@ -117,7 +117,7 @@ class ClassStyles:
             self.changed.emit(column)
 
     def _chosen(self, column: str) -> dict[int, str]:
-        """Colours that are not those of the palette, by class."""
+        """Colours that differ from the palette, by class."""
         decided: dict[int, str] = {}
         if column.endswith("_decision"):
             decided = {int(each): colour for each, colour in DECIDED.items() if each >= 0}

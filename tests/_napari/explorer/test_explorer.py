@@ -221,7 +221,7 @@ def test_figures_are_written_in_the_background(explorer, qtbot, tmp_path, end, m
 def test_a_figure_that_cannot_be_written_is_said(explorer, qtbot, tmp_path):
     with qtbot.waitSignal(explorer.failed, timeout=20_000) as said:
         explorer.export(tmp_path / "none" / "plots.png")
-    assert "choose another place" in said.args[0]
+    assert "choose another location" in said.args[0]
 
 
 @pytest.mark.parametrize("dark", [True, False])

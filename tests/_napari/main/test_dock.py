@@ -249,7 +249,7 @@ def test_a_window_larger_than_the_image_is_a_sentence(dock, viewer, press):
     dock.source_boxes["atoms"].choose(viewer.add_points(grid, name="by hand"))
     dock.panels["extract_sub_images"].form.fields["window_size"].set(512)
     press(dock.panels["extract_sub_images"].button)
-    assert status(dock, "extract_sub_images").startswith("⚠ A window of 512 pixels came with an image of 64 x 64")
+    assert status(dock, "extract_sub_images").startswith("⚠ A window of 512 pixels is larger than the image of 64 x 64")
     assert dock.session.analysis.sub_images is None
 
 
@@ -316,7 +316,7 @@ def test_settings_that_do_not_fit_together_are_said_and_not_run(dock):
 def test_another_layer_as_probability_has_to_fit(dock, viewer, press):
     dock.source_boxes["probability"].choose(viewer.add_image(np.eye(30), name="small"))
     press(dock.panels["find_atoms"].button)
-    assert "of shape (30, 30) came" in status(dock, "find_atoms")
+    assert "has shape (30, 30)" in status(dock, "find_atoms")
 
 
 def test_removing_the_image_stops_the_job_and_nothing_lands(dock, viewer, qtbot):

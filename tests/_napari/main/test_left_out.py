@@ -72,7 +72,7 @@ def test_they_lie_below_the_atoms_hidden_at_first_with_the_reason(session, viewe
 
 
 def test_the_status_says_how_many_and_why(session):
-    words = "kept 8, left out 4 (doubtful: 2, doubled: 1, weak: 1), to 0.05 px"
+    words = "kept 8, left out 4 (doubtful: 2, doubled: 1, weak: 1), precision 0.05 px"
     assert summary(session.analysis, "refine_atoms") == words
     assert standing(session, RefineAtoms()) == f"✓ {words}"
     session.analysis.left_out = None

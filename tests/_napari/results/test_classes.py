@@ -155,7 +155,7 @@ def test_the_table_is_saved_with_names(panel, tmp_path):
     table = pd.read_csv(tmp_path / "classes.csv", index_col="label")
     assert table.loc[0, "name"] == "A, or B"
     np.testing.assert_allclose(table.drop(columns="name"), panel.report.to_frame())
-    with pytest.raises(InputError, match="choose another place"):
+    with pytest.raises(InputError, match="choose another location"):
         panel.write(tmp_path / "nowhere" / "classes.csv")
 
 

@@ -200,7 +200,7 @@ def test_the_figure_is_written(panel, qtbot, tmp_path, end):
 def test_a_place_that_cannot_be_written_to_is_said(panel, qtbot, tmp_path):
     with qtbot.waitSignal(panel.controller.failed, timeout=10_000) as said:
         panel.save_figure(tmp_path / "nowhere" / "a.png")
-    assert "choose another place" in said.args[0]
+    assert "choose another location" in said.args[0]
 
 
 def test_the_small_map_has_the_shape_of_the_image_and_its_nearest_atoms(described):

@@ -126,8 +126,8 @@ def test_what_cannot_be_asked_for_is_a_sentence(panel, qtbot, tmp_path):
         ("windows", "20, wide", "'wide' came among the windows, a whole number was expected"),
         ("windows", "4", "4 came among the windows, 8 or more was expected"),
         ("windows", "1000000", "512 or less was expected"),
-        ("windows", "", "No windows came"),
-        ("windows", "20, 512", "A window of 512 pixels came"),
+        ("windows", "", "has no windows"),
+        ("windows", "20, 512", "A window of 512 pixels fits around none"),
         ("seeds", "-1", "came among the seeds"),
     ]
     for field, value, said in wrong:

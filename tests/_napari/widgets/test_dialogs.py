@@ -50,6 +50,6 @@ def test_a_file_whose_name_is_made_here_is_replaced_only_after_a_question(tmp_pa
 
 
 def test_what_cannot_be_written_is_one_sentence(tmp_path):
-    said = r"none/a.csv cannot be written \(No such file.*\); choose another place\."
+    said = r"none/a.csv cannot be written \(No such file.*\); choose another location\."
     with pytest.raises(InputError, match=said), writing(tmp_path / "none/a.csv"):
         Path(tmp_path / "none/a.csv").write_text("x")
