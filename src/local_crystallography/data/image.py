@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +15,17 @@ from local_crystallography.data.mask import filled, find_mask
 T = TypeVar("T")
 FEWEST = 256
 """Minimum number of valid pixels, as many as in an image of 16 x 16."""
+
+
+PIXELS = (0.0005, 0.2)
+"""Smallest and largest pixel of an image that shows atoms, in nm."""
+EVEN = 1.01
+"""Ratio of the sides of a pixel up to which it is square."""
+
+
+def can_show_atoms(pixel_size: float | None) -> bool:
+    """Whether atoms can be seen at this pixel size, in nm; anything else is the scale of something else."""
+    return pixel_size is not None and PIXELS[0] <= pixel_size <= PIXELS[1]
 
 
 @dataclass(frozen=True)
@@ -166,3 +177,45 @@ class Image:
     def frames(self) -> npt.NDArray[np.float32]:
         """(frames, H, W) float32, all frames as `frame` gives them."""
         return np.stack([self.frame(number) for number in range(self.count)])
+
+
+def square(image: Image, pixel: tuple[float, float] | None) -> Image:
+    """The image with its pixel size, resampled to square pixels where those are not.
+
+    The axis along which pixels are larger is interpolated (cubic splines), so that nothing is lost. The height and
+    width of a pixel, in pixels of the file, then stand in the metadata as `pixels of the file`.
+
+    Parameters
+    ----------
+    pixel
+        (height, width) of a pixel, nm; None where it is not known.
+    """
+    if pixel is None:
+        return image
+    low, high = sorted(pixel)
+    if high <= EVEN * low:
+        return replace(image, pixel_size=low if low == high else float(np.sqrt(low * high)))
+    from scipy.ndimage import map_coordinates
+
+    shares = (low / pixel[0], low / pixel[1])
+    shape = tuple(int(np.floor((side - 1) / share)) + 1 for side, share in zip(image.shape, shares, strict=True))
+    grid = np.meshgrid(*(np.arange(side) * share for side, share in zip(shape, shares, strict=True)), indexing="ij")
+
+    def resampled(frame: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        unknown = ~np.isfinite(frame)
+        values = map_coordinates(filled(frame.astype(np.float64), unknown), grid, order=3, mode="nearest")
+        if unknown.any():
+            values[map_coordinates(unknown.astype(float), grid, order=1) > 0] = np.nan
+        return values.astype(np.float32)
+
+    frames = np.stack([resampled(image.read(number)) for number in range(image.count)])
+    mask = None if image.mask is None else map_coordinates(image.mask.astype(float), grid, order=1) > 0
+    said = f"Pixels of {pixel[0]:.4g} x {pixel[1]:.4g} nm were resampled to square ones of {low:.4g} nm."
+    metadata = {
+        **image.metadata,
+        "messages": [*image.metadata.get("messages", []), said],
+        "pixels of the file": shares,
+    }
+    return replace(
+        image, data=frames if image.data.ndim == 3 else frames[0], pixel_size=low, metadata=metadata, mask=mask
+    )

@@ -6,22 +6,26 @@ import math
 import re
 import struct
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import can_show_atoms
 
 MICROSCOPE_FORMATS = {
     ".dm3": "digitalmicrograph",
     ".dm4": "digitalmicrograph",
     ".emd": "emd",
     ".ser": "tia",
+    ".emi": "tia",
     ".hspy": "hspy",
     ".blo": "blockfile",
     ".mrc": "mrc",
@@ -35,14 +39,44 @@ FIRST_PRIVATE_TAG = 32768
 """TIFF tags from here on are private ones of manufacturers and programs."""
 
 
+DERIVED = re.compile(
+    r"\b(dpc|com|dcom|icom|fft|phase|magnitude|angle|orientation|deflection|field)|^[A-D]-[A-D]$", re.I
+)
+"""Names of signals that are computed from those of detectors."""
+ELEMENT = re.compile(r"[A-Z][a-z]?([- ][KLM][abα-β0-9]*)?")
+"""Names of elemental maps."""
+MINISWHITE, PALETTE = 0, 3
+"""Values of the tag PhotometricInterpretation."""
+SMALL = 0.25
+"""A TIFF page with fewer pixels than this share of the largest is a preview."""
+
+
 @dataclass(frozen=True)
 class Found:
-    """One array of a file; `yx` is (scale, unit) along y and along x."""
+    """One array of a file.
+
+    Parameters
+    ----------
+    data
+        The array, in memory or read when it is used.
+    yx
+        (scale, unit) from row to row and from column to column.
+    axes
+        What the file says of every axis, where it does.
+    title
+        Its name in the file, such as that of a detector.
+    notes
+        What was decided when it was read, in sentences.
+    preview
+        Whether a larger array of the file shows the same.
+    """
 
     data: Any
     yx: tuple[tuple[float, str], ...] = ()
     axes: list[dict[str, Any]] = field(default_factory=list)
     title: str = ""
+    notes: tuple[str, ...] = ()
+    preview: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -50,13 +84,44 @@ class Found:
         return tuple(n for n in self.data.shape if n > 1)
 
     @property
-    def is_image(self) -> bool:
-        """Whether this is a real-valued image or a stack of them, not a spectrum image."""
+    def problem(self) -> str:
+        """Why this is no image and no stack of images, in a few words; "" where it is one."""
+        names = set(self.data.dtype.names or ())
+        if self.data.dtype.kind == "c":
+            return "complex numbers"
+        if self.data.dtype.kind not in "buif" and not {"R", "G", "B"} <= names:
+            return "no numbers"
+        if any(str(axis["units"]).lower() in ("ev", "kev") for axis in self.axes):
+            return "spectra"
+        if [axis["navigate"] for axis in self.axes] == [True, True, False]:
+            return "a map of spectra"
         grey = self.shape[:-1] if len(self.shape) > 2 and self.shape[-1] <= 4 else self.shape
-        is_map = [axis["navigate"] for axis in self.axes] == [True, True, False]
-        has_energy = any(str(axis["units"]).lower() in ("ev", "kev") for axis in self.axes)
-        real = self.data.dtype.kind in "buif" or {"R", "G", "B"} <= set(self.data.dtype.names or ())
-        return len(grey) in (2, 3) and min(grey[-2:]) >= 16 and real and not is_map and not has_energy
+        if len(grey) not in (2, 3):
+            return f"{len(grey)} dimensions"
+        return "" if min(grey[-2:]) >= 16 or min(grey[:2]) >= 16 else "fewer than 16 x 16 pixels"
+
+    @property
+    def is_image(self) -> bool:
+        """Whether this is a real image or a stack of them, and not spectra of a scan."""
+        return not self.problem
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether every pixel is the same; reads the array."""
+        data = np.asarray(self.data)
+        return bool(data.dtype.names is None and (data == data.flat[0]).all())
+
+    @property
+    def rank(self) -> int:
+        """The order in which images are chosen: HAADF, other detectors, derived signals and maps, previews."""
+        if self.preview:
+            return 4
+        title = self.title.strip()
+        if re.search("haadf", title, re.I):
+            return 0
+        if DERIVED.search(title) or ELEMENT.fullmatch(title):
+            return 3
+        return 1 if re.search(r"a?df", title, re.I) else 2
 
     def __str__(self) -> str:
         shape = " x ".join(map(str, self.data.shape))
@@ -81,13 +146,40 @@ def load(path: Path) -> list[Found]:
 
 
 def _load_microscope(path: Path, plugin: str) -> list[Found]:
-    options: dict[str, Any] = {"lazy": True}
-    if plugin in ("emd", "hspy", "tiff"):  # read lazily, these would stay open
-        options["lazy"] = False
-    if plugin == "emd":  # spectra would need a further package
-        options["select_type"] = "images"
-    signals = import_module(f"rsciio.{plugin}").file_reader(str(path), **options)
+    reader = import_module(f"rsciio.{plugin}").file_reader
+    if plugin == "emd":  # spectra would take a package that images do not need
+        with without_spectra(path) as images:
+            return [_from_signal(signal) for signal in reader(str(images), lazy=False, select_type="images")]
+    if plugin in ("hspy", "tiff"):  # these stay open when they are read lazily
+        return [_from_signal(signal) for signal in reader(str(path), lazy=False)]
+    try:
+        signals = reader(str(path), lazy=True)
+    except (NotImplementedError, *reader_errors()):  # colours of DigitalMicrograph are only read whole
+        signals = reader(str(path), lazy=False)
     return [_from_signal(signal) for signal in signals]
+
+
+@contextmanager
+def without_spectra(path: Path) -> Iterator[Path]:
+    """An EMD file without the spectrum images that Velox writes beside its images; other files as they are.
+
+    The file is not copied: what stands in its place links to the images.
+    """
+    import h5py
+
+    with h5py.File(path) as file:
+        groups = [name for name in file if name != "Data"]
+        parts = [name for name in file["Data"] if name != "SpectrumImage"] if "Data" in file else []
+        spectra = "Data" in file and "SpectrumImage" in file["Data"] and "Image" in file["Data"]
+    if not spectra:
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        images = Path(folder) / path.name
+        with h5py.File(images, "w") as file:
+            for name in (*groups, *(f"Data/{part}" for part in parts)):
+                file[name] = h5py.ExternalLink(str(path.resolve()), f"/{name}")
+        yield images
 
 
 def _from_signal(signal: dict[str, Any]) -> Found:
@@ -114,33 +206,63 @@ def _load_tiff(path: Path) -> list[Found]:
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        scales = _tiff_scales(tiff, path)
+        largest = max((series.keyframe.imagewidth * series.keyframe.imagelength for series in tiff.series), default=0)
         found = []
-        for series in tiff.series:
-            data = series.asarray()
-            if "S" in series.axes:  # in planar colour the samples come first
-                data = np.moveaxis(data, series.axes.index("S"), -1)
-            found.append(Found(data, scales, title=series.name))
+        for number, series in enumerate(tiff.series):
+            scales = _tiff_scales(tiff, path, number)
+            small = series.keyframe.imagewidth * series.keyframe.imagelength < SMALL * largest
+            for data, title, notes in _channels(series.asarray(), series, _channel_names(tiff, number)):
+                found.append(Found(data, scales, title=title, notes=notes, preview=small))
     return found
 
 
-def _tiff_scales(tiff: Any, path: Path) -> tuple[tuple[float, str], ...]:
+def _channels(data: Any, series: Any, names: list[str]) -> Iterator[tuple[Any, str, tuple[str, ...]]]:
+    """The images of a TIFF series: every channel by itself, with frames first and colours last."""
+    axes, page, notes = series.axes.upper(), series.keyframe, ()
+    if page.photometric == MINISWHITE and data.dtype.kind == "u":
+        data, notes = np.iinfo(data.dtype).max - data, ("White is 0 in this file; the image was inverted.",)
+    if page.photometric == PALETTE and page.colormap is not None:
+        data, axes = np.moveaxis(page.colormap[:, data], 0, -1), axes + "S"
+    if "Y" not in axes or "X" not in axes:
+        yield data, series.name, notes
+        return
+    channel, samples = ([i for i, axis in enumerate(axes) if axis == letter] for letter in "CS")
+    frames = [i for i, axis in enumerate(axes) if axis not in "CSYX"]
+    data = data.transpose([*channel, *frames, axes.index("Y"), axes.index("X"), *samples])
+    for number, part in enumerate(data if channel else [data]):
+        several = bool(channel) and len(data) > 1
+        named = names[number] if number < len(names) else f"channel {number}"
+        flat = part.reshape(-1, *part.shape[len(frames) :]) if len(frames) > 1 else part
+        yield flat, named if several else series.name, notes
+
+
+def _channel_names(tiff: Any, series: int) -> list[str]:
+    """Names of the channels of a series, as ImageJ or OME give them."""
+    if tiff.ome_metadata:
+        images = ElementTree.fromstring(tiff.ome_metadata).findall(".//{*}Image")
+        channels = images[series].findall(".//{*}Channel") if series < len(images) else []
+        return [channel.get("Name") or f"channel {number}" for number, channel in enumerate(channels)]
+    said = tiff.imagej_metadata or {}
+    return [str(label) for label in said.get("Labels", [])][: int(said.get("channels", 0))]
+
+
+def _tiff_scales(tiff: Any, path: Path, series: int) -> tuple[tuple[float, str], ...]:
     """(scale, unit) of y and x: from ImageJ, else OME, else the microscope's own tags, else the page."""
-    page = tiff.pages[0]
+    page = tiff.series[series].keyframe
     resolution = [page.tags.get(name) for name in ("YResolution", "XResolution")]
     steps = [tag.value[1] / tag.value[0] if tag and tag.value[0] else 0.0 for tag in resolution]
     if unit := (tiff.imagej_metadata or {}).get("unit"):
-        return tuple((step, _unescape(str(unit))) for step in steps)
+        return tuple((step, _unescape(str(unit).strip(chr(34)))) for step in steps)
     if tiff.ome_metadata:
-        return _ome_scales(tiff.ome_metadata)
+        return _ome_scales(tiff.ome_metadata, series)
     if any(tag.code >= FIRST_PRIVATE_TAG for tag in page.tags):
         with suppress(*reader_errors()):  # the pixels are still good
             named = _load_microscope(path, "tiff")[0].yx
             if any(to_nm(scale, unit) for scale, unit in named):
                 return named
-    # 72, 96 or 300 dots per inch are a program's default: at 1 um per pixel there are no atoms.
     unit = {2: "inch", 3: "cm"}.get(int(page.tags.valueof("ResolutionUnit", default=1)), "")
-    return tuple((step, unit) for step in steps if 0 < (to_nm(step, unit) or 0) < 1000)
+    # without a word of the program, 72 dots per inch and the like are of a screen or of paper
+    return tuple((step, unit) for step in steps if can_show_atoms(to_nm(step, unit)))
 
 
 def _unescape(unit: str) -> str:
@@ -148,12 +270,12 @@ def _unescape(unit: str) -> str:
     return re.sub(r"\\u([0-9A-Fa-f]{4})", lambda code: chr(int(code[1], 16)), unit)
 
 
-def _ome_scales(xml: str) -> tuple[tuple[float, str], ...]:
-    pixels = ElementTree.fromstring(xml).find(".//{*}Pixels")
-    given = pixels.attrib if pixels is not None else {}
-    # µm is the default unit of the OME schema
+def _ome_scales(xml: str, series: int) -> tuple[tuple[float, str], ...]:
+    pixels = ElementTree.fromstring(xml).findall(".//{*}Pixels")
+    said = pixels[series].attrib if series < len(pixels) else {}
+    # The OME schema makes µm the unit where none is given.
     return tuple(
-        (float(given.get(f"PhysicalSize{axis}", 0)), given.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "YX"
+        (float(said.get(f"PhysicalSize{axis}", 0)), said.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "YX"
     )
 
 

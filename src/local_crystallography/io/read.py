@@ -6,9 +6,10 @@ Nothing in a file is ever executed: no pickles, no object arrays.
 from __future__ import annotations
 
 import logging
-import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.image import Image
+from local_crystallography.data.image import PIXELS, Image, can_show_atoms, square
 from local_crystallography.io.formats import EXTENSIONS, MICROSCOPE_FORMATS, Found, load, reader_errors, to_nm
 
 logger = logging.getLogger(__name__)
@@ -25,34 +26,96 @@ _LUMINANCE = np.array([0.2125, 0.7154, 0.0721])
 """Weights of red, green and blue (ITU-R BT.709)."""
 
 
-def read_image(path: str | Path, index: int | None = None) -> Image:
+def read_image(
+    path: str | Path,
+    index: int | None = None,
+    *,
+    detector: str | None = None,
+    pixel_size: float | tuple[float, float] | None = None,
+) -> Image:
     """Read one image, or one stack of frames, with its pixel size in nm.
+
+    Pixels that are not square are resampled, along the axis where they are larger, to square ones.
 
     Parameters
     ----------
     path
         A file with one of `EXTENSIONS`.
     index
-        Number of the array in a file with several, from 0; None takes the first that is an image.
+        Number of the array in a file with several, from 0; None takes the first image of a detector that is not blank,
+        HAADF before others.
+    detector
+        The name of a detector, or a part of it, instead of a number.
+    pixel_size
+        nm per pixel, or (height, width) of a pixel, instead of what the file says.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged, of an unknown type or without an image.
+        If the file is missing, damaged, of an unknown type or without an image, or has no such detector.
     """
     path = _existing_file(path)
     with _one_sentence(path):
         found = load(path)
-        return _image(path, found, _choose(path, found, index))
+        return _image(path, found, _choose(path, found, index, detector), pixel_size=pixel_size)
 
 
 def read_images(path: str | Path) -> list[Image]:
-    """Read every image in a file; raises the same errors as `read_image`."""
+    """Read every image in a file that is not blank, HAADF first; raises the same errors as `read_image`."""
     path = _existing_file(path)
     with _one_sentence(path):
         found = load(path)
         images = [i for i, one in enumerate(found) if one.is_image]
-        return [_image(path, found, i, announce=False) for i in images or [_choose(path, found, None)]]
+        seen = [i for i in images if len(images) == 1 or not found[i].is_blank]
+        for blank in set(images) - set(seen):
+            logger.warning("%s: image %d, %s, is blank and was left out.", path.name, blank, found[blank])
+        order = sorted(seen, key=lambda i: found[i].rank)
+        return [_image(path, found, i, announce=False) for i in order or [_choose(path, found)]]
+
+
+def contents(path: str | Path) -> list[Contents]:
+    """Every array in a file: what it is, its pixel size, and why it is no image where it is none."""
+    path = _existing_file(path)
+    with _one_sentence(path):
+        found = load(path)
+        usual = _choose(path, found) if any(one.is_image for one in found) else -1
+        return [
+            Contents(
+                index=index,
+                title=one.title,
+                shape=tuple(one.data.shape),
+                dtype=str(one.data.dtype),
+                pixel=_pixel(one.yx)[0],
+                problem=one.problem or ("every pixel is the same" if one.is_blank else ""),
+                usual=index == usual,
+            )
+            for index, one in enumerate(found)
+        ]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """One array in a file.
+
+    Parameters
+    ----------
+    index, title, shape, dtype
+        Number, name and type of the array.
+    pixel
+        Height and width of a pixel, nm; None where the file does not say.
+    problem
+        Why it is no image; "" for an image.
+    usual
+        Whether it is read where no other is requested.
+    """
+
+    index: int
+    title: str
+    shape: tuple[int, ...]
+    dtype: str
+    pixel: tuple[float, float] | None
+    problem: str
+    usual: bool
 
 
 def _existing_file(path: str | Path) -> Path:
@@ -70,16 +133,26 @@ def _existing_file(path: str | Path) -> Path:
     return path
 
 
-def _choose(path: Path, found: list[Found], index: int | None) -> int:
-    """Number of the array to read: the one requested, the first image, or the only array."""
+def _choose(path: Path, found: list[Found], index: int | None = None, detector: str | None = None) -> int:
+    """Number of the array to read: the one requested, or the best of the images that are not blank."""
     held = "; ".join(f"{i}: {one}" for i, one in enumerate(found)) or "nothing"
+    images = [i for i, one in enumerate(found) if one.is_image]
+    if detector is not None:
+        if index is not None:
+            raise InputError("Choose an image by its number or by the name of its detector, not by both.")
+        images = [i for i in images if detector.lower() in found[i].title.lower()]
+        if not images:
+            raise InputError(f"{path.name} has no image of a detector {detector}; it holds {held}.")
     if index is not None:
         if not 0 <= index < len(found):
             raise InputError(f"{path.name} has no image {index}; choose a number from 0 to {len(found) - 1}: {held}.")
-        found = [one if i == index else Found(np.empty(0)) for i, one in enumerate(found)]
-    for i, one in enumerate(found):
-        if one.is_image:
+        images = [i for i in images if i == index]
+    order = sorted(images, key=lambda i: found[i].rank)
+    for i in order:
+        if len(order) == 1 or not found[i].is_blank:
             return i
+    if order:
+        return order[0]  # `Image` reports that it is blank
     if path.suffix.lower() not in MICROSCOPE_FORMATS and len(found) == 1 and len(found[0].shape) < 4:
         return 0  # `Image` reports what is wrong with it
     raise InputError(
@@ -88,18 +161,26 @@ def _choose(path: Path, found: list[Found], index: int | None) -> int:
     )
 
 
-def _image(path: Path, found: list[Found], index: int, announce: bool = True) -> Image:
-    """The chosen array as an Image: grey, in memory, with its pixel size and messages on any conversion."""
+def _image(
+    path: Path,
+    found: list[Found],
+    index: int,
+    *,
+    announce: bool = True,
+    pixel_size: float | tuple[float, float] | None = None,
+) -> Image:
+    """The chosen array as an Image: grey, in memory, with square pixels and messages on any conversion."""
     one = found[index]
-    data, messages = _grey(np.squeeze(np.array(one.data)))
+    data, mask, messages = _grey(np.squeeze(np.array(one.data)))
     data = data.astype(data.dtype.newbyteorder("="), copy=False)  # not every library reads big-endian arrays
-    pixel_size, uneven = _pixel_size(one.yx)
-    messages += uneven
+    data, moved = _frames_first(data, one)
+    pixel, said = _pixel(one.yx) if pixel_size is None else (_given(pixel_size), [])
+    messages = [*one.notes, *messages, *moved, *said]
     count = sum(other.is_image for other in found)
     if announce and count > 1:
-        messages.append(f"The file holds {count} images; number {index} was read: {one}.")
-    for message in messages:
-        logger.warning("%s: %s", path.name, message)
+        messages.append(
+            f"The file holds {count} images; number {index} was read: {one}. Others are chosen by number or detector."
+        )
     metadata = {
         "source": path.name,
         "format": path.suffix.lower().lstrip("."),
@@ -110,33 +191,61 @@ def _image(path: Path, found: list[Found], index: int, announce: bool = True) ->
         "messages": messages,
     }
     name = path.stem if len(found) == 1 else f"{path.stem} {one.title or index}"
-    return Image(data, pixel_size, name, metadata)
+    image = square(Image(data, None, name, metadata, mask), pixel)
+    for message in image.metadata["messages"]:
+        logger.warning("%s: %s", path.name, message)
+    return image
 
 
-def _grey(data: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], list[str]]:
-    """Colour (..., 2 to 4 channels) as grey, with a message if information is lost."""
+def _frames_first(data: npt.NDArray[Any], one: Found) -> tuple[npt.NDArray[Any], list[str]]:
+    """A stack with its frames first, where neither the file nor its shape says so."""
+    if data.ndim != 3 or one.axes or data.shape[0] < 16 or data.shape[2] >= min(64, data.shape[0], data.shape[1]):
+        return data, []
+    height, width, count = data.shape
+    message = f"The array of {height} x {width} x {count} was taken as {count} frames of {height} x {width} pixels."
+    return np.moveaxis(data, -1, 0), [message]
+
+
+def _given(pixel_size: float | tuple[float, float]) -> tuple[float, float]:
+    """A pixel size somebody gave, as (height, width)."""
+    pixel = (pixel_size, pixel_size) if isinstance(pixel_size, (int, float)) else tuple(pixel_size)
+    if not all(can_show_atoms(size) for size in pixel):
+        low, high = PIXELS
+        raise InputError(
+            f"Atoms cannot be seen with pixels of {' x '.join(f'{size:g}' for size in pixel)} nm; give a pixel size "
+            f"from {low} to {high} nm."
+        )
+    return pixel[0], pixel[1]
+
+
+def _grey(data: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None, list[str]]:
+    """Colour (..., 2 to 4 channels) as grey, the pixels that are transparent, and a message if information is lost."""
     if data.dtype.names and {"R", "G", "B"} <= set(data.dtype.names):
         data = np.stack([data[channel] for channel in "RGB"], axis=-1)
     if data.ndim < 3 or data.shape[-1] not in (2, 3, 4):
-        return data, []
+        return data, None, []
+    clear = data[..., -1] == 0 if data.shape[-1] in (2, 4) and data.ndim == 3 else np.zeros(data.shape[:2], bool)
+    mask = clear if clear.any() and not clear.all() else None
+    messages = [] if mask is None else ["Transparent pixels are masked."]
     colour = data[..., :3] if data.shape[-1] > 2 else data[..., :1]
     if (colour == colour[..., :1]).all():
-        return colour[..., 0], []
-    return (colour @ _LUMINANCE).astype(np.float32), ["The image is in colour; its luminance is used."]
+        return colour[..., 0], mask, messages
+    grey = (colour @ _LUMINANCE).astype(np.float32)
+    return grey, mask, [*messages, "The image is in colour; its luminance was taken as grey."]
 
 
-def _pixel_size(yx: tuple[tuple[float, str], ...]) -> tuple[float | None, list[str]]:
-    """nm per pixel, or None unless known along both axes, with a message if these differ by more than 1 %."""
+def _pixel(yx: tuple[tuple[float, str], ...]) -> tuple[tuple[float, float] | None, list[str]]:
+    """(height, width) of a pixel in nm, or None with a message where the file gives something else than that."""
     sizes = [to_nm(scale, unit) for scale, unit in yx]
+    ask = "the pixel size is left unknown: set it with --pixel-size or in the main panel"
     if len(sizes) != 2 or sizes[0] is None or sizes[1] is None:
-        return None, []
-    y, x = sizes[0], sizes[1]
-    if y == x:
-        return y, []
-    mean = math.sqrt(y * x)
-    if max(y, x) <= 1.01 * min(y, x):
-        return mean, []
-    return mean, [f"Pixels are {y:.4g} nm high and {x:.4g} nm wide; their geometric mean, {mean:.4g} nm, is used."]
+        units = {unit for _, unit in yx if re.search(r"1\s*/|-1|⁻¹", unit)}
+        said = f"The scale of the file is in {', '.join(units)}, as of a diffraction pattern; {ask}."
+        return None, [said] if units else []
+    if all(can_show_atoms(size) for size in sizes):
+        return (sizes[0], sizes[1]), []
+    words = f"{sizes[0]:.4g}" if sizes[0] == sizes[1] else f"{sizes[0]:.4g} x {sizes[1]:.4g}"
+    return None, [f"The file gives pixels of {words} nm, at which atoms cannot be seen; {ask}."]
 
 
 @contextmanager
