@@ -9,11 +9,12 @@ import numpy as np
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
+from local_crystallography.cli.image_options import ImageOptions
 from local_crystallography.cli.output import check_tiff, say, write_image
 from local_crystallography.steps.average_frames import AverageFrames
 
 
-class AverageStack(AverageFrames):
+class AverageStack(AverageFrames, ImageOptions):
     """Align the frames of a stack and average them: one image with less noise."""
 
     stack: CliPositionalArg[Path] = Field(description="File with a stack of frames of the same area.")
@@ -21,11 +22,9 @@ class AverageStack(AverageFrames):
 
     def execute(self) -> int:
         """Average a stack and write the average."""
-        from local_crystallography.io.read import read_image
-
         check_tiff(self.out)
         settings: dict[str, Any] = {name: getattr(self, name) for name in AverageFrames.model_fields}
-        average = AverageFrames(**settings).average(read_image(self.stack))
+        average = AverageFrames(**settings).average(self.read(self.stack))
         write_image(self.out, average.image)
         largest = float(np.abs(average.shifts).max())
         say(f"The average of {len(average.shifts)} frames, shifted by up to {largest:.1f} px, is in {self.out}.")

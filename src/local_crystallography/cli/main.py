@@ -25,6 +25,7 @@ from local_crystallography.cli.console import (
 )
 from local_crystallography.cli.correct_image import CorrectImage
 from local_crystallography.cli.demo import Demo
+from local_crystallography.cli.info import Info
 from local_crystallography.cli.output import STOPPED, say
 from local_crystallography.cli.run import Run
 from local_crystallography.cli.sample import MakeSample
@@ -60,6 +61,7 @@ class CommandLine(BaseSettings):
     )
 
     demo: CliSubCommand[Demo]
+    info: CliSubCommand[Info]
     sample: CliSubCommand[MakeSample]
     run: CliSubCommand[Run]
     average_frames: CliSubCommand[AverageStack]

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import CliPositionalArg
 
 from local_crystallography.cli.console import is_first_process, progress_bar, stop_on_interrupt, together
+from local_crystallography.cli.image_options import ImageOptions
 from local_crystallography.cli.output import DOUBTFUL, STOPPED, say
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.parameters import Alternative, sentence
@@ -21,6 +22,7 @@ from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import Step
 from local_crystallography.steps.refine_atoms import counted
 from local_crystallography.steps.segment import Segment
+from local_crystallography.studies.calibration import calibration
 
 if TYPE_CHECKING:
     from local_crystallography.analysis import Analysis
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("local_crystallography.cli")
 
 
-class Run(Recipe):
+class Run(Recipe, ImageOptions):
     """Find, learn and map the atoms of one image; options override the recipe file."""
 
     image: CliPositionalArg[Path] = Field(description="Image file: a microscope format, TIFF, PNG, JPEG or NumPy.")
@@ -42,15 +44,25 @@ class Run(Recipe):
         "defective pixels are detected.",
     )
 
+    known_spacing: float | None = Field(
+        None,
+        gt=0,
+        le=10,
+        description="A known spacing of the crystal in nm, such as 0.3905 for SrTiO3 [001], to check the pixel size.",
+    )
+
     def execute(self) -> int:
         """Read the image, run the recipe, save the session."""
         from local_crystallography.io.read import read_image
 
         recipe = Recipe() if self.recipe is None else Recipe.from_toml(self.recipe)
-        image = read_image(self.image)
+        image = self.read(self.image)
         if self.mask is not None:
             image = replace(image, mask=read_image(self.mask).read(0) != 0)
-        return analyse(image, overridden(recipe, self), self.out)[1]
+        analysis, code = analyse(image, overridden(recipe, self), self.out)
+        if self.known_spacing is not None and analysis.atoms is not None:
+            say(calibration(analysis.atoms, self.known_spacing).sentence)
+        return code
 
 
 def analyse(image: Image, recipe: Recipe, out: Path) -> tuple[Analysis, int]:
