@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from pydantic_settings import CliPositionalArg
 from local_crystallography.cli.image_options import ImageOptions
 from local_crystallography.cli.output import check_tiff, say, write_image
 from local_crystallography.steps.average_frames import AverageFrames
+
+logger = logging.getLogger("local_crystallography.cli")
 
 
 class AverageStack(AverageFrames, ImageOptions):
@@ -26,6 +29,9 @@ class AverageStack(AverageFrames, ImageOptions):
         settings: dict[str, Any] = {name: getattr(self, name) for name in AverageFrames.model_fields}
         average = AverageFrames(**settings).average(self.read(self.stack))
         write_image(self.out, average.image)
-        largest = float(np.abs(average.shifts).max())
-        say(f"The average of {len(average.shifts)} frames, shifted by up to {largest:.1f} px, is in {self.out}.")
+        largest = float(np.nanmax(np.abs(average.shifts)))
+        if average.remark:
+            logger.warning("%s", average.remark)
+        count = len(average.shifts) - len(average.left_out)
+        say(f"The average of {count} frames, shifted by up to {largest:.1f} px, is in {self.out}.")
         return 0
