@@ -156,7 +156,7 @@ def test_plots_mark_the_columns_that_should_not_be_believed(qtbot):
     assert not box.itemIcon(box.findText("angle_rad")).isNull()
     assert box.itemIcon(box.findText("z0")).isNull()
     assert "mean little" in box.toolTip()
-    assert plain.toolTip() == "Column along y; a histogram has none"
+    assert plain.toolTip() == "Column on the y axis; not used by histograms"
     view.set_table(made.to_frame(), doubts=())
     assert box.itemIcon(box.findText("angle_rad")).isNull()
-    assert box.toolTip() == "Column along x"
+    assert box.toolTip() == "Column on the x axis"
