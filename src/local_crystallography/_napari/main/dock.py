@@ -235,7 +235,8 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         """Stop the job, show its results, and delete this widget."""
         self.viewer.events.theme.disconnect(self._on_theme_changed)
         boxes = (self.image_box, *self.source_boxes.values(), self.region_box)
-        for part in (*boxes, self.mask, self.left_out, self.docks, self.state, self.controller):
+        parts: tuple[Any, ...] = (*boxes, self.mask, self.left_out, self.docks, self.state, self.controller)
+        for part in parts:
             part.leave()
         # the results of the job are shown first; the closure keeps this widget alive until then
         self.controller.queue.done.connect(lambda: self._go())
