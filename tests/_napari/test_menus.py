@@ -102,7 +102,7 @@ def test_find_atoms_opens_the_dock_and_finds_atoms(viewer, menu, qtbot, said):
     qtbot.waitUntil(lambda: not dock.controller.running, timeout=120_000)
     assert "strain_xx" in dock.session.analysis.atoms.features
     assert not said
-    entry(menu, "Classify", "Classes of atoms").trigger()
+    entry(menu, "Classify", "Classify atoms").trigger()
     qtbot.waitUntil(lambda: not dock.controller.running, timeout=120_000)
     assert dock.panels["cluster"].status.text().startswith("⚠ ")  # no latents yet, as its panel says
     assert not said
@@ -114,16 +114,16 @@ def dock_of(viewer):
     return dock
 
 
-STEPWISE = [("Segment", "Find atoms"), ("Measure", "Measure lattice"), ("Classify", "Classes"), (NAME, "Paint map")]
+STEPWISE = [("Segment", "Find atoms"), ("Measure", "Measure lattice"), ("Classify", "Classify"), (NAME, "Paint map")]
 
 
 @pytest.mark.parametrize("words", STEPWISE, ids=lambda words: words[1])
 def test_without_an_image_a_command_says_so(viewer, menu, said, words):
     entry(menu, *words).trigger()
-    assert said == ["No layer is selected, an image layer was expected: select one, or open one with File > Open."]
+    assert said == ["No layer is selected. Select an image layer, or open an image with File > Open."]
     viewer.add_points(np.zeros((1, 2)), name="dots")
     entry(menu, *words).trigger()
-    assert said[1].startswith("dots is no image, an image layer was expected")
+    assert said[1].startswith("dots is not an image. Select an image layer")
 
 
 @pytest.mark.parametrize("words", STEPWISE[1:], ids=lambda words: words[1])
@@ -138,7 +138,7 @@ def test_a_command_leaves_a_step_that_runs_alone(viewer, menu, said, monkeypatch
     viewer.add_image(np.eye(64), name="eye")
     monkeypatch.setattr("local_crystallography._napari.session.controller.Controller.running", True)
     entry(menu, "Segment", "Find atoms").trigger()
-    assert said == ["A step is running: wait until it has ended, or stop it."]
+    assert said == ["A step is running. Wait until it has finished, or stop it."]
 
 
 def test_the_dock_is_opened_once_and_shown_again(viewer, menu):

@@ -7,8 +7,8 @@ import pytest
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.main.dock import MainDock
+from local_crystallography._napari.main.layout import RUN_ALL
 from local_crystallography._napari.main.side_docks import SideDocks
-from local_crystallography._napari.main.state import RUN_ALL
 from local_crystallography._napari.main.step_panel import RUN
 from local_crystallography._napari.widgets.help import HelpButton, anchor
 

@@ -255,7 +255,7 @@ def test_the_card_stays_with_the_only_selected_atom(main, card, quick_analysis, 
 def test_the_card_says_what_is_missing(main, card, quick_analysis, qtbot):
     edge = int(np.flatnonzero(quick_analysis.atoms.features["z0"].isna())[0])
     main.controller.hover.on_atom(edge)
-    qtbot.waitUntil(lambda: "too near an edge" in card.pictures["sub-image"].label.text(), timeout=2000)
+    qtbot.waitUntil(lambda: "too close to an edge" in card.pictures["sub-image"].label.text(), timeout=2000)
     analysis = main.session.analysis
     assert analysis is quick_analysis
     card._show_atom(without_network(quick_analysis), quick_analysis.atoms, 400)
@@ -286,7 +286,7 @@ def test_the_pointer_is_forgotten_with_the_dock(main, viewer, qtbot):
     assert (len(viewer.mouse_move_callbacks), len(viewer.mouse_drag_callbacks)) == (callbacks[0] - 1, callbacks[1] - 1)
 
 
-EDGE, WEAK = "too near an edge", "left out: weak or masked"
+EDGE, WEAK = "too close to an edge", "left out: weak or masked"
 
 
 @pytest.mark.parametrize(("yx", "words"), [((1, 1), EDGE), ((20, 20), WEAK), ((20, 39), EDGE)])

@@ -316,7 +316,7 @@ def test_settings_that_do_not_fit_together_are_said_and_not_run(dock):
 def test_another_layer_as_probability_has_to_fit(dock, viewer, press):
     dock.source_boxes["probability"].choose(viewer.add_image(np.eye(30), name="small"))
     press(dock.panels["find_atoms"].button)
-    assert "has shape (30, 30)" in status(dock, "find_atoms")
+    assert "has the shape (30, 30)" in status(dock, "find_atoms")
 
 
 def test_removing_the_image_stops_the_job_and_nothing_lands(dock, viewer, qtbot):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from local_crystallography._napari.session.preview import Preview
+from local_crystallography._napari.session.trainings import Preview
 from local_crystallography._napari.widgets.plots import STOP, STOPPING
 from local_crystallography.data.errors import InputError
 from local_crystallography.steps.training import Training
@@ -164,7 +164,7 @@ def test_a_second_click_starts_nothing(training, qtbot):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (RuntimeError("CUDA out of memory. Tried to allocate 20 GiB"), "There is not enough memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 20 GiB"), "Not enough memory"),
         (RuntimeError("shapes do not match"), "The step failed: shapes do not match"),
     ],
 )
