@@ -111,9 +111,10 @@ class StepForm(ModelForm[Step]):
 
     def show_used(self, used: Step | None) -> None:
         """Show what the automatic parameters became; None where the step has not been run."""
-        for name, widget in self.fields.items():
-            if isinstance(widget, (AutoNumber, AutoChoice, Words)):
-                widget.show_used(None if used is None else getattr(used, name))
+        with QtCore.QSignalBlocker(self):  # what the form asks for stays the same
+            for name, widget in self.fields.items():
+                if isinstance(widget, (AutoNumber, AutoChoice, Words)):
+                    widget.show_used(None if used is None else getattr(used, name))
 
 
 def is_advanced(info: FieldInfo) -> bool:
