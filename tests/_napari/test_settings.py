@@ -26,11 +26,6 @@ def kept():
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
-
-
-@pytest.fixture
 def open_dock(viewer):
     docks = []
 

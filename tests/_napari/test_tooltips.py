@@ -28,11 +28,6 @@ OPENERS = [
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
-
-
-@pytest.fixture
 def dock(viewer, quick_within, qtbot):
     """The main dock with a finished analysis and all panels unfolded."""
     dock = MainDock(viewer)

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from analyses import copied
 from qtpy import QtCore, QtGui, QtWidgets
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 
@@ -99,15 +100,30 @@ def test_what_is_dropped_does_not_come(qtbot):
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy(show=True)
+def viewer(request, qtbot):
+    """The real one for the mouse over the canvas, one without a canvas for all else."""
+    if "mouse" in request.fixturenames:
+        return request.getfixturevalue("make_napari_viewer_proxy")(show=True)
+    viewer = request.getfixturevalue("light_viewer")
+    viewer.window.main.show()
+    return viewer
 
 
 @pytest.fixture
-def main(viewer, quick_analysis, qtbot):
-    """The dock with a finished analysis, its explorer open."""
+def shown(request, quick_analysis):
+    """A finished analysis, without the layers of its maps where the mouse needs a canvas, which is slow to fill."""
+    if "mouse" not in request.fixturenames:
+        return quick_analysis
+    bare = copied(quick_analysis)
+    bare.maps = None
+    return bare
+
+
+@pytest.fixture
+def main(viewer, shown, qtbot):
+    """The dock with the analysis, its explorer open."""
     _, main = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
-    main.controller.adopt(quick_analysis)
+    main.controller.adopt(shown)
     main.docks.show_explorer()
     qtbot.waitUntil(lambda: not main.controller.running, timeout=30_000)
     qtbot.wait(300)  # the canvas gets its size

@@ -159,9 +159,8 @@ def test_a_run_ends_with_a_doubtful_result(monkeypatch, doubt, ran, outcome, aga
 
 
 @pytest.fixture
-def dock(make_napari_viewer_proxy, monkeypatch, qtbot):
+def dock(viewer, monkeypatch, qtbot):
     monkeypatch.setattr(RefineAtoms, "doubt", lambda *_: DOUBT)
-    viewer = make_napari_viewer_proxy()
     viewer.open_sample("napari-local-crystallography", "quick")
     dock = MainDock(viewer)
     viewer.window.add_dock_widget(dock, name="dock")

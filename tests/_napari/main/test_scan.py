@@ -3,6 +3,7 @@
 import npe2
 import numpy as np
 import pytest
+from analyses import copied
 from napari.layers import Image as ImageLayer
 from scans import drifting, skewed
 
@@ -13,6 +14,7 @@ from local_crystallography._napari.main.scan import SHOW, STALE
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
+from local_crystallography.data.progress import finish
 from local_crystallography.steps.average_frames import AverageFrames
 from local_crystallography.steps.correct_scan import CorrectScan
 
@@ -20,20 +22,34 @@ PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
 CORRECTED = "lattice, scan corrected"
 
 
-@pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
-
-
-@pytest.fixture
-def dock(viewer):
-    """The dock with a lattice whose atoms are known, in two frames."""
+@pytest.fixture(scope="module")
+def lattice():
+    """A lattice whose atoms are known, in two frames; not to be changed."""
     frames = [skewed(seed=seed) for seed in (0, 1)]
     analysis = Analysis(Image(np.stack([frame[0] for frame in frames]), 0.02, "lattice"))
     number = np.repeat([0, 1], [len(frame[1]) for frame in frames])
     analysis.atoms = Atoms.at(np.concatenate([frame[1] for frame in frames]), frame=number)
+    return analysis
+
+
+@pytest.fixture(scope="module")
+def corrected(lattice):
+    """The lattice with its scan corrected; not to be changed."""
+    analysis = copied(lattice)
+    finish(analysis.apply(CorrectScan()))
+    return analysis
+
+
+@pytest.fixture
+def shown(request):
+    """The analysis that the dock begins with: corrected where a test asks for `done`."""
+    return request.getfixturevalue("corrected" if "done" in request.fixturenames else "lattice")
+
+
+@pytest.fixture
+def dock(viewer, shown):
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
-    dock.controller.adopt(analysis)
+    dock.controller.adopt(copied(shown))
     yield dock
     dock.controller.runner.halt()
 
@@ -49,8 +65,8 @@ def press(dock, qtbot):
 
 
 @pytest.fixture
-def done(dock, press):
-    press(dock.panels["correct_scan"].button)
+def done(dock):
+    """The dock after the step."""
     return dock
 
 
@@ -160,9 +176,10 @@ def test_the_menu_offers_the_average():
     assert commands == [f"{PLUGIN}.average_frames"]
 
 
-def test_a_stack_is_averaged_into_a_layer(viewer, qtbot):
+def test_a_stack_is_averaged_into_a_layer(make_napari_viewer_proxy, qtbot):
     from napari._app_model import get_app_model
 
+    viewer = make_napari_viewer_proxy()
     frames, _, _ = drifting(count=3)
     viewer.add_image(frames, name="stack", scale=(1, 0.02, 0.02), units=("pixel", "nm", "nm"))
     get_app_model().commands.execute_command(f"{PLUGIN}.average_frames").result()

@@ -133,8 +133,9 @@ def ask(analysis, **changes):
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy(show=True)
+def viewer(light_viewer):
+    light_viewer.window.main.show()
+    return light_viewer
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ SHIFT, ALT = QtCore.Qt.KeyboardModifier.ShiftModifier, QtCore.Qt.KeyboardModifie
 
 
 @pytest.fixture
-def main(make_napari_viewer_proxy, quick_analysis, qtbot):
-    viewer = make_napari_viewer_proxy(show=True)
+def main(viewer, quick_analysis, qtbot):
+    viewer.window.main.show()
     main = MainDock(viewer)
     viewer.window.add_dock_widget(main, name="dock")
     main.controller.adopt(copied(quick_analysis))

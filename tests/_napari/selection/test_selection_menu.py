@@ -349,12 +349,13 @@ def test_work_on_these_only_and_back_again_and_train(dock, qtbot):
     np.testing.assert_array_equal(dock.session.analysis.atoms.yx, before.yx)
     dock.panels["train_vae"].form.fields["epochs"].set(3)
     dock.panels["cluster"].form.fields["by"].shown.fields["classes"].set(2)
+    dock.panels["cluster"].form.fields["by"].shown.fields["n_init"].set(2)
     dock.controller.selection.apply(left)
     menu.actions["Analyse these only and train"].trigger()
     wait()
     analysis = dock.session.analysis
     assert len(analysis.atoms) == left.sum()
-    assert analysis.is_current(Cluster(by=GaussianMixture(classes=2)))
+    assert analysis.is_current(Cluster(by=GaussianMixture(classes=2, n_init=2)))
     assert analysis.used["train_vae"].epochs == 3
     assert {"z0", "label"} <= set(analysis.maps)
     assert dock.panels["find_atoms"].status.text().startswith("not needed: atoms from")

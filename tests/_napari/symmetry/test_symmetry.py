@@ -1,4 +1,4 @@
-"""The symmetry dock in the real viewer: chains, rows of atoms, windows, and the map."""
+"""The symmetry dock: chains, rows of atoms, windows, and the map."""
 
 import numpy as np
 import pytest
@@ -22,11 +22,6 @@ def measured(quick_analysis):
     done = copied(quick_analysis)
     finish(done.apply(MeasureLattice()))
     return done
-
-
-@pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
 
 
 @pytest.fixture
