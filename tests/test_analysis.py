@@ -27,11 +27,8 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 from local_crystallography.views.assign import with_hand_label
 
-RECIPE = Recipe(
-    train_vae=TrainVae(epochs=2),
-    cluster=Cluster(by=GaussianMixture(classes=2, n_init=2)),
-    train_cvae=TrainCvae(epochs=2),
-)
+TWO = GaussianMixture(classes=2, n_init=2)
+RECIPE = Recipe(train_vae=TrainVae(epochs=2), cluster=Cluster(by=TWO), train_cvae=TrainCvae(epochs=2))
 pytestmark = pytest.mark.usefixtures("short_start")
 WITHIN = ("train_cvae", "encode_cvae")
 ENCODED = {"angle_rad", "offset_y_px", "offset_x_px", "z0", "z1"}
@@ -132,7 +129,7 @@ def test_encoding_anew_drops_the_old_labels(analysis):
         (Describe(order=4), set(), {"z0", "fold_4", "label", "intensity"}, {*ENCODED, "environment", "label"}),
         (Encode(angle="full circle"), {"label"}, {"z0", "fold_4", "zernike0"}, set()),
         (
-            Cluster(by=GaussianMixture(classes=2, n_init=2), columns=("fold_4",)),
+            Cluster(by=TWO, columns=("fold_4",)),
             set(),
             {"z0", "fold_4", "label"},
             ENCODED,
@@ -158,7 +155,7 @@ def test_columns_go_when_what_they_were_made_of_is_replaced(described, step, gon
 
 
 def test_classes_of_described_columns_go_when_those_are_made_anew(described):
-    finish(described.apply(Cluster(by=GaussianMixture(classes=2, n_init=2), columns=("z0", "fold_4"))))
+    finish(described.apply(Cluster(by=TWO, columns=("z0", "fold_4"))))
     finish(described.apply(Describe(order=5)))
     assert "label" not in described.atoms.features
     assert "cluster" not in described.used
