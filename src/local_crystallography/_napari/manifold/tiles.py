@@ -14,7 +14,7 @@ import pyqtgraph as pg
 
 from local_crystallography._napari.explorer.plot_box import PlotBox, how
 from local_crystallography._napari.widgets.boxes import offer
-from local_crystallography._napari.widgets.panels import KEYS as COMBINING
+from local_crystallography._napari.widgets.panels import KEYS
 from local_crystallography._napari.widgets.plots import ThemedPlot
 from local_crystallography.studies.gallery import Gallery, mosaic_of
 from local_crystallography.views import raster
@@ -35,7 +35,7 @@ TIPS = {
     "atoms": "Show every atom as a dot in the colour of its class, in the tile with the nearest latents",
     "save": "Save the grid as a figure: PNG, PDF or SVG",
     "grid": "Click a tile, or go there with the arrow keys and press Enter: select the atoms whose latents are nearest "
-    f"to it ({COMBINING}). Atoms beyond the outermost tiles are shown in these.",
+    f"to it ({KEYS}). Atoms beyond the outermost tiles are shown in these.",
 }
 FRAME_MS = 16
 MOST_TICKS = 7
@@ -44,10 +44,10 @@ SMALLEST, USUAL = 80, 318
 BESIDE, BELOW = 56, 44
 """Room for the axes, in points."""
 
-KEYS = QtCore.Qt.Key
-STEPS = {KEYS.Key_Up: (-1, 0), KEYS.Key_Down: (1, 0), KEYS.Key_Left: (0, -1), KEYS.Key_Right: (0, 1)}
+KEY = QtCore.Qt.Key
+STEPS = {KEY.Key_Up: (-1, 0), KEY.Key_Down: (1, 0), KEY.Key_Left: (0, -1), KEY.Key_Right: (0, 1)}
 """Rows down and columns to the right, by arrow key."""
-ENTER = (KEYS.Key_Return, KEYS.Key_Enter, KEYS.Key_Space)
+ENTER = (KEY.Key_Return, KEY.Key_Enter, KEY.Key_Space)
 
 
 class TilePanel(QtWidgets.QWidget):  # type: ignore[misc]

@@ -47,7 +47,6 @@ TABLE_TIPS = {
     f"them ({KEYS})",
 }
 DIFFERENCE_TIP = "Histogram of the differences between the two runs shown in detail"
-
 TOOL_TIPS = {
     "paint": "Add a difference layer to the image: for classes the atoms that differ, in red; for numbers all atoms, "
     "coloured by their difference",
@@ -148,8 +147,8 @@ class Results(QtWidgets.QWidget):  # type: ignore[misc]
         self.legend.setText(f"{tables.runs_legend(pictures)}<br><br>{tables.pair_legend(pictures, pair)}")
 
     def _show_histograms(self, pictures: Pictures, pair: Pair) -> None:
-        comparison, how = pictures.comparison, axis_of(pictures.comparison.column)
-        values = [each[np.isfinite(each)] * how.factor for each in comparison.values]
+        comparison, axis = pictures.comparison, axis_of(pictures.comparison.column)
+        values = [each[np.isfinite(each)] * axis.factor for each in comparison.values]
         low, high = np.percentile(np.concatenate(values), (0.25, 99.75))
         edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
         self.histogram.clear()
@@ -160,16 +159,16 @@ class Results(QtWidgets.QWidget):  # type: ignore[misc]
             f'<span style="color: {RUNS[number % len(RUNS)]}"><b>{tables.letter(number)}</b></span>'
             for number in range(len(values))
         ]
-        self.histogram.setLabel("bottom", how.label)
+        self.histogram.setLabel("bottom", axis.label)
         self.histogram.show_title(" ".join(letters))
         assert isinstance(pair.found, Correlation)
-        apart = pair.found.deviation[np.isfinite(pair.found.deviation)] * how.factor
+        apart = pair.found.deviation[np.isfinite(pair.found.deviation)] * axis.factor
         reach = float(np.percentile(np.abs(apart), 99.5)) if len(apart) else 0.0
         edges = np.linspace(-(reach or 1), reach or 1, BINS + 1)
         self.differences.clear()
         self.differences.plot(edges, np.histogram(apart, edges)[0], stepMode="center", pen=pg.mkPen(APART, width=2))
         less = ", mean subtracted" if pair.found.period is not None else ""
-        unit = f" ({how.unit})" if how.unit else ""
+        unit = f" ({axis.unit})" if axis.unit else ""
         first, second = map(tables.letter, pair.runs)
         self.differences.setLabel("bottom", f"{second} \N{MINUS SIGN} {first}{less}{unit}")
 
@@ -224,9 +223,9 @@ class PairTools(QtWidgets.QWidget):  # type: ignore[misc]
         self._show_pairs(shown)
         found = shown.pair.found
         if isinstance(found, Correlation) and new:
-            how = axis_of(shown.comparison.column)
-            self.least.setSuffix(f" {how.unit}" if how.unit else "")
-            usual = usual_difference(found) * how.factor
+            axis = axis_of(shown.comparison.column)
+            self.least.setSuffix(f" {axis.unit}" if axis.unit else "")
+            usual = usual_difference(found) * axis.factor
             self.least.setDecimals(int(np.clip(2 - np.floor(np.log10(usual or 1.0)), 1, 8)))
             self.least.setSingleStep(10.0 ** -self.least.decimals() * 10)
             self.least.setValue(usual)
