@@ -21,7 +21,7 @@ class CountRequest:
     atoms: Atoms
 
     def same(self, other):
-        return other is not None and self.atoms is other.atoms
+        return self.atoms is other.atoms
 
 
 class CountPanel(ResultPanel):

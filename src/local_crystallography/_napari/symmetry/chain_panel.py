@@ -48,9 +48,9 @@ class ChainRequest:
     unit: str
     model: ChainModel
 
-    def same(self, other: ChainRequest | None) -> bool:
+    def same(self, other: ChainRequest) -> bool:
         """Whether the other gives the same posteriors."""
-        if other is None or (self.unit, self.model) != (other.unit, other.model):
+        if (self.unit, self.model) != (other.unit, other.model):
             return False
         return np.array_equal(self.chain.positions, other.chain.positions)
 

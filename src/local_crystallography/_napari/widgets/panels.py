@@ -79,7 +79,7 @@ class ResultPanel(QtWidgets.QWidget):  # type: ignore[misc]
             self._latest.drop()
             self.forget()
             self.say(request)
-        elif not request.same(self.requested):
+        elif self.requested is None or not request.same(self.requested):
             self.begin(request)
 
     def request(self, analysis: Analysis | None) -> Any:

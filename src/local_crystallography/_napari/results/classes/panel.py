@@ -75,9 +75,9 @@ class ClassRequest:
         labels = labels_of(by_column(self.atoms, self.column))
         return np.full(len(self.atoms), -1) if labels is None else labels
 
-    def same(self, other: ClassRequest | None) -> bool:
+    def same(self, other: ClassRequest) -> bool:
         """Whether the other gives the same report."""
-        if other is None or self.sub_images is not other.sub_images or self.vae is not other.vae:
+        if self.sub_images is not other.sub_images or self.vae is not other.vae:
             return False
         if self.directions != other.directions:
             return False

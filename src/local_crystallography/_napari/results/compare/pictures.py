@@ -102,7 +102,7 @@ class CompareRequest:
         """Mark of the image of the runs; "" where it is not known."""
         return next((run.image for run in self.runs if run.image), "")
 
-    def same(self, other: CompareRequest | None) -> bool:
+    def same(self, other: CompareRequest) -> bool:
         """Whether the other gives the same comparison."""
         return self == other
 

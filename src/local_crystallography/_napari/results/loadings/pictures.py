@@ -34,11 +34,10 @@ class LoadingRequest:
         """The columns."""
         return self.atoms.features[list(self.columns)]
 
-    def same(self, other: LoadingRequest | None) -> bool:
+    def same(self, other: LoadingRequest) -> bool:
         """Whether the other gives the same pictures."""
         return (
-            other is not None
-            and self.step == other.step
+            self.step == other.step
             and self.sub_images is other.sub_images
             and self.columns == other.columns
             and (self.atoms is other.atoms or (self.atoms.same_atoms(other.atoms) and self.table.equals(other.table)))
