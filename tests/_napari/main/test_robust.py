@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from local_crystallography._napari.session.trainings import Preview
-from local_crystallography._napari.widgets.plots import STOP, STOPPING
+from local_crystallography._napari.widgets.training import STOP, STOPPING
 from local_crystallography.data.errors import InputError
 from local_crystallography.steps.training import Training
 

@@ -12,7 +12,7 @@ from local_crystallography._napari.main.dock import MainDock
 from local_crystallography._napari.results.classes import panel as classes_panel
 from local_crystallography._napari.results.classes.grid import Cell, ColourGrid, Head
 from local_crystallography._napari.results.classes.panel import NO_CLASSES, NO_SUB_IMAGES
-from local_crystallography._napari.results.classes.sections import DECODED
+from local_crystallography._napari.results.classes.tables import DECODED
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
 from local_crystallography.steps.extract_sub_images import ExtractSubImages

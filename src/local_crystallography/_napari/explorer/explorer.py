@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from local_crystallography._napari.explorer.explorer_bar import ExplorerBar
 from local_crystallography._napari.explorer.legend import Legend
 from local_crystallography._napari.explorer.plot_box import Tool
 from local_crystallography._napari.explorer.plot_view import PlotView
+from local_crystallography._napari.session.latest_task import LatestTask
 from local_crystallography._napari.widgets.dialogs import ask_figure
-from local_crystallography._napari.widgets.figure_writer import FigureWriter
 from local_crystallography._napari.widgets.theme import paint
 from local_crystallography.clustering.doubts import Doubt
-from local_crystallography.report.plots import Panel
+from local_crystallography.data.errors import writing
+from local_crystallography.report.plots import Panel, write_plots
 from local_crystallography.views.hover import Hover
 from local_crystallography.views.plot_data import Choice
 from local_crystallography.views.presets import MOST_PLOTS, PRESETS, further, has_columns
@@ -66,7 +68,7 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         self.bar = ExplorerBar()
         self.legend = Legend(selection)
         self._dark = True
-        self._writer: FigureWriter | None = None
+        self._writing = LatestTask(self)
         self._grid = QtWidgets.QGridLayout()
         self._side = QtWidgets.QBoxLayout(QtWidgets.QBoxLayout.Direction.TopToBottom)
         self._lay_out()
@@ -122,8 +124,6 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         self.selection.changed.disconnect(self._on_selection_changed, missing_ok=True)
         for plot in self.plots:
             plot.leave()
-        if self._writer is not None:
-            self._writer.wait()
 
     def resizeEvent(self, event: Any) -> None:
         super().resizeEvent(event)
@@ -234,19 +234,21 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         self.bar.show_selection(self.selection)
 
     def _on_export_clicked(self) -> None:
-        if self._writer is None and (path := ask_figure(self)):
+        if not self._writing.busy and (path := ask_figure(self)):
             self.export(path)
 
     def export(self, path: Path) -> None:
         """Write the plots as displayed to a file, in the background."""
         panels = [Panel(plot.data, self.selection.mask, plot.plot.view) for plot in self.plots]
-        self._writer = FigureWriter(path, panels, self)
-        self._writer.ended.connect(self._on_written)
         self.buttons["Export figure …"].setEnabled(False)
-        self._writer.start()
+        self._writing.ask(partial(_write, path, panels), lambda _: self._on_written(), self._on_written)
 
-    def _on_written(self, problem: str) -> None:
-        self._writer = None
+    def _on_written(self, problem: str = "") -> None:
         self.buttons["Export figure …"].setEnabled(True)
         if problem:
             self.failed.emit(problem)
+
+
+def _write(path: Path, panels: list[Panel]) -> None:
+    with writing(path):
+        write_plots(path, panels)

@@ -13,7 +13,7 @@ from qtpy import QtCore, QtGui, QtWidgets
 import pyqtgraph as pg
 
 from local_crystallography._napari.explorer.plot_box import PlotAxis, PlotBox
-from local_crystallography._napari.widgets.theme import theme_of
+from local_crystallography._napari.widgets.plots import ThemedPlot
 from local_crystallography.views.plot_data import ONE_COLOUR, PlotData
 from local_crystallography.views.plot_picture import picture_of
 from local_crystallography.views.raster import View
@@ -23,7 +23,7 @@ RING = 7
 """Radius of the ring around the atom under the pointer, in pixels."""
 
 
-class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
+class PlotCanvas(ThemedPlot):
     """Draws a plot: all changes within a frame at once, and nothing while hidden."""
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
@@ -34,7 +34,6 @@ class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
         self.mask: npt.NDArray[np.bool_] = np.zeros(0, bool)
         self.note = QtWidgets.QLabel(self)
         self.ring = QtWidgets.QGraphicsEllipseItem(-RING, -RING, 2 * RING, 2 * RING)
-        self._ink = ""
         self._image = pg.ImageItem(axisOrder="row-major")
         self._lines: list[Any] = []
         self._timer = QtCore.QTimer(self, singleShot=True, interval=FRAME_MS)
@@ -76,16 +75,12 @@ class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
 
     def set_theme(self, dark: bool) -> None:
         """Follow the dark or the light theme."""
-        theme = theme_of(dark)
-        self._ink = theme.text
-        self.setBackground(theme.window)
-        for axis in self.axes.values():
-            axis.setPen(theme.line)
-            axis.setTextPen(theme.text)
-        self.box.set_color(theme.text)
-        self.ring.setPen(pg.mkPen(theme.text, width=2))
+        super().set_theme(dark)
+        ink = self.theme.text
+        self.box.set_color(ink)
+        self.ring.setPen(pg.mkPen(ink, width=2))
         palette = self.note.palette()
-        palette.setColor(QtGui.QPalette.ColorRole.WindowText, QtGui.QColor(theme.text))
+        palette.setColor(QtGui.QPalette.ColorRole.WindowText, QtGui.QColor(ink))
         self.note.setPalette(palette)
         self._draw_lines()
 
@@ -145,7 +140,7 @@ class PlotCanvas(pg.PlotWidget):  # type: ignore[misc]
     def _draw_lines(self) -> None:
         for line in self._lines:
             self.removeItem(line)
-        self._lines = [] if self.data is None else lines_of(self.data, self.mask, self._ink)
+        self._lines = [] if self.data is None else lines_of(self.data, self.mask, self.theme.text)
         for line in self._lines:
             self.addItem(line, ignoreBounds=True)
 

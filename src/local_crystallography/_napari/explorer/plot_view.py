@@ -12,7 +12,7 @@ import pandas as pd
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.explorer.plot_canvas import PlotCanvas
-from local_crystallography._napari.widgets.doubtful import warn_in
+from local_crystallography._napari.widgets.boxes import warn_in
 from local_crystallography._napari.widgets.theme import paint
 from local_crystallography.clustering.doubts import Doubt
 from local_crystallography.views.density import SHARES

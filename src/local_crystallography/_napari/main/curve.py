@@ -12,13 +12,14 @@ from qtpy import QtCore, QtWidgets
 import pyqtgraph as pg
 
 from local_crystallography._napari.session.controller import Controller
-from local_crystallography._napari.widgets.theme import theme_of
+from local_crystallography._napari.widgets.plots import FixedPlot
 from local_crystallography.clustering.mixtures import CriterionCurve
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.steps.cluster import Cluster, Reasons
 
 BIC, ICL = "#2a95ff", "#ff9d2a"
 HEIGHT = 130
+TITLE = f'<span style="color: {BIC}">BIC</span> and <span style="color: {ICL}">ICL</span> over the lowest'
 TIP = (
     "Show which number of components describes the atoms best, and for each pair of neighbouring components whether "
     "they are one class, judged by the density between them, the positions of their atoms, and their appearance"
@@ -38,18 +39,13 @@ class CurveTools(QtWidgets.QWidget):  # type: ignore[misc]
     ) -> None:
         super().__init__(parent)
         self.controller, self.step = controller, step
-        self.button, self.plot = QtWidgets.QPushButton("Why these classes"), pg.PlotWidget()
+        self.button = QtWidgets.QPushButton("Why these classes")
+        self.plot = FixedPlot(HEIGHT, PLOT_TIP, title=TITLE, bottom="components")
         self.words = QtWidgets.QLabel(wordWrap=True)
         self.words.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
         self.curve: CriterionCurve | None = None
         self._atoms: Atoms | None = None
         self.button.setToolTip(f"<qt>{TIP}</qt>")
-        self.plot.setToolTip(f"<qt>{PLOT_TIP}</qt>")
-        self.plot.setFixedHeight(HEIGHT)
-        self.plot.setMouseEnabled(x=False, y=False)
-        self.plot.setMenuEnabled(False)
-        self.plot.hideButtons()
-        self.plot.getPlotItem().setContentsMargins(0, 0, 8, 0)
         self._show_parts(False)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -57,7 +53,6 @@ class CurveTools(QtWidgets.QWidget):  # type: ignore[misc]
         layout.addWidget(self.plot)
         layout.addWidget(self.words)
         self.button.clicked.connect(self._on_clicked)
-        self.set_theme(dark=True)
 
     def refresh(self) -> None:
         """Enable the button if there are atoms, and hide the curve of other atoms."""
@@ -69,14 +64,7 @@ class CurveTools(QtWidgets.QWidget):  # type: ignore[misc]
 
     def set_theme(self, dark: bool) -> None:
         """Follow the dark or the light theme."""
-        theme = theme_of(dark)
-        self.plot.setBackground(theme.window)
-        title = f'<span style="color: {BIC}">BIC</span> and <span style="color: {ICL}">ICL</span> over the lowest'
-        self.plot.setTitle(title, color=theme.text, size="9pt")
-        self.plot.setLabel("bottom", "components", color=theme.text)
-        for side in ("left", "bottom"):
-            self.plot.getAxis(side).setPen(theme.line)
-            self.plot.getAxis(side).setTextPen(theme.text)
+        self.plot.set_theme(dark)
 
     def _on_clicked(self) -> None:
         analysis = self.controller.analysis

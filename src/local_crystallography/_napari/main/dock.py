@@ -27,8 +27,8 @@ from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.worker import Report
 from local_crystallography._napari.widgets.boxes import ColourBox, LayerBox
 from local_crystallography._napari.widgets.dialogs import ask_to_save
-from local_crystallography._napari.widgets.plots import Clock, TrainingWatch
 from local_crystallography._napari.widgets.timers import later
+from local_crystallography._napari.widgets.training import Clock, TrainingWatch
 from local_crystallography.recipe import Recipe
 from local_crystallography.report.html import write_report
 from local_crystallography.steps.cluster import Cluster
