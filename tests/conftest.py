@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,22 @@ from typing import Any
 import pytest
 from analyses import copied
 
+from local_crystallography import GaussianMixture
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.progress import finish
 from local_crystallography.recipe import Recipe
 from local_crystallography.simulate.samples import load_sample
+from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.encode_cvae import EncodeCvae
 from local_crystallography.steps.paint_map import PaintMap
 from local_crystallography.steps.train_cvae import TrainCvae
 from local_crystallography.steps.train_vae import TrainVae
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with the most slow tests come first, so that none is left for one of two processes at the end."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +45,17 @@ def settings_of_the_test(
 
 @pytest.fixture(scope="session")
 def quick_analysis() -> Analysis:
-    """The sample `quick`, analysed with a short training; not to be changed."""
+    """The sample `quick`, analysed with a short training and few starts of the mixtures; not to be changed."""
     analysis = Analysis(load_sample("quick"))
-    finish(analysis.run(Recipe(train_vae=TrainVae(epochs=4))))
+    finish(analysis.run(Recipe(train_vae=TrainVae(epochs=4), cluster=Cluster(by=GaussianMixture(n_init=3)))))
     return analysis
+
+
+@pytest.fixture
+def short_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short search for the start of a training, for tests that do not depend on how good the network is."""
+    for name, value in {"ROUNDS": 4, "TRIES": 2, "FIRST_ROUNDS": 2}.items():
+        monkeypatch.setattr(f"local_crystallography.models.start.{name}", value)
 
 
 @pytest.fixture
@@ -54,6 +70,28 @@ def viewer_model() -> Any:
     from napari.components import ViewerModel
 
     return ViewerModel()
+
+
+@pytest.fixture
+def light_viewer(qtbot: Any) -> Iterator[Any]:
+    """A viewer with docks, without a canvas: for all that needs none, since it opens and closes at once."""
+    from light_viewer import LightViewer
+
+    viewer = LightViewer()
+    yield viewer
+    viewer.window.close()
+
+
+@pytest.fixture
+def real_viewer(make_napari_viewer_proxy: Any) -> Any:
+    """The viewer of napari; takes seconds."""
+    return make_napari_viewer_proxy()
+
+
+@pytest.fixture
+def viewer(request: pytest.FixtureRequest, qtbot: Any) -> Any:
+    """A viewer without a canvas, or the real one where the test asks for that too."""
+    return request.getfixturevalue("real_viewer" if "real_viewer" in request.fixturenames else "light_viewer")
 
 
 @pytest.fixture

@@ -27,9 +27,9 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 from local_crystallography.views.assign import with_hand_label
 
-RECIPE = Recipe(
-    train_vae=TrainVae(epochs=2), cluster=Cluster(by=GaussianMixture(classes=2)), train_cvae=TrainCvae(epochs=2)
-)
+TWO = GaussianMixture(classes=2, n_init=2)
+RECIPE = Recipe(train_vae=TrainVae(epochs=2), cluster=Cluster(by=TWO), train_cvae=TrainCvae(epochs=2))
+pytestmark = pytest.mark.usefixtures("short_start")
 WITHIN = ("train_cvae", "encode_cvae")
 ENCODED = {"angle_rad", "offset_y_px", "offset_x_px", "z0", "z1"}
 COLUMNS = {"c0", "c1", "c0_std", "c1_std", "cvae_error"}
@@ -128,7 +128,12 @@ def test_encoding_anew_drops_the_old_labels(analysis):
     [
         (Describe(order=4), set(), {"z0", "fold_4", "label", "intensity"}, {*ENCODED, "environment", "label"}),
         (Encode(angle="full circle"), {"label"}, {"z0", "fold_4", "zernike0"}, set()),
-        (Cluster(by=GaussianMixture(classes=2), columns=("fold_4",)), set(), {"z0", "fold_4", "label"}, ENCODED),
+        (
+            Cluster(by=TWO, columns=("fold_4",)),
+            set(),
+            {"z0", "fold_4", "label"},
+            ENCODED,
+        ),
         (TrainVae(epochs=1), {"z0", "label"}, {"fold_4", "zernike0", "intensity"}, set()),
         (PaintMap(columns=("fold_4",)), set(), {"z0", "fold_4", "label"}, {"fold_4"}),
         (ExtractSubImages(window_size=16), {"z0", "fold_4", "label"}, {"intensity"}, set()),
@@ -150,7 +155,7 @@ def test_columns_go_when_what_they_were_made_of_is_replaced(described, step, gon
 
 
 def test_classes_of_described_columns_go_when_those_are_made_anew(described):
-    finish(described.apply(Cluster(by=GaussianMixture(classes=2), columns=("z0", "fold_4"))))
+    finish(described.apply(Cluster(by=TWO, columns=("z0", "fold_4"))))
     finish(described.apply(Describe(order=5)))
     assert "label" not in described.atoms.features
     assert "cluster" not in described.used
@@ -171,7 +176,7 @@ def test_the_latents_within_classes_are_columns_and_maps(finished_within, finish
         (TrainVae(epochs=1), {"label", *COLUMNS}, False),
         (Encode(angle="full circle"), {"label", *COLUMNS}, False),
         (Describe(order=2), set(), True),
-        (Cluster(by=GaussianMixture(classes=3)), COLUMNS, False),
+        (Cluster(by=GaussianMixture(classes=3, n_init=2)), COLUMNS, False),
         (TrainCvae(epochs=1), COLUMNS, True),
         (EncodeCvae(), set(), True),
         (PaintMap(columns=("z0",)), set(), True),

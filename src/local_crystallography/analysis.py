@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Step)
+Judged: TypeAlias = tuple[Atoms, Any, Any, tuple[str, tuple[Doubt, ...]]]
+"""Atoms, sub-images and network, and their summary and doubts."""
 STEPS = {step.name(): type(step) for step in Recipe().steps}
 MAKERS = {step.makes: name for name, step in STEPS.items() if not step.adds_columns()}
 """The step that first makes each result; assigning one by hand takes the place of that step."""
@@ -90,7 +92,7 @@ class Analysis:
         self.left_out: Atoms | None = None
         self.doubt = ""
         self.reasons: Reasons | None = None
-        self._last_judged: tuple[Atoms, Any, Any, tuple[str, tuple[Doubt, ...]]] | None = None
+        self._last_judged: Judged | None = None
         if image is not None:
             self.image = image
 
@@ -224,17 +226,19 @@ class Analysis:
         atoms, sub_images, vae = (self._results[name] for name in ("atoms", "sub_images", "vae"))
         if atoms is None or ("symmetry_order" not in atoms.features and "label" not in atoms.features):
             return "", ()
-        made_of = atoms.features.filter(regex=JUDGED)
         last = self._last_judged
-        if (
-            last is None
-            or last[1] is not sub_images
-            or last[2] is not vae
-            or not atoms.same_atoms(last[0])
-            or not made_of.equals(last[0].features.filter(regex=JUDGED))
-        ):
-            last = self._last_judged = atoms, sub_images, vae, (sentence(atoms), doubts(atoms, sub_images, vae))
+        if last is None or any(one is not other for one, other in zip(last, (atoms, sub_images, vae), strict=False)):
+            judged = last[3] if last is not None and self._judged_alike(last) else None
+            judged = judged or (sentence(atoms), doubts(atoms, sub_images, vae))
+            last = self._last_judged = atoms, sub_images, vae, judged
         return last[3]
+
+    def _judged_alike(self, last: Judged) -> bool:
+        """Whether what was judged last is the same, though the atoms may have other columns besides."""
+        atoms, sub_images, vae = (self._results[name] for name in ("atoms", "sub_images", "vae"))
+        made_of, before = (each.features.filter(regex=JUDGED) for each in (atoms, last[0]))
+        same = last[1] is sub_images and last[2] is vae and atoms.same_atoms(last[0])
+        return bool(same and made_of.equals(before))
 
     def _judge(self, step: RefineAtoms, refined: Atoms) -> None:
         """Keep what the step left out, and whether its result can be."""

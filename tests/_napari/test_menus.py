@@ -22,8 +22,8 @@ TOP = {menu: menu.removeprefix("napari/").split("/") for menu in CONTRIBUTIONS["
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
+def viewer(real_viewer):
+    return real_viewer
 
 
 @pytest.fixture
@@ -69,9 +69,8 @@ def test_every_command_imports(command):
     assert callable(getattr(importlib.import_module(module), name))
 
 
-@pytest.mark.parametrize("menu_id", TOP)
-def test_every_entry_is_in_the_menu_of_the_viewer(menu, menu_id):
-    for item in CONTRIBUTIONS["menus"][menu_id]:
+def test_every_entry_is_in_the_menu_of_the_viewer(menu):
+    for menu_id, item in [(each, item) for each in TOP for item in CONTRIBUTIONS["menus"][each]]:
         if "command" in item:
             assert entry(menu, *TOP[menu_id], wording(item["command"])).isEnabled()
             continue
@@ -102,7 +101,7 @@ def test_find_atoms_opens_the_dock_and_finds_atoms(viewer, menu, qtbot, said):
     qtbot.waitUntil(lambda: not dock.controller.running, timeout=120_000)
     assert "strain_xx" in dock.session.analysis.atoms.features
     assert not said
-    entry(menu, "Classify", "Classes of atoms").trigger()
+    entry(menu, "Classify", "Classify atoms").trigger()
     qtbot.waitUntil(lambda: not dock.controller.running, timeout=120_000)
     assert dock.panels["cluster"].status.text().startswith("⚠ ")  # no latents yet, as its panel says
     assert not said
@@ -114,31 +113,35 @@ def dock_of(viewer):
     return dock
 
 
-STEPWISE = [("Segment", "Find atoms"), ("Measure", "Measure lattice"), ("Classify", "Classes"), (NAME, "Paint map")]
+STEPWISE = [("Segment", "Find atoms"), ("Measure", "Measure lattice"), ("Classify", "Classify"), (NAME, "Paint map")]
 
 
-@pytest.mark.parametrize("words", STEPWISE, ids=lambda words: words[1])
-def test_without_an_image_a_command_says_so(viewer, menu, said, words):
-    entry(menu, *words).trigger()
-    assert said == ["No layer is selected, an image layer was expected: select one, or open one with File > Open."]
+def test_without_an_image_a_command_says_so(viewer, menu, said):
+    for words in STEPWISE:
+        entry(menu, *words).trigger()
+    sentence = "No layer is selected. Select an image layer, or open an image with File > Open."
+    assert said == [sentence] * len(STEPWISE)
+    said.clear()
     viewer.add_points(np.zeros((1, 2)), name="dots")
-    entry(menu, *words).trigger()
-    assert said[1].startswith("dots is no image, an image layer was expected")
+    for words in STEPWISE:
+        entry(menu, *words).trigger()
+    assert len(said) == len(STEPWISE)
+    assert all(each.startswith("dots is not an image. Select an image layer") for each in said)
 
 
-@pytest.mark.parametrize("words", STEPWISE[1:], ids=lambda words: words[1])
-def test_a_command_says_what_has_to_be_done_first(viewer, menu, said, words):
+def test_a_command_says_what_has_to_be_done_first(viewer, menu, said):
     viewer.add_image(np.eye(64), name="eye")
-    entry(menu, *words).trigger()
-    assert said == ["Find atoms first: there is nothing to work on."]
-    assert not dock_of(viewer).controller.running
+    for words in STEPWISE[1:]:
+        entry(menu, *words).trigger()
+        assert not dock_of(viewer).controller.running
+    assert said == ["Find atoms first: there is nothing to work on."] * len(STEPWISE[1:])
 
 
 def test_a_command_leaves_a_step_that_runs_alone(viewer, menu, said, monkeypatch):
     viewer.add_image(np.eye(64), name="eye")
     monkeypatch.setattr("local_crystallography._napari.session.controller.Controller.running", True)
     entry(menu, "Segment", "Find atoms").trigger()
-    assert said == ["A step is running: wait until it has ended, or stop it."]
+    assert said == ["A step is running. Wait until it has finished, or stop it."]
 
 
 def test_the_dock_is_opened_once_and_shown_again(viewer, menu):

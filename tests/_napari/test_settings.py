@@ -26,11 +26,6 @@ def kept():
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
-
-
-@pytest.fixture
 def open_dock(viewer):
     docks = []
 
@@ -150,7 +145,7 @@ def test_a_job_keeps_to_the_number_of_threads(qtbot):
 def test_the_folder_of_a_session_is_offered_again(open_dock, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "local_crystallography._napari.main.session_files.QtWidgets.QFileDialog.getExistingDirectory",
+        "local_crystallography._napari.main.dock.QtWidgets.QFileDialog.getExistingDirectory",
         lambda parent, words, start: asked.append(start) or str(tmp_path / "session"),
     )
     dock = open_dock()

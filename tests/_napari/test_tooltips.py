@@ -7,8 +7,8 @@ import pytest
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.main.dock import MainDock
+from local_crystallography._napari.main.layout import RUN_ALL
 from local_crystallography._napari.main.side_docks import SideDocks
-from local_crystallography._napari.main.state import RUN_ALL
 from local_crystallography._napari.main.step_panel import RUN
 from local_crystallography._napari.widgets.help import HelpButton, anchor
 
@@ -25,11 +25,6 @@ OPENERS = [
     if name.startswith("show_") and len(inspect.signature(function).parameters) == 1
 ]
 """What opens the docks beside the main one."""
-
-
-@pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_a_line_across_a_missing_atom(short, long):
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "tolerance", "said"),
+    ("start", "end", "tolerance", "sentence"),
     [((0, 0), (0, 0), 5, "above 0"), ((0, 0), (0, 9), 0, "above 0"), ((500, 0), (500, 9), 5, "0 atoms lie")],
 )
 def test_bad_lines_are_refused(start, end, tolerance, sentence):
@@ -87,7 +87,7 @@ def test_bad_lines_are_refused(start, end, tolerance, sentence):
 
 
 @pytest.mark.parametrize(
-    ("direction", "said"), [((0, 0), "(0, 0)"), ((7, 0), None), ((9, 11), "No two atoms are neighbours")]
+    ("direction", "sentence"), [((0, 0), "(0, 0)"), ((7, 0), None), ((9, 11), "No two atoms are neighbours")]
 )
 def test_bad_directions_are_refused(direction, sentence):
     if sentence is None:

@@ -16,7 +16,7 @@ import pytest
 
 import local_crystallography
 import local_crystallography._napari as napari_part
-from local_crystallography import Cluster, GaussianMixture, Hdbscan, KMeans
+from local_crystallography import GaussianMixture, Hdbscan, KMeans
 from local_crystallography.analysis import Analysis
 from local_crystallography.cli import console
 from local_crystallography.cli.main import main
@@ -25,32 +25,47 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
 from local_crystallography.io.session import FILES, REPORT
+from local_crystallography.io.write import write_tiff
 from local_crystallography.recipe import Recipe
-from local_crystallography.simulate.samples import load_truth, sample_folder
+from local_crystallography.simulate.samples import load_sample, load_truth, sample_folder
 from local_crystallography.simulate.score import match, score
+from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.describe import Describe
 from local_crystallography.steps.find_atoms import FindAtoms
 from local_crystallography.steps.train_cvae import TrainCvae
 from local_crystallography.steps.train_vae import TrainVae
 
 IMAGE = str(sample_folder() / "quick" / "image.tif")
+FEW_STARTS = ["--cluster.by.n-init", "2"]
+pytestmark = pytest.mark.usefixtures("short_start")
 
 
 @pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def part(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A part of the sample `quick`, small enough to be analysed again and again."""
+    whole, path = load_sample("quick"), tmp_path_factory.mktemp("image") / "part.tif"
+    write_tiff(path, whole.data[:256, :256], whole.pixel_size)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def outcome(part: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose recipe file is overridden by one option."""
     folder = tmp_path_factory.mktemp("cli")
-    recipe = Recipe(train_vae=TrainVae(epochs=50, seed=7), find_atoms=FindAtoms(threshold=0.6))
+    few = Cluster(by=GaussianMixture(n_init=2))
+    recipe = Recipe(train_vae=TrainVae(epochs=50, seed=7), find_atoms=FindAtoms(threshold=0.6), cluster=few)
     (folder / "my.toml").write_text(recipe.to_toml())
     given = ["--recipe", str(folder / "my.toml"), "--train-vae.epochs", "3", "--out", str(folder / "out")]
-    assert main(["run", IMAGE, *given]) == 0
+    assert main(["run", part, *given]) == 0
     return folder / "out"
 
 
+@pytest.mark.slow
 def test_run_writes_every_file(outcome: Path) -> None:
     assert {path.name for path in outcome.iterdir()} == {*FILES, REPORT, "maps"} - {"cvae.safetensors"}
 
 
+@pytest.mark.slow
 def test_options_beat_the_recipe_and_the_rest_of_it_stays(outcome: Path) -> None:
     analysis = Analysis.open(outcome)
     assert analysis.asked["train_vae"] == TrainVae(epochs=3, seed=7)
@@ -83,7 +98,7 @@ def test_an_option_of_another_method_than_that_of_the_recipe_is_refused() -> Non
 
 
 @pytest.fixture(scope="module")
-def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def described(part: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with an optional step."""
     out = tmp_path_factory.mktemp("also") / "out"
     given = [
@@ -96,18 +111,20 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--cluster.by.classes",
         "2",
     ]
-    assert main(["run", IMAGE, *given, "--out", str(out)]) == 0
+    assert main(["run", part, *given, *FEW_STARTS, "--out", str(out)]) == 0
     return out
 
 
+@pytest.mark.slow
 def test_an_optional_step_is_run_when_asked_for(described: Path, outcome: Path) -> None:
     assert Analysis.open(described).asked["describe"] == Describe(order=6)
     assert {"zernike_6_6", "fold_6", "zernike0"} <= set(pd.read_csv(described / "atoms.csv").columns)
     assert "zernike0" not in pd.read_csv(outcome / "atoms.csv").columns
 
 
-def test_the_recipe_of_a_result_repeats_its_optional_steps(described: Path, tmp_path: Path) -> None:
-    assert main(["run", IMAGE, "--recipe", str(described / "recipe.toml"), "--out", str(tmp_path / "o")]) == 0
+@pytest.mark.slow
+def test_the_recipe_of_a_result_repeats_its_optional_steps(part: str, described: Path, tmp_path: Path) -> None:
+    assert main(["run", part, "--recipe", str(described / "recipe.toml"), "--out", str(tmp_path / "o")]) == 0
     columns = [name for name in pd.read_csv(described / "atoms.csv") if "zernike" in name or "fold" in name]
     first, second = (pd.read_csv(folder / "atoms.csv")[columns] for folder in (described, tmp_path / "o"))
     pd.testing.assert_frame_equal(first, second)
@@ -119,11 +136,12 @@ def test_optional_steps_of_recipe_and_options_are_both_run(recipe: tuple[str, ..
     assert overridden(Recipe(also=recipe), command) == Recipe(also=("describe",), describe=Describe(order=5))
 
 
-def test_the_latents_within_classes_are_asked_for_and_repeated(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_the_latents_within_classes_are_asked_for_and_repeated(part: str, tmp_path: Path) -> None:
     given = ["--train-vae.epochs", "1", "--cluster.by.classes", "2"]
     given += ["--also", "train_cvae", "--also", "encode_cvae", "--train-cvae.epochs", "2", "--train-cvae.kind", "crvae"]
-    assert main(["run", IMAGE, *given, "--out", str(tmp_path / "a")]) == 0
-    assert main(["run", IMAGE, "--recipe", str(tmp_path / "a" / "recipe.toml"), "--out", str(tmp_path / "b")]) == 0
+    assert main(["run", part, *given, *FEW_STARTS, "--out", str(tmp_path / "a")]) == 0
+    assert main(["run", part, "--recipe", str(tmp_path / "a" / "recipe.toml"), "--out", str(tmp_path / "b")]) == 0
     first, second = (Analysis.open(tmp_path / name) for name in "ab")
     assert first.asked["train_cvae"] == TrainCvae(epochs=2, kind="crvae")
     assert {path.name for path in (tmp_path / "a").iterdir()} == {*FILES, REPORT, "maps"}
@@ -131,25 +149,30 @@ def test_the_latents_within_classes_are_asked_for_and_repeated(tmp_path: Path) -
     assert first.recipe == second.recipe
 
 
-def test_a_relative_checkpoint_lies_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_a_relative_checkpoint_lies_in_the_working_directory(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    given = ["--train-vae.epochs", "2", "--cluster.by.classes", "2", "--train-vae.checkpoint", "net.safetensors"]
-    assert main(["run", IMAGE, *given, "--out", "results/a"]) == 0
+    given = ["--train-vae.epochs", "2", "--cluster.by.classes", "2", *FEW_STARTS]
+    given += ["--train-vae.checkpoint", "net.safetensors"]
+    assert main(["run", part, *given, "--out", "results/a"]) == 0
     assert (tmp_path / "net.safetensors").exists()
     written = (tmp_path / "net.safetensors").read_bytes()
-    assert main(["run", IMAGE, "--recipe", "results/a/recipe.toml", "--out", "b"]) == 0
+    assert main(["run", part, "--recipe", "results/a/recipe.toml", "--out", "b"]) == 0
     assert (tmp_path / "net.safetensors").read_bytes() == written
     assert Analysis.open(tmp_path / "b").recipe.train_vae.checkpoint == Path("net.safetensors")
-    assert main(["run", IMAGE, *given, "--train-vae.checkpoint", "auto", "--out", "c"]) == 0
+    assert main(["run", part, *given, "--train-vae.checkpoint", "auto", "--out", "c"]) == 0
     assert Analysis.open(tmp_path / "c").recipe.train_vae.checkpoint is None
 
 
+@pytest.mark.slow
 def test_what_to_know_about_a_training_is_said_after_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("local_crystallography.models.vae.Vae.remarks", ["z1 holds nothing."])
     given = ["--train-vae.epochs", "1", "--cluster.by.classes", "1"]
-    assert main(["run", IMAGE, *given, "--out", str(tmp_path / "o")]) == 0
+    assert main(["run", part, *given, *FEW_STARTS, "--out", str(tmp_path / "o")]) == 0
     assert "Train VAE: z1 holds nothing.\n" in capsys.readouterr().err
 
 
@@ -276,10 +299,12 @@ def window(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     )
     monkeypatch.setitem(sys.modules, "local_crystallography._napari.show", fake)
     monkeypatch.setattr(napari_part, "show", fake, raising=False)
-    monkeypatch.setattr("local_crystallography.cli.demo.Recipe", lambda: Recipe(train_vae=TrainVae(epochs=1)))
+    short = Recipe(train_vae=TrainVae(epochs=1), cluster=Cluster(by=GaussianMixture(n_init=2)))
+    monkeypatch.setattr("local_crystallography.cli.demo.Recipe", lambda: short)
     return calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "calls"),
     [

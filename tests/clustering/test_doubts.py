@@ -157,7 +157,7 @@ def test_plots_mark_unreliable_columns(qtbot):
     assert not box.itemIcon(box.findText("angle_rad")).isNull()
     assert box.itemIcon(box.findText("z0")).isNull()
     assert "are uncertain" in box.toolTip()
-    assert plain.toolTip() == "Column along y; a histogram has none"
+    assert plain.toolTip() == "Column on the y axis; not used by histograms"
     view.set_table(made.to_frame(), doubts=())
     assert box.itemIcon(box.findText("angle_rad")).isNull()
-    assert box.toolTip() == "Column along x"
+    assert box.toolTip() == "Column on the x axis"

@@ -32,6 +32,7 @@ from local_crystallography.steps.train_vae import TrainVae
 
 PLAIN = set(FILES) - {"cvae.safetensors"}
 """Files of a session without optional steps."""
+pytestmark = pytest.mark.usefixtures("short_start")
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +189,7 @@ def test_a_conditional_network_comes_back(quick_within: Analysis, within: Path) 
 def test_a_conditional_network_that_is_gone_goes_from_the_folder(within: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(within, tmp_path / "copy"))
     analysis = Analysis.open(copy)
-    finish(analysis.apply(Cluster(by=GaussianMixture(classes=2))))
+    finish(analysis.apply(Cluster(by=GaussianMixture(classes=2, n_init=3))))
     analysis.save(copy)
     assert not (copy / "cvae.safetensors").exists()
     assert (copy / "model.safetensors").exists()
@@ -220,7 +221,7 @@ def test_steps_come_back(restored: Analysis, quick_analysis: Analysis) -> None:
 def test_work_goes_on_after_opening(quick_session: Path) -> None:
     analysis = Analysis.open(quick_session)
     before = set(analysis.atoms.features["label"])
-    list(analysis.apply(Cluster(by=GaussianMixture(classes=2))))
+    list(analysis.apply(Cluster(by=GaussianMixture(classes=2, n_init=3))))
     labels = set(analysis.atoms.features["label"])
     assert len(labels - {-1}) == 2
     assert labels <= before  # classes found again keep their numbers

@@ -65,7 +65,7 @@ def test_a_checkpoint_of_another_training_is_refused(data, step, others, tmp_pat
 def test_a_file_that_is_not_a_checkpoint_is_refused_and_kept(data, tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("my notes", encoding="utf-8")
-    with pytest.raises(InputError, match="not a checkpoint"):
+    with pytest.raises(InputError, match="not a training checkpoint"):
         TrainVae(epochs=1, checkpoint=path)(data)
     assert path.read_text(encoding="utf-8") == "my notes"
 

@@ -49,22 +49,26 @@ def concentration(angle, reference, fold):
     return abs(np.exp(1j * fold * (angle - reference)).mean())
 
 
+@pytest.mark.slow
 def test_the_classes_are_distinguished_in_any_orientation(truth, columns):
     atoms = Cluster(by=GaussianMixture(classes=2))(truth[0].atoms.with_features(**columns))
     assert adjusted_rand_score(truth[1], atoms.features["label"]) > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "fold"), [(1, 1), (0, 4)])
 def test_the_angle_is_right_up_to_the_symmetry_of_the_motif(truth, columns, kind, fold):
     rows = truth[1] == kind
     assert concentration(columns["angle_rad"][rows], truth[2][rows], fold) > 0.99
 
 
+@pytest.mark.slow
 def test_the_symmetry_of_each_motif_is_seen(vae, truth, columns):
     order = vae.symmetry_order(columns[["z0", "z1"]])
     assert [np.median(order[truth[1] == kind]) for kind in (1, 0)] == [1, 4]
 
 
+@pytest.mark.slow
 def test_a_kind_of_site_has_one_symmetry(vae, truth, columns):
     """Also where single atoms look like another motif, so that equivalent rotations get equal angles."""
     own = vae.symmetry_order(columns[["z0", "z1"]])
@@ -77,18 +81,21 @@ def test_a_kind_of_site_has_one_symmetry(vae, truth, columns):
     assert encoded.groupby(truth[1])["symmetry_order"].nunique().tolist() == [1, 1]
 
 
+@pytest.mark.slow
 def test_angles_stay_in_the_sector_of_the_motif(vae, truth):
     features = Encode()(vae, truth[0], truth[0].atoms).features
     square_ones = features[features["symmetry_order"] == 4]
     assert square_ones["angle_rad"].abs().max() <= np.pi / 4 + 1e-9
 
 
+@pytest.mark.slow
 def test_latents_do_not_change_when_the_sub_image_rotates(vae, columns):
     spread = np.hypot(columns[["z0", "z1"]].std().to_numpy(), columns[["z0_std", "z1_std"]].mean().to_numpy())
     turned = vae.encode(np.array([motif(a, side=SIDE) for a in np.linspace(0, 6, 25)], np.float32))
     assert (turned[["z0", "z1"]].std().to_numpy() < 0.05 * spread).all()
 
 
+@pytest.mark.slow
 def test_the_angle_covers_the_full_circle_without_a_seam(vae):
     angle = np.linspace(-np.pi, np.pi, 60, endpoint=False)
     found = vae.encode(np.array([motif(a, side=SIDE) for a in angle], np.float32))["angle_rad"]
@@ -96,6 +103,7 @@ def test_the_angle_covers_the_full_circle_without_a_seam(vae):
     assert np.abs(error).max() < np.radians(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", [0, 1])
 def test_offsets_are_in_pixels_along_the_axes_of_the_image(vae, axis):
     shifts = np.linspace(-0.6, 0.6, 7)
@@ -108,10 +116,12 @@ def test_offsets_are_in_pixels_along_the_axes_of_the_image(vae, axis):
     assert np.ptp(across) < 0.15
 
 
+@pytest.mark.slow
 def test_the_noise_is_measured(vae):
     assert vae.noise == pytest.approx(NOISE, rel=0.15)
 
 
+@pytest.mark.slow
 def test_the_reported_error_of_the_angle_is_its_error(truth, columns):
     rows = truth[1] == 1
     error = np.angle(np.exp(1j * (columns["angle_rad"][rows] - truth[2][rows])))
@@ -120,6 +130,7 @@ def test_the_reported_error_of_the_angle_is_its_error(truth, columns):
     assert 0.5 < ratio < 2
 
 
+@pytest.mark.slow
 def test_nothing_collapses(columns):
     assert (columns[["z0", "z1"]].std() > 3 * columns[["z0_std", "z1_std"]].mean().to_numpy()).any()
 
@@ -172,6 +183,7 @@ def test_two_motifs_are_not_mistaken_for_a_sheared_one():
     assert vae.noise == pytest.approx(0.05, rel=0.1)
 
 
+@pytest.mark.slow
 def test_reconstructions_are_in_the_atoms_own_pose(vae, truth):
     windows = truth[0].windows[:50]
     rest = (vae.reconstruct(windows) - windows)[:, vae.harmonics.disc]
@@ -205,10 +217,12 @@ def test_progress_grows_to_one(truth):
     assert fractions[-1] == 1
 
 
+@pytest.mark.slow
 def test_the_manifold_is_a_square_of_windows(vae):
     assert vae.manifold(5).shape == (5, 5, SIDE, SIDE)
 
 
+@pytest.mark.slow
 def test_settings_are_plain_values(vae):
     settings = vae.settings
     assert type(settings).model_validate(json.loads(settings.model_dump_json())) == settings
@@ -228,6 +242,7 @@ def test_unusable_training_data_are_refused(windows, words):
         TrainVae()(sub_images)
 
 
+@pytest.mark.slow
 def test_a_window_of_another_size_is_refused(vae):
     with pytest.raises(InputError, match="trained on sub-images of 32 x 32"):
         vae.encode(np.zeros((1, 16, 16), np.float32))

@@ -183,8 +183,8 @@ def test_a_tableau_less_its_average_has_both_signs_about_zero() -> None:
     assert tableau.mean() == 1
 
 
-def test_remarks_stand_beside_the_latents(quick_analysis: Analysis, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "z0 holds nothing." not in page(quick_analysis)
+def test_remarks_stand_beside_the_latents(quick_analysis: Analysis, html: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "z0 holds nothing." not in html
     monkeypatch.setattr("local_crystallography.models.vae.Vae.remarks", ["z0 holds nothing."])
     html = page(quick_analysis)
     assert html.index("<h2>Latents") < html.rindex("⚠ z0 holds nothing.") < html.index("<h2>Distributions")
@@ -249,25 +249,25 @@ def test_mosaic_keeps_rows_and_columns() -> None:
     assert np.isnan(disc_only(pictures)[0, 0, 0, 0])
 
 
-def test_classes_have_the_colours_of_the_user(quick_analysis: Analysis) -> None:
+def test_classes_have_the_colours_of_the_user(quick_analysis: Analysis, html: str) -> None:
     analysis = copied(quick_analysis)
     labels = quick_analysis.atoms.features["label"].to_numpy()
-    before = page(analysis)
+    before = html
     for number in np.unique(labels[labels >= 0]):
         analysis.styles.recolour("label", int(number), "#ff0000")
     after = page(analysis)
     for alt in ("Map of label", "Image with atoms", "Scatter plot of latents", "Histogram of z0"):
-        pictures = [picture_of(re.search(rf'src="([^"]*)" alt="{alt}"', html)[1]) for html in (before, after)]
+        pictures = [picture_of(re.search(rf'src="([^"]*)" alt="{alt}"', text)[1]) for text in (before, after)]
         red = [((each[..., 0] > 200) & (each[..., 1:3] < 40).all(axis=-1)).sum() for each in pictures]
         assert red[1] > 50 + red[0], alt
 
 
-def test_loadings_are_there_where_a_baseline_has_columns(quick_analysis: Analysis) -> None:
+def test_loadings_are_there_where_a_baseline_has_columns(quick_analysis: Analysis, html: str) -> None:
+    assert "Loadings" not in headings(html)
     analysis = copied(quick_analysis)
-    assert "Loadings" not in headings(page(analysis))
     finish(analysis.apply(Describe(methods=("PCA", "pixel mixture"), components=2, classes=2)))
-    html = page(analysis)
-    assert "Loadings" in headings(html)
-    assert html.count('alt="Loadings of the baselines"') == 1
+    described = page(analysis)
+    assert "Loadings" in headings(described)
+    assert described.count('alt="Loadings of the baselines"') == 1
     finish(analysis.apply(Describe()))
     assert "Loadings" not in headings(page(analysis))

@@ -38,6 +38,7 @@ SPOILT = (
     ("atoms.csv", lambda _: b""),
 )
 """Files of a run, and what of their bytes is left."""
+pytestmark = pytest.mark.usefixtures("short_start")
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,7 @@ def test_labels_agree_whatever_their_numbers_on_atoms_both_have():
     assert adjusted_rand(one, other[:5]) == 1
 
 
+@pytest.mark.slow
 def test_every_run_is_a_row(done):
     table = done[0].table
     assert list(table["window"]) == [16, 20]
@@ -113,18 +115,21 @@ def test_every_run_is_a_row(done):
     assert table["atoms"].is_monotonic_decreasing
 
 
+@pytest.mark.slow
 def test_the_evidence_counts_per_pixel_seen(done):
     """Of a window of w pixels a harmonic network sees the disc: at most as many numbers as pixels."""
     table = done[0].table
     assert (table["numbers"] <= np.pi / 4 * table["window"] ** 2 * 1.1).all()
 
 
+@pytest.mark.slow
 def test_agreement_is_symmetric_with_itself_on_the_diagonal(done):
     agreement = done[0].agreement.to_numpy()
     assert np.allclose(np.diag(agreement), 1)
     assert np.allclose(agreement, agreement.T)
 
 
+@pytest.mark.slow
 def test_finished_runs_are_not_done_again(analysis, done, monkeypatch):
     study, folder = done
     monkeypatch.setattr(windows, "one_run", no_training)
@@ -133,6 +138,7 @@ def test_finished_runs_are_not_done_again(analysis, done, monkeypatch):
     pd.testing.assert_frame_equal(again.runs[0].atoms.features, study.runs[0].atoms.features, check_exact=True)
 
 
+@pytest.mark.slow
 def test_what_a_folder_holds_is_read_without_training(analysis, done):
     wider = BOTH.model_copy(update={"windows": (16, 18, 20)})
     assert [run.window for run in finished_runs(analysis, wider, QUICK, done[1]).runs] == [16, 20]
@@ -153,6 +159,7 @@ def test_classes_of_runs_are_numbered_alike():
     assert list(matched_classes(study, earlier).runs[1].atoms.features["label"]) == [3, 4, 4, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe",
     [
@@ -166,6 +173,7 @@ def test_runs_of_other_settings_are_done_again(analysis, done, recipe, monkeypat
         finish(run_window_study(analysis, BOTH, recipe, done[1]))
 
 
+@pytest.mark.slow
 def test_runs_of_other_atoms_are_done_again(analysis, done, monkeypatch):
     monkeypatch.setattr(windows, "one_run", no_training)
     fewer = Analysis(analysis.image)
@@ -174,6 +182,7 @@ def test_runs_of_other_atoms_are_done_again(analysis, done, monkeypatch):
         finish(run_window_study(fewer, BOTH, QUICK, done[1]))
 
 
+@pytest.mark.slow
 def test_a_spoilt_run_is_done_again(analysis, tmp_path):
     one = WindowStudy(windows=(16,), epochs=1)
     finish(run_window_study(analysis, one, QUICK, tmp_path))
@@ -186,6 +195,7 @@ def test_a_spoilt_run_is_done_again(analysis, tmp_path):
         assert spoilt.read_bytes()[:50] == before[:50]
 
 
+@pytest.mark.slow
 def test_runs_on_another_image_are_not_replaced(analysis, done):
     other = Analysis(Image(analysis.image.data + 1.0))
     other.atoms = analysis.atoms
@@ -203,6 +213,7 @@ def test_words_among_the_columns_to_sort_by_are_refused_before_anything_is_train
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_stopped_study_keeps_what_is_done_and_goes_on(analysis, tmp_path):
     study = finish(run_window_study(analysis, BOTH, QUICK, tmp_path), lambda told: told.fraction > 0.5)
     assert [run.name for run in study.runs] == ["image-16-seed0"]
@@ -214,6 +225,7 @@ def test_a_stopped_study_keeps_what_is_done_and_goes_on(analysis, tmp_path):
     assert not list(tmp_path.rglob("training-*"))
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_where_it_was(analysis, tmp_path):
     three = WindowStudy(windows=(16,), epochs=3)
     finish(run_window_study(analysis, three, QUICK, tmp_path), lambda told: told.epoch == 3)
@@ -222,12 +234,14 @@ def test_a_stopped_training_goes_on_where_it_was(analysis, tmp_path):
     assert min(filter(None, epochs)) == 3
 
 
+@pytest.mark.slow
 def test_stopping_at_once_gives_an_empty_table(analysis, tmp_path):
     study = finish(run_window_study(analysis, BOTH, QUICK, tmp_path), lambda _: True)
     assert study.runs == ()
     assert len(study.table) == 0
 
 
+@pytest.mark.slow
 def test_progress_rises_over_all_runs_with_the_passes_within(analysis, tmp_path):
     told = []
     finish(run_window_study(analysis, BOTH, QUICK, tmp_path), told.append)
@@ -238,12 +252,14 @@ def test_progress_rises_over_all_runs_with_the_passes_within(analysis, tmp_path)
     assert {(each.epoch, each.epochs) for each in told if each.epoch} == {(1, 1)}
 
 
+@pytest.mark.slow
 def test_all_sources_are_cut(analysis, tmp_path):
     settings = WindowStudy(windows=(16,), sources=("image", "smoothed", "probability"), epochs=1)
     study = finish(run_window_study(analysis, settings, QUICK, tmp_path))
     assert [run.source for run in study.runs] == ["image", "smoothed", "probability"]
 
 
+@pytest.mark.slow
 def test_the_image_is_smoothed_by_the_refined_width_of_the_atoms(analysis, tmp_path):
     refined = Analysis(analysis.image)
     refined.atoms = analysis.atoms.with_features(sigma_px=2.5)
@@ -252,12 +268,14 @@ def test_the_image_is_smoothed_by_the_refined_width_of_the_atoms(analysis, tmp_p
     assert Recipe.from_toml(tmp_path / "smoothed-16-seed0" / "recipe.toml").extract_sub_images.smoothing == 2.5
 
 
+@pytest.mark.slow
 def test_the_analysis_stays_as_it_is(analysis, tmp_path):
     before = {name: getattr(analysis, name) for name in analysis.results}
     finish(run_window_study(analysis, WindowStudy(windows=(16,), epochs=1), QUICK, tmp_path))
     assert all(getattr(analysis, name) is value for name, value in before.items())
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_says_why_and_the_others_go_on(analysis, tmp_path):
     """Only four atoms lie far enough from the edge for the largest window."""
     study = finish(run_window_study(analysis, WindowStudy(windows=(16, 132), epochs=1), QUICK, tmp_path))
@@ -267,12 +285,14 @@ def test_a_run_that_fails_says_why_and_the_others_go_on(analysis, tmp_path):
     assert list(study_maps(study, analysis.image)) == ["image-16-seed0"]
 
 
+@pytest.mark.slow
 def test_maps_have_the_shape_of_the_image(analysis, done):
     maps = study_maps(done[0], analysis.image)
     assert {"label", "angle_rad", "z0"} <= set(maps["image-16-seed0"])
     assert maps["image-20-seed0"]["angle_rad"].shape == analysis.image.shape
 
 
+@pytest.mark.slow
 def test_the_figure_has_a_row_per_run_and_is_written(analysis, done, tmp_path):
     figure = window_figure(done[0], analysis.image)
     write_figure(figure, tmp_path / "study.png")
@@ -280,6 +300,7 @@ def test_the_figure_has_a_row_per_run_and_is_written(analysis, done, tmp_path):
     assert (tmp_path / "study.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_tables_can_be_read_again(done, tmp_path):
     window_table(done[0]).to_csv(tmp_path / "study.csv", index=False)
     agreement_table(done[0]).to_csv(tmp_path / "agreement.csv", index=False)

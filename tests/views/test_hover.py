@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from analyses import copied
 from qtpy import QtCore, QtGui, QtWidgets
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 
@@ -99,15 +100,30 @@ def test_what_is_dropped_does_not_come(qtbot):
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy(show=True)
+def viewer(request, qtbot):
+    """The real one for the mouse over the canvas, one without a canvas for all else."""
+    if "mouse" in request.fixturenames:
+        return request.getfixturevalue("make_napari_viewer_proxy")(show=True)
+    viewer = request.getfixturevalue("light_viewer")
+    viewer.window.main.show()
+    return viewer
 
 
 @pytest.fixture
-def main(viewer, quick_analysis, qtbot):
-    """The dock with a finished analysis, its explorer open."""
+def shown(request, quick_analysis):
+    """A finished analysis, without the layers of its maps where the mouse needs a canvas, which is slow to fill."""
+    if "mouse" not in request.fixturenames:
+        return quick_analysis
+    bare = copied(quick_analysis)
+    bare.maps = None
+    return bare
+
+
+@pytest.fixture
+def main(viewer, shown, qtbot):
+    """The dock with the analysis, its explorer open."""
     _, main = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
-    main.controller.adopt(quick_analysis)
+    main.controller.adopt(shown)
     main.docks.show_explorer()
     qtbot.waitUntil(lambda: not main.controller.running, timeout=30_000)
     qtbot.wait(300)  # the canvas gets its size
@@ -255,7 +271,7 @@ def test_the_card_stays_with_the_only_selected_atom(main, card, quick_analysis, 
 def test_the_card_says_what_is_missing(main, card, quick_analysis, qtbot):
     edge = int(np.flatnonzero(quick_analysis.atoms.features["z0"].isna())[0])
     main.controller.hover.on_atom(edge)
-    qtbot.waitUntil(lambda: "too near an edge" in card.pictures["sub-image"].label.text(), timeout=2000)
+    qtbot.waitUntil(lambda: "too close to an edge" in card.pictures["sub-image"].label.text(), timeout=2000)
     analysis = main.session.analysis
     assert analysis is quick_analysis
     card._show_atom(without_network(quick_analysis), quick_analysis.atoms, 400)
@@ -286,7 +302,7 @@ def test_the_pointer_is_forgotten_with_the_dock(main, viewer, qtbot):
     assert (len(viewer.mouse_move_callbacks), len(viewer.mouse_drag_callbacks)) == (callbacks[0] - 1, callbacks[1] - 1)
 
 
-EDGE, WEAK = "too near an edge", "left out: weak or masked"
+EDGE, WEAK = "too close to an edge", "left out: weak or masked"
 
 
 @pytest.mark.parametrize(("yx", "words"), [((1, 1), EDGE), ((20, 20), WEAK), ((20, 39), EDGE)])

@@ -1,1 +1,1 @@
-"""The napari plugin: the only folder that knows napari, magicgui, qtpy or pyqtgraph."""
+"""The napari plugin, the only folder that imports napari, magicgui, qtpy or pyqtgraph."""

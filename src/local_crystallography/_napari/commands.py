@@ -1,4 +1,4 @@
-"""Commands of the viewer's menus: each works on the active image, in the panels."""
+"""Commands in the menus of the viewer: steps on the active image, averages of stacks, and docks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import napari.viewer
 from napari.layers import Image as ImageLayer
+from napari.qt.threading import create_worker
 from napari.utils.notifications import show_warning
 from qtpy import QtCore, QtWidgets
 
@@ -14,29 +15,31 @@ from local_crystallography._napari.layers import convert
 from local_crystallography._napari.main.dock import MainDock
 from local_crystallography._napari.main.step_panel import StepPanel
 from local_crystallography._napari.widgets.timers import later
+from local_crystallography.data.errors import InputError
+from local_crystallography.steps.average_frames import AverageFrames, FrameAverage
 
 NAME = "Local Crystallography"
 DOCK = f"{NAME} ({NAME})"
-"""The name napari gives to a dock that is opened from its menu, which then closes it as well."""
+"""The name that napari gives to the dock when it is opened from the menu, which then can close it as well."""
 
 
 def find_atoms(viewer: napari.viewer.Viewer) -> None:
-    """Segment, Find atoms and Refine atoms, as the panels are set."""
+    """Run Segment, Find atoms and Refine atoms with the settings of the panels."""
     run(viewer, "segment", "find_atoms", "refine_atoms")
 
 
 def measure_lattice(viewer: napari.viewer.Viewer) -> None:
-    """Measure lattice, as its panel is set."""
+    """Run Measure lattice with the settings of its panel."""
     run(viewer, "measure_lattice")
 
 
 def classes(viewer: napari.viewer.Viewer) -> None:
-    """Cluster, as its panel is set."""
+    """Run Cluster with the settings of its panel."""
     run(viewer, "cluster")
 
 
 def paint_map(viewer: napari.viewer.Viewer) -> None:
-    """Bring the panel of Paint map into view, to choose columns."""
+    """Show the panel of Paint map, to choose columns."""
     dock = main_dock(viewer)
     if chosen(dock, viewer):
         bring_into_view(dock.panels["paint_map"])
@@ -46,13 +49,13 @@ def paint_map(viewer: napari.viewer.Viewer) -> None:
 
 
 def run(viewer: Any, *names: str) -> None:
-    """Run steps on the active image, or say in one sentence why not."""
+    """Run steps on the active image, or show why that is not possible."""
     dock = main_dock(viewer)
     if not chosen(dock, viewer):
         return
     panels = [dock.panels[name] for name in names]
     bring_into_view(panels[-1])
-    problem = next((said for panel in panels if (said := panel.form.problem())), "")
+    problem = next(filter(None, (panel.form.problem() for panel in panels)), "")
     missing = None if problem or dock.session is None else dock.session.missing(panels[0].form.step())
     if problem or missing:
         show_warning(problem or missing)
@@ -61,24 +64,24 @@ def run(viewer: Any, *names: str) -> None:
 
 
 def chosen(dock: MainDock, viewer: Any) -> bool:
-    """Have the dock work on the active image, or on the one the active layer was made of; say why it cannot."""
+    """Choose the active image, or that of the active layer, in the dock; warn and return False if impossible."""
     layer = viewer.layers.selection.active
     images = [each for each in viewer.layers if isinstance(each, ImageLayer) and not convert.is_result(each)]
     image = next(
         (each for each in images if layer is not None and (each == layer or convert.belongs(layer, each))), None
     )
     if dock.controller.running:
-        show_warning("A step is running: wait until it has ended, or stop it.")
+        show_warning("A step is running. Wait until it has finished, or stop it.")
     elif image is None:
-        came = "No layer is selected" if layer is None else f"{layer.name} is no image"
-        show_warning(f"{came}, an image layer was expected: select one, or open one with File > Open.")
+        problem = "No layer is selected" if layer is None else f"{layer.name} is not an image"
+        show_warning(f"{problem}. Select an image layer, or open an image with File > Open.")
     else:
         dock.image_box.choose(image)
     return image is not None and not dock.controller.running
 
 
 def main_dock(viewer: Any) -> MainDock:
-    """The main dock of a viewer; it is opened where there is none, and shown where it is hidden."""
+    """The main dock of a viewer, opened if necessary and brought to the front."""
     docks = viewer.window.dock_widgets
     dock = next((each for each in docks.values() if isinstance(each, MainDock)), None)
     if dock is None:
@@ -92,19 +95,62 @@ def main_dock(viewer: Any) -> MainDock:
 
 
 def bring_into_view(panel: StepPanel) -> None:
-    """Unfold a panel, scroll to it and give it the keyboard."""
+    """Unfold a panel, scroll to it and give it the keyboard focus."""
     panel.expand(animate=False)
     panel.toggleButton().setFocus()
     parent = panel.parentWidget()
     while parent is not None and not isinstance(parent, QtWidgets.QScrollArea):
         parent = parent.parentWidget()
     if parent is not None:
-        # the panel has its height only after the layout
+        # the panel has its full height only after the layout
         later(parent, 50, partial(parent.ensureWidgetVisible, panel))
 
 
+def average_frames(viewer: napari.viewer.Viewer) -> None:
+    """Align and average the frames of the selected stack in the background, and add the average as a layer."""
+    layer = viewer.layers.selection.active
+    if not isinstance(layer, ImageLayer) or layer.ndim != 3:
+        problem = "No layer is selected" if layer is None else f"{layer.name} is not a stack of frames"
+        show_warning(f"{problem}. Select an image layer with the axes (frame, y, x).")
+        return
+    progress = {"desc": f"Averaging the frames of {layer.name}", "total": 0}
+    worker = create_worker(averaged, layer, _progress=progress, _start_thread=False)
+    worker.returned.connect(partial(add_average, viewer, layer))
+    worker.start()
+
+
+def averaged(layer: Any) -> FrameAverage | str:
+    """The average of a layer, or a sentence on why there is none; in any thread."""
+    try:
+        return AverageFrames().average(convert.image_from(layer))
+    except InputError as error:
+        return str(error)
+
+
+def add_average(viewer: Any, layer: Any, average: FrameAverage | str) -> None:
+    """Add the average as a layer with the placement of its stack and the shifts in its metadata."""
+    if isinstance(average, str):
+        show_warning(average)
+        return
+    step = AverageFrames()
+    note = {
+        **average.image.metadata,
+        "average_of": layer.name,
+        "shifts_px": average.shifts.round(3).tolist(),
+        "steps": {step.name(): step.model_dump(mode="json")},
+    }
+    place = {name: getattr(layer, name)[-2:] for name in ("scale", "translate", "units")}
+    viewer.add_image(
+        average.image.data,
+        name=f"{layer.name}, average",
+        metadata={convert.KEY: note},
+        colormap=layer.colormap,
+        **place,
+    )
+
+
 class DockOpener(QtWidgets.QWidget):  # type: ignore[misc]
-    """Opens a dock beside the main one, and goes: napari's menu of plugins knows only widgets that it docks itself."""
+    """Opens a side dock in place of itself, since napari's plugin menu can only open widgets that it docks itself."""
 
     opens: ClassVar[str]
 
@@ -113,13 +159,13 @@ class DockOpener(QtWidgets.QWidget):  # type: ignore[misc]
         self.viewer = napari_viewer
 
     def event(self, event: Any) -> bool:
-        """Open as soon as napari has put this into a dock of its own."""
+        """Open the side dock as soon as napari has docked this widget."""
         if event.type() == QtCore.QEvent.Type.ParentChange and self.parent() is not None:
             QtCore.QTimer.singleShot(0, self.open)
         return bool(super().event(event))
 
     def open(self) -> None:
-        """Take the place of this."""
+        """Replace this widget by the side dock."""
         viewer = self.viewer
         if any(each == self for each in viewer.window.dock_widgets.values()):
             viewer.window.remove_dock_widget(self)
@@ -146,6 +192,6 @@ class SymmetryOpener(DockOpener):
 
 
 class ComponentsOpener(DockOpener):
-    """Opens classes, loadings, windows and comparison."""
+    """Opens the components dock: classes, loadings, windows and comparison."""
 
     opens = "show_components"

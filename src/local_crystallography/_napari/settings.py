@@ -1,4 +1,4 @@
-"""Preferences of the plugin: its page in napari, declared with its defaults in napari.yaml."""
+"""Preferences of the plugin, declared with their defaults in napari.yaml and shown in napari's preferences."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ PLUGIN = "napari-local-crystallography"
 
 
 class Settings:
-    """The settings of the person at the screen. Only the window reads them, so a script gives the same on any desk.
+    """Preferences of the user. Only the panels read them, so that scripts give the same results everywhere.
 
-    napari 0.9 writes each change to a file of its own; an older one forgets them when it is closed.
+    napari 0.9 saves every change; older versions forget the preferences when napari is closed.
     """
 
     @property
     def device(self) -> str | None:
-        """Where networks are trained: cpu, cuda or mps; None for automatic."""
+        """Device for training: cpu, cuda or mps; None for automatic."""
         device = str(_groups().computing.device)
         return None if device == "auto" else device
 
     @property
     def threads(self) -> int | None:
-        """Processor threads of a job; None for automatic."""
+        """Number of processor threads of a job; None for automatic."""
         return int(_groups().computing.threads) or None
 
     @property
     def opens_explorer(self) -> bool:
-        """Whether the latent explorer opens as soon as there are latents."""
+        """Whether the latent explorer opens as soon as latents exist."""
         return bool(_groups().panels.open_explorer)
 
     @property
     def shows_hint(self) -> bool:
-        """Whether the three clicks to a result are shown."""
+        """Whether the first steps are shown."""
         return bool(_groups().panels.show_hint)
 
     @shows_hint.setter
@@ -48,7 +48,7 @@ class Settings:
 
     @property
     def unfolded(self) -> frozenset[str]:
-        """Names of the panels that are unfolded."""
+        """Names of the unfolded panels."""
         return frozenset(str(_groups().panels.unfolded).split())
 
     @unfolded.setter
@@ -57,7 +57,7 @@ class Settings:
 
     @property
     def folder(self) -> Path | None:
-        """The folder a session was last saved in or opened from; None for none, or one that is gone."""
+        """The folder last used for a file or session; None if there is none, or it no longer exists."""
         folder = Path(str(_groups().files.folder))
         return folder if folder.is_absolute() and folder.is_dir() else None
 
@@ -65,20 +65,20 @@ class Settings:
     def folder(self, folder: Path) -> None:
         _groups().files.folder = str(folder)
 
-    def follow(self, heard: Callable[[Any], object]) -> None:
-        """Have this called when a setting changes, in Preferences or here; napari before 0.9 never does."""
+    def follow(self, listener: Callable[[Any], object]) -> None:
+        """Call a function whenever a setting changes; napari before 0.9 does not report changes."""
         if (events := getattr(_groups(), "events", None)) is not None:
-            events.changed.connect(heard)
+            events.changed.connect(listener)
 
-    def leave(self, heard: Callable[[Any], object]) -> None:
-        """Have it called no more."""
+    def leave(self, listener: Callable[[Any], object]) -> None:
+        """Stop calling a function."""
         if (events := getattr(_groups(), "events", None)) is not None:
-            events.changed.disconnect(heard)
+            events.changed.disconnect(listener)
 
 
 @contextmanager
 def limited(threads: int | None) -> Iterator[None]:
-    """Compute on so many threads; None for as many as each library likes."""
+    """Limit the number of threads; None for the defaults of each library."""
     if threads is None:
         yield
         return
@@ -95,12 +95,12 @@ def limited(threads: int | None) -> Iterator[None]:
 
 
 def _groups() -> Any:
-    """The groups of napari.yaml, each with its settings as attributes."""
+    """The groups of settings in napari.yaml, each with its settings as attributes."""
     try:
         from napari.settings import get_plugin_settings
     except ImportError:
         return _defaults()
-    # a plugin that is not installed, as in a source tree, is not known to napari
+    # napari does not know a plugin that is not installed, as in a source tree
     return get_plugin_settings().get(PLUGIN) or _defaults()
 
 

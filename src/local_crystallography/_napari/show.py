@@ -1,4 +1,4 @@
-"""A viewer with a finished analysis in it, for the demo and for pictures of the documentation."""
+"""Viewer with a finished analysis, for the demo and the pictures in the documentation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIZE = (1280, 800)
 
 
 def open_viewer(analysis: Analysis | None = None) -> napari.Viewer:
-    """A viewer with the dock; given an analysis, with all its layers and the latent explorer."""
+    """A viewer with the main dock and, for an analysis, all its layers and the latent explorer."""
     viewer = napari.Viewer(title="Local Crystallography", show_welcome_screen=False)
     viewer.window.resize(*SIZE)
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, DOCK)
@@ -26,12 +26,12 @@ def open_viewer(analysis: Analysis | None = None) -> napari.Viewer:
 
 
 def screenshot(viewer: Any, path: str | Path) -> None:
-    """Write the whole window as it is drawn now, without waiting for the person at the screen."""
+    """Save a picture of the whole window as it is drawn now."""
     for _ in range(20):
         QtWidgets.QApplication.processEvents()
     viewer.window.screenshot(str(path), canvas_only=False, flash=False)
 
 
 def run() -> None:
-    """Show the windows until they are closed."""
+    """Run the program until its windows are closed."""
     napari.run()

@@ -200,7 +200,7 @@ def test_an_empty_table_is_no_trouble(explorer, qtbot):
 
 def test_menus_and_cards_of_others(explorer, qtbot):
     menu, card = QtWidgets.QMenu(explorer), QtWidgets.QLabel("card")
-    button = explorer.add_menu("Classes", menu, "What to do with the selection")
+    button = explorer.bar.add_menu("Classes", menu, "What to do with the selection")
     explorer.add_side(card)
     assert (button.text(), button.toolTip(), button.menu()) == ("Classes", "What to do with the selection", menu)
     qtbot.waitUntil(card.isVisible, timeout=2000)

@@ -6,8 +6,7 @@ import pytest
 from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.explorer import legend as legend_module
-from local_crystallography._napari.explorer.legend import COUNT, NAME, PATCH, Legend
-from local_crystallography._napari.explorer.range_box import RangeBox
+from local_crystallography._napari.explorer.legend import COUNT, NAME, PATCH, Legend, RangeBox
 from local_crystallography.views.plot_data import key_of
 from local_crystallography.views.selection import Selection
 from local_crystallography.views.styles import ClassStyles

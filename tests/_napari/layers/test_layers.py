@@ -12,7 +12,7 @@ from napari.layers import Layer, Points, Shapes
 from local_crystallography._napari.layers import convert as layers
 from local_crystallography._napari.layers.results import ResultLayers
 from local_crystallography._napari.session import selection_sync
-from local_crystallography._napari.session.image_session import session_on
+from local_crystallography._napari.session.image_sessions import session_on
 from local_crystallography._napari.session.selection_sync import SelectionSync
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms

@@ -6,10 +6,10 @@ from napari.components import ViewerModel
 
 from local_crystallography._napari.layers import convert as layers
 from local_crystallography._napari.layers import masks
-from local_crystallography._napari.main.mask import FOUND, PAINTED, MaskTools
+from local_crystallography._napari.main.layer_tools import FOUND, PAINTED, MaskTools
 from local_crystallography._napari.main.step_panel import standing
 from local_crystallography._napari.session.controller import Controller
-from local_crystallography._napari.session.image_session import session_on
+from local_crystallography._napari.session.image_sessions import session_on
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
@@ -143,7 +143,7 @@ def test_areas_drawn_are_filled(plain, viewer):
 def test_what_cannot_be_a_mask_is_a_sentence(plain, viewer, kind):
     layer = viewer.add_labels(np.ones((5, 5), int)) if kind == "labels" else viewer.add_shapes(ndim=2)
     plain.choose_mask(layer, painted=False)
-    with pytest.raises(InputError, match=r"has the shape \(5, 5\)" if kind == "labels" else "holds no areas"):
+    with pytest.raises(InputError, match=r"has the shape \(5, 5\)" if kind == "labels" else "contains no areas"):
         plain.given((Segment(),))
     assert plain.given((FindAtoms(),)) == {}
 

@@ -145,9 +145,11 @@ def test_which_candidate_a_form_means(contrast, sigma, found):
     assert matching(FOUND, contrast, sigma) is (None if found is None else FOUND[found])
 
 
-@pytest.mark.parametrize(("repetition", "words"), [(0.6, "as in a crystal"), (0.1, "in part"), (0.0, "hardly at all")])
+@pytest.mark.parametrize(
+    ("repetition", "words"), [(0.6, "periodic, as in a crystal"), (0.1, "partly periodic"), (0.0, "hardly periodic")]
+)
 def test_regularity_is_said_in_words(repetition, words):
-    assert f"repeat {words}" in in_words(candidate(repetition=repetition))
+    assert f"are {words}" in in_words(candidate(repetition=repetition))
     assert "explain 70%" in in_words(candidate())
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

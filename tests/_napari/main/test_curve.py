@@ -8,8 +8,7 @@ from local_crystallography._napari.main.dock import MainDock
 
 
 @pytest.fixture
-def dock(make_napari_viewer_proxy, quick_analysis, qtbot):
-    viewer = make_napari_viewer_proxy()
+def dock(viewer, quick_analysis, qtbot):
     dock = MainDock(viewer)
     viewer.window.add_dock_widget(dock, name="dock")
     dock.controller.adopt(copied(quick_analysis))

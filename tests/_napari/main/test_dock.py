@@ -1,4 +1,4 @@
-"""The whole way through the dock, by its buttons, in a real viewer."""
+"""The whole way through the dock, by its buttons, once in a real viewer."""
 
 import subprocess
 import sys
@@ -21,17 +21,13 @@ UP_TO_SUB_IMAGES = ["segment", "find_atoms", "refine_atoms", "extract_sub_images
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
-
-
-@pytest.fixture
 def dock(viewer, qtbot):
     viewer.open_sample(PLUGIN, "quick")
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
     for name in TRAININGS:
         dock.panels[name].form.fields["epochs"].set(3)
     dock.panels["cluster"].form.fields["by"].shown.fields["classes"].set(3)
+    dock.panels["cluster"].form.fields["by"].shown.fields["n_init"].set(2)
     yield dock
     dock.controller.runner.halt()
 
@@ -58,7 +54,8 @@ def status(dock, name):
     return dock.panels[name].status.text()
 
 
-def test_every_step_by_its_button(dock, viewer, press):
+@pytest.mark.slow
+def test_every_step_by_its_button(real_viewer, dock, viewer, press):
     for name in STEPS:
         assert not status(dock, name).startswith("✓")
         press(dock.panels[name].button)
@@ -99,6 +96,7 @@ def test_every_step_by_its_button(dock, viewer, press):
     assert "atoms encoded" in status(dock, "encode_cvae")
 
 
+@pytest.mark.slow
 def test_an_optional_step_is_run_by_its_own_button(dock, press):
     assert status(dock, "describe").startswith("optional, not part of Run all · Extract sub-images first")
     for name in UP_TO_SUB_IMAGES:
@@ -124,6 +122,7 @@ def done(dock, press):
     return dock
 
 
+@pytest.mark.slow
 def test_run_all_then_lasso_edits_and_changed_settings(done, viewer, press, qtbot):
     dock = done
     assert all(status(dock, name).startswith("✓") for name in ALWAYS)
@@ -217,6 +216,7 @@ def _edits_by_hand_are_used(dock, viewer, press):
     assert len(viewer.layers["atoms"].data) == n
 
 
+@pytest.mark.slow
 def test_a_stopped_training_keeps_its_network(dock, qtbot):
     dock.panels["train_vae"].form.fields["epochs"].set(5000)
     dock.run_all.click()
@@ -230,6 +230,7 @@ def test_a_stopped_training_keeps_its_network(dock, qtbot):
     assert status(dock, "train_vae").startswith("stopped early: held-out loss")
 
 
+@pytest.mark.slow
 def test_stop_ends_everything_and_keeps_what_there_is(dock, qtbot):
     dock.panels["train_vae"].form.fields["epochs"].set(5000)
     dock.run_all.click()
@@ -271,6 +272,7 @@ def test_layers_of_the_user_can_be_the_source(dock, viewer, press):
     np.testing.assert_array_equal(dock.session.analysis.atoms.yx, yx)
 
 
+@pytest.mark.slow
 def test_atoms_given_are_not_given_anew_when_encoding_has_moved_them(dock, viewer, press):
     for name in STEPS[:2]:
         press(dock.panels[name].button)
@@ -291,6 +293,7 @@ def test_atoms_given_are_not_given_anew_when_encoding_has_moved_them(dock, viewe
     assert len(dock.session.analysis.atoms) == len(mine.data)
 
 
+@pytest.mark.slow
 def test_what_to_know_about_a_training_stands_in_its_panel(dock, press, monkeypatch):
     monkeypatch.setattr("local_crystallography.models.vae.Vae.remarks", ["z1 holds nothing."])
     for name in [*UP_TO_SUB_IMAGES, "train_vae"]:
@@ -316,9 +319,10 @@ def test_settings_that_do_not_fit_together_are_said_and_not_run(dock):
 def test_another_layer_as_probability_has_to_fit(dock, viewer, press):
     dock.source_boxes["probability"].choose(viewer.add_image(np.eye(30), name="small"))
     press(dock.panels["find_atoms"].button)
-    assert "has shape (30, 30)" in status(dock, "find_atoms")
+    assert "has the shape (30, 30)" in status(dock, "find_atoms")
 
 
+@pytest.mark.slow
 def test_removing_the_image_stops_the_job_and_nothing_lands(dock, viewer, qtbot):
     dock.panels["train_vae"].form.fields["epochs"].set(5000)
     dock.run_all.click()

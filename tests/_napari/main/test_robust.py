@@ -3,18 +3,14 @@
 import numpy as np
 import pytest
 
-from local_crystallography._napari.session.preview import Preview
-from local_crystallography._napari.widgets.plots import STOP, STOPPING
+from local_crystallography._napari.session.trainings import Preview
+from local_crystallography._napari.widgets.training import STOP, STOPPING
 from local_crystallography.data.errors import InputError
 from local_crystallography.steps.training import Training
 
 PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
 LONG = 5000
-
-
-@pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -23,6 +19,7 @@ def dock(viewer):
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
     dock.panels["train_vae"].form.fields["epochs"].set(LONG)
     dock.panels["cluster"].form.fields["by"].shown.fields["classes"].set(3)
+    dock.panels["cluster"].form.fields["by"].shown.fields["n_init"].set(2)
     runner = dock.controller.runner
     yield dock
     runner.halt()
@@ -106,7 +103,7 @@ def test_a_stopped_training_goes_on_where_it_was(training, qtbot):
     assert training.session.analysis.asked["train_vae"].checkpoint is None
 
 
-def test_the_state_of_a_training_is_removed_with_the_dock(training, viewer, qtbot):
+def test_the_state_of_a_training_is_removed_with_the_dock(real_viewer, training, viewer, qtbot):
     folder = training.controller.paused.folder
     assert list(folder.iterdir())
     with qtbot.waitSignal(training.destroyed, timeout=15_000):
@@ -164,7 +161,7 @@ def test_a_second_click_starts_nothing(training, qtbot):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (RuntimeError("CUDA out of memory. Tried to allocate 20 GiB"), "There is not enough memory"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 20 GiB"), "Not enough memory"),
         (RuntimeError("shapes do not match"), "The step failed: shapes do not match"),
     ],
 )

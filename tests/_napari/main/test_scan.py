@@ -3,15 +3,18 @@
 import npe2
 import numpy as np
 import pytest
+from analyses import copied
 from napari.layers import Image as ImageLayer
 from scans import drifting, skewed
 
+from local_crystallography._napari.commands import average_frames
 from local_crystallography._napari.layers.convert import KEY, note_of
-from local_crystallography._napari.main.average import average_frames
-from local_crystallography._napari.main.scan import PUT_RIGHT, SHOW, STALE
+from local_crystallography._napari.main.scan import CORRECTED as CORRECTED_IMAGE
+from local_crystallography._napari.main.scan import SHOW, STALE
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
+from local_crystallography.data.progress import finish
 from local_crystallography.steps.average_frames import AverageFrames
 from local_crystallography.steps.correct_scan import CorrectScan
 
@@ -19,20 +22,34 @@ PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
 CORRECTED = "lattice, scan corrected"
 
 
-@pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
-
-
-@pytest.fixture
-def dock(viewer):
-    """The dock with a lattice whose atoms are known, in two frames."""
+@pytest.fixture(scope="module")
+def lattice():
+    """A lattice whose atoms are known, in two frames; not to be changed."""
     frames = [skewed(seed=seed) for seed in (0, 1)]
     analysis = Analysis(Image(np.stack([frame[0] for frame in frames]), 0.02, "lattice"))
     number = np.repeat([0, 1], [len(frame[1]) for frame in frames])
     analysis.atoms = Atoms.at(np.concatenate([frame[1] for frame in frames]), frame=number)
+    return analysis
+
+
+@pytest.fixture(scope="module")
+def corrected(lattice):
+    """The lattice with its scan corrected; not to be changed."""
+    analysis = copied(lattice)
+    finish(analysis.apply(CorrectScan()))
+    return analysis
+
+
+@pytest.fixture
+def shown(request):
+    """The analysis that the dock begins with: corrected where a test asks for `done`."""
+    return request.getfixturevalue("corrected" if "done" in request.fixturenames else "lattice")
+
+
+@pytest.fixture
+def dock(viewer, shown):
     _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
-    dock.controller.adopt(analysis)
+    dock.controller.adopt(copied(shown))
     yield dock
     dock.controller.runner.halt()
 
@@ -48,8 +65,8 @@ def press(dock, qtbot):
 
 
 @pytest.fixture
-def done(dock, press):
-    press(dock.panels["correct_scan"].button)
+def done(dock):
+    """The dock after the step."""
     return dock
 
 
@@ -117,7 +134,7 @@ def test_the_figure_follows_the_theme(done, viewer, press):
 
 
 def test_the_corrected_image_is_a_layer_like_its_image(done, viewer, press):
-    press(done.scan.buttons[PUT_RIGHT])
+    press(done.scan.buttons[CORRECTED_IMAGE])
     layer, image, analysis = viewer.layers[CORRECTED], viewer.layers["lattice"], done.session.analysis
     np.testing.assert_array_equal(layer.data, CorrectScan().corrected_image(analysis.atoms, analysis.image).data)
     np.testing.assert_array_equal(layer.scale, image.scale)
@@ -128,26 +145,26 @@ def test_the_corrected_image_is_a_layer_like_its_image(done, viewer, press):
 
 
 def test_a_second_corrected_image_takes_the_place_of_the_first(done, viewer, press):
-    press(done.scan.buttons[PUT_RIGHT])
+    press(done.scan.buttons[CORRECTED_IMAGE])
     before = viewer.layers[CORRECTED].data
     done.panels["correct_scan"].form.fields["flatten"].set(True)
     press(done.panels["correct_scan"].button)
-    press(done.scan.buttons[PUT_RIGHT])
+    press(done.scan.buttons[CORRECTED_IMAGE])
     assert [layer.name for layer in viewer.layers if "corrected" in layer.name] == [CORRECTED]
     assert abs(viewer.layers[CORRECTED].data - before).max() > 1
 
 
 def test_a_corrected_image_that_is_worked_on_stays(done, viewer, press):
-    press(done.scan.buttons[PUT_RIGHT])
+    press(done.scan.buttons[CORRECTED_IMAGE])
     first = viewer.layers[CORRECTED]
     done.image_box.choose(first)
     done.image_box.choose(viewer.layers["lattice"])
-    press(done.scan.buttons[PUT_RIGHT])
+    press(done.scan.buttons[CORRECTED_IMAGE])
     assert [layer.name for layer in viewer.layers if "corrected" in layer.name] == [f"{CORRECTED} [1]", CORRECTED]
 
 
 def test_an_image_that_is_removed_meanwhile_gets_no_layer(done, viewer, qtbot):
-    done.scan.buttons[PUT_RIGHT].click()
+    done.scan.buttons[CORRECTED_IMAGE].click()
     viewer.layers.remove("lattice")
     qtbot.waitUntil(lambda: not done.controller.running, timeout=60_000)
     assert CORRECTED not in viewer.layers
@@ -159,9 +176,10 @@ def test_the_menu_offers_the_average():
     assert commands == [f"{PLUGIN}.average_frames"]
 
 
-def test_a_stack_is_averaged_into_a_layer(viewer, qtbot):
+def test_a_stack_is_averaged_into_a_layer(make_napari_viewer_proxy, qtbot):
     from napari._app_model import get_app_model
 
+    viewer = make_napari_viewer_proxy()
     frames, _, _ = drifting(count=3)
     viewer.add_image(frames, name="stack", scale=(1, 0.02, 0.02), units=("pixel", "nm", "nm"))
     get_app_model().commands.execute_command(f"{PLUGIN}.average_frames").result()
@@ -183,7 +201,7 @@ def test_a_stack_is_averaged_into_a_layer(viewer, qtbot):
 )
 def test_what_is_no_stack_is_told(viewer, monkeypatch, data, says):
     said = []
-    monkeypatch.setattr("local_crystallography._napari.main.average.show_warning", said.append)
+    monkeypatch.setattr("local_crystallography._napari.commands.show_warning", said.append)
     if data is not None:
         viewer.layers.append(ImageLayer(data, name="flat"))
     average_frames(viewer)
@@ -193,7 +211,7 @@ def test_what_is_no_stack_is_told(viewer, monkeypatch, data, says):
 
 def test_a_stack_that_cannot_be_averaged_is_told(viewer, monkeypatch, qtbot):
     said = []
-    monkeypatch.setattr("local_crystallography._napari.main.average.show_warning", said.append)
+    monkeypatch.setattr("local_crystallography._napari.commands.show_warning", said.append)
     viewer.layers.append(ImageLayer(np.zeros((3, 32, 32)), name="empty"))
     average_frames(viewer)
     qtbot.waitUntil(lambda: bool(said), timeout=30_000)

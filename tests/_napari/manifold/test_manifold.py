@@ -8,8 +8,7 @@ from qtpy import QtCore, QtGui, QtWidgets
 from scipy.stats import norm
 
 from local_crystallography._napari.main.side_docks import MANIFOLD
-from local_crystallography._napari.manifold.class_views import NO_CLASSES, NO_TABLEAUX
-from local_crystallography._napari.manifold.manifold import NO_NETWORK
+from local_crystallography._napari.manifold.manifold import NO_CLASSES, NO_NETWORK, NO_TABLEAUX
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.studies import gallery as galleries
@@ -133,8 +132,9 @@ def ask(analysis, **changes):
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy(show=True)
+def viewer(light_viewer):
+    light_viewer.window.main.show()
+    return light_viewer
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from local_crystallography._napari.main.dock import MainDock
 from local_crystallography._napari.results.classes import panel as classes_panel
 from local_crystallography._napari.results.classes.grid import Cell, ColourGrid, Head
 from local_crystallography._napari.results.classes.panel import NO_CLASSES, NO_SUB_IMAGES
-from local_crystallography._napari.results.classes.sections import DECODED
+from local_crystallography._napari.results.classes.tables import DECODED
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
@@ -25,8 +25,8 @@ SHIFT, ALT = QtCore.Qt.KeyboardModifier.ShiftModifier, QtCore.Qt.KeyboardModifie
 
 
 @pytest.fixture
-def main(make_napari_viewer_proxy, quick_analysis, qtbot):
-    viewer = make_napari_viewer_proxy(show=True)
+def main(viewer, quick_analysis, qtbot):
+    viewer.window.main.show()
     main = MainDock(viewer)
     viewer.window.add_dock_widget(main, name="dock")
     main.controller.adopt(copied(quick_analysis))

@@ -5,10 +5,9 @@ import pandas as pd
 import pytest
 
 from local_crystallography._napari.layers.convert import note_of
-from local_crystallography._napari.results.compare.asked import Asked, at_frame, shown_of
-from local_crystallography._napari.results.compare.layers import COMPARED
-from local_crystallography._napari.results.compare.list import RunList
-from local_crystallography._napari.results.compare.pictures import DIFFERS, GROUND, SAME
+from local_crystallography._napari.results.compare.difference_layer import COMPARED
+from local_crystallography._napari.results.compare.pictures import DIFFERS, GROUND, SAME, CompareRequest
+from local_crystallography._napari.results.compare.run_list import RunList
 from local_crystallography._napari.results.compare.runs import (
     LONGEST,
     NOW,
@@ -214,7 +213,7 @@ def test_long_names_make_nothing_wider(panel, changed, qtbot):
     panel.list.topLevelItem(1).setText(1, "W" * LONGEST)
     panel.controller.active.analysis.styles.rename("label", 0, "W" * 40)
     settle(panel, qtbot)
-    panel.commands.paint()
+    panel.paint()
     settle(panel, qtbot)
     assert "W" * LONGEST in panel.said.text()
     assert panel.minimumSizeHint().width() <= ROOM
@@ -229,21 +228,21 @@ def test_a_list_of_no_runs_is_short(qtbot):
 def test_maps_are_drawn_in_the_colours_of_the_classes(panel, changed, qtbot):
     panel.controller.active.analysis.styles.recolour("label", 0, "#123456")
     settle(panel, qtbot)
-    first, *_, difference = panel.shown.made
+    first, *_, difference = panel.shown.maps
     assert (first[..., :3] == (0x12, 0x34, 0x56)).all(axis=-1).any()
     assert (difference == DIFFERS).all(axis=-1).any()
     assert (difference == SAME).all(axis=-1).mean() > 0.3
 
 
 def test_tables_and_figure_are_written(panel, changed, tmp_path, qtbot):
-    panel.commands.save_tables(tmp_path / "runs.csv")
+    panel.save_tables(tmp_path / "runs.csv")
     settle(panel, qtbot)
     assert pd.read_csv(tmp_path / "runs.csv")["differ"].tolist() == [CHANGED]
     assert pd.read_csv(tmp_path / "runs_differences.csv")["differ"].sum() == CHANGED
-    panel.commands.save_figure(tmp_path / "runs.svg")
+    panel.save_figure(tmp_path / "runs.svg")
     settle(panel, qtbot)
     assert (tmp_path / "runs.svg").stat().st_size > 10_000
-    panel.commands.save_tables(tmp_path / "nowhere" / "runs.csv")
+    panel.save_tables(tmp_path / "nowhere" / "runs.csv")
     settle(panel, qtbot)
     assert "cannot be written" in panel.said.text()
 
@@ -296,10 +295,11 @@ def test_runs_of_a_window_study_are_read_all_at_once(tmp_path):
 def test_maps_are_of_the_frame_asked_for():
     frame, label = np.repeat([0, 1], len(GRID)), np.concatenate([THREE, np.zeros(len(GRID))])
     stack = Atoms.at(np.concatenate([GRID, GRID]), frame=frame, columns={"label": label})
-    asked = at_frame(Asked((Run("a", stack, ClassStyles()), Run("b", stack, ClassStyles())), "label"), 1)
-    colours = {tuple(each) for each in shown_of(asked, None).made[0].reshape(-1, 4)}
+    runs = (Run("a", stack, ClassStyles()), Run("b", stack, ClassStyles()))
+    request = CompareRequest(runs, "label").at_frame(1)
+    colours = {tuple(each) for each in request.shown(None).maps[0].reshape(-1, 4)}
     assert colours == {tuple(GROUND), tuple(ClassStyles().colours("label", [0])[0])}
-    assert at_frame(Asked((run("a"), run("b")), "label"), 1).frame == 0
+    assert CompareRequest((run("a"), run("b")), "label").at_frame(1).frame == 0
 
 
 def test_maps_follow_the_frame_that_napari_shows(viewer_model, panel, qtbot):
@@ -311,15 +311,15 @@ def test_maps_follow_the_frame_that_napari_shows(viewer_model, panel, qtbot):
     for frame in (0, 1):
         viewer_model.dims.set_point(0, frame)
         settle(panel, qtbot)
-        assert panel.shown.asked.frame == frame
-    panel.commands.paint()
+        assert panel.shown.request.frame == frame
+    panel.paint()
     settle(panel, qtbot)
     assert "No atom differs" in panel.said.text()
     assert not any(COMPARED in note_of(layer) for layer in viewer_model.layers)
     stack.atoms = stack.atoms.with_features(label=np.where(np.arange(2 * len(GRID)) == 0, 1, label))
     panel.controller.changed.emit()
     settle(panel, qtbot)
-    panel.commands.paint()
+    panel.paint()
     settle(panel, qtbot)
     assert np.allclose(layer_of(viewer_model).data, [[0, *GRID[0]]])
 

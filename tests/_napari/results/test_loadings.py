@@ -167,7 +167,7 @@ def test_what_cannot_be_made_is_said_once(panel, qtbot, monkeypatch):
         raise InputError("Nothing to see.")
 
     monkeypatch.setattr(describe, "component_loadings", fails)
-    monkeypatch.setattr(panel, "_asked", None)
+    monkeypatch.setattr(panel, "requested", None)
     panel.refresh()
     settle(panel, qtbot)
     assert panel.message.text() == "Nothing to see."
@@ -179,7 +179,7 @@ def test_pictures_that_break_off_can_be_asked_for_again(panel, qtbot, monkeypatc
 
     real = describe.component_loadings
     monkeypatch.setattr(describe, "component_loadings", breaks)
-    monkeypatch.setattr(panel, "_asked", None)
+    monkeypatch.setattr(panel, "requested", None)
     panel.refresh()
     settle(panel, qtbot)
     assert panel.message.text() == BROKEN

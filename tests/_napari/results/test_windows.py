@@ -11,13 +11,12 @@ from qtpy import QtWidgets
 from qtpy.compat import isalive
 
 from local_crystallography import GaussianMixture
-from local_crystallography._napari.results.windows import asked as windows_asked
-from local_crystallography._napari.results.windows import panel as windows_panel
+from local_crystallography._napari.results.windows import setup as windows_setup
 from local_crystallography._napari.results.windows.panel import BROKEN, WORDS, WindowsPanel
 from local_crystallography._napari.results.windows.pictures import pictures_of
-from local_crystallography._napari.results.windows.results import RunButton
+from local_crystallography._napari.results.windows.results import AgreementTable, RunButton, RunTable
 from local_crystallography._napari.results.windows.setup import NO_ATOMS, SHELTER
-from local_crystallography._napari.results.windows.tables import AgreementTable, RunTable
+from local_crystallography._napari.widgets import panels
 from local_crystallography._napari.widgets.form import StepForm
 from local_crystallography._napari.widgets.timers import while_there
 from local_crystallography.data.atoms import Atoms
@@ -123,12 +122,12 @@ def test_without_atoms_it_is_said(controller, panel, qtbot):
 
 def test_what_cannot_be_asked_for_is_a_sentence(panel, qtbot, tmp_path):
     wrong = [
-        ("windows", "20, wide", "'wide' came among the windows, a whole number was expected"),
-        ("windows", "4", "4 came among the windows, 8 or more was expected"),
-        ("windows", "1000000", "512 or less was expected"),
+        ("windows", "20, wide", "'wide' is not valid for windows: enter a whole number."),
+        ("windows", "4", "4 is not valid for windows: enter 8 or more."),
+        ("windows", "1000000", "enter 512 or less."),
         ("windows", "", "has no windows"),
         ("windows", "20, 512", "A window of 512 pixels fits around none"),
-        ("seeds", "-1", "came among the seeds"),
+        ("seeds", "-1", "is not valid for seeds"),
     ]
     for field, value, said in wrong:
         ask(panel, str(tmp_path), seeds=(0,))
@@ -146,7 +145,7 @@ def test_runs_are_seen_in_tables_and_pictures(studied):
     assert results.agreement.item(0, 0).text() == "1.00"
     assert results.agreement.item(0, 1).text() == results.agreement.item(1, 0).text()
     assert [results.runs.isColumnHidden(column) for column in range(5)] == [True, False, True, True, False]
-    assert "2 of 2 runs are done" in studied.message.text()
+    assert "2 of 2 runs are finished" in studied.message.text()
     assert not results.isHidden()
 
 
@@ -157,7 +156,7 @@ def test_a_folder_with_the_same_runs_is_gone_on_from(studied, qtbot, monkeypatch
     monkeypatch.setattr("local_crystallography.studies.windows.one_run", no_training)
     studied.button.click()
     settle(studied, qtbot)
-    assert "2 of 2 runs are done" in studied.message.text()
+    assert "2 of 2 runs are finished" in studied.message.text()
 
 
 def test_a_run_is_seen_while_the_next_one_trains_and_stays_when_that_is_cancelled(panel, qtbot, tmp_path):
@@ -175,7 +174,7 @@ def test_a_run_is_seen_while_the_next_one_trains_and_stays_when_that_is_cancelle
     settle(panel, qtbot)
     assert 1 in seen
     assert 1 <= len(panel.results.study.runs) < 3
-    assert "goes on with the others" in panel.message.text()
+    assert "continues with the others" in panel.message.text()
 
 
 def test_a_click_on_a_picture_or_a_row_chooses_the_run(studied):
@@ -223,8 +222,8 @@ def test_the_figure_opens_large(studied, qtbot):
 
 
 def test_figure_and_tables_are_written(studied, qtbot, tmp_path, monkeypatch):
-    monkeypatch.setattr(windows_panel, "ask_figure", lambda parent, name: tmp_path / "windows.svg")
-    monkeypatch.setattr(windows_panel, "ask_to_save", lambda *_: tmp_path / "windows.csv")
+    monkeypatch.setattr(panels, "ask_figure", lambda parent, name: tmp_path / "windows.svg")
+    monkeypatch.setattr(panels, "ask_to_save", lambda *_: tmp_path / "windows.csv")
     for name in ("figure", "table"):
         studied.results.buttons[name].click()
         settle(studied, qtbot)
@@ -233,10 +232,11 @@ def test_figure_and_tables_are_written(studied, qtbot, tmp_path, monkeypatch):
     assert len(pd.read_csv(tmp_path / "windows-agreement.csv")) == 2
 
 
-def test_a_table_that_cannot_be_written_is_said(studied, tmp_path, monkeypatch):
+def test_a_table_that_cannot_be_written_is_said(studied, qtbot, tmp_path, monkeypatch):
     path = tmp_path / "nowhere" / "windows.csv"
-    monkeypatch.setattr(windows_panel, "ask_to_save", lambda *_: path)
+    monkeypatch.setattr(panels, "ask_to_save", lambda *_: path)
     studied.results.buttons["table"].click()
+    settle(studied, qtbot)
     assert f"{path} cannot be written" in studied.message.text()
 
 
@@ -269,7 +269,7 @@ def test_pictures_follow_the_colours_of_classes(controller, studied, qtbot):
 def test_a_study_goes_with_its_image(controller, viewer_model, studied, qtbot):
     viewer_model.layers.remove(controller.active.layer)
     settle(studied, qtbot)
-    assert studied.asked is None
+    assert studied.current is None
     assert studied.results.isHidden()
 
 
@@ -323,7 +323,7 @@ def test_every_image_has_its_folder_and_its_words(controller, studied, runs, qui
     controller.choose(first)
     settle(studied, qtbot)
     assert studied.setup.folder.text() == str(runs)
-    assert "2 of 2 runs are done" in studied.message.text()
+    assert "2 of 2 runs are finished" in studied.message.text()
 
 
 def test_a_study_that_breaks_off_says_so(panel, qtbot, tmp_path, monkeypatch):
@@ -331,7 +331,7 @@ def test_a_study_that_breaks_off_says_so(panel, qtbot, tmp_path, monkeypatch):
         raise ValueError("broken")
 
     ask(panel, str(tmp_path))
-    monkeypatch.setattr(windows_asked, "run_window_study", breaks)
+    monkeypatch.setattr(windows_setup, "run_window_study", breaks)
     with qtbot.waitSignal(panel.controller.failed):
         panel.button.click()
     settle(panel, qtbot)

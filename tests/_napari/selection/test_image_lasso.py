@@ -198,4 +198,4 @@ def test_an_image_seen_from_the_side_is_said(controller, lasso):
     controller.viewer.dims.order = (1, 0, 2)
     lasso.action.trigger()
     assert not lasso.action.isChecked()
-    assert "not seen from the front" in said[0]
+    assert "needs the image plane" in said[0]

@@ -39,7 +39,7 @@ def controller(analysis, qtbot):
     qtbot.wait(1)
 
 
-UNDONE = ("Undo class", "Undo merge or split")
+UNDONE = ("Undo class change", "Undo merge or split")
 
 
 @pytest.fixture
@@ -76,10 +76,10 @@ def dock(make_napari_viewer_proxy, analysis, qtbot):
 
 def waiting(menu, qtbot):
     """Wait until all that was begun has ended."""
-    own, commands, of_cluster = menu.own, menu.commands, menu.of_cluster
+    own, controller = menu.own, menu.controller
 
     def still():
-        return not (menu.controller.running or own._latest.busy or own._due or commands._then or of_cluster._then)
+        return not (controller.running or own._latest.busy or own._due or controller._waiting)
 
     return lambda: qtbot.waitUntil(still, timeout=60_000)
 
@@ -108,7 +108,7 @@ def test_without_a_selection_only_what_needs_none_can_be_done(menu):
 def test_everything_says_what_it_does(menu, left):
     actions = [*menu.actions.values(), *menu.class_actions.values(), menu.lasso.action]
     assert all(action.toolTip() and action.isEnabled() == (action.text() not in UNDONE) for action in actions)
-    assert "atoms from" in TIPS["Work on these only"]
+    assert "atoms from" in TIPS["Analyse these only"]
 
 
 def test_classes_of_the_network_are_merged_and_brought_back(controller, menu, left, wait, viewer):
@@ -167,13 +167,13 @@ def test_a_class_gets_a_map_of_its_own_and_the_others_stay(controller, menu, lef
 def test_a_class_can_be_undone_and_brought_back(controller, menu, left, wait, viewer):
     menu.class_actions[2].trigger()
     wait()
-    assert menu.actions["Undo class"].isEnabled()
-    menu.actions["Undo class"].trigger()
+    assert menu.actions["Undo class change"].isEnabled()
+    menu.actions["Undo class change"].trigger()
     wait()
     assert "hand_label" not in controller.active.analysis.atoms.features
     assert "hand_label" not in names(viewer)
     assert controller.active.analysis.is_current(PaintMap())
-    menu.actions["Undo class"].trigger()
+    menu.actions["Undo class change"].trigger()
     wait()
     np.testing.assert_array_equal(hand_labels(controller), np.where(left, 2, -1))
 
@@ -331,7 +331,7 @@ def test_keys_give_classes_on_the_image_where_no_explorer_was_opened(dock, qtbot
 def test_work_on_these_only_and_back_again_and_train(dock, qtbot):
     menu, left, viewer = dock.docks.actions, select_left(dock.controller), dock.viewer
     before, wait, n = dock.session.analysis.atoms, waiting(menu, qtbot), f"{left.sum()} atoms of quick"
-    menu.actions["Work on these only"].trigger()
+    menu.actions["Analyse these only"].trigger()
     wait()
     atoms = dock.session.analysis.atoms
     np.testing.assert_array_equal(atoms.ids, before.ids[left])
@@ -349,12 +349,13 @@ def test_work_on_these_only_and_back_again_and_train(dock, qtbot):
     np.testing.assert_array_equal(dock.session.analysis.atoms.yx, before.yx)
     dock.panels["train_vae"].form.fields["epochs"].set(3)
     dock.panels["cluster"].form.fields["by"].shown.fields["classes"].set(2)
+    dock.panels["cluster"].form.fields["by"].shown.fields["n_init"].set(2)
     dock.controller.selection.apply(left)
-    menu.actions["Work on these only and train"].trigger()
+    menu.actions["Analyse these only and train"].trigger()
     wait()
     analysis = dock.session.analysis
     assert len(analysis.atoms) == left.sum()
-    assert analysis.is_current(Cluster(by=GaussianMixture(classes=2)))
+    assert analysis.is_current(Cluster(by=GaussianMixture(classes=2, n_init=2)))
     assert analysis.used["train_vae"].epochs == 3
     assert {"z0", "label"} <= set(analysis.maps)
     assert dock.panels["find_atoms"].status.text().startswith("not needed: atoms from")

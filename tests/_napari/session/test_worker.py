@@ -6,8 +6,17 @@ import time
 
 import pytest
 
-from local_crystallography._napari.session.garbage import MANY, PUT_OFF
-from local_crystallography._napari.session.worker import Hooks, Outcome, Report, Runner, Stop, run_once, run_steps
+from local_crystallography._napari.session.worker import (
+    MANY,
+    PUT_OFF,
+    Hooks,
+    Outcome,
+    Report,
+    Runner,
+    Stop,
+    run_once,
+    run_steps,
+)
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Progress
 from local_crystallography.steps.segment import Segment
@@ -37,8 +46,8 @@ def broken(error):
     ("error", "sentence"),
     [
         (RuntimeError("shapes do not match"), "The step failed: shapes do not match"),
-        (RuntimeError("CUDA out of memory. Tried to allocate"), "use a smaller batch size"),
-        (MemoryError(), "use a smaller batch size"),
+        (RuntimeError("CUDA out of memory. Tried to allocate"), "Use a smaller batch size"),
+        (MemoryError(), "Use a smaller batch size"),
     ],
 )
 def test_a_runtime_error_ends_the_job_with_a_sentence(qtbot, runner, error, sentence):

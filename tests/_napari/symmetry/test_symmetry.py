@@ -1,4 +1,4 @@
-"""The symmetry dock in the real viewer: chains, rows of atoms, windows, and the map."""
+"""The symmetry dock: chains, rows of atoms, windows, and the map."""
 
 import numpy as np
 import pytest
@@ -10,9 +10,8 @@ from qtpy import QtCore
 from local_crystallography import MeasureLattice
 from local_crystallography._napari.main.dock import MainDock
 from local_crystallography._napari.main.side_docks import SYMMETRY
-from local_crystallography._napari.symmetry import chain_panel
-from local_crystallography._napari.symmetry.chain_source import CASE_1, OWN, ROW
-from local_crystallography._napari.symmetry.row_picker import LINE
+from local_crystallography._napari.symmetry.chain_form import CASE_1, LINE, OWN, ROW
+from local_crystallography._napari.widgets import panels
 from local_crystallography.bayes.decision import Decision
 from local_crystallography.data.progress import finish
 
@@ -22,11 +21,6 @@ def measured(quick_analysis):
     done = copied(quick_analysis)
     finish(done.apply(MeasureLattice()))
     return done
-
-
-@pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
 
 
 @pytest.fixture
@@ -213,7 +207,7 @@ def test_windows_are_studied_calibrated_and_weighed(dock, qtbot):
 
 def test_a_figure_is_written(dock, chain, qtbot, tmp_path, monkeypatch):
     path = tmp_path / "chain.svg"
-    monkeypatch.setattr(chain_panel, "ask_figure", lambda parent, name: path)
+    monkeypatch.setattr(panels, "ask_figure", lambda parent, name: path)
     chain.buttons["figure"].click()
     settle(dock, qtbot)
     assert path.read_text().startswith("<?xml")
@@ -221,7 +215,7 @@ def test_a_figure_is_written(dock, chain, qtbot, tmp_path, monkeypatch):
 
 def test_a_figure_that_cannot_be_written_is_said(dock, chain, qtbot, tmp_path, monkeypatch):
     path = tmp_path / "nowhere" / "chain.png"
-    monkeypatch.setattr(chain_panel, "ask_figure", lambda parent, name: path)
+    monkeypatch.setattr(panels, "ask_figure", lambda parent, name: path)
     with qtbot.waitSignal(dock.controller.failed, timeout=20_000) as said:
         chain.buttons["figure"].click()
     assert f"{path} cannot be written" in said.args[0]

@@ -1,1 +1,1 @@
-"""The latent explorer: linked plots of the atoms, and what the pointer is on."""
+"""The latent explorer: linked plots of the atoms, legend, and the card of the atom under the pointer."""

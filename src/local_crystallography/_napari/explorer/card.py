@@ -1,4 +1,4 @@
-"""Card of the atom or place under the pointer: sub-image, reconstruction, values, or the decoded image."""
+"""Card of what is under the pointer: sub-image, reconstruction and values of an atom, or the decoded image."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ FRAME_MS = 16
 WIDTH, SMALL, LARGE = 172, 70, 118
 SMALLER, FEWEST = 0.88, 4
 LOWEST = 208
-"""Height that an atom takes, so that what is beside the card stays where it is."""
+"""Height of the card of an atom, so that its neighbours do not move."""
 CHANNELS = 2
-"""Channels that are shown of a network that sees several."""
+"""Maximum number of channels shown."""
 NO_NETWORK = "no network yet"
 HINT = "Point at an atom in the image or in a plot."
 TIPS = {
-    "sub-image": "The sub-image of this atom, as it was cut",
-    "model": "What the network makes of it, in its own angle and offset, with the same greys",
-    "decoded": "What the network decodes at this place of the latent space; latents that are not axes of the plot "
-    "are at the median of all atoms",
+    "sub-image": "The sub-image extracted around this atom",
+    "model": "Its reconstruction by the network, at the same angle and offset and with the same grey scale",
+    "decoded": "The image that the network decodes at this point of the latent space; latents that are not plotted "
+    "have the median of all atoms",
 }
 VALUES_TIP = (
-    "Values ± standard deviation. Offset: of the motif from the centre of the sub-image. Error: residual variance over "
-    "that of the noise, 1 where the model fits."
+    "Values ± standard deviation. Offset: of the motif from the centre of the sub-image. Error: residual variance "
+    "divided by the noise variance, 1 if the model fits."
 )
 
 
 class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
-    """Shows what the pointer is on, wherever it is; else the atom that is selected, where it is only one."""
+    """Shows what is under the pointer in any view, otherwise the selected atom if there is just one."""
 
     def __init__(self, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -61,12 +61,12 @@ class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
             self.destroyed.connect(partial(signal.disconnect, self._on_changed, missing_ok=True))
 
     def refresh(self) -> None:
-        """Show what there is now, soon."""
+        """Update with the next frame."""
         if self.isVisible() and not self._timer.isActive():
             self._timer.start()
 
     def sizeHint(self) -> QtCore.QSize:
-        """Narrow, to stand beside plots."""
+        """Narrow, to fit beside the plots."""
         return QtCore.QSize(WIDTH, 300)
 
     def showEvent(self, event: Any) -> None:
@@ -78,11 +78,11 @@ class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
 
     @property
     def _line(self) -> int:
-        """Height of a line of values in points."""
+        """Height of a line of values, in points."""
         return int(SMALLER * self.fontMetrics().lineSpacing()) + 3
 
-    def _tell(self, lines: list[tuple[str, str]]) -> None:
-        """Show as many lines as there is room for; pointed at, all of them."""
+    def _show_values(self, lines: list[tuple[str, str]]) -> None:
+        """Show as many lines as fit, and all of them in the tooltip."""
         size = SMALLER * QtGui.QFontInfo(self.font()).pixelSize()
         rows = [
             f'<tr><td>{_grey(name)}&nbsp;</td><td align="right" style="white-space: nowrap">{text}</td></tr>'
@@ -118,8 +118,7 @@ class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
     def _show(self) -> None:
         if not self.isVisible():
             return
-        analysis = None if self.controller.active is None else self.controller.active.analysis
-        atoms = None if analysis is None else analysis.atoms
+        analysis, atoms = self.controller.analysis, self.controller.atoms
         row, place = self.controller.hover.row, self.controller.hover.place
         if row is None and not place:
             row = self._only_selected()
@@ -148,36 +147,36 @@ class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
             words = escape(styles.name("label", number)) if number >= 0 else "no class"
             name = f"{swatch(styles.colour('label', number))} <b>{words}</b> · {name}"
         self.title.setText(name)
-        self._tell(readout(atoms, row))
+        self._show_values(readout(atoms, row))
         self._windows.follow(analysis.sub_images)
         window = self._windows.of(int(atoms.ids[row]))
         self._show_pictures("sub-image", "model")
         vae, limits = analysis.vae, self._windows.limits
         if window is None:
             self._latest.drop()
-            self.pictures["sub-image"].say(why_none(analysis, row))
-            self.pictures["model"].say("" if analysis.sub_images is not None else NO_NETWORK)
+            self.pictures["sub-image"].show_text(why_none(analysis, row))
+            self.pictures["model"].show_text("" if analysis.sub_images is not None else NO_NETWORK)
             return
         self.pictures["sub-image"].show_picture(greys.in_grey(window, limits))
         if vae is None:
             self._latest.drop()
-            self.pictures["model"].say(NO_NETWORK)
+            self.pictures["model"].show_text(NO_NETWORK)
         else:
-            # the last one stays until this one is there, so that nothing flickers
+            # the previous one stays until this one is ready, which avoids flicker
             self._latest.ask(
                 lambda: greys.in_grey(vae.reconstruct(window[None])[0], limits, vae),
                 self.pictures["model"].show_picture,
-                self.pictures["model"].say,
+                self.pictures["model"].show_text,
             )
 
     def _show_place(self, analysis: Analysis, place: dict[str, float]) -> None:
         vae = analysis.vae
         self._show_pictures("decoded")
-        self.title.setText("<b>decoded here</b>")
-        self._tell([(name, manifold.tick_words(value, 2)) for name, value in place.items()])
+        self.title.setText("<b>decoded image</b>")
+        self._show_values([(name, manifold.tick_words(value, 2)) for name, value in place.items()])
         if vae is None:
             self._latest.drop()
-            self.pictures["decoded"].say(NO_NETWORK)
+            self.pictures["decoded"].show_text(NO_NETWORK)
             return
         self._windows.follow(analysis.sub_images)
         z = np.array(self._windows.medians(analysis.atoms, vae.settings.latents))
@@ -188,7 +187,7 @@ class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
         self._latest.ask(
             lambda: greys.in_grey(vae.decode(z[None])[0], limits, vae),
             self.pictures["decoded"].show_picture,
-            self.pictures["decoded"].say,
+            self.pictures["decoded"].show_text,
         )
 
     def _show_pictures(self, *names: str) -> None:
@@ -197,16 +196,16 @@ class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
 
 
 def why_none(analysis: Analysis, row: int) -> str:
-    """Why an atom has no sub-image."""
+    """The reason why an atom has no sub-image."""
     sub_images, image, atoms = analysis.sub_images, analysis.image, analysis.atoms
     if sub_images is None or image is None or atoms is None:
         return "no sub-images yet"
     inside = fits(atoms.yx[row : row + 1], image.shape, sub_images.window_size).all()
-    return "left out: weak or masked" if inside else "too near an edge"
+    return "left out: weak or masked" if inside else "too close to an edge"
 
 
 class Picture(QtWidgets.QWidget):  # type: ignore[misc]
-    """A picture with its name below, or grey words in its place."""
+    """A picture with its name below, or grey text in its place."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -219,7 +218,7 @@ class Picture(QtWidgets.QWidget):  # type: ignore[misc]
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.label)
-        if name != "decoded":  # the title says so
+        if name != "decoded":  # named in the title already
             layout.addWidget(caption)
         self.hide()
 
@@ -228,13 +227,13 @@ class Picture(QtWidgets.QWidget):  # type: ignore[misc]
         ratio, height, width = self.devicePixelRatioF(), *picture.shape[:2]
         self.label.setPixmap(pixmap(picture, round(self.side * height / width), ratio))
 
-    def say(self, words: str) -> None:
-        """Show words instead."""
+    def show_text(self, words: str) -> None:
+        """Show text instead."""
         self.label.setText(_grey(words))
 
 
 class Windows:
-    """What the sub-images and the atoms are asked again and again, worked out once."""
+    """Look-ups in the sub-images and atoms, computed once."""
 
     def __init__(self) -> None:
         self.limits: list[greys.Limits] = [(0.0, 1.0)]
@@ -244,7 +243,7 @@ class Windows:
         self._medians: tuple[float, ...] = ()
 
     def follow(self, sub_images: SubImages | None) -> None:
-        """Take these sub-images, if they are new."""
+        """Use these sub-images, if they are new."""
         if sub_images is self._sub_images:
             return
         self._sub_images, self._rows = sub_images, {}
@@ -254,7 +253,7 @@ class Windows:
             self.limits = [greys.grey_limits(sub_images, channel) for channel in range(shown)]
 
     def of(self, number: int) -> npt.NDArray[np.float32] | None:
-        """The sub-image of an atom by its `id`; None where it has none."""
+        """The sub-image of an atom by its `id`; None if it has none."""
         row = self._rows.get(number)
         return None if row is None or self._sub_images is None else self._sub_images.windows[row]
 

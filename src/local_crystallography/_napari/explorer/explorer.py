@@ -1,9 +1,10 @@
-"""The latent explorer: one to four linked plots of the atoms, with the tools that select in them."""
+"""Latent explorer: one to four linked plots of the atoms, with tools to select atoms."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from local_crystallography._napari.explorer.explorer_bar import ExplorerBar
 from local_crystallography._napari.explorer.legend import Legend
 from local_crystallography._napari.explorer.plot_box import Tool
 from local_crystallography._napari.explorer.plot_view import PlotView
+from local_crystallography._napari.session.latest_task import LatestTask
 from local_crystallography._napari.widgets.dialogs import ask_figure
-from local_crystallography._napari.widgets.figure_writer import FigureWriter
 from local_crystallography._napari.widgets.theme import paint
 from local_crystallography.clustering.doubts import Doubt
-from local_crystallography.report.plots import Panel
+from local_crystallography.data.errors import writing
+from local_crystallography.report.plots import Panel, write_plots
 from local_crystallography.views.hover import Hover
 from local_crystallography.views.plot_data import Choice
 from local_crystallography.views.presets import MOST_PLOTS, PRESETS, further, has_columns
@@ -28,14 +30,14 @@ from local_crystallography.views.styles import ClassStyles
 
 SIDE_WIDTH = 176
 WIDE = 760
-"""Width up to which three plots lie in two rows."""
+"""Width below which three plots are in two rows."""
 ROOMY = 1000
-"""Width from which legend and cards lie side by side."""
+"""Width from which legend and card are side by side."""
 
 
 @dataclass
 class LastChoices:
-    """What the user chose last; an empty preset is a choice of their own."""
+    """The last choices of the user; the preset is empty for a custom choice of columns."""
 
     preset: str = next(iter(PRESETS))
     plots: int = 1
@@ -43,11 +45,11 @@ class LastChoices:
 
 
 class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
-    """Linked plots of one table; selection and hover, over its rows, are shared with whoever else shows them."""
+    """Linked plots of one table; selection and hover refer to its rows and are shared with other views."""
 
     failed = QtCore.Signal(str)
     rows_changed = QtCore.Signal(int)
-    """Number of rows the plots lie in."""
+    """Number of rows of plots."""
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         self.bar = ExplorerBar()
         self.legend = Legend(selection)
         self._dark = True
-        self._writer: FigureWriter | None = None
+        self._writing = LatestTask(self)
         self._grid = QtWidgets.QGridLayout()
         self._side = QtWidgets.QBoxLayout(QtWidgets.QBoxLayout.Direction.TopToBottom)
         self._lay_out()
@@ -79,18 +81,18 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
 
     @property
     def buttons(self) -> dict[str, QtWidgets.QToolButton]:
-        """Tools and what else can be done, by name."""
+        """Buttons of the toolbar, by name."""
         return self.bar.buttons
 
     @property
     def status(self) -> QtWidgets.QLabel:
-        """How many are selected."""
+        """Label with the number of selected atoms."""
         return self.bar.status
 
     def set_table(self, frame: pd.DataFrame, styles: ClassStyles | None = None, doubts: Iterable[Doubt] = ()) -> None:
-        """Show another table; the columns chosen stay where they still exist, doubtful ones are marked.
+        """Show another table; the chosen columns are kept where they exist, and unreliable ones are marked.
 
-        The selection starts again where the number of rows is another one.
+        The selection is cleared if the number of rows changes.
         """
         self.table, self.styles, self.doubts = frame, styles or ClassStyles(), tuple(doubts)
         if len(frame) != len(self.selection):
@@ -101,33 +103,27 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         self._on_selection_changed()
 
     def select_polygon(self, polygon: npt.ArrayLike, how: How = "replace") -> None:
-        """Select in the first plot; a (M, 2) polygon of x, y in the units of its axes."""
+        """Select in the first plot, by a (M, 2) polygon of x, y in the units of its axes."""
         self.plots[0].select_polygon(polygon, how)
 
     def set_theme(self, dark: bool) -> None:
-        """Light on dark, or the other way round."""
+        """Follow the dark or the light theme."""
         self._dark = dark
         paint(self, dark)
         self.bar.set_theme(dark)
         for plot in self.plots:
             plot.set_theme(dark)
 
-    def add_menu(self, text: str, menu: QtWidgets.QMenu, tip: str) -> QtWidgets.QToolButton:
-        """A button in the toolbar that opens a menu."""
-        return self.bar.add_menu(text, menu, tip)
-
     def add_side(self, widget: QtWidgets.QWidget) -> None:
-        """A narrow widget at the right."""
+        """Add a narrow widget on the right."""
         widget.setFixedWidth(SIDE_WIDTH)
         self._side.addWidget(widget, stretch=1)
 
     def leave(self) -> None:
-        """Listen no more; a figure being written is finished first."""
+        """Disconnect from the selection, after a figure being written is finished."""
         self.selection.changed.disconnect(self._on_selection_changed, missing_ok=True)
         for plot in self.plots:
             plot.leave()
-        if self._writer is not None:
-            self._writer.wait()
 
     def resizeEvent(self, event: Any) -> None:
         super().resizeEvent(event)
@@ -174,7 +170,7 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         self.destroyed.connect(lambda: self.leave())
 
     def _on_preset_chosen(self, preset: str, number: int) -> None:
-        """Show a preset, or a number of plots of which the first are those of a preset or of one's own."""
+        """Show a number of plots, the first of which are those of a preset or the present ones."""
         changed = preset != self.last.preset or not self.plots
         choices = list(PRESETS[preset]) if changed and preset else [plot.wanted for plot in self.plots]
         self.last.preset, self.last.plots = preset, number
@@ -195,13 +191,13 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         self._arrange()
 
     def _arrange(self) -> None:
-        """Plots side by side, in two rows where they would be too narrow; the last of three takes a row of its own."""
+        """Place the plots side by side, or in two rows if they would be too narrow; the last of three fills its row."""
         number = len(self.plots)
         across = 2 if number == 4 or (number == 3 and self.width() < WIDE) else number
         rows = 1 if across == number else 2
-        for place, plot in enumerate(self.plots):
-            last = place == number - 1
-            self._grid.addWidget(plot, place // across, place % across, 1, across - place % across if last else 1)
+        for index, plot in enumerate(self.plots):
+            last = index == number - 1
+            self._grid.addWidget(plot, index // across, index % across, 1, across - index % across if last else 1)
         for column in range(MOST_PLOTS):
             self._grid.setColumnStretch(column, int(column < across))
         if rows != self.rows:
@@ -238,19 +234,21 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         self.bar.show_selection(self.selection)
 
     def _on_export_clicked(self) -> None:
-        if self._writer is None and (path := ask_figure(self)):
+        if not self._writing.busy and (path := ask_figure(self)):
             self.export(path)
 
     def export(self, path: Path) -> None:
-        """Write the plots as they are seen into a file, in the background."""
+        """Write the plots as displayed to a file, in the background."""
         panels = [Panel(plot.data, self.selection.mask, plot.plot.view) for plot in self.plots]
-        self._writer = FigureWriter(path, panels, self)
-        self._writer.ended.connect(self._on_written)
         self.buttons["Export figure …"].setEnabled(False)
-        self._writer.start()
+        self._writing.ask(partial(_write, path, panels), lambda _: self._on_written(), self._on_written)
 
-    def _on_written(self, problem: str) -> None:
-        self._writer = None
+    def _on_written(self, problem: str = "") -> None:
         self.buttons["Export figure …"].setEnabled(True)
         if problem:
             self.failed.emit(problem)
+
+
+def _write(path: Path, panels: list[Panel]) -> None:
+    with writing(path):
+        write_plots(path, panels)

@@ -1,4 +1,4 @@
-"""The toolbar of the latent explorer."""
+"""Toolbar of the latent explorer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import get_args
 
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari.explorer.plot_box import Tool
+from local_crystallography._napari.explorer.plot_box import KEYS, Tool
 from local_crystallography._napari.widgets.help import HelpButton
 from local_crystallography._napari.widgets.icons import icon
 from local_crystallography._napari.widgets.theme import theme_of
@@ -15,24 +15,23 @@ from local_crystallography.views.presets import TIPS as PRESET_TIPS
 from local_crystallography.views.selection import Selection
 
 TOOLS: tuple[Tool, ...] = get_args(Tool)
-KEYS = "Shift adds, Alt or Ctrl subtracts, both intersect"
-VIEW = "The wheel zooms, the middle button moves, a double click shows all."
+VIEW = "The wheel zooms, the middle button pans, a double click shows all points."
 TIPS = {
     "Lasso": f"Lasso: draw around points to select them.\n{KEYS}.\n{VIEW}",
     "Rectangle": f"Rectangle: drag across points to select them.\n{KEYS}.\n{VIEW}",
-    "Click": f"Click: select the point clicked, or the bar of a histogram.\n{KEYS}.\n{VIEW}",
-    "Move": "Move: drag the view, with the right button its scale.\nThe wheel zooms, a double click shows all.",
+    "Click": f"Click: select a point, or a bar of a histogram.\n{KEYS}.\n{VIEW}",
+    "Move": "Move: pan with the left button, scale with the right.\nThe wheel zooms, a double click shows all points.",
     "Clear": "Clear: select nothing (Esc)",
-    "Invert": "Invert: select what is not selected",
+    "Invert": "Invert: select all atoms that are not selected",
     "Undo": "Undo the last change of the selection",
-    "Export figure …": "Export figure: write the plots as they are seen to PNG, SVG or PDF",
+    "Export figure …": "Export figure: save the plots as displayed, as PNG, SVG or PDF",
 }
-OWN = "own choice"
+OWN = "custom"
 ICON, ARROW = 18, 36
 
 
 class ExplorerBar(QtWidgets.QWidget):  # type: ignore[misc]
-    """Presets, number of plots and tools; `status` says how many are selected, wherever it is placed."""
+    """Presets, number of plots and tools; `status`, the number of selected atoms, may be placed elsewhere."""
 
     preset_chosen = QtCore.Signal(str)
     number_chosen = QtCore.Signal(int)
@@ -48,42 +47,42 @@ class ExplorerBar(QtWidgets.QWidget):  # type: ignore[misc]
         self._row = QtWidgets.QHBoxLayout(self)
         self._fill()
         self.presets.activated.connect(lambda: self.preset_chosen.emit(self.presets.currentText()))
-        self.numbers.activated.connect(lambda place: self.number_chosen.emit(place + 1))
+        self.numbers.activated.connect(lambda index: self.number_chosen.emit(index + 1))
         for name in TOOLS:
             self.buttons[name].toggled.connect(lambda on, name=name: on and self.tool_chosen.emit(name))
         self.set_theme(dark=True)
 
     def offer_presets(self, names: list[str]) -> None:
-        """Offer the presets whose columns there are."""
-        for place, name in enumerate(PRESETS):
-            self.presets.model().item(place).setEnabled(name in names)
+        """Enable the presets whose columns exist."""
+        for index, name in enumerate(PRESETS):
+            self.presets.model().item(index).setEnabled(name in names)
 
     def show_choices(self, preset: str, number: int) -> None:
-        """Show what is chosen; an empty preset is a choice of the user's own."""
+        """Show the present choice; an empty preset stands for custom columns."""
         self.presets.setCurrentIndex(self.presets.findText(preset) if preset else -1)
         self.numbers.setCurrentIndex(number - 1)
 
     def show_selection(self, selection: Selection) -> None:
-        """Show how many are selected."""
+        """Show the number of selected atoms."""
         self.status.setText(f"{selection.count} of {len(selection)} selected")
         self.buttons["Undo"].setEnabled(selection.can_undo)
         self.buttons["Clear"].setEnabled(bool(selection.count))
 
     def add_menu(self, text: str, menu: QtWidgets.QMenu, tip: str) -> QtWidgets.QToolButton:
-        """A button that opens a menu."""
+        """Add a button that opens a menu."""
         button = QtWidgets.QToolButton()
         button.setText(text)
         button.setToolTip(tip)
         button.setMenu(menu)
         button.setPopupMode(button.ToolButtonPopupMode.InstantPopup)
         button.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextOnly)
-        # napari's style draws the arrow over the end of the words
+        # napari's style draws the arrow over the end of the text
         button.setMinimumWidth(self.fontMetrics().horizontalAdvance(text) + ARROW)
         self._row.insertWidget(self._row.count() - 1, button)  # before the stretch
         return button
 
     def add_tool(self, action: QtGui.QAction) -> QtWidgets.QToolButton:
-        """A button, beside the tools, for something that is not done in the plots; its text names its icon."""
+        """Add a button beside the tools for an action outside the plots; its text is the name of its icon."""
         button = self._tool_button(action.text())
         button.setDefaultAction(action)
         self._row.insertWidget(self._row.indexOf(self.buttons["Clear"]), button)
@@ -92,7 +91,7 @@ class ExplorerBar(QtWidgets.QWidget):  # type: ignore[misc]
         return button
 
     def set_theme(self, dark: bool) -> None:
-        """Icons in the colour of the text."""
+        """Draw the icons in the colour of the text."""
         self._dark = dark
         for name, shown in [*self.buttons.items(), *((action.text(), action) for action in self._actions)]:
             shown.setIcon(icon(name, theme_of(dark).text, theme_of(dark).held))
@@ -109,8 +108,8 @@ class ExplorerBar(QtWidgets.QWidget):  # type: ignore[misc]
         self.presets.addItems(PRESETS)
         self.presets.setPlaceholderText(OWN)
         self.presets.setToolTip("Plots as in the figures of the paper")
-        for place, name in enumerate(PRESETS):
-            self.presets.setItemData(place, PRESET_TIPS[name], QtCore.Qt.ItemDataRole.ToolTipRole)
+        for index, name in enumerate(PRESETS):
+            self.presets.setItemData(index, PRESET_TIPS[name], QtCore.Qt.ItemDataRole.ToolTipRole)
         self.presets.setMinimumContentsLength(9)
         self.presets.setSizeAdjustPolicy(self.presets.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.numbers.addItems([str(number) for number in range(1, MOST_PLOTS + 1)])

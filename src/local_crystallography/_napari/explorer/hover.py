@@ -1,4 +1,4 @@
-"""The pointer over the image: the atom beneath it, a click that selects it, and a ring where a plot points at one."""
+"""Pointer over the image: the atom under it, selection by a click, and a ring around the atom under it in a plot."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from qtpy import QtCore, QtGui, QtWidgets
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from scipy.spatial import cKDTree
 
+from local_crystallography._napari.explorer.plot_box import how_of
 from local_crystallography._napari.main.scan import frame_shown
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
@@ -18,42 +19,42 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.views.selection import How
 
 SAMPLE = 1000
-"""Atoms that are enough for the distance between neighbours."""
+"""Number of atoms sampled for the nearest-neighbour distance."""
 ALONE = 20.0
-"""Distance to a neighbour that does not exist, pixels."""
+"""Nearest-neighbour distance assumed for a single atom, in pixels."""
 STILL = 3.0
-"""A button that moves less than this many points between press and release has clicked."""
+"""Movement between press and release up to which they count as a click, in points."""
 SMALLEST_RING, LINE = 14, 2
 
 
 class Nearest:
-    """The atoms of one frame, to be asked which one is at a place."""
+    """Search for the nearest atom in one frame."""
 
     def __init__(self, atoms: Atoms, frame: int) -> None:
         self.atoms, self.frame = atoms, frame
         self.rows: npt.NDArray[np.intp] = np.flatnonzero(atoms.frame == frame)
         yx = atoms.yx[self.rows]
-        # built as simply as can be: a tree that is balanced takes 5 times as long to build and saves nothing here
+        # a balanced tree takes 5 times as long to build and saves nothing here
         self._tree = cKDTree(yx, balanced_tree=False, compact_nodes=False)
         some = yx[:: max(1, len(yx) // SAMPLE)]
         between = self._tree.query(some, 2)[0][:, 1] if len(yx) > 1 else np.array([ALONE])
         self.reach = float(np.median(between)) / 2
 
     def is_of(self, atoms: Atoms, frame: int) -> bool:
-        """Whether these are the same places: columns may be others."""
+        """Whether these are the same positions; the columns may differ."""
         if frame != self.frame or (atoms is not self.atoms and not atoms.same_atoms(self.atoms)):
             return False
         self.atoms = atoms
         return True
 
     def row(self, yx: npt.ArrayLike) -> int | None:
-        """Row of the atom at a place (y, x) in pixels; None farther away than half the distance of neighbours."""
+        """Row of the atom at (y, x) in pixels; None beyond half the nearest-neighbour distance."""
         away, index = self._tree.query(yx)
         return int(self.rows[index]) if away <= self.reach else None
 
 
 class ImageHover(QtCore.QObject):  # type: ignore[misc]
-    """Tells which atom is under the pointer in the image, and selects it at a click (Shift adds, Alt subtracts)."""
+    """Reports the atom under the pointer in the image, and selects it with a click (Shift adds, Alt subtracts)."""
 
     def __init__(self, viewer: Any, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -68,7 +69,7 @@ class ImageHover(QtCore.QObject):  # type: ignore[misc]
         controller.changed.connect(self._on_controller_changed)
 
     def leave(self) -> None:
-        """Follow the viewer no more."""
+        """Disconnect from the viewer."""
         self.viewer.mouse_move_callbacks.remove(self._on_mouse_move)
         self.viewer.mouse_drag_callbacks.remove(self._on_mouse_press)
         self.viewer.events.mouse_over_canvas.disconnect(self._on_pointer_left)
@@ -78,11 +79,11 @@ class ImageHover(QtCore.QObject):  # type: ignore[misc]
         self.ring.leave()
 
     def row_at(self, position: Any) -> int | None:
-        """Row of the atom at a place of the world; None where there is none."""
-        session = self.controller.active
-        if session is None or session.analysis.atoms is None or self.viewer.dims.ndisplay != 2:
+        """Row of the atom at a position in world coordinates; None if there is none."""
+        session, atoms = self.controller.active, self.controller.atoms
+        if session is None or atoms is None or self.viewer.dims.ndisplay != 2:
             return None
-        atoms, frame = session.analysis.atoms, frame_shown(self.viewer, session.layer)
+        frame = frame_shown(self.viewer, session.layer)
         if self._nearest is None or not self._nearest.is_of(atoms, frame):
             self._nearest = Nearest(atoms, frame)
         yx = session.layer.world_to_data(position)[-2:]
@@ -112,7 +113,7 @@ class ImageHover(QtCore.QObject):  # type: ignore[misc]
             self.controller.selection.apply(mask, how, source=self)
 
     def _moves_only(self) -> bool:
-        """Whether a press means nothing else to the active layer: no point is added, no polygon begun."""
+        """Whether the active layer only pans and zooms, so that a click adds no point and starts no polygon."""
         active = self.viewer.layers.selection.active
         return active is None or str(getattr(active, "mode", "pan_zoom")) == "pan_zoom"
 
@@ -121,8 +122,7 @@ class ImageHover(QtCore.QObject):  # type: ignore[misc]
             self.controller.hover.clear(source=self)
 
     def _on_controller_changed(self) -> None:
-        atoms = None if self.controller.active is None else self.controller.active.analysis.atoms
-        row = self.controller.hover.row
+        atoms, row = self.controller.atoms, self.controller.hover.row
         if row is not None and (atoms is None or row >= len(atoms)):
             self.controller.hover.clear(source=self)
 
@@ -133,8 +133,7 @@ class ImageHover(QtCore.QObject):  # type: ignore[misc]
             self._show_ring()
 
     def _show_ring(self, event: Any = None) -> None:
-        session, row = self.controller.active, self.controller.hover.row
-        atoms = None if session is None else session.analysis.atoms
+        session, atoms, row = self.controller.active, self.controller.atoms, self.controller.hover.row
         if session is None or row is None or atoms is None or row >= len(atoms):
             self.ring.hide()
         elif atoms.frame[row] == frame_shown(self.viewer, session.layer):
@@ -144,9 +143,9 @@ class ImageHover(QtCore.QObject):  # type: ignore[misc]
 
 
 class Ring:
-    """A ring on the canvas around a place of the world.
+    """A ring on the canvas around a position in world coordinates.
 
-    It is a widget above the canvas: a layer would be drawn anew with all others, and stand in the list of layers.
+    It is a widget above the canvas, since a layer would have to be redrawn and would appear in the layer list.
     """
 
     def __init__(self, viewer: Any, parent: QtWidgets.QWidget | None) -> None:
@@ -158,11 +157,11 @@ class Ring:
 
     @property
     def visible(self) -> bool:
-        """Whether the ring is to be seen."""
+        """Whether the ring is visible."""
         return self._widget is not None and self._widget.isVisible()
 
     def show_around(self, place: npt.NDArray[np.float64], size: float) -> None:
-        """Put the ring around a place (…, y, x) of the world, with a diameter in its units."""
+        """Show the ring around a position (…, y, x) with a diameter, both in world coordinates."""
         self._place = (place, size)
         canvas = self._canvas()
         if canvas is None:
@@ -177,13 +176,13 @@ class Ring:
             self._widget.show()
 
     def hide(self) -> None:
-        """Show no ring."""
+        """Hide the ring."""
         self._place = None
         if self._widget is not None:
             self._widget.hide()
 
     def leave(self) -> None:
-        """Follow the viewer no more."""
+        """Disconnect from the viewer."""
         camera_of(self.viewer).events.zoom.disconnect(self._on_camera_changed)
         camera_of(self.viewer).events.center.disconnect(self._on_camera_changed)
         if self._widget is not None:
@@ -195,7 +194,7 @@ class Ring:
             self.show_around(*self._place)
 
     def _rect(self, canvas: Any, place: npt.NDArray[np.float64], size: float) -> QtCore.QRect | None:
-        """Where the ring lies on the canvas; None where places of the world are not told by the camera alone."""
+        """Rectangle of the ring on the canvas; None if the camera alone does not determine it."""
         camera, dims = camera_of(self.viewer), self.viewer.dims
         if dims.ndisplay != 2 or grid_of(self.viewer).enabled:
             return None
@@ -215,7 +214,7 @@ class Ring:
 
 
 class RingWidget(QtWidgets.QWidget):  # type: ignore[misc]
-    """A white ring with a dark rim, which lets the mouse through."""
+    """A white ring with a dark rim, transparent to the mouse."""
 
     def __init__(self, parent: QtWidgets.QWidget) -> None:
         super().__init__(parent)
@@ -223,7 +222,7 @@ class RingWidget(QtWidgets.QWidget):  # type: ignore[misc]
         parent.installEventFilter(self)
 
     def eventFilter(self, canvas: Any, event: Any) -> bool:
-        """A canvas of another size shows the place elsewhere, and tells where only when it has been drawn."""
+        """Hide when the canvas is resized: the new position is known only after it has been drawn."""
         if event.type() == QtCore.QEvent.Type.Resize:
             self.hide()
         return False
@@ -236,27 +235,21 @@ class RingWidget(QtWidgets.QWidget):  # type: ignore[misc]
             painter.drawEllipse(self.rect().adjusted(LINE, LINE, -LINE, -LINE))
 
 
-def how_of(modifiers: Any) -> How:
-    """What napari's modifiers of a click mean: Shift adds, Alt or Control subtracts, both intersect."""
-    add, take = "Shift" in modifiers, "Alt" in modifiers or "Control" in modifiers
-    return "intersect" if add and take else "add" if add else "subtract" if take else "replace"
-
-
 def camera_of(viewer: Any) -> Any:
-    """The camera, which is part of the scene since napari 0.9."""
+    """The camera; since napari 0.9 it belongs to the scene."""
     return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
 
 
 def grid_of(viewer: Any) -> Any:
-    """The grid of layers, which is part of the canvas since napari 0.9."""
+    """The grid of layers; since napari 0.9 it belongs to the canvas."""
     return viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
 
 
 def _in_world(session: ImageSession, atoms: Atoms, row: int) -> tuple[npt.NDArray[np.float64], float]:
-    """Where an atom is in the world, and the diameter of its ring."""
+    """World position of an atom, and the diameter of its ring."""
     layer, yx = session.layer, atoms.yx[row]
     frame = (float(atoms.frame[row]),) * (layer.ndim - 2)
     points = session.results.get("atoms")
     size = 5.0 if points is None or not len(points.size) else float(np.median(points.size[:SAMPLE]))
-    # twice the point of the atom, as the rings of the selection are
+    # about twice the point of the atom, as the rings of the selection
     return np.asarray(layer.data_to_world((*frame, *yx)), float), 2.2 * size * abs(float(layer.scale[-1]))

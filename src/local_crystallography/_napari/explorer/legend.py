@@ -1,4 +1,4 @@
-"""Legend of the plots: classes with names and colours to be edited, or a scale; both select."""
+"""Legend of the plots: classes with editable names and colours, or a colour scale; both select atoms."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari.explorer.plot_box import how
-from local_crystallography._napari.explorer.range_box import RangeBox
+from local_crystallography._napari.explorer.plot_box import KEYS, how
 from local_crystallography.data.errors import InputError
 from local_crystallography.views.plot_data import ClassEntry, Key
 from local_crystallography.views.selection import Selection
@@ -19,14 +18,14 @@ PATCH, NAME, COUNT = range(3)
 NUMBER = QtCore.Qt.ItemDataRole.UserRole
 ROW_HEIGHT, BAR_HEIGHT = 18, 12
 CLASS_TIP = (
-    "Click: select this class (Shift adds, Alt or Ctrl subtracts, both intersect).\n"
-    "Double click on the name, or F2: rename it. Double click on the patch: choose its colour."
+    f"Click: select this class ({KEYS}).\n"
+    "Double click on the name, or F2: rename the class. Double click on the patch: choose its colour."
 )
-SCALE_TIP = "Colours from the lowest to the highest value; values beyond share the ends"
+SCALE_TIP = "Colours from the lower to the upper limit; values beyond the limits have the colours at the ends"
 
 
 class Legend(QtWidgets.QWidget):  # type: ignore[misc]
-    """One block per column the plots are coloured by."""
+    """One block per column that colours the plots."""
 
     failed = QtCore.Signal(str)
 
@@ -40,7 +39,7 @@ class Legend(QtWidgets.QWidget):  # type: ignore[misc]
         self._layout.addStretch(1)
 
     def show_keys(self, keys: list[Key], styles: ClassStyles) -> None:
-        """Show these, one block for each column; a block that stays is not made again, so that editing goes on."""
+        """Show one block for each column; existing blocks are kept, so that editing is not interrupted."""
         self.styles = styles
         distinct = list({key.column.name: key for key in keys if key.classes or key.colormap}.values())
         kinds = [(key.column.name, bool(key.classes)) for key in distinct]
@@ -55,8 +54,8 @@ class Legend(QtWidgets.QWidget):  # type: ignore[misc]
             block.hide()
             block.deleteLater()
         self.blocks = [ClassKey(key) if key.classes else ScaleKey(key) for key in keys]
-        for place, block in enumerate(self.blocks):
-            self._layout.insertWidget(place, block)
+        for index, block in enumerate(self.blocks):
+            self._layout.insertWidget(index, block)
             block.chosen.connect(self._on_chosen)
             if isinstance(block, ClassKey):
                 block.renamed.connect(self._on_renamed)
@@ -112,7 +111,7 @@ class ClassKey(QtWidgets.QWidget):  # type: ignore[misc]
         _lay_out(self, key, self.tree)
 
     def show_key(self, key: Key) -> None:
-        """Show other counts, names or colours."""
+        """Update counts, names and colours."""
         self.key = key
         with QtCore.QSignalBlocker(self.tree):
             while self.tree.topLevelItemCount() > len(key.classes):
@@ -142,13 +141,13 @@ class ClassKey(QtWidgets.QWidget):  # type: ignore[misc]
     def _on_changed(self, item: Any, column: int) -> None:
         if column == NAME:
             number, name = item.data(PATCH, NUMBER), item.text(NAME)
-            # what was typed stands only if it is taken
+            # the new name appears only once it has been accepted
             self.show_key(self.key)
             self.renamed.emit(self.key.column.name, number, name)
 
 
 class ScaleKey(QtWidgets.QWidget):  # type: ignore[misc]
-    """A colour bar with its limits, and a way to select a range of values."""
+    """A colour bar with its limits, and a button to select a range of values."""
 
     chosen = QtCore.Signal(object, str)
 
@@ -158,7 +157,7 @@ class ScaleKey(QtWidgets.QWidget):  # type: ignore[misc]
         self.bar = ColourBar()
         self.low, self.high = QtWidgets.QLabel(), QtWidgets.QLabel()
         self.button = QtWidgets.QPushButton("Select range …")
-        self.button.setToolTip("Select the atoms with a value between two limits")
+        self.button.setToolTip("Select the atoms with values between two limits")
         self.button.clicked.connect(self._on_clicked)
         ends = QtWidgets.QWidget()
         row = QtWidgets.QHBoxLayout(ends)
@@ -169,7 +168,7 @@ class ScaleKey(QtWidgets.QWidget):  # type: ignore[misc]
         _lay_out(self, key, self.bar, ends, self.button)
 
     def show_key(self, key: Key) -> None:
-        """Show another scale."""
+        """Update the scale."""
         self.key = key
         self.bar.show_table(key.table)
         for label, limit in zip((self.low, self.high), key.limits, strict=True):
@@ -181,8 +180,56 @@ class ScaleKey(QtWidgets.QWidget):  # type: ignore[misc]
         box.show()
 
 
+class RangeBox(QtWidgets.QDialog):  # type: ignore[misc]
+    """Two limits in the unit of the column; for an angle, low above high selects through the seam."""
+
+    chosen = QtCore.Signal(object, str)
+
+    def __init__(self, key: Key, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.key = key
+        self.setWindowTitle("Select range")
+        self.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.fields = {name: QtWidgets.QDoubleSpinBox() for name in ("low", "high")}
+        self.count = QtWidgets.QLabel()
+        self.button = QtWidgets.QPushButton("Select")
+        self.button.setToolTip(f"Select the atoms in this range: {KEYS}")
+        self.button.clicked.connect(self._on_select)
+        layout = QtWidgets.QFormLayout(self)
+        layout.addRow(QtWidgets.QLabel(f"{key.column.label} from"), self.fields["low"])
+        layout.addRow(QtWidgets.QLabel("to"), self.fields["high"])
+        layout.addRow(self.count, self.button)
+        self._set_fields()
+        self._on_changed()
+
+    def _set_fields(self) -> None:
+        known = self.key.values[np.isfinite(self.key.values)]
+        half = self.key.column.period and self.key.column.period / 2
+        low, high = (known.min(), known.max()) if len(known) else (0.0, 1.0)
+        decimals = int(np.clip(3 - np.floor(np.log10(max(high - low, 1e-9))), 0, 9))
+        ends = (-half, half) if half else (low, high)
+        for field, name, value in zip(self.fields.values(), ("lowest", "highest"), self.key.limits, strict=True):
+            step = 10.0**-decimals
+            field.setDecimals(decimals)
+            # rounded outwards, so that the outermost atoms are included
+            field.setRange(np.floor(min(ends) / step) * step, np.ceil(max(ends) / step) * step)
+            field.setSingleStep(max((high - low) / 50, step))
+            field.setValue(value)
+            field.setToolTip(f"The {name} value to select; the column ranges from {low:.4g} to {high:.4g}")
+            field.valueChanged.connect(self._on_changed)
+
+    def _on_changed(self) -> None:
+        self.count.setText(f"{np.count_nonzero(self._mask())} atoms")
+
+    def _mask(self) -> npt.NDArray[np.bool_]:
+        return self.key.rows_within(*(field.value() for field in self.fields.values()))
+
+    def _on_select(self) -> None:
+        self.chosen.emit(self._mask(), how(QtWidgets.QApplication.keyboardModifiers()))
+
+
 class ColourBar(QtWidgets.QWidget):  # type: ignore[misc]
-    """The colours of a scale, from the lowest value at the left to the highest."""
+    """The colours of a scale, from the lowest value on the left to the highest."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The inside of a plot: it moves and zooms, and takes what is drawn or pointed at."""
+"""View box and axes of a plot: panning, zooming, drawing and pointing."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from local_crystallography.views.selection import How
 
 Tool = Literal["Lasso", "Rectangle", "Click", "Move"]
 
-# by whether Shift, and whether Alt or Ctrl is down
+KEYS = "Shift adds, Alt or Ctrl subtracts, both intersect"
+# by whether Shift, and whether Alt or Ctrl is held down
 HOW: dict[tuple[bool, bool], How] = {
     (False, False): "replace",
     (True, False): "add",
     (False, True): "subtract",
     (True, True): "intersect",
 }
-# span in degrees, and the ticks that suit it
+# span in degrees, with suitable tick spacings
 DEGREES = ((200, (90, 30)), (100, (45, 15)), (50, (20, 5)))
 
 
 class PlotBox(pg.ViewBox):  # type: ignore[misc]
-    """A view box whose left button does what the tool says; places are x, y in the units of the axes."""
+    """A view box whose left button follows the tool; positions are x, y in the units of the axes."""
 
     drawn = QtCore.Signal(object, str)
-    """(M, 2) vertices, and how to combine."""
+    """(M, 2) vertices, and how to combine with the selection."""
     clicked = QtCore.Signal(float, float, str)
     pointed = QtCore.Signal(object)
-    """(x, y), or None when the pointer leaves."""
+    """(x, y), or None once the pointer has left."""
     double_clicked = QtCore.Signal()
 
     def __init__(self) -> None:
@@ -45,21 +46,21 @@ class PlotBox(pg.ViewBox):  # type: ignore[misc]
         self._line.setZValue(100)
 
     def set_tool(self, tool: Tool) -> None:
-        """Take another tool in hand."""
+        """Switch to another tool."""
         self.tool = tool
         shapes = QtCore.Qt.CursorShape
         cursors = {"Click": shapes.PointingHandCursor, "Move": shapes.OpenHandCursor}
         self.setCursor(cursors.get(tool, shapes.CrossCursor))
 
     def set_color(self, color: str) -> None:
-        """Colour of the line while it is drawn."""
+        """Set the colour of the line while it is drawn."""
         fill = QtGui.QColor(color)
         fill.setAlpha(30)
         self._line.setPen(pg.mkPen(color, width=1.5))
         self._line.setBrush(fill)
 
     def drop(self) -> bool:
-        """Forget the line being drawn; whether there was one."""
+        """Discard the line being drawn; whether there was one."""
         was_drawing, self._trail = bool(self._trail), []
         self._line.setPath(QtGui.QPainterPath())
         return was_drawing
@@ -94,18 +95,18 @@ class PlotBox(pg.ViewBox):  # type: ignore[misc]
         outline = _rectangle(self._trail) if self.tool == "Rectangle" else self._trail
         self._line.setPath(_path(outline))
         if event.isFinish():
-            # one pixel is what the hand can see, so it is taken before the units differ
+            # simplified by one screen pixel, before the conversion to the units of the axes
             vertices = [self.mapToView(QtCore.QPointF(*vertex)) for vertex in simplify(outline, 1.0)]
             self.drop()
             self.drawn.emit(np.array([_xy(vertex) for vertex in vertices]), how(event.modifiers()))
 
 
 class PlotAxis(pg.AxisItem):  # type: ignore[misc]
-    """An axis that may go round, and then counts within half a period of 0."""
+    """An axis that may be periodic, and is then labelled within half a period of 0."""
 
     def __init__(self, orientation: str) -> None:
         super().__init__(orientation)
-        self.enableAutoSIPrefix(False)  # the columns are in their units already
+        self.enableAutoSIPrefix(False)  # the columns already have their units
         self.period: float | None = None
 
     def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
@@ -118,16 +119,21 @@ class PlotAxis(pg.AxisItem):  # type: ignore[misc]
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
         if self.period is not None:
             half = self.period / 2
-            # the seam is written as the positive end
+            # the seam is labelled as the positive end
             values = [half - (half - value) % self.period for value in values]
         return list(super().tickStrings(values, scale, spacing))
 
 
 def how(modifiers: Any) -> How:
-    """How to combine with the selection, by the keys held down."""
+    """How to combine with the selection, by Qt's modifier keys."""
     keys = QtCore.Qt.KeyboardModifier
-    takes = keys.AltModifier | keys.ControlModifier
-    return HOW[bool(modifiers & keys.ShiftModifier), bool(modifiers & takes)]
+    subtracts = keys.AltModifier | keys.ControlModifier
+    return HOW[bool(modifiers & keys.ShiftModifier), bool(modifiers & subtracts)]
+
+
+def how_of(modifiers: Any) -> How:
+    """How to combine with the selection, by napari's names of modifier keys."""
+    return HOW["Shift" in modifiers, "Alt" in modifiers or "Control" in modifiers]
 
 
 def _xy(point: Any) -> tuple[float, float]:

@@ -1,1 +1,1 @@
-"""The border with napari: what its layers show of an analysis."""
+"""Layers of the viewer that show an analysis, and conversion from layers."""

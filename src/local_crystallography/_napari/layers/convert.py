@@ -1,4 +1,4 @@
-"""The border with napari: images, atoms and maps to layers and back. Nobody else knows napari's keywords."""
+"""Conversion of images, atoms and maps to napari layers and back; napari's keywords are known here alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pandas as pd
 import pint
 from scipy.spatial import cKDTree
 
-from local_crystallography._napari.layers.classes import class_look
 from local_crystallography.clustering.summary import telling_map
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import HAND_LABEL, is_class
@@ -25,19 +24,19 @@ LayerData = tuple[Any, dict[str, Any], str]
 Placement = Mapping[str, Any]
 
 KEY = "local_crystallography"
-"""Where the provenance is in `layer.metadata`: for a result also `result`, its name, and the image it is `of`; from a
-saved session `session`, the folder; for an image that was worked on `analysis`."""
+"""Key of the provenance in `layer.metadata`. A result also has `result`, its name, and `of`, the layer of its image;
+a layer of a saved session has `session`, the folder; an image that has been analysed has `analysis`."""
 OWN = ("session", "result", "analysis")
-"""What the notes of an image layer say that is not about the image."""
+"""Entries of the provenance of an image layer that are not metadata of the image."""
 PLAIN = "#2a95ff"
 PROBABILITY, STD = "probability", "probability std"
 POINT_SHARE = 0.35
-"""Diameter of a point over the distance between neighbours."""
+"""Diameter of a point as a fraction of the nearest-neighbour distance."""
 RESULT = ("features", "feature_defaults", "size", "face_color", "contrast_limits", "metadata")
-"""What a new result brings to its layer; everything else is the user's."""
+"""Attributes that a new result sets on its layer; all others stay as the user left them."""
 ELLIPSE_CORNERS = 48
 SAMPLE = 200_000
-"""Pixels of a map that are enough for its percentiles."""
+"""Number of pixels sampled for the percentiles of a map."""
 LUMINANCE = np.array([0.2125, 0.7154, 0.0721])
 
 
@@ -56,12 +55,12 @@ def frame_shape(layer: Any) -> tuple[int, int]:
 
 
 def image_from(layer: Any) -> Image:
-    """The image in a layer; colours become grey.
+    """The image in a layer; colours are converted to grey.
 
     Raises
     ------
     InputError
-        For what `Image` does not take.
+        For data that `Image` rejects.
     """
     data = np.asarray(layer.data[0] if layer.multiscale else layer.data)
     if layer.rgb:
@@ -71,12 +70,12 @@ def image_from(layer: Any) -> Image:
 
 
 def same(one: Any | None, other: Any | None) -> bool:
-    """Whether two are the same layer, or both none; a viewer hands out a new proxy of a layer each time."""
+    """Whether two layers are the same, or both None; a viewer may return a new proxy of a layer on each access."""
     return one is other or (one is not None and other is not None and one.unique_id == other.unique_id)
 
 
 def note_of(layer: Any) -> dict[str, Any]:
-    """What a layer says of where it came from."""
+    """The provenance noted in the metadata of a layer."""
     note: dict[str, Any] = layer.metadata.get(KEY, {})
     return note
 
@@ -87,14 +86,14 @@ def is_result(layer: Any) -> bool:
 
 
 def belongs(layer: Any, image_layer: Any) -> bool:
-    """Whether a layer shows a result of the image, made here or read from the same session."""
+    """Whether a layer shows a result of the image, computed here or read from the same session."""
     note, session = note_of(layer), note_of(image_layer).get("session")
     same_session = session is not None and note.get("session") == session
     return is_result(layer) and (same_session or note.get("of") == str(image_layer.unique_id))
 
 
 def forget_session(viewer_layers: Any, session: str) -> None:
-    """Let the layers of a session that cannot be opened be the user's own."""
+    """Detach the layers of a session that cannot be opened; from then on they belong to the user."""
     for layer in viewer_layers:
         if note_of(layer).get("session") == session:
             for name in OWN[:2]:
@@ -102,19 +101,19 @@ def forget_session(viewer_layers: Any, session: str) -> None:
 
 
 def default_colour(atoms: Atoms) -> str:
-    """The column atoms are coloured by until somebody chooses one; "" for one colour."""
+    """The column that colours the atoms until the user chooses one; "" for a single colour."""
     if "label" in atoms.features:
         return telling_map(atoms)
     return next((name for name in (HAND_LABEL, "z0") if name in atoms.features), "")
 
 
 def placement_of(layer: Any) -> dict[str, Any]:
-    """Where a layer lies in the world, for layers that belong on it."""
+    """World transform of a layer, for other layers to be placed on top of it."""
     return {name: getattr(layer, name) for name in ("scale", "translate", "rotate", "shear", "affine", "units")}
 
 
 def placement(image: Image) -> dict[str, Any]:
-    """Scale and units of an image that is not in the viewer yet; nothing for an unknown pixel size."""
+    """Scale and units of an image that is not in the viewer yet; empty for an unknown pixel size."""
     if image.pixel_size is None:
         return {}
     frames = image.data.ndim - 2
@@ -131,13 +130,13 @@ def layer_of(image: Image) -> LayerData:
 
 
 def probability_layer(values: npt.NDArray[np.floating], place: Placement, note: Any) -> LayerData:
-    """A probability map, to be seen over its image."""
+    """A probability map, drawn additively over its image."""
     look = {"colormap": "inferno", "blending": "additive", "contrast_limits": (0, 1), "opacity": 0.7}
     return values, {"name": PROBABILITY, "metadata": {KEY: note}, **look, **place}, "image"
 
 
 def std_layer(values: npt.NDArray[np.floating], place: Placement, note: Any) -> LayerData:
-    """How far the members of an ensemble disagree on the probability, to be shown when asked for."""
+    """Standard deviation of the probability across the members of an ensemble, hidden at first."""
     _, high = raster.limits_of(values.ravel()[:: max(1, values.size // SAMPLE)].astype(float))
     look = {"colormap": "viridis", "contrast_limits": (0.0, high or 1.0), "visible": False}
     return values, {"name": STD, "metadata": {KEY: note}, **look, **place}, "image"
@@ -154,7 +153,7 @@ def map_layer(
 ) -> LayerData:
     """A column painted on the image: classes as labels, angles in a cyclic colormap, NaN transparent.
 
-    Shown are classes given by hand and the column that is to be seen `first`.
+    Only the column `first` and classes assigned by hand are visible at first.
     """
     arguments = {"name": name, "metadata": {KEY: note}, "visible": name in (first, HAND_LABEL), **place}
     if is_class(name):
@@ -168,7 +167,7 @@ def map_layer(
 def points_from(
     atoms: Atoms, place: Placement, note: Any, *, colour: str, stack: bool, styles: ClassStyles | None = None
 ) -> LayerData:
-    """Atoms as points coloured by a column ("" for one colour); a stack puts the frame before y and x."""
+    """Atoms as points coloured by a column ("" for a single colour); for a stack the frame comes before y and x."""
     arguments = {
         "name": "atoms",
         "features": atoms.features,
@@ -184,19 +183,19 @@ def points_from(
 def atoms_from(layer: Any, image_layer: Any) -> Atoms:
     """The atoms in any points layer, in pixels of the image.
 
-    Points drawn by hand have no `id` yet, or the default -1: they get new numbers. Points of a layer whose
-    unit is no length are taken as pixels; others are brought from their place in the world.
+    Points drawn by hand have no `id` yet, or the default -1, and get new numbers. Points of a layer whose unit is not
+    a length are in pixels; all others are transformed from world coordinates.
 
     Raises
     ------
     InputError
-        For a layer of another number of dimensions than (y, x) or (frame, y, x), or without points.
+        For a layer without points, or with dimensions other than (y, x) or (frame, y, x).
     """
     points = np.asarray(layer.data, float)
     if points.shape[1] not in (2, 3) or not len(points):
         raise InputError(
-            f"{layer.name}: {len(points)} points in {points.shape[1]} dimensions came, at least one point "
-            "with y, x or frame, y, x was expected; pick another points layer or add points to it."
+            f"{layer.name} has {len(points)} points in {points.shape[1]} dimensions, but atoms need at least one point "
+            "with (y, x) or (frame, y, x). Choose another points layer, or add points to this one."
         )
     features = pd.DataFrame(layer.features).reset_index(drop=True)
     frame = points[:, 0].round().astype(int) if points.shape[1] == 3 else np.zeros(len(points), int)
@@ -211,21 +210,21 @@ def corners_from(layer: Any, image_layer: Any) -> npt.NDArray[np.float64]:
 
 
 def polygons_from(layer: Any, image_layer: Any) -> Region:
-    """Corners (y, x) of the areas drawn in a shapes layer, in pixels of the image; lines and paths enclose nothing."""
+    """Corners (y, x) of the areas in a shapes layer, in pixels of the image; lines and paths enclose none."""
     polygons = []
     for kind, corners in zip(layer.shape_type, layer.data, strict=True):
         yx = _in_pixels(np.asarray(corners, float)[:, -2:], layer, image_layer)
         if kind == "ellipse":
             centre, half, other = yx.mean(axis=0), (yx[1] - yx[0]) / 2, (yx[2] - yx[1]) / 2
-            turn = np.linspace(0, 2 * np.pi, ELLIPSE_CORNERS, endpoint=False)[:, None]
-            yx = centre + np.cos(turn) * half + np.sin(turn) * other
+            angle = np.linspace(0, 2 * np.pi, ELLIPSE_CORNERS, endpoint=False)[:, None]
+            yx = centre + np.cos(angle) * half + np.sin(angle) * other
         if kind in ("polygon", "rectangle", "ellipse"):
             polygons.append(tuple((round(float(y), 2), round(float(x), 2)) for y, x in yx))
     return tuple(polygons)
 
 
 def face_colors(atoms: Atoms, column: str, styles: ClassStyles | None = None) -> Any:
-    """(N, 4) floats, or one colour for an unknown column."""
+    """(N, 4) RGBA from 0 to 1, or a single colour for an unknown column."""
     if column not in atoms.features:
         return PLAIN
     values = atoms.features[column].to_numpy(float)
@@ -237,8 +236,19 @@ def face_colors(atoms: Atoms, column: str, styles: ClassStyles | None = None) ->
     return raster.colors_of(values, ensure_colormap(colormap).map(np.linspace(0, 1, 64)), limits) / 255
 
 
+def class_look(column: str, styles: ClassStyles) -> dict[str, Any]:
+    """Colours of a map of classes, and the names napari shows for them; class k is label k + 1."""
+    from napari.utils.colormaps import CyclicLabelColormap
+
+    palette = styles.palette(column)
+    # cyclic as the palette is; a direct colormap costs a second of compiling
+    colormap = CyclicLabelColormap(colors=np.vstack([np.zeros(4), palette]), background_value=0)
+    names = [styles.name(column, number) for number in range(len(palette))]
+    return {"colormap": colormap, "features": pd.DataFrame({"index": np.arange(len(names)) + 1, "class": names})}
+
+
 def feature_defaults(features: pd.DataFrame) -> pd.DataFrame:
-    """One row for points added by hand, which else copy the row before: -1 or NaN."""
+    """One row for points added by hand, -1 or NaN; napari would copy the previous row."""
     kinds = {name: features[name].dtype.kind for name in features}
     return pd.DataFrame(
         {name: [-1 if kind in "iu" else np.nan if kind == "f" else None] for name, kind in kinds.items()}
@@ -259,12 +269,12 @@ def coordinates(atoms: Atoms, stack: bool) -> npt.NDArray[np.float64]:
 
 
 def update(layer: Any, new: LayerData) -> None:
-    """Put a new result into its layer; what the user chose there (visibility, opacity, colormap) stays."""
+    """Show a new result in an existing layer; visibility, opacity and colormap chosen by the user are kept."""
     data, arguments, _ = new
     if not _same(layer.data, data):
         layer.data = data
     for name in RESULT:
-        # each of these draws the layer anew
+        # each assignment redraws the layer
         if name in arguments and not (name in ("size", "face_color") and _same(getattr(layer, name), arguments[name])):
             setattr(layer, name, arguments[name])
 
@@ -279,7 +289,7 @@ def _same(shown: Any, new: Any) -> bool:
 
 
 def _ids(features: pd.DataFrame, n: int) -> npt.NDArray[np.int64]:
-    """The stable numbers, with new ones where they are missing or there twice."""
+    """The `id` of every point, with new numbers where it is missing or duplicated."""
     if "id" not in features:
         return np.arange(n, dtype=np.int64)
     known = pd.to_numeric(features["id"], errors="coerce").fillna(-1).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Pixels without meaning as a layer over their image, and masks drawn by hand."""
+"""Masks: as a layer over the image, and drawn by hand."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ RED = (1.0, 0.25, 0.2, 1.0)
 
 
 def visible_mask(image: Image) -> Mask | None:
-    """(H, W) mask of an image, found or given by hand; of a stack only one given by hand, the same for all frames."""
+    """(H, W) mask of an image, found automatically or drawn; for a stack only a drawn one, the same for all frames."""
     return image.masked(0) if image.data.ndim == 2 else image.mask
 
 
 def mask_layer(mask: Mask, place: convert.Placement, note: Any) -> convert.LayerData:
-    """A mask in one colour that lets the image show through; any label but 0 is masked."""
+    """A mask as a translucent labels layer; every label except 0 is masked."""
     from napari.utils.colormaps import CyclicLabelColormap
 
     look = {"opacity": 0.5, "colormap": CyclicLabelColormap(colors=[(0, 0, 0, 0), RED], background_value=0)}
@@ -33,7 +33,7 @@ def mask_layer(mask: Mask, place: convert.Placement, note: Any) -> convert.Layer
 
 
 def flat(place: convert.Placement) -> dict[str, Any]:
-    """Where a single frame lies that is to be seen on all frames of a stack."""
+    """Placement of a single frame that is shown on every frame of a stack."""
     if len(place["scale"]) == 2:
         return dict(place)
     return {
@@ -45,12 +45,12 @@ def flat(place: convert.Placement) -> dict[str, Any]:
 
 
 def drawn_mask(layer: Any, image_layer: Any) -> Mask:
-    """(H, W) what somebody has drawn for an image: labels, or areas in a shapes layer.
+    """(H, W) mask drawn for an image, as labels or as areas in a shapes layer.
 
     Raises
     ------
     InputError
-        For labels of another shape than the image, and shapes that enclose nothing.
+        For labels whose shape differs from that of the image, and shapes that enclose no area.
     """
     shape = convert.frame_shape(image_layer)
     if isinstance(layer, ShapesLayer):
@@ -58,8 +58,8 @@ def drawn_mask(layer: Any, image_layer: Any) -> Mask:
     labels = np.asarray(layer.data[0] if layer.multiscale else layer.data)
     if labels.shape != shape:
         raise InputError(
-            f"The mask in {layer.name} has the shape {labels.shape}, but {image_layer.name} has {shape}; choose labels "
-            "of the image's own shape, or draw the mask in a Shapes layer."
+            f"The mask in {layer.name} has the shape {labels.shape}, but {image_layer.name} has the shape {shape}. "
+            "Choose a labels layer of the same shape, or draw the mask in a shapes layer."
         )
     return np.asarray(labels != 0, np.bool_)
 
@@ -68,7 +68,7 @@ def _inside(layer: Any, image_layer: Any, shape: tuple[int, int]) -> Mask:
     mask = np.zeros(shape, bool)
     areas = convert.polygons_from(layer, image_layer)
     if not areas:
-        raise InputError(f"{layer.name} holds no areas to mask; draw polygons around what is not specimen.")
+        raise InputError(f"{layer.name} contains no areas to mask. Draw polygons around what is not specimen.")
     for area in areas:
         mask[polygon(*np.transpose(area), shape)] = True
     return mask

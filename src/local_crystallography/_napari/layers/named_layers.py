@@ -1,14 +1,16 @@
-"""The layers of one image in the viewer, by name and in their order."""
+"""Layers of one image by name and in their order, with provenance and the previews of a running training."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
 from napari.layers import Image, Layer
 
-from local_crystallography._napari.layers import convert, left_out, masks, rings
+from local_crystallography._napari.layers import convert, masks, rings
 from local_crystallography._napari.layers.convert import LayerData
+from local_crystallography.analysis import Analysis
 
 ORDER = (
     "image",
@@ -18,22 +20,24 @@ ORDER = (
     "label",
     "hand_label",
     masks.NAME,
-    left_out.NAME,
+    rings.LEFT_OUT,
     "atoms",
     rings.NAME,
 )
 """From the bottom to the top."""
+WATCHED = "z0"
+"""The map that is visible while a network trains."""
 
 
 class NamedLayers:
-    """The layers of one image by name: each is put above the image where it belongs, and is the same one ever after.
+    """The layers of one image by name; each is inserted in its order above the image and reused for every new result.
 
     Attributes
     ----------
     shown
         The results that the layers show, by name.
     ready
-        What was prepared for the layers, by name, with the result it shows; None for a preview.
+        Layers and layer data prepared in advance, by name, with the result they show; None for a preview.
     """
 
     def __init__(self, viewer: Any, image_layer: Any) -> None:
@@ -45,24 +49,24 @@ class NamedLayers:
 
     @property
     def names(self) -> set[str]:
-        """The names, of layers the user removed too."""
+        """All names, including those of layers that the user has removed."""
         return set(self._layers)
 
     @property
     def keys(self) -> set[str]:
-        """What tells the layers apart from others."""
+        """Unique ids of the layers."""
         return {str(layer.unique_id) for layer in self._layers.values()}
 
     def get(self, name: str) -> Any:
-        """The layer of a name, or None where there is none in the viewer."""
+        """The layer of a name, or None if it is not in the viewer."""
         layer = self._layers.get(name)
         return layer if layer is not None and layer in self.viewer.layers else None
 
     def put(self, name: str, new: LayerData | Layer) -> None:
-        """Show something new in the layer of a name, which is made where there is none."""
+        """Show something new in the layer of a name, which is created if necessary."""
         layer = self.get(name)
         if layer is None:
-            # after the layer is made, since no argument of it shows a colour bar
+            # afterwards, since no argument of the layer shows a colour bar
             new = new if isinstance(new, Layer) else Layer.create(*new)
             if isinstance(new, Image) and name not in (convert.PROBABILITY, convert.STD):
                 new.colorbar.visible = True
@@ -71,14 +75,14 @@ class NamedLayers:
             convert.update(layer, new.as_layer_data_tuple() if isinstance(new, Layer) else new)
 
     def take(self, name: str, layer: Any) -> None:
-        """Take over a layer that is in the viewer already."""
+        """Adopt a layer that is already in the viewer."""
         self._layers[name] = layer
 
     def remove(self, names: set[str]) -> None:
         """Remove layers, and forget them."""
         gone = [layer for layer in map(self.get, names) if layer is not None]
         if gone:
-            # each removal on its own, and each empty batch, costs napari a full garbage collection
+            # every single removal, and every empty batch, costs napari a full garbage collection
             with getattr(self.viewer.layers, "batched_update", nullcontext)():
                 for layer in gone:
                     self.viewer.layers.remove(layer)
@@ -86,13 +90,13 @@ class NamedLayers:
             self.forget(name)
 
     def forget(self, name: str) -> None:
-        """Leave a layer to the user; the name gets a new one."""
+        """Leave a layer to the user; the next result of that name gets a new one."""
         if (layer := self._layers.pop(name, None)) is not None:
             convert.note_of(layer).pop("result", None)
         self.shown.pop(name, None)
 
     def _insert(self, name: str, layer: Any) -> Any:
-        """Add a layer above those that belong below it; the selected layer stays selected."""
+        """Insert a layer above those that belong below it; the selected layers stay selected."""
         below = [
             self._layers[other] for other in self._layers if _rank(other) <= _rank(name) and self.get(other) is not None
         ]
@@ -100,11 +104,80 @@ class NamedLayers:
         place = max((self.viewer.layers.index(other) for other in below), default=-1) + 1
         selection = self.viewer.layers.selection
         selected = set(selection)
-        # in the end nothing has changed, and to select each new layer for a moment takes long
+        # the selection is the same in the end, and selecting each new layer for a moment is slow
         with selection.events.blocker_all():
             self.viewer.layers.insert(place, layer)
             self.viewer.layers.selection = selected
         return layer
+
+
+class PreviewLayers:
+    """Maps of a running training in the layers of an image; missing layers are added, and the results reuse them."""
+
+    def __init__(self, own: NamedLayers, analysis: Analysis) -> None:
+        self._own = own
+        self._analysis = analysis
+        self._made: set[str] = set()
+
+    def prepare(self, maps: Mapping[str, Any]) -> None:
+        """Compute in any thread what the layers will show, so that showing it is quick.
+
+        One new layer at a time, since each blocks the window for a moment; a layer that was removed is not added again.
+        """
+        there = {name for name in maps if self._own.get(name) is not None}
+        new = [name for name in maps if name not in there | self._made]
+        place, styles = convert.placement_of(self._own.image_layer), self._analysis.styles
+        for name in (*there, *new[:1]):
+            made_by = note(self._analysis, self._own.image_layer, name, "paint_map")
+            data, arguments, kind = convert.map_layer(name, maps[name], place, made_by, styles)
+            made = (data, {**arguments, "visible": name == WATCHED}, kind)
+            self._own.ready[name] = (None, made if name in there else Layer.create(*made))
+
+    def show(self, name: str) -> None:
+        """Show a prepared map; the first latent is visible at once."""
+        layer, (result, new) = self._own.get(name), self._own.ready.get(name, (None, None))
+        if new is None or result is not None:
+            return
+        self._own.ready.pop(name)
+        self._own.shown.pop(name, None)  # so that an existing result is shown again later
+        if isinstance(new, Layer):
+            self._made.add(name)
+            self._own.put(name, new)
+        elif layer is not None:
+            layer.data, layer.contrast_limits = new[0], new[1]["contrast_limits"]
+            if name in self._made:
+                layer.colormap = new[1]["colormap"]
+
+    def hide(self) -> None:
+        """Hide the layers added for previews; a result reuses them, otherwise they are removed."""
+        for name in self._made:
+            if (layer := self._own.get(name)) is not None and layer.visible and self._own.shown.get(name) is None:
+                layer.visible = False
+
+    def give(self, name: str, result: LayerData | Layer) -> None:
+        """Hand a layer over to the result that it shows now, whose colormap it takes as well."""
+        if name in self._made and not isinstance(result, Layer):
+            self._made.discard(name)
+            self._own.get(name).colormap = result[1]["colormap"]
+
+    def forget(self) -> None:
+        """End the previews of a training: none of the layers belongs to them any longer."""
+        self._made.clear()
+
+
+def note(analysis: Analysis, image_layer: Any, name: str, last: str | None = None) -> dict[str, Any]:
+    """Provenance of a result of an image: its name, and all steps up to `last`, or every step for None."""
+    order = list(type(analysis.recipe).model_fields)
+    used = order if last is None else order[: order.index(last) + 1]
+    steps = {step_name: step.model_dump() for step_name, step in analysis.used.items() if step_name in used}
+    image = analysis.image
+    return {
+        "result": name,
+        "of": str(image_layer.unique_id),
+        "image": image.name if image else "",
+        "steps": steps,
+        "metadata": image.metadata if image else {},
+    }
 
 
 def _rank(name: str) -> int:

@@ -1,4 +1,4 @@
-"""Layers of one analysis: one per result, the same layer for every new result."""
+"""Layers of the results of one analysis, one per result and reused for every new result."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 from napari.layers import Layer
 
-from local_crystallography._napari.layers import convert, left_out, masks, provenance, rings
-from local_crystallography._napari.layers.classes import class_look
+from local_crystallography._napari.layers import convert, masks, named_layers, rings
 from local_crystallography._napari.layers.convert import LayerData
-from local_crystallography._napari.layers.named_layers import NamedLayers
-from local_crystallography._napari.layers.preview_layers import PreviewLayers
+from local_crystallography._napari.layers.named_layers import NamedLayers, PreviewLayers
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import is_class
@@ -22,7 +20,7 @@ from local_crystallography.data.image import Image
 class ResultLayers:
     """The layers of the results of one image.
 
-    A layer the user removed comes back only with a new result; `prune` removes what is no result any more.
+    A layer that the user removed comes back only with a new result; `prune` removes layers without a result.
     """
 
     def __init__(self, viewer: Any, image_layer: Any, analysis: Analysis) -> None:
@@ -48,17 +46,17 @@ class ResultLayers:
 
     @property
     def keys(self) -> set[str]:
-        """What tells the layers apart from others."""
+        """Unique ids of the layers."""
         return self._own.keys
 
     @property
     def default_colour(self) -> str:
-        """The column atoms are coloured by until somebody chooses one; "" for one colour."""
+        """The column that colours the atoms until the user chooses one; "" for a single colour."""
         atoms = self.analysis.atoms
         return "" if atoms is None else self._default_colour(atoms)
 
     def get(self, name: str) -> Any:
-        """The layer of a result, or None where there is none in the viewer."""
+        """The layer of a result, or None if it is not in the viewer."""
         return self._own.get(name)
 
     def pending(self) -> list[str]:
@@ -66,7 +64,7 @@ class ResultLayers:
         return [name for name, value in self._results().items() if self._shown.get(name) is not value]
 
     def prepare(self) -> None:
-        """Compute what the layers will show, new layers included, so that showing is quick; in any thread."""
+        """Compute in any thread what the layers will show, including new layers, so that showing it is quick."""
         self.find_mask()
         results = self._results()
         for name in self.pending():
@@ -74,19 +72,19 @@ class ResultLayers:
             self._own.ready[name] = (results[name], new if self.get(name) is not None else Layer.create(*new))
 
     def find_mask(self) -> None:
-        """Know from now on which pixels have no meaning; in any thread, since the first time takes a moment."""
+        """Find the mask of the image, once; in any thread, since it takes a moment."""
         image = self.analysis.image
         if image is not None and (self._mask is None or self._mask[0] is not image):
             self._mask = image, masks.visible_mask(image)
 
     def show(self) -> None:
-        """Bring new results into the viewer."""
+        """Show all new results in the viewer."""
         self.find_mask()
         for name in self.pending():
             self.show_one(name)
 
     def show_one(self, name: str) -> None:
-        """Bring one result into the viewer, where it is new."""
+        """Show one result in the viewer, if it is new."""
         value = self._results().get(name)
         if value is None or self._shown.get(name) is value:
             return
@@ -105,7 +103,7 @@ class ResultLayers:
         self.updating = False
 
     def _see_first(self, name: str) -> None:
-        """Show the map that tells most in place of the one that did before, unless the user has hidden that."""
+        """Show the most informative map in place of the previous one, unless the user has hidden that."""
         before = None if self._seen is None else self.get(self._seen)
         if name != self._seen and (self._seen is None or (before is not None and before.visible)):
             self.get(name).visible = True
@@ -114,7 +112,7 @@ class ResultLayers:
         self._seen = name
 
     def _show_columns(self, atoms: Atoms) -> bool:
-        """Show other columns of the atoms that are shown already; whether that was all there was to do."""
+        """Update only the columns of atoms that are already shown; False if their positions differ."""
         layer, shown = self.get("atoms"), self._shown.get("atoms")
         if layer is None or shown is None or not atoms.same_atoms(shown) or self.edited_atoms() is not None:
             return False
@@ -129,7 +127,7 @@ class ResultLayers:
         return True
 
     def take(self, found: Iterable[Any]) -> None:
-        """Take over layers that show the results already; of two for one result the first."""
+        """Adopt layers that already show the results; of two layers for one result, the first."""
         results = self._results()
         for layer in found:
             name = convert.note_of(layer).get("result", "")
@@ -139,7 +137,7 @@ class ResultLayers:
                     self._shown[name] = results[name]
 
     def prune(self) -> None:
-        """Remove the layers of what is no result any more, atoms edited by hand excepted."""
+        """Remove layers whose result no longer exists, except atoms edited by hand."""
         self._own.remove(self._own.names - set(self._results()) - {rings.NAME})
         self.previews.forget()
 
@@ -148,7 +146,7 @@ class ResultLayers:
         self._own.forget(name)
 
     def set_colour(self, column: str) -> None:
-        """Colour the atoms by a column; "" for one colour."""
+        """Colour the atoms by a column; "" for a single colour."""
         before = self._colour(self.analysis.atoms)
         self.wanted = column
         layer, atoms = self.get("atoms"), self._shown.get("atoms")
@@ -156,7 +154,7 @@ class ResultLayers:
             layer.face_color = convert.face_colors(atoms, column, self.analysis.styles)
 
     def show_selected(self, atoms: Atoms) -> None:
-        """Ring these atoms."""
+        """Draw rings around these atoms."""
         layer = self.get(rings.NAME)
         if layer is not None and (len(atoms) or len(layer.data)):
             places = convert.coordinates(atoms, self.stack) if len(atoms) else np.empty((0, layer.ndim))
@@ -167,33 +165,33 @@ class ResultLayers:
             self._own.put(rings.NAME, new)
 
     def edited_atoms(self) -> Atoms | None:
-        """The atoms as they were changed by hand; None where nobody did."""
+        """The atoms as edited by hand in their layer; None if they were not edited."""
         layer, atoms = self.get("atoms"), self._shown.get("atoms")
         if layer is None or atoms is None or np.array_equal(layer.data, convert.coordinates(atoms, self.stack)):
             return None
         edited = convert.atoms_from(layer, self.image_layer)
-        # what was computed for the old places is not true of the new ones; and all that is left is wanted
+        # columns computed for the old positions no longer hold, and every atom that remains is wanted
         old = [name for names in self.analysis.columns.values() for name in names]
         return edited.without(old).with_features(kept=True)
 
     def painted_mask(self) -> masks.Mask | None:
-        """(H, W) the mask as it is in its layer now; where that was taken away, the one given by hand, if any."""
+        """(H, W) mask as it is now in its layer; if that was removed, the mask drawn by hand, if any."""
         if (layer := self.get(masks.NAME)) is not None:
             return np.asarray(layer.data, bool)
         return None if self.analysis.image is None else self.analysis.image.mask
 
     def mask_is_edited(self) -> bool:
-        """Whether somebody has painted in the mask since it was shown."""
+        """Whether the mask has been painted on since it was shown."""
         layer, shown = self.get(masks.NAME), self._shown.get(masks.NAME)
         return layer is not None and shown is not None and not np.array_equal(np.asarray(layer.data, bool), shown)
 
     def want_mask(self) -> None:
-        """Show the mask from now on, also where it masks nothing; a layer of it that was taken away comes back."""
+        """Show the mask from now on, even if it is empty; a removed mask layer comes back."""
         self.mask_wanted = True
         self._own.forget(masks.NAME)
 
     def undo_painting(self) -> None:
-        """Show the mask as it was before somebody painted in it."""
+        """Restore the mask as it was before it was painted on."""
         if self.mask_is_edited():
             self.updating = True
             self.get(masks.NAME).data = self._shown[masks.NAME].astype(np.uint8)
@@ -205,20 +203,20 @@ class ResultLayers:
             layer.editable = editable
 
     def _results(self) -> dict[str, Any]:
-        """What there is to show, from the bottom to the top."""
+        """The existing results, from the bottom to the top."""
         probability = self.analysis.probability
         named = {
             convert.PROBABILITY: None if probability is None else probability.values,
             convert.STD: None if probability is None else probability.std,
             **(self.analysis.maps or {}),
             masks.NAME: self._mask_to_show(),
-            left_out.NAME: self.analysis.left_out or None,
+            rings.LEFT_OUT: self.analysis.left_out or None,
             "atoms": self.analysis.atoms,
         }
         return {name: value for name, value in named.items() if value is not None}
 
     def _mask_to_show(self) -> masks.Mask | None:
-        """The mask of the image, where it is known and masks something, or somebody wants to paint in it."""
+        """The mask of the image, if it has been found and is not empty, or is about to be painted on."""
         image = self.analysis.image
         if image is None or self._mask is None or self._mask[0] is not image:
             return None
@@ -235,9 +233,9 @@ class ResultLayers:
             return made(value, place, self.note(name, "segment"))
         if name == masks.NAME:
             return masks.mask_layer(value, place, self.note(name, "segment"))
-        if name == left_out.NAME:
+        if name == rings.LEFT_OUT:
             size, note = convert.point_size(self.analysis.atoms or value), self.note(name, "refine_atoms")
-            return left_out.made(value, place, note, size=size, stack=self.stack)
+            return rings.left_out(value, place, note, size=size, stack=self.stack)
         if name == "atoms":
             note = self.note(name)
             return convert.points_from(
@@ -247,10 +245,10 @@ class ResultLayers:
         return convert.map_layer(name, value, place, note, self.analysis.styles, first=self.default_colour)
 
     def _on_styles_changed(self, column: str) -> None:
-        """Show classes by their new names and colours."""
+        """Show classes with their new names and colours."""
         atoms, layer, painted = self._shown.get("atoms"), self.get("atoms"), self.get(column)
         if painted is not None and is_class(column):
-            for name, value in class_look(column, self.analysis.styles).items():
+            for name, value in convert.class_look(column, self.analysis.styles).items():
                 setattr(painted, name, value)
         if atoms is not None and layer is not None and len(layer.data) == len(atoms) and column == self._colour(atoms):
             layer.face_color = convert.face_colors(atoms, column, self.analysis.styles)
@@ -262,7 +260,7 @@ class ResultLayers:
         return self.wanted if self.wanted is not None and known else self._default_colour(atoms)
 
     def _default_colour(self, atoms: Atoms) -> str:
-        """The column atoms are coloured by by default, found once for the same atoms."""
+        """The default colour column, determined once for the same atoms."""
         known = self._colours.get(id(atoms))
         if known is None:
             last = list(self._colours.values())[-1:]
@@ -273,9 +271,9 @@ class ResultLayers:
     def _point_size(self, atoms: Atoms) -> float:
         """Diameter of the points of the atoms, in pixels."""
         layer = self.get("atoms")
-        # the atoms of a layer have one size unless somebody changed some of them
+        # all points of a layer have one size unless the user changed some of them
         return convert.point_size(atoms) if layer is None or not len(layer.size) else float(layer.size[0])
 
     def note(self, name: str, last: str | None = None) -> dict[str, Any]:
-        """Provenance: the steps that led to a result."""
-        return provenance.note(self.analysis, self.image_layer, name, last)
+        """Provenance of a result: the steps that led to it."""
+        return named_layers.note(self.analysis, self.image_layer, name, last)

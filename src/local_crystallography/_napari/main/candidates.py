@@ -1,4 +1,4 @@
-"""Pictures of what Segment may take for columns of atoms, to see at a glance and to choose from."""
+"""Pictures of the candidates for atomic columns found by Segment, to check and to choose from."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
     from local_crystallography.models.scale import Candidate
 
 SIDE, FRAME = 88, 3
-"""Points: a picture, and the frame of the one that was taken."""
+"""Side of a picture and width of the frame around the chosen one, in points."""
 MOST = 3
 COLUMNS = 20
-"""Columns in a picture, about."""
+"""Approximate number of columns in a picture."""
 WIDEST = 40.0
-"""Most sides of a picture, in widths of a column: single atoms would be too small to see."""
+"""Maximum side of a picture in column widths; in larger ones, single columns would be too small to see."""
 TAKEN = "#2a95ff"
 CIRCLE, HALO = QtGui.QColor("#ffb02a"), QtGui.QColor(0, 0, 0, 150)
-"""Of the circles around columns, to be seen on bright and on dark ones."""
+"""Colours of the circles around columns, visible on bright and on dark ones."""
 SAME = 0.03
-"""Difference of the logarithms of two widths that are one, rounded."""
-REPEATS = ((0.2, "as in a crystal"), (0.05, "in part"))
-WORDS, NONE = "Columns found; click another to take it:", "No columns are seen at any scale."
-SHOW, SHOW_TIP = "Show candidates", "Look at all scales and both contrasts, and show what the columns may be"
-AUTO_TIP = "Leave contrast and sigma to the image again"
+"""Difference of the logarithms of two widths that are considered equal."""
+REPEATS = ((0.2, "are periodic, as in a crystal"), (0.05, "are partly periodic"))
+WORDS, NONE = "Columns found; click another to use it:", "No columns were found at any scale."
+SHOW, SHOW_TIP = "Show candidates", "Search all scales and both contrasts, and show the candidates for atomic columns"
+AUTO_TIP = "Determine contrast and sigma from the image again"
 
 State = Literal["", "taken", "asked"]
 
 
 class CandidateView(QtWidgets.QWidget):  # type: ignore[misc]
-    """The best candidates of the active image side by side, the one that was taken framed."""
+    """The best candidates of the active image side by side, the chosen one framed."""
 
     def __init__(self, controller: Controller, form: StepForm, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -58,7 +58,7 @@ class CandidateView(QtWidgets.QWidget):  # type: ignore[misc]
         self.show_button.clicked.connect(self._on_show_clicked)
 
     def refresh(self) -> None:
-        """Show what is known of the active image; where nothing is, offer to look."""
+        """Show the candidates of the active image; if they are unknown, offer to search."""
         session = self.controller.active
         step = None if session is None else session.network_step
         found = None if session is None else session.candidates
@@ -78,7 +78,7 @@ class CandidateView(QtWidgets.QWidget):  # type: ignore[misc]
                 tile.set_state("taken" if tile.candidate is taken else "asked" if tile.candidate is wanted else "")
 
     def set_theme(self, dark: bool) -> None:
-        """Light on dark, or the other way round."""
+        """Follow the dark or the light theme."""
         self._dark = dark
         for tile in self.tiles:
             tile.set_theme(dark)
@@ -109,7 +109,7 @@ class CandidateView(QtWidgets.QWidget):  # type: ignore[misc]
             self.setTabOrder(before, after)
 
     def _asked(self) -> tuple[str | None, float | None]:
-        """Contrast and sigma as the form asks for them."""
+        """Contrast and sigma as set in the form."""
         return self.form.fields["contrast"].get(), self._network.fields["sigma"].get()
 
     @property
@@ -132,8 +132,8 @@ class CandidateView(QtWidgets.QWidget):  # type: ignore[misc]
     def _on_show_clicked(self) -> None:
         session = self.controller.active
         if session is not None and (step := session.network_step) is not None:
-            look = Segment(by=Network(weights=step.network.weights))
-            self.controller.compute("Looking at all scales …", lambda: _found(session, look))
+            search = Segment(by=Network(weights=step.network.weights))
+            self.controller.compute("Searching all scales …", lambda: _found(session, search))
 
 
 def _found(session: ImageSession, step: Segment) -> Callable[[], object]:
@@ -142,7 +142,7 @@ def _found(session: ImageSession, step: Segment) -> Callable[[], object]:
 
 
 class CandidateTile(QtWidgets.QAbstractButton):  # type: ignore[misc]
-    """A piece of the image with the columns of one candidate as circles of one standard deviation."""
+    """A section of the image with the columns of one candidate as circles of one standard deviation."""
 
     def __init__(self, candidate: Candidate, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -157,16 +157,16 @@ class CandidateTile(QtWidgets.QAbstractButton):  # type: ignore[misc]
         self.setFixedSize(self.sizeHint())
 
     def sizeHint(self) -> QtCore.QSize:
-        """A square with a line of words below."""
+        """A square with a line of text below."""
         return QtCore.QSize(SIDE, SIDE + self.fontMetrics().height() + 4)
 
     def set_state(self, state: State) -> None:
-        """Whether it was taken, or is asked for by the form, or neither."""
+        """Set whether it was used, is requested by the form, or neither."""
         self.state = state
         self.update()
 
     def set_theme(self, dark: bool) -> None:
-        """Light on dark, or the other way round."""
+        """Follow the dark or the light theme."""
         self._theme = theme_of(dark)
         self.update()
 
@@ -198,7 +198,7 @@ class CandidateTile(QtWidgets.QAbstractButton):  # type: ignore[misc]
 
 
 def picture(candidate: Candidate) -> tuple[QtGui.QImage, Any, float]:
-    """A square piece of a candidate's part of the image; the columns (N, 2) in it, y and x, and sigma, in its sides."""
+    """A square section of the image, with the (N, 2) columns (y, x) and sigma in units of its side."""
     rows, columns = zoom(candidate)
     piece = candidate.part[rows, columns]
     low, high = np.percentile(piece, (0.5, 99.5))
@@ -209,7 +209,7 @@ def picture(candidate: Candidate) -> tuple[QtGui.QImage, Any, float]:
 
 
 def zoom(candidate: Candidate) -> tuple[slice, slice]:
-    """A square in the part of a candidate with about twenty columns, around one of those in its middle."""
+    """A square with about twenty columns, around one near the centre of the candidate's part of the image."""
     shape, yx = np.array(candidate.part.shape), candidate.yx
     spacing = np.sqrt(np.prod(shape) / max(1, len(yx)))
     side = int(np.clip(np.sqrt(COLUMNS) * spacing, 8, min(WIDEST * candidate.sigma, *shape)))
@@ -219,7 +219,7 @@ def zoom(candidate: Candidate) -> tuple[slice, slice]:
 
 
 def matching(candidates: Sequence[Candidate], contrast: str | None, sigma: float | None) -> Candidate | None:
-    """The candidate of a contrast and a sigma."""
+    """The candidate with a given contrast and sigma, or None."""
     if contrast is None or sigma is None:
         return None
     fit = (each for each in candidates if contrast_of(each) == contrast and abs(np.log(each.sigma / sigma)) < SAME)
@@ -227,15 +227,15 @@ def matching(candidates: Sequence[Candidate], contrast: str | None, sigma: float
 
 
 def contrast_of(candidate: Candidate) -> str:
-    """Whether columns are bright or dark, as Segment calls it."""
+    """Contrast of the columns as in Segment: bright or dark."""
     return "bright" if candidate.bright else "dark"
 
 
 def in_words(candidate: Candidate) -> str:
-    """How good a candidate is, for people."""
-    repeats = next((words for least, words in REPEATS if candidate.repetition >= least), "hardly at all")
+    """Description of a candidate and its evidence."""
+    repeats = next((words for least, words in REPEATS if candidate.repetition >= least), "are hardly periodic")
     return (
         f"{contrast_of(candidate).capitalize()} columns, sigma {candidate.sigma:.3g} px. The network is "
-        f"{candidate.confidence:.0%} confident of them; they explain {candidate.explained:.0%} of the contrast of the "
-        f"image, and repeat {repeats}. Circles have a radius of sigma."
+        f"{candidate.confidence:.0%} confident in them; they explain {candidate.explained:.0%} of the image contrast "
+        f"and {repeats}. The circles have a radius of one sigma."
     )

@@ -1,4 +1,4 @@
-"""Why the classes are what they are: BIC and ICL against the number of components, and what merged, in the panel."""
+"""Reasons for the classes in the panel of Cluster: BIC and ICL by number of components, and which were merged."""
 
 from __future__ import annotations
 
@@ -12,44 +12,40 @@ from qtpy import QtCore, QtWidgets
 import pyqtgraph as pg
 
 from local_crystallography._napari.session.controller import Controller
-from local_crystallography._napari.widgets.theme import theme_of
+from local_crystallography._napari.widgets.plots import FixedPlot
 from local_crystallography.clustering.mixtures import CriterionCurve
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.steps.cluster import Cluster, Reasons
 
 BIC, ICL = "#2a95ff", "#ff9d2a"
 HEIGHT = 130
+TITLE = f'<span style="color: {BIC}">BIC</span> and <span style="color: {ICL}">ICL</span> over the lowest'
 TIP = (
-    "Show which number of components describes the atoms best, and for every two that are near each other whether they "
-    "are one class, by the density between them, by where their atoms are, and by what they look like"
+    "Show which number of components describes the atoms best, and for each pair of neighbouring components whether "
+    "they are one class, judged by the density between them, the positions of their atoms, and their appearance"
 )
-NONE_NEAR = "No two components are near each other."
+NONE_NEAR = "No two components are close to each other."
 PLOT_TIP = (
-    "Bayesian information criterion and integrated completed likelihood, less the lowest value: the lowest is best, "
-    "and where the curve is flat the number is a matter of taste. ICL counts components that overlap as one."
+    "Bayesian information criterion and integrated completed likelihood relative to their minimum; lower is better. "
+    "Where the curve is flat the data do not determine the number. ICL counts overlapping components as one."
 )
 
 
 class CurveTools(QtWidgets.QWidget):  # type: ignore[misc]
-    """A button, and below it the curve of the active image."""
+    """A button, with the curve of the active image below it."""
 
     def __init__(
         self, controller: Controller, step: Callable[[], Cluster], parent: QtWidgets.QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.controller, self.step = controller, step
-        self.button, self.plot = QtWidgets.QPushButton("Why these classes"), pg.PlotWidget()
+        self.button = QtWidgets.QPushButton("Why these classes")
+        self.plot = FixedPlot(HEIGHT, PLOT_TIP, title=TITLE, bottom="components")
         self.words = QtWidgets.QLabel(wordWrap=True)
         self.words.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
         self.curve: CriterionCurve | None = None
         self._atoms: Atoms | None = None
         self.button.setToolTip(f"<qt>{TIP}</qt>")
-        self.plot.setToolTip(f"<qt>{PLOT_TIP}</qt>")
-        self.plot.setFixedHeight(HEIGHT)
-        self.plot.setMouseEnabled(x=False, y=False)
-        self.plot.setMenuEnabled(False)
-        self.plot.hideButtons()
-        self.plot.getPlotItem().setContentsMargins(0, 0, 8, 0)
         self._show_parts(False)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -57,32 +53,24 @@ class CurveTools(QtWidgets.QWidget):  # type: ignore[misc]
         layout.addWidget(self.plot)
         layout.addWidget(self.words)
         self.button.clicked.connect(self._on_clicked)
-        self.set_theme(dark=True)
 
     def refresh(self) -> None:
-        """Offer it where there are atoms; the curve of other atoms goes."""
-        atoms = None if self.controller.active is None else self.controller.active.analysis.atoms
+        """Enable the button if there are atoms, and hide the curve of other atoms."""
+        atoms = self.controller.atoms
         self.button.setEnabled(atoms is not None and not self.controller.running)
         if self._atoms is not None and (atoms is None or not atoms.same_atoms(self._atoms)):
             self.curve = self._atoms = None
             self._show_parts(False)
 
     def set_theme(self, dark: bool) -> None:
-        """Light on dark, or the other way round."""
-        theme = theme_of(dark)
-        self.plot.setBackground(theme.window)
-        title = f'<span style="color: {BIC}">BIC</span> and <span style="color: {ICL}">ICL</span> over the lowest'
-        self.plot.setTitle(title, color=theme.text, size="9pt")
-        self.plot.setLabel("bottom", "components", color=theme.text)
-        for side in ("left", "bottom"):
-            self.plot.getAxis(side).setPen(theme.line)
-            self.plot.getAxis(side).setTextPen(theme.text)
+        """Follow the dark or the light theme."""
+        self.plot.set_theme(dark)
 
     def _on_clicked(self) -> None:
-        session = self.controller.active
+        analysis = self.controller.analysis
         step = self.controller.attempt(self.step)
-        if step is not None and session is not None and (atoms := session.analysis.atoms) is not None:
-            sub_images = session.analysis.sub_images
+        if step is not None and analysis is not None and (atoms := analysis.atoms) is not None:
+            sub_images = analysis.sub_images
             self.controller.job(lambda: step.reasons(atoms, sub_images), partial(self._show, atoms))
 
     def _show_parts(self, seen: bool) -> None:

@@ -1,4 +1,4 @@
-"""The main dock: the steps as panels in order, from an image to its maps."""
+"""Main dock: the steps as panels in order, from an image to its maps."""
 
 from __future__ import annotations
 
@@ -16,23 +16,19 @@ from qtpy import QtCore, QtGui, QtWidgets
 from local_crystallography._napari.explorer.explorer import LatentExplorer
 from local_crystallography._napari.main.candidates import CandidateView
 from local_crystallography._napari.main.curve import CurveTools
-from local_crystallography._napari.main.hint import Hint
-from local_crystallography._napari.main.layout import OPEN, REPORT, SAVE, TIPS, arrange
-from local_crystallography._napari.main.left_out import LeftOutTools
-from local_crystallography._napari.main.mask import MaskTools
+from local_crystallography._napari.main.layer_tools import LeftOutTools, MaskTools
+from local_crystallography._napari.main.layout import OPEN, REPORT, SAVE, TIPS, DockState, Hint, arrange
 from local_crystallography._napari.main.region import RegionBox
 from local_crystallography._napari.main.scan import ScanTools
-from local_crystallography._napari.main.session_files import ask_folder_to_open, ask_folder_to_save
 from local_crystallography._napari.main.side_docks import COMPONENTS, EXPLORER, MANIFOLD, SYMMETRY, SideDocks
-from local_crystallography._napari.main.state import DockState
 from local_crystallography._napari.main.step_panel import StepPanel, standing
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.worker import Report
 from local_crystallography._napari.widgets.boxes import ColourBox, LayerBox
 from local_crystallography._napari.widgets.dialogs import ask_to_save
-from local_crystallography._napari.widgets.plots import Clock, TrainingWatch
 from local_crystallography._napari.widgets.timers import later
+from local_crystallography._napari.widgets.training import Clock, TrainingWatch
 from local_crystallography.recipe import Recipe
 from local_crystallography.report.html import write_report
 from local_crystallography.steps.cluster import Cluster
@@ -43,8 +39,8 @@ if TYPE_CHECKING:
 
 
 HALTED = (
-    "⚠ Stopped after Refine atoms. {doubt} To go on all the same, set “when doubtful” to “continue” in Refine atoms "
-    "and run again."
+    "⚠ Stopped after Refine atoms. {doubt} To continue anyway, set “when doubtful” to “continue” in Refine atoms and "
+    "run again."
 )
 
 
@@ -88,21 +84,21 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
 
     @property
     def session(self) -> ImageSession | None:
-        """The image worked on, with its analysis."""
+        """The session of the active image."""
         return self.controller.active
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe as the forms show it."""
+        """The recipe as set in the panels."""
         return Recipe(**{name: panel.form.step() for name, panel in self.panels.items()})
 
     @property
     def explorer(self) -> LatentExplorer | None:
-        """The latent explorer, once it has been opened."""
+        """The latent explorer, if it is open."""
         return self.docks.explorer
 
     def sizeHint(self) -> QtCore.QSize:
-        """Narrow, so that canvas and docks fit a screen of 1280 x 800."""
+        """Narrow, so that canvas and docks fit on a screen of 1280 x 800."""
         return QtCore.QSize(330, 700)
 
     def _connect(self) -> None:
@@ -175,7 +171,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         if report.step in self.watches and busy is not None:
             self.watches[report.step].add(progress, busy.key, shown=here)
             if here and progress.epochs and not progress.fraction:
-                # its bars are there only after the layout
+                # its progress bars appear only after the layout
                 later(self.scroll, 50, partial(self.scroll.ensureWidgetVisible, self.watches[report.step]))
         if not progress.fraction:
             self._clock.restart()
@@ -188,14 +184,14 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             self.panels[report.step].set_status(progress.message)
 
     def _on_controller_changed(self) -> None:
-        atoms = None if self.session is None else self.session.analysis.atoms
-        features = None if atoms is None else atoms.features
-        colour = self.colour_box.offer(features, "" if self.session is None else self.session.results.default_colour)
-        self.colour_box.warn(() if self.session is None else self.session.analysis.doubts)
+        session, atoms = self.session, self.controller.atoms
+        default = "" if session is None else session.results.default_colour
+        colour = self.colour_box.offer(None if atoms is None else atoms.features, default)
+        self.colour_box.warn(() if session is None else session.analysis.doubts)
         for name, box in self.source_boxes.items():
-            box.show_chosen(None if self.session is None else self.session.sources.get(name))
-        if self.session is not None:
-            self.session.results.set_colour(colour)
+            box.show_chosen(None if session is None else session.sources.get(name))
+        if session is not None:
+            session.results.set_colour(colour)
         self._refresh()
 
     def _refresh(self) -> None:
@@ -228,7 +224,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         panel.button.setEnabled(ready and not running)
 
     def event(self, event: Any) -> bool:
-        """Notice that the dock was closed: napari takes the widget out of it, but does not destroy it."""
+        """Detect that the dock was closed: napari removes the widget from it, but does not destroy it."""
         if event.type() == QtCore.QEvent.Type.ParentChange:
             was_docked, self._docked = self._docked, self.parent() is not None
             if was_docked and not self._docked:
@@ -236,17 +232,13 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         return bool(super().event(event))
 
     def _leave(self) -> None:
-        """Stop, show what there is, and go."""
+        """Stop the job, show its results, and delete this widget."""
         self.viewer.events.theme.disconnect(self._on_theme_changed)
-        for box in (self.image_box, *self.source_boxes.values()):
-            box.leave()
-        self.region_box.leave()
-        self.mask.leave()
-        self.left_out.leave()
-        self.docks.leave()
-        self.state.leave()
-        self.controller.leave()
-        # the job that ends brings its results first; the closure keeps this widget until then
+        boxes = (self.image_box, *self.source_boxes.values(), self.region_box)
+        parts: tuple[Any, ...] = (*boxes, self.mask, self.left_out, self.docks, self.state, self.controller)
+        for part in parts:
+            part.leave()
+        # the results of the job are shown first; the closure keeps this widget alive until then
         self.controller.queue.done.connect(lambda: self._go())
         self.controller.queue.add(self._go)
 
@@ -260,9 +252,27 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             watch.plot.set_theme(dark)
         for tools in (self.scan, self.curve, self.candidates):
             tools.set_theme(dark)
+        self.docks.set_theme(dark)
 
 
 def _reported(session: ImageSession, path: Path) -> Callable[[], object]:
-    """Write the report of an image; what opens it in the web browser."""
+    """Write the report of an image; returns the call that opens it in the web browser."""
     url = QtCore.QUrl.fromLocalFile(str(write_report(session.analysis, path).resolve()))
     return lambda: QtGui.QDesktopServices.openUrl(url)
+
+
+def ask_folder_to_save(parent: Any, name: str, start: Path | None) -> Path | None:
+    """The folder for saving a session, first suggested in `start`; None if cancelled."""
+    path, _ = QtWidgets.QFileDialog.getSaveFileName(
+        parent,
+        "Save the session as a folder",
+        name if start is None else str(start / name),
+        options=QtWidgets.QFileDialog.Option.ShowDirsOnly,
+    )
+    return Path(path) if path else None
+
+
+def ask_folder_to_open(parent: Any, start: Path | None) -> Path | None:
+    """The folder of a session to open, first suggested in `start`; None if cancelled."""
+    path = QtWidgets.QFileDialog.getExistingDirectory(parent, "Open the folder of a session", str(start or ""))
+    return Path(path) if path else None

@@ -1,38 +1,47 @@
-"""Layout of the main dock, and its tooltips."""
+"""Layout of the main dock: its parts and tooltips, the first steps, and what is remembered between sessions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
-from qtpy import QtCore, QtWidgets
+from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.main.side_docks import COMPONENTS, EXPLORER, MANIFOLD, SYMMETRY
-from local_crystallography._napari.main.state import RUN_ALL
+from local_crystallography._napari.settings import Settings
 
 if TYPE_CHECKING:
     from local_crystallography._napari.main.dock import MainDock
 
+RUN_ALL = "Ctrl+Shift+Return"
 SAVE, OPEN, REPORT = "Save session …", "Open session …", "Report …"
 TIPS = {
     SAVE: "Save image, results, networks and settings in one folder",
-    OPEN: "Open a saved folder, with its layers",
+    OPEN: "Open a saved session with its layers",
     REPORT: "Save figures, classes, parameters and provenance as one HTML page, and open it",
-    EXPLORER: "Show the atoms by their columns, to select with a lasso",
-    MANIFOLD: "Show what the network decodes all over its latents, and the classes in pictures",
-    SYMMETRY: "Show when a chain, a row of atoms or a window is known to be symmetric, and how sure one can be",
-    COMPONENTS: "Show the classes in numbers, loadings of baselines, several windows, and results side by side",
+    EXPLORER: "Plot the columns of the atoms and select atoms with a lasso",
+    MANIFOLD: "Show the images decoded across the latent space, and the classes in pictures",
+    SYMMETRY: "Test chains, rows of atoms and windows for symmetry, with the certainty of each decision",
+    COMPONENTS: "Show statistics of the classes, loadings of baseline methods, window sizes, and results side by side",
 }
 SOURCES = {
     "probability": (
         "find_atoms",
-        "Take the probability map from Segment, or from any image layer of the same shape",
+        "Use the probability map of Segment, or any image layer of the same shape",
     ),
-    "atoms": ("extract_sub_images", "Take the atoms from Find atoms, or from any points layer"),
+    "atoms": ("extract_sub_images", "Use the atoms of Find atoms, or any points layer"),
 }
+TITLE = "Three clicks to a result"
+CLICKS = (
+    "File > Open Sample > Local Crystallography > Quick, or drop your own image on the viewer.",
+    "<b>Run all</b>: atoms, latents, classes and maps appear as layers.",
+    "<b>Lasso</b> in the latent explorer: the atoms you draw around are marked in the image.",
+)
+DISMISS = "Do not show these steps again; to see them again, use File > Preferences > Local Crystallography"
 
 
 def arrange(dock: MainDock) -> None:
-    """Lay the parts out: image and Run all on top, panels that scroll, sessions at the bottom."""
+    """Arrange the parts: image and Run all at the top, scrolling panels, sessions and docks at the bottom."""
     _explain(dock)
     dock.run_all.setMinimumHeight(34)
     dock.progress.setFixedHeight(12)
@@ -59,9 +68,9 @@ def _panels(dock: MainDock) -> QtWidgets.QScrollArea:
     for name, (panel, _) in SOURCES.items():
         dock.panels[panel].form.rows.insertRow(0, f"{name} from", dock.source_boxes[name])
     for name, watch in dock.watches.items():
-        # outside the part that folds, so that a training is seen whatever is unfolded
+        # outside the folding part, so that a training is always visible
         dock.panels[name].layout().insertWidget(2, watch)
-    # here too, or a wrong scale would not be noticed
+    # here too, so that a wrong scale is noticed
     dock.panels["segment"].layout().insertWidget(2, dock.candidates)
     dock.panels["refine_atoms"].addWidget(dock.left_out)
     dock.panels["correct_scan"].addWidget(dock.scan)
@@ -84,9 +93,104 @@ def _panels(dock: MainDock) -> QtWidgets.QScrollArea:
 def _explain(dock: MainDock) -> None:
     dock.image_box.setToolTip("The image layer to analyse")
     dock.run_all.setToolTip(
-        f"<qt>Run every step that is not up to date, in order; optional steps are left out ({RUN_ALL})</qt>"
+        f"<qt>Run all steps that are not up to date, in order; optional steps are skipped ({RUN_ALL})</qt>"
     )
     for name, button in dock.buttons.items():
         button.setToolTip(TIPS[name])
     for name, (_, tip) in SOURCES.items():
         dock.source_boxes[name].setToolTip(tip)
+
+
+class Hint(QtWidgets.QGroupBox):  # type: ignore[misc]
+    """Three clicks to a result, in a box that can be closed."""
+
+    dismissed = QtCore.Signal()
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(TITLE, parent)
+        self.close_button = QtWidgets.QToolButton(text="✕", toolTip=DISMISS, autoRaise=True)
+        self.close_button.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
+        self.close_button.setAccessibleName("Close the first steps")
+        self.close_button.clicked.connect(lambda: self.dismissed.emit())
+        top = QtCore.Qt.AlignmentFlag.AlignTop
+        # a single label, since wrapped labels below each other get too much room
+        rows = "".join(f"<tr><td><b>{number}</b></td><td>{text}</td></tr>" for number, text in enumerate(CLICKS, 1))
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(4, 8, 4, 4)
+        layout.setSpacing(0)
+        layout.addWidget(QtWidgets.QLabel(f"<table cellpadding=3>{rows}</table>", wordWrap=True), stretch=1)
+        layout.addWidget(self.close_button, alignment=top)
+
+
+class DockState(QtCore.QObject):  # type: ignore[misc]
+    """Restores the dock as it was left: unfolded panels, first steps, training device; and remembers changes."""
+
+    def __init__(self, dock: MainDock) -> None:
+        super().__init__(dock)
+        self.dock, self.settings, self._device = dock, Settings(), ""
+        for name in self.settings.unfolded & set(dock.panels):
+            dock.panels[name].expand(animate=False)
+        for panel in dock.panels.values():
+            panel.toggled.connect(self._on_toggled)
+        dock.hint.dismissed.connect(self._on_dismissed)
+        dock.controller.changed.connect(self._on_controller_changed)
+        self.settings.follow(self._on_settings_changed)
+        shortcut = QtGui.QShortcut(QtGui.QKeySequence(RUN_ALL), dock)
+        shortcut.setContext(QtCore.Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(dock.run_all.click)
+        tab_in_reading_order(dock)
+        self._on_settings_changed()
+
+    def leave(self) -> None:
+        """Disconnect from the settings."""
+        self.settings.leave(self._on_settings_changed)
+
+    def _on_toggled(self) -> None:
+        self.settings.unfolded = frozenset(name for name, panel in self.dock.panels.items() if panel.isExpanded())
+
+    def _on_dismissed(self) -> None:
+        self.settings.shows_hint = False
+        self._on_settings_changed()
+
+    def _on_controller_changed(self) -> None:
+        session = self.dock.session
+        if session is not None and session.analysis.maps is not None and self.settings.shows_hint:
+            self._on_dismissed()
+
+    def _on_settings_changed(self, event: Any = None) -> None:
+        self.dock.hint.setVisible(self.settings.shows_hint)
+        device = self.settings.device
+        if device != self._device and (device or self._device):
+            for name in self.dock.watches:
+                self.dock.panels[name].form.fields["device"].set(device)
+        self._device = device or ""
+
+
+def tab_in_reading_order(root: QtWidgets.QWidget) -> None:
+    """Let the Tab key visit the controls in reading order."""
+    controls = [widget for widget in _in_order(root) if widget.focusPolicy() & QtCore.Qt.FocusPolicy.TabFocus]
+    for before, after in pairwise(controls):
+        QtWidgets.QWidget.setTabOrder(before, after)
+
+
+def _in_order(widget: QtWidgets.QWidget) -> list[QtWidgets.QWidget]:
+    """A widget and the contents of its layout, in the order of the layout."""
+    found = [widget]
+    if isinstance(widget, QtWidgets.QScrollArea) and widget.widget() is not None:
+        return found + _in_order(widget.widget())
+    if (layout := widget.layout()) is not None:
+        found += _in_layout(layout)
+    return found
+
+
+def _in_layout(layout: QtWidgets.QLayout) -> list[QtWidgets.QWidget]:
+    found = []
+    order = list(range(layout.count()))
+    if isinstance(layout, QtWidgets.QFormLayout):  # rows inserted later come last
+        order.sort(key=lambda index: layout.getItemPosition(index)[0])
+    for item in map(layout.itemAt, order):
+        if item.widget() is not None:
+            found += _in_order(item.widget())
+        elif item.layout() is not None:
+            found += _in_layout(item.layout())
+    return found

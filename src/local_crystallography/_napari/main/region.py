@@ -1,4 +1,4 @@
-"""Areas of an image drawn in a Shapes layer, as the field of a form."""
+"""Areas of an image drawn in a shapes layer, as a field of a form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WHOLE, GIVEN = "whole image", "given"
 
 
 class RegionBox(QtWidgets.QComboBox):  # type: ignore[misc]
-    """The whole image, the areas a step came with, or those drawn in a layer, as they are when they are asked for."""
+    """The whole image, given areas, or the areas in a shapes layer at the time the field is read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,14 +26,14 @@ class RegionBox(QtWidgets.QComboBox):  # type: ignore[misc]
         self._offer()
 
     def set(self, value: Region) -> None:
-        """Show areas; those of the layer that is chosen already stay with it."""
+        """Set the areas; a layer that is already chosen and has the same areas stays chosen."""
         if value and value == self.get():
             return
         self._given = value
         self._offer(GIVEN if value else WHOLE)
 
     def get(self) -> Region:
-        """The areas, in pixels of the image; nothing for the whole of it."""
+        """The areas, in pixels of the image; empty for the whole image."""
         if self.currentData() == GIVEN:
             return self._given
         layer = next((layer for layer in self._layers() if str(layer.unique_id) == self.currentData()), None)
@@ -41,14 +41,14 @@ class RegionBox(QtWidgets.QComboBox):  # type: ignore[misc]
         return () if layer is None or image is None else polygons_from(layer, image)
 
     def follow(self, viewer: Any, image: Any) -> None:
-        """Offer the Shapes layers of a viewer; `image` tells the image layer they are drawn on."""
+        """Offer the shapes layers of a viewer; `image` returns the image layer on which they are drawn."""
         self._viewer, self._image = viewer, image
         for event in self._events():
             event.connect(self._on_layers_changed)
         self._offer(self.currentData())
 
     def leave(self) -> None:
-        """Follow the viewer no more."""
+        """Disconnect from the viewer."""
         for event in self._events():
             event.disconnect(self._on_layers_changed)
         self._viewer = None
@@ -68,7 +68,7 @@ class RegionBox(QtWidgets.QComboBox):  # type: ignore[misc]
             self.clear()
             self.addItem(WHOLE, WHOLE)
             if self._given:
-                self.addItem(f"{len(self._given)} areas, as given", GIVEN)
+                self.addItem(f"{len(self._given)} given areas", GIVEN)
             for layer in self._layers():
                 self.addItem(layer.name, str(layer.unique_id))
             self.setCurrentIndex(max(0, self.findData(wanted)))

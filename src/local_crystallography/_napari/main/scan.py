@@ -1,4 +1,4 @@
-"""Scan correction to look at: a figure with remarks, and the corrected image."""
+"""Scan correction in a dialog: a figure with remarks, and the corrected image as a layer."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from local_crystallography.data.image import Image
 from local_crystallography.scan.distortion import ScanCorrection
 from local_crystallography.steps.correct_scan import CorrectScan
 
-SHOW, PUT_RIGHT = "Show …", "Corrected image"
+SHOW, CORRECTED = "Show …", "Corrected image"
 TIPS = {
-    SHOW: "Look at the row shifts, their power spectrum, the fly-back, the spread of the columns and what could not be "
-    "told; of a stack, for the frame that is shown",
-    PUT_RIGHT: "Resample the image so that its scan is even, as a new layer; pressed again, the same layer is renewed",
+    SHOW: "Show the row shifts, their power spectrum, the fly-back, the spread of the columns, and what could not be "
+    "determined; for a stack, in the displayed frame",
+    CORRECTED: "Resample the image on a regular scan, as a new layer; pressing again updates the same layer",
 }
-STALE = "The results have changed since: press Show … again."
+STALE = "The results have changed since; press “Show …” to update."
 SIZE = (840, 620)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A correction that was looked at, with what it was made of."""
+    """A correction that was shown, with its input."""
 
     image: Image
     step: CorrectScan
@@ -40,14 +40,14 @@ class Seen:
     correction: ScanCorrection
 
     def is_of(self, analysis: Analysis) -> bool:
-        """Whether the results of an analysis are still those."""
+        """Whether the results of an analysis are still the same."""
         x = corrected_x(analysis)
         same = analysis.image is self.image and analysis.used.get("correct_scan") == self.step
         return same and x is not None and np.array_equal(x, self.x, equal_nan=True)
 
 
 class ScanTools(QtWidgets.QWidget):  # type: ignore[misc]
-    """Two buttons of the Correct scan panel, for when it has been run."""
+    """Two buttons in the panel of Correct scan, enabled once it has been run."""
 
     def __init__(self, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -62,44 +62,44 @@ class ScanTools(QtWidgets.QWidget):  # type: ignore[misc]
             button.setToolTip(f"<qt>{TIPS[name]}</qt>")
             layout.addWidget(button)
         self.buttons[SHOW].clicked.connect(self._on_show_clicked)
-        self.buttons[PUT_RIGHT].clicked.connect(self._on_put_right_clicked)
+        self.buttons[CORRECTED].clicked.connect(self._on_corrected_clicked)
 
     def refresh(self) -> None:
-        """Offer what can be done now; say where the figure is not true any more."""
-        session = self.controller.active
-        ready = session is not None and corrected_x(session.analysis) is not None and not self.controller.running
+        """Enable what can be done now, and mark an outdated figure."""
+        analysis = self.controller.analysis
+        ready = analysis is not None and corrected_x(analysis) is not None and not self.controller.running
         for button in self.buttons.values():
             button.setEnabled(ready)
         if self.dialog is not None:
-            self.dialog.set_stale(session is None or not self._is_of(session))
+            self.dialog.set_stale(not self._is_current())
 
     def remarks(self) -> tuple[str, ...]:
-        """What is to be said about the correction of the active image, once it has been looked at."""
-        session, seen = self.controller.active, self._seen
-        return (
-            seen.correction.remarks if seen is not None and session is not None and seen.is_of(session.analysis) else ()
-        )
+        """Remarks on the correction of the active image, once it has been shown."""
+        return self._seen.correction.remarks if self._seen is not None and self._is_current() else ()
 
     def set_theme(self, dark: bool) -> None:
-        """Light on dark, or the other way round."""
+        """Follow the dark or the light theme."""
         self._dark = dark
         if self.dialog is not None and self._seen is not None:
             self.dialog.draw(self._seen, dark)
 
-    def _is_of(self, session: ImageSession) -> bool:
-        return self._seen is not None and self._seen.is_of(session.analysis)
+    def _is_current(self) -> bool:
+        analysis = self.controller.analysis
+        return self._seen is not None and analysis is not None and self._seen.is_of(analysis)
 
     def _on_show_clicked(self) -> None:
         session = self.controller.active
         if session is None:
             return
         frame, seen = frame_shown(self.controller.viewer, session.layer), self._seen
-        if seen is not None and seen.frame == frame and self._is_of(session):
+        if seen is not None and seen.frame == frame and self._is_current():
             self._show(seen)
         else:
-            self.controller.compute("Looking at the scan …", lambda: partial(self._show, look(session.analysis, frame)))
+            self.controller.compute(
+                "Computing the scan correction …", lambda: partial(self._show, look(session.analysis, frame))
+            )
 
-    def _on_put_right_clicked(self) -> None:
+    def _on_corrected_clicked(self) -> None:
         if (session := self.controller.active) is not None:
             viewer, name = self.controller.viewer, session.layer.name
             self.controller.compute(
@@ -107,7 +107,7 @@ class ScanTools(QtWidgets.QWidget):  # type: ignore[misc]
             )
 
     def _show(self, seen: Seen) -> None:
-        if self.controller.active is None:  # the dock or the image was closed meanwhile
+        if self.controller.active is None:  # the dock or the image has been closed meanwhile
             return
         self._seen = seen
         if self.dialog is None:
@@ -132,7 +132,7 @@ class ScanDialog(QtWidgets.QDialog):  # type: ignore[misc]
         layout.addWidget(self.remarks)
 
     def draw(self, seen: Seen, dark: bool) -> None:
-        """Show a correction."""
+        """Draw a correction."""
         from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 
         from local_crystallography.report.scan import scan_figure
@@ -148,12 +148,12 @@ class ScanDialog(QtWidgets.QDialog):  # type: ignore[misc]
         self.remarks.setText("\n".join(f"⚠ {remark}" for remark in seen.correction.remarks))
 
     def set_stale(self, stale: bool) -> None:
-        """Whether what is shown is not true any more."""
+        """Set whether the figure is outdated."""
         self.stale.setVisible(stale)
 
 
 def corrected_x(analysis: Analysis) -> npt.NDArray[np.float64] | None:
-    """(N,) corrected x of the atoms; None where the scan has not been corrected."""
+    """(N,) corrected x of the atoms; None if the scan has not been corrected."""
     atoms = analysis.atoms
     if "correct_scan" not in analysis.used or atoms is None or "x_corrected_px" not in atoms.features:
         return None
@@ -161,7 +161,7 @@ def corrected_x(analysis: Analysis) -> npt.NDArray[np.float64] | None:
 
 
 def look(analysis: Analysis, frame: int) -> Seen:
-    """The correction of one frame, computed again; in any thread."""
+    """The correction of one frame, recomputed; in any thread."""
     x = corrected_x(analysis)
     assert analysis.image is not None
     assert analysis.atoms is not None
@@ -171,7 +171,7 @@ def look(analysis: Analysis, frame: int) -> Seen:
 
 
 def frame_shown(viewer: Any, image_layer: Any) -> int:
-    """The frame of a stack that the viewer shows; 0 for a single image."""
+    """The displayed frame of a stack; 0 for a single image."""
     if image_layer.ndim < 3:
         return 0
     frame = round(float(image_layer.world_to_data(viewer.dims.point)[0]))
@@ -179,21 +179,21 @@ def frame_shown(viewer: Any, image_layer: Any) -> int:
 
 
 def corrected_layer(session: ImageSession, name: str) -> Any:
-    """A layer with the corrected image, which lies and looks as the image does; in any thread."""
+    """A layer with the corrected image, with the placement and colormap of the image; in any thread."""
     analysis = session.analysis
     assert analysis.image is not None
     assert analysis.atoms is not None
     step = cast(CorrectScan, analysis.used["correct_scan"])
-    put_right = step.corrected_image(analysis.atoms, analysis.image)
+    corrected = step.corrected_image(analysis.atoms, analysis.image)
     note = {"scan_of": session.key, "steps": {step.name(): step.model_dump(mode="json")}}
-    named = replace(put_right, name=f"{name}, scan corrected", metadata={**put_right.metadata, **note})
+    named = replace(corrected, name=f"{name}, scan corrected", metadata={**corrected.metadata, **note})
     data, arguments, kind = convert.layer_of(named)
     look_alike = {"colormap": session.layer.colormap, **convert.placement_of(session.layer)}
     return Layer.create(data, arguments | look_alike, kind)
 
 
 def put(viewer: Any, image_layer: Any, layer: Any) -> None:
-    """Show a corrected image above its image, in the layer of an earlier one unless that is being worked on."""
+    """Show a corrected image above its image, in the layer of an earlier one unless that is being analysed."""
     if image_layer not in viewer.layers:
         return
     notes = [(each, convert.note_of(each)) for each in viewer.layers]

@@ -1,4 +1,4 @@
-"""The docks beside the main one: opened once, filled with the atoms, closed with it."""
+"""Side docks: opened once, kept up to date with the atoms, closed with the main dock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import pandas as pd
-from napari.utils.theme import get_theme
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.explorer.card import HoverCard
@@ -28,13 +27,13 @@ D = TypeVar("D", bound=QtWidgets.QWidget)
 MAIN, EXPLORER, MANIFOLD = "Local Crystallography", "Latent explorer", "Manifold"
 SYMMETRY, COMPONENTS = "Symmetry", "Components"
 HEIGHTS = {1: 385, 2: 500}
-"""Of the explorer, by rows of plots."""
+"""Height of the explorer, by number of rows of plots."""
 LAST_CHOICES = LastChoices()
-"""What was chosen in the explorer, for as long as the program runs."""
+"""Last choices in the explorer, kept as long as the program runs."""
 
 
 class SideDocks(QtCore.QObject):  # type: ignore[misc]
-    """The explorer, below the canvas as soon as there are latents; all others behind the main dock."""
+    """The explorer, below the canvas as soon as latents exist, and all other docks behind the main one."""
 
     def __init__(self, controller: Controller, main: QtWidgets.QWidget) -> None:
         super().__init__(main)
@@ -43,17 +42,17 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         self._explored: Atoms | None = None
         self._previewed = False
         self._rows = 0
-        self._keys_heard = False
+        self._keys_enabled = False
         self._left = False
+        self._dark = True
         self.behind: dict[str, Any] = {}
         self.pointer = ImageHover(self.viewer, controller, main)
         self.actions = SelectionActions(controller, lambda: main.recipe)
         controller.changed.connect(self._on_controller_changed)
         controller.previewed.connect(self.show_preview)
-        self.viewer.events.theme.connect(self._on_theme_changed)
 
     def show_explorer(self) -> LatentExplorer:
-        """Open the linked plots as a dock of their own, once."""
+        """Open the latent explorer below the canvas, once."""
         if self.explorer is not None and EXPLORER not in self.viewer.window.dock_widgets:
             self.explorer.deleteLater()
             self.explorer = None
@@ -61,35 +60,41 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
             self.explorer, self._explored = self._new_explorer(), None
             self.viewer.window.add_dock_widget(self.explorer, name=EXPLORER, area="bottom")
             self._make_room()
-            self._on_theme_changed()
+            self.explorer.set_theme(self._dark)
             self.controller.queue.add(self._fill)
         return self.explorer
 
     def show_manifold(self) -> ManifoldDock:
-        """Open what the network decodes behind the main dock, once, and bring it to the front."""
+        """Open the manifold behind the main dock, once, and bring it to the front."""
         return self._show_behind(MANIFOLD, lambda: ManifoldDock(self.controller))
 
     def show_symmetry(self) -> SymmetryDock:
-        """Open the chain and the study of windows behind the main dock, once, and bring it to the front."""
+        """Open the symmetry dock behind the main dock, once, and bring it to the front."""
         return self._show_behind(
             SYMMETRY, lambda: SymmetryDock(self.controller, self.main.panels["decide_symmetry"].form.step)
         )
 
     def show_components(self) -> ComponentsDock:
-        """Open classes, loadings, windows and comparison behind the main dock, once, and bring it to the front."""
+        """Open the components dock behind the main dock, once, and bring it to the front."""
         return self._show_behind(COMPONENTS, self._new_components)
 
     def show_preview(self, table: pd.DataFrame) -> None:
-        """The atoms as a network sees them that still trains, until the job has ended or they are others."""
+        """Show the latents of a network that still trains, until the job ends or the atoms change."""
         if self.explorer is None and Settings().opens_explorer and not self._left:
             self.controller.queue.add(self._open_explorer, partial(self.show_preview, table))
         elif self.explorer is not None:
             self._previewed = True
             self._fill_with(table)
 
+    def set_theme(self, dark: bool) -> None:
+        """Follow the dark or the light theme."""
+        self._dark = dark
+        for dock in (self.explorer, *self.behind.values()):
+            if dock is not None:
+                dock.set_theme(dark)
+
     def leave(self) -> None:
-        """Close the docks and follow the viewer no more."""
-        self.viewer.events.theme.disconnect(self._on_theme_changed)
+        """Close the docks and disconnect from the controller."""
         self.controller.changed.disconnect(self._on_controller_changed)
         self.controller.previewed.disconnect(self.show_preview)
         self._left = True
@@ -103,7 +108,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         self.behind.clear()
 
     def _show_behind(self, name: str, make: Callable[[], D]) -> D:
-        """The dock of this name, brought to the front; made where there is none, or it was closed."""
+        """The dock of this name, brought to the front; created if there is none or it was closed."""
         if name in self.behind and name not in self.viewer.window.dock_widgets:
             self.behind.pop(name).deleteLater()
         if name not in self.behind:
@@ -115,22 +120,22 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         return dock
 
     def _add_behind(self, dock: QtWidgets.QWidget, name: str) -> None:
-        """Add a dock behind the main one, as wide as that."""
+        """Add a dock behind the main one, with the same width."""
         self.viewer.window.add_dock_widget(dock, name=name, area="right", tabify=True)
-        self._on_theme_changed()
+        dock.set_theme(self._dark)
         if isinstance(window := self.main.window(), QtWidgets.QMainWindow):
-            # the names in the tabs would have both docks wider, or be cut off
+            # long names in the tabs would widen both docks, or be cut off
             self.main.parent().setWindowTitle(MAIN)
             window.resizeDocks([dock.parent()], [self.main.width()], QtCore.Qt.Orientation.Horizontal)
 
     def _on_directed(self, step: Cluster) -> None:
-        """Sort again with other directions of the angles, and paint; classes stay, for nothing else has changed."""
+        """Run Cluster and Paint map with other reference directions of the angles; the classes stay the same."""
         self.main.panels[step.name()].form.set(step)
         if (paint := self.controller.attempt(self.main.panels["paint_map"].form.step)) is not None:
             self.controller.run((step, paint), again=True)
 
     def _open_explorer(self) -> None:
-        """Open it by itself, unless the main dock was closed before its turn came."""
+        """Open the explorer automatically, unless the main dock has been closed meanwhile."""
         if not self._left:
             self.show_explorer()
 
@@ -139,7 +144,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         explorer.failed.connect(self.controller.failed)
         explorer.rows_changed.connect(self._on_rows_changed)
         explorer.add_side(HoverCard(self.controller))
-        explorer.add_menu("Selection", self.actions.menu, TIP)
+        explorer.bar.add_menu("Selection", self.actions.menu, TIP)
         explorer.bar.add_tool(self.actions.lasso.action)
         self.actions.listen_in(explorer)
         return explorer
@@ -152,7 +157,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         return dock
 
     def _make_room(self) -> None:
-        """Put the explorer below the canvas alone, so that panels and layer list keep their height."""
+        """Put the explorer below the canvas only, so that panels and layer list keep their height."""
         window, corners, areas = self.main.window(), QtCore.Qt.Corner, QtCore.Qt.DockWidgetArea
         if isinstance(window, QtWidgets.QMainWindow) and self.explorer is not None:
             window.setCorner(corners.BottomLeftCorner, areas.LeftDockWidgetArea)
@@ -163,17 +168,17 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
             later(self.main, 100, self.viewer.reset_view)
 
     def _on_rows_changed(self, rows: int) -> None:
-        """Give a second row of plots its height; a height chosen by hand stays as long as the rows do."""
+        """Resize for a second row of plots; a height set by hand is kept as long as the number of rows."""
         window = self.main.window()
         if rows != self._rows and isinstance(window, QtWidgets.QMainWindow) and self.explorer is not None:
             self._rows = rows
             window.resizeDocks([self.explorer.parent()], [HEIGHTS[rows]], QtCore.Qt.Orientation.Vertical)
 
     def _on_controller_changed(self) -> None:
-        if not self._keys_heard and isinstance(window := self.main.window(), QtWidgets.QMainWindow):
-            self._keys_heard = True
+        if not self._keys_enabled and isinstance(window := self.main.window(), QtWidgets.QMainWindow):
+            self._keys_enabled = True
             self.actions.listen_in(window.centralWidget())
-        atoms = self._atoms()
+        atoms = self.controller.atoms
         wanted = Settings().opens_explorer and self.explorer is None
         if wanted and atoms is not None and "z0" in atoms.features:
             self.controller.queue.add(self._open_explorer)
@@ -182,23 +187,13 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         self._fill()
 
     def _fill(self) -> None:
-        atoms = self._atoms()
+        atoms, analysis = self.controller.atoms, self.controller.analysis
         if self.explorer is not None and atoms is not self._explored:
             self._explored, self._previewed = atoms, False
-            session = self.controller.active
-            doubts = () if session is None else session.analysis.doubts
+            doubts = () if analysis is None else analysis.doubts
             self._fill_with(pd.DataFrame() if atoms is None else atoms.to_frame(), doubts)
 
     def _fill_with(self, table: pd.DataFrame, doubts: Iterable[Doubt] = ()) -> None:
-        session = self.controller.active
+        analysis = self.controller.analysis
         if self.explorer is not None:
-            self.explorer.set_table(table, None if session is None else session.analysis.styles, doubts)
-
-    def _atoms(self) -> Atoms | None:
-        return None if self.controller.active is None else self.controller.active.analysis.atoms
-
-    def _on_theme_changed(self, event: Any = None) -> None:
-        dark = get_theme(self.viewer.theme).type == "dark"
-        for dock in (self.explorer, *self.behind.values()):
-            if dock is not None:
-                dock.set_theme(dark)
+            self.explorer.set_table(table, None if analysis is None else analysis.styles, doubts)

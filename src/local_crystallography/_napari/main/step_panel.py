@@ -1,4 +1,4 @@
-"""One step of the recipe: its form, its Run button and how it stands."""
+"""Panel of one step of the recipe: its form, its Run button and its status."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from local_crystallography.steps.correct_scan import CorrectScan
 from local_crystallography.steps.train_vae import TrainVae
 
 RUN = "Ctrl+Return"
-"""Runs the step of the panel that has the keyboard."""
+"""Runs the step whose panel has the keyboard."""
 
 
 class StepPanel(QCollapsible):  # type: ignore[misc]
-    """A step that can be unfolded to its parameters."""
+    """A step that unfolds to show its parameters."""
 
     run = QtCore.Signal()
     changed = QtCore.Signal()
@@ -44,7 +44,7 @@ class StepPanel(QCollapsible):  # type: ignore[misc]
         self.button.setToolTip(f"<qt>{description} ({RUN})</qt>")
         self.button.clicked.connect(lambda: self.run.emit())
         self.form.changed.connect(self.changed)
-        # or the Tab key would go through what is folded away
+        # otherwise the Tab key would visit the folded controls
         self.content().setVisible(False)
         self.toggled.connect(self.content().setVisible)
         shortcut = QtGui.QShortcut(QtGui.QKeySequence(RUN), self)
@@ -52,14 +52,14 @@ class StepPanel(QCollapsible):  # type: ignore[misc]
         shortcut.activated.connect(self.button.click)
 
     def set_status(self, text: str) -> None:
-        """Say how the step stands."""
+        """Show the status of the step."""
         self.status.setText(text)
         self.status.setToolTip(f"<qt>{text}</qt>")
 
     def _lay_out(self) -> None:
         layout, head, policy = self.layout(), QtWidgets.QHBoxLayout(), QtWidgets.QSizePolicy.Policy
         self.setSizePolicy(policy.Preferred, policy.Preferred)
-        layout.setAlignment(QtCore.Qt.AlignmentFlag(0))  # else a status of several lines would be cut
+        layout.setAlignment(QtCore.Qt.AlignmentFlag(0))  # otherwise a status of several lines would be cut off
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(1)
         self.content().layout().setContentsMargins(14, 2, 0, 4)
@@ -75,11 +75,11 @@ class StepPanel(QCollapsible):  # type: ignore[misc]
 
 
 def standing(session: ImageSession | None, step: Step, on_scan: Sequence[str] = ()) -> str:
-    """How a step stands with the settings of its form, and what is known to be said about the scan correction."""
+    """Status of a step with the settings of its form, including remarks on the scan correction."""
     if session is None:
         return MISSING["image"]
     name, analysis = step.name(), session.analysis
-    said = remarks(analysis, name, on_scan)
+    lines = remarks(analysis, name, on_scan)
     if name in session.errors:
         return f"⚠ {session.errors[name]}"
     if name == "find_atoms" and session.edited and analysis.atoms is not None:
@@ -91,15 +91,15 @@ def standing(session: ImageSession | None, step: Step, on_scan: Sequence[str] = 
     if name == "refine_atoms" and analysis.doubt and (analysis.is_current(step) or name not in analysis.asked):
         return f"⚠ {analysis.doubt}\n{summary(analysis, name)}"
     if name in analysis.asked:
-        return f"✓ {summary(analysis, name)}{said}" if analysis.is_current(step) else "out of date: run again"
+        return f"✓ {summary(analysis, name)}{lines}" if analysis.is_current(step) else "out of date: run again"
     if name in analysis.used:
-        return f"stopped early: {summary(analysis, name)}{said}"
+        return f"stopped early: {summary(analysis, name)}{lines}"
     status = session.missing(step) or "ready"
     return f"optional, not part of Run all · {status}" if step.optional else status
 
 
 def summary(analysis: Analysis, name: str) -> str:
-    """What a finished step gave, in a few words."""
+    """The result of a finished step in a few words."""
     text = _of_result(analysis, name)
     seconds = analysis.seconds.get(name)
     return text if seconds is None else f"{text} · {seconds:.1f} s"
@@ -118,15 +118,15 @@ def _of_result(analysis: Analysis, name: str) -> str:
 
 
 def remarks(analysis: Analysis, name: str, on_scan: Sequence[str]) -> str:
-    """What a user should know about a step that is done, a line each."""
+    """Warnings about the result of a step, one per line."""
     step, result = analysis.used.get(name), getattr(analysis, STEPS[name].makes)
-    said = [] if step is None or result is None else step.remarks(result)
-    said += on_scan if name == CorrectScan.name() else []
-    said += [doubt.says for doubt in analysis.doubts if said_of(doubt) == name]
-    return "".join(f"\n⚠ {remark}" for remark in said)
+    lines = [] if step is None or result is None else step.remarks(result)
+    lines += on_scan if name == CorrectScan.name() else []
+    lines += [doubt.says for doubt in analysis.doubts if step_of(doubt) == name]
+    return "".join(f"\n⚠ {remark}" for remark in lines)
 
 
-def said_of(doubt: Doubt) -> str:
-    """The step in whose panel a doubt stands: that of the first column it is about, or the training of latents."""
+def step_of(doubt: Doubt) -> str:
+    """The step whose panel shows a doubt: the one that adds its first column, or the training for latents."""
     column = doubt.columns[0]
     return TrainVae.name() if column.startswith("z") else columns().owner(column) or ""

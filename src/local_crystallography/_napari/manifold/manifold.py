@@ -1,128 +1,155 @@
-"""The manifold dock: decoded images over the latents with the atoms on them, and the classes in pictures."""
+"""The manifold dock: decoded images over the latents with the atoms on them, and pictures of the classes."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari.manifold.class_views import ClassList, TableauList
-from local_crystallography._napari.manifold.tile_panel import COLUMN, TilePanel, names_of, place_of
+from local_crystallography._napari.manifold.tiles import COLUMN, TilePanel, names_of, place_of
 from local_crystallography._napari.session.controller import Controller
-from local_crystallography._napari.session.latest_task import LatestTask
-from local_crystallography._napari.widgets.dialogs import ask_figure
 from local_crystallography._napari.widgets.help import HelpButton
-from local_crystallography._napari.widgets.pictures import range_words
+from local_crystallography._napari.widgets.panels import KEYS, ResultPanel, keys_held
+from local_crystallography._napari.widgets.pictures import (
+    PictureButton,
+    atoms_words,
+    faint,
+    picture_button,
+    pixmap,
+    range_words,
+    side_by_side,
+    swatch,
+)
 from local_crystallography._napari.widgets.theme import paint
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
-from local_crystallography.studies.gallery import Asked, Gallery, gallery
+from local_crystallography.studies.gallery import Asked, Gallery, Tableaux, gallery, mosaic_of
+from local_crystallography.views import raster
+from local_crystallography.views.greys import Colors, grey
 from local_crystallography.views.manifold import labels_of, latents_of, medians
 from local_crystallography.views.selection import How
 from local_crystallography.views.styles import ClassStyles
 
 NO_NETWORK = "Train a network first: the manifold is what it decodes."
+NO_CLASSES = "Cluster first: there are no classes yet."
+NO_TABLEAUX = "Train a conditional network first (Train cVAE): it shows what varies within the classes."
+CLASS_TIP = (
+    "Left: mean of the sub-images. Right: what the network decodes at the mean of the latents. Click: select this "
+    f"class ({KEYS})."
+)
+WITHIN_TIP = (
+    "Left: decoded by the network that is given the classes; z0 increases to the right, z1 upwards. Right: the same "
+    "minus the average of the nine, red above and blue below it. Pictures at the same position differ by class alone."
+)
+SIDE, TABLEAU = 72, 132
+"""Height of the pictures of a class, and side of a tableau, in points."""
 
 
-class ManifoldDock(QtWidgets.QWidget):  # type: ignore[misc]
-    """What the network of the active image decodes; it works only while it is seen."""
+class ManifoldDock(ResultPanel):
+    """What the network of the active image decodes."""
 
     def __init__(self, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.controller = controller
+        super().__init__(controller, parent)
         self.panel, self.classes, self.within = TilePanel(), ClassList(), TableauList()
-        self.message, self.scale = (QtWidgets.QLabel(wordWrap=True) for _ in range(2))
+        self.scale, self.tabs = QtWidgets.QLabel(wordWrap=True), QtWidgets.QTabWidget()
         self.split = QtWidgets.QSplitter(QtCore.Qt.Orientation.Vertical)
-        self.gallery: Gallery | None = None
-        self._asked: Asked | None = None
-        self._styles = ClassStyles()
-        self._latest, self._saving = LatestTask(self), LatestTask(self)
         self._lay_out()
         self._connect()
 
     @property
-    def busy(self) -> bool:
-        """Whether pictures are being made, or saved."""
-        return self._latest.busy or self._saving.busy
+    def gallery(self) -> Gallery | None:
+        """The pictures shown."""
+        return cast(Gallery | None, self.result)
 
     def sizeHint(self) -> QtCore.QSize:
         """As narrow as the main dock."""
         return QtCore.QSize(330, 700)
 
-    def refresh(self) -> None:
-        """Make the pictures of what there is now, where it is new."""
-        if not self.isVisible():
-            return
-        session = self.controller.active
-        analysis = None if session is None else session.analysis
-        self._follow_styles(ClassStyles() if analysis is None else analysis.styles)
-        asked = None if analysis is None else self._ask(analysis)
-        self.message.setVisible(asked is None)
-        self.split.setVisible(asked is not None)
-        if asked is None:
-            self.message.setText(NO_NETWORK)
-            self._latest.drop()
-            self._asked = self.gallery = None
-        elif self._asked is None or not asked.same(self._asked):
-            self._asked = asked
-            self._latest.ask(partial(gallery, asked, self.gallery), self._on_gallery, self._on_failed)
+    def request(self, analysis: Analysis | None) -> Asked | str:
+        """The pictures of the network, as chosen with the controls."""
+        vae = None if analysis is None else analysis.vae
+        self.split.setVisible(vae is not None)
+        if vae is None or analysis is None:
+            return NO_NETWORK
+        self.say("")
+        self.panel.offer(vae.settings.latents, vae.settings.channels)
+        grid = self.panel.grid(self._rest(analysis.atoms, vae.settings.latents))
+        channel = self.panel.channel.currentIndex()
+        return Asked(vae, analysis.cvae, analysis.sub_images, analysis.atoms, grid, channel)
+
+    @staticmethod
+    def compute(request: Asked, earlier: Gallery | None) -> Gallery:
+        """Decode what is new."""
+        return gallery(request, earlier)
+
+    def show_result(self, result: Gallery) -> None:
+        """Show tiles and classes."""
+        self.panel.show_gallery(result)
+        self.scale.setText(f"All grey pictures: {range_words(result.limits)}.")
+        self._show_classes()
+
+    def restyle(self, column: str) -> None:
+        """Show other names and colours of the classes."""
+        if column == COLUMN and self.isVisible():
+            self._show_classes()
 
     def select_tile(self, tile: int, how: How = "replace") -> None:
         """Select the atoms whose latents are nearest to a tile."""
         if self.gallery is not None:
-            self._select(self.gallery.tile_of == tile, how)
+            self.select_atoms(self.gallery.tile_of == tile, how)
 
     def select_class(self, number: int, how: How = "replace") -> None:
         """Select the atoms of a class."""
         if self.gallery is not None and (labels := labels_of(self.gallery.asked.atoms)) is not None:
-            self._select(labels == number, how)
+            self.select_atoms(labels == number, how)
 
     def save_figure(self, path: Path) -> None:
-        """Write the grid, as what the path ends in."""
+        """Write the grid in the format of the suffix."""
         from local_crystallography.report.manifold import save_manifold
 
         if (shown := self.gallery) is not None:
             grid = shown.asked.grid
-            names, ticks = names_of(grid), grid.ticks
-            self._saving.ask(
-                lambda: save_manifold(path, shown.tiles, ticks=ticks, names=names, limits=shown.limits),
-                lambda done: self.panel.status.setText(f"Saved {done.name}."),
-                self.panel.status.setText,
+            self.save_file(
+                path,
+                partial(save_manifold, tiles=shown.tiles, ticks=grid.ticks, names=names_of(grid), limits=shown.limits),
             )
 
+    def show_status(self, words: str) -> None:
+        """Say how saving went."""
+        self.panel.status.setText(words)
+
+    def show_problem(self, problem: str) -> None:
+        """Say why saving failed."""
+        self.show_status(problem)
+
     def set_theme(self, dark: bool) -> None:
-        """Light on dark, or the other way round."""
+        """Follow the dark or the light theme."""
         paint(self, dark)
-        self.panel.view.set_theme(dark)
+        super().set_theme(dark)
 
     def leave(self) -> None:
-        """Listen no more."""
+        """Stop following anything that outlives the dock."""
+        super().leave()
         self.controller.selection.changed.disconnect(self._on_selection_changed, missing_ok=True)
-        self._styles.changed.disconnect(self._on_styles_changed, missing_ok=True)
-
-    def showEvent(self, event: Any) -> None:
-        self.refresh()
 
     def _lay_out(self) -> None:
         # as high as can be, or napari would put empty room below
         self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Expanding)
-        tabs, lower = QtWidgets.QTabWidget(), QtWidgets.QWidget()
-        tabs.addTab(self.classes, "Classes")
-        tabs.addTab(self.within, "Within classes")
-        tabs.setCornerWidget(HelpButton("Manifold"))
+        self.tabs.addTab(self.classes, "Classes")
+        self.tabs.addTab(self.within, "Within classes")
+        self.tabs.setCornerWidget(HelpButton("Manifold"))
+        lower = QtWidgets.QWidget()
         below = QtWidgets.QVBoxLayout(lower)
         below.setContentsMargins(0, 0, 0, 0)
-        below.addWidget(tabs, stretch=1)
+        below.addWidget(self.tabs, stretch=1)
         below.addWidget(self.scale)
         for place, (widget, share) in enumerate(((self.panel, 0), (lower, 1))):
             self.split.addWidget(widget)
             self.split.setStretchFactor(place, share)
             self.split.setCollapsible(place, False)
-        self.tabs = tabs
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(6, 4, 6, 4)
         layout.addWidget(self.message, alignment=QtCore.Qt.AlignmentFlag.AlignTop)
@@ -133,47 +160,20 @@ class ManifoldDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.panel.atoms.toggled.connect(lambda _: self._show_atoms())
         self.panel.chosen.connect(self.select_tile)
         self.panel.pointed.connect(self._on_pointed)
-        self.panel.save.clicked.connect(self._on_save_clicked)
+        self.panel.save.clicked.connect(lambda _: self.ask_figure("manifold.png", self.save_figure))
         self.classes.chosen.connect(self.select_class)
         escape = QtGui.QShortcut(QtGui.QKeySequence("Esc"), self)
         escape.setContext(QtCore.Qt.ShortcutContext.WidgetWithChildrenShortcut)
         escape.activated.connect(lambda: self.controller.selection.clear(self))
         self.controller.changed.connect(self.refresh)
         self.controller.selection.changed.connect(self._on_selection_changed)
-        self.destroyed.connect(lambda: self.leave())
-
-    def _follow_styles(self, styles: ClassStyles) -> None:
-        if styles is not self._styles:
-            self._styles.changed.disconnect(self._on_styles_changed, missing_ok=True)
-            self._styles = styles
-            styles.changed.connect(self._on_styles_changed)
-
-    def _ask(self, analysis: Analysis) -> Asked | None:
-        """What is to be shown of an analysis, by the controls; None without a network."""
-        vae, atoms = analysis.vae, analysis.atoms
-        if vae is None:
-            return None
-        d = vae.settings.latents
-        self.panel.offer(d, vae.settings.channels)
-        grid = self.panel.grid(self._rest(atoms, d))
-        return Asked(vae, analysis.cvae, analysis.sub_images, atoms, grid, self.panel.channel.currentIndex())
 
     def _rest(self, atoms: Atoms | None, d: int) -> tuple[float, ...]:
-        """(d,) what the latents are that may not be axes; of the same atoms it is the same."""
-        before = self._asked
+        """(d,) values of the latents that may not be axes; they stay for the same atoms."""
+        before = self.requested
         if before is not None and before.atoms is atoms and len(before.grid.rest) == d:
-            return before.grid.rest
+            return cast(tuple[float, ...], before.grid.rest)
         return medians(latents_of(atoms, d), d) if d > 2 else (0.0,) * d
-
-    def _on_failed(self, why: str) -> None:
-        self.message.setText(why)
-        self.message.show()
-
-    def _on_gallery(self, made: Gallery) -> None:
-        self.gallery = made
-        self.panel.show_gallery(made)
-        self.scale.setText(f"All grey pictures: {range_words(made.limits)}.")
-        self._show_classes()
 
     def _show_classes(self) -> None:
         self.classes.show_gallery(self.gallery, self._styles)
@@ -183,10 +183,6 @@ class ManifoldDock(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _show_atoms(self) -> None:
         self.panel.show_atoms(self._styles, self.controller.selection.mask)
-
-    def _select(self, mask: npt.NDArray[np.bool_], how: How) -> None:
-        if len(mask) == len(self.controller.selection):
-            self.controller.selection.apply(mask, how, self)
 
     def _on_pointed(self, tile: int) -> None:
         self.panel.say(tile, self.controller.selection.mask)
@@ -200,10 +196,93 @@ class ManifoldDock(QtWidgets.QWidget):  # type: ignore[misc]
             self._show_atoms()
             self.panel.say(self.panel.view.tile, self.controller.selection.mask)
 
-    def _on_styles_changed(self, column: str) -> None:
-        if column == COLUMN and self.isVisible():
-            self._show_classes()
 
-    def _on_save_clicked(self) -> None:
-        if path := ask_figure(self, "manifold.png"):
-            self.save_figure(path)
+class Column(QtWidgets.QScrollArea):  # type: ignore[misc]
+    """Widgets below each other, or grey words where there are none."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(widgetResizable=True)
+        self.setFrameShape(self.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.words = words
+        self.fill([])
+
+    def fill(self, widgets: list[QtWidgets.QWidget]) -> None:
+        """Show other widgets."""
+        inner = QtWidgets.QWidget()
+        layout = QtWidgets.QVBoxLayout(inner)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.setSpacing(4)
+        for widget in widgets or [QtWidgets.QLabel(faint(self.words), wordWrap=True)]:
+            layout.addWidget(widget)
+        layout.addStretch(1)
+        self.setWidget(inner)
+
+
+class ClassList(Column):
+    """Mean sub-image, decoded image, name, count and share of every class (Figs. 5e and 8c to 8e)."""
+
+    chosen = QtCore.Signal(int, str)
+    """Number of a class, and how to combine."""
+
+    def __init__(self) -> None:
+        super().__init__(NO_CLASSES)
+        self.buttons: dict[int, PictureButton] = {}
+
+    def show_gallery(self, shown: Gallery | None, styles: ClassStyles) -> None:
+        """Show the classes of a gallery, with their names and colours."""
+        self.buttons = {}
+        if shown is not None:
+            for each, centroid in zip(shown.classes, shown.centroids, strict=True):
+                name, colour = styles.name(COLUMN, each.number), styles.colour(COLUMN, each.number)
+                picture = side_by_side(colour, grey(each.mean, shown.limits), grey(centroid, shown.limits))
+                words = f"{name}\n{atoms_words(each.count)}\n{100 * each.share:.1f} %"
+                button = picture_button(picture, words, CLASS_TIP, SIDE)
+                button.clicked.connect(lambda _, number=each.number: self.chosen.emit(number, keys_held()))
+                self.buttons[each.number] = button
+        self.fill(list(self.buttons.values()))
+
+
+class TableauList(Column):
+    """What varies within every class, as decoded and with its average subtracted (Fig. 6)."""
+
+    def __init__(self) -> None:
+        super().__init__(NO_TABLEAUX)
+
+    def show_gallery(self, shown: Gallery | None, styles: ClassStyles) -> None:
+        """Show the tableaux of a gallery, with names and colours of the classes."""
+        tableaux = None if shown is None else shown.tableaux
+        if shown is None or tableaux is None:
+            self.fill([])
+            return
+        about = f"Left: decoded. Right: minus the average, blue {-tableaux.reach:.2g} to red {tableaux.reach:.2g}."
+        rows = [QtWidgets.QLabel(faint(about.replace("-", "\N{MINUS SIGN}")), wordWrap=True)]
+        for place, number in enumerate(tableaux.classes):
+            name, colour = styles.name(COLUMN, number), styles.colour(COLUMN, number)
+            pair = grey(mosaic_of(tableaux.shown[place]), shown.limits), _signed(tableaux, place)
+            rows += [QtWidgets.QLabel(f"{swatch(colour)} {name}"), _pair(*pair)]
+        self.fill(rows)
+
+
+def _pair(left: Colors, right: Colors) -> QtWidgets.QWidget:
+    both = QtWidgets.QWidget()
+    both.setToolTip(f"<qt>{WITHIN_TIP}</qt>")
+    layout = QtWidgets.QHBoxLayout(both)
+    layout.setContentsMargins(0, 0, 0, 4)
+    for picture in (left, right):
+        label = QtWidgets.QLabel()
+        label.setPixmap(pixmap(picture, TABLEAU, both.devicePixelRatioF()))
+        layout.addWidget(label)
+    layout.addStretch(1)
+    return both
+
+
+def _signed(tableaux: Tableaux, place: int) -> Colors:
+    """The differences within a class from blue to red, transparent where unknown."""
+    from napari.utils.colormaps import ensure_colormap
+
+    values = mosaic_of(tableaux.less[place])
+    table = ensure_colormap(raster.DIVERGING).map(np.linspace(0, 1, 64))
+    colors = raster.colors_of(values.ravel(), table, (-tableaux.reach, tableaux.reach)).reshape(*values.shape, 4)
+    colors[..., 3] = np.where(np.isfinite(values), 255, 0)
+    return colors

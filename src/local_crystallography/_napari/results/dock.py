@@ -1,4 +1,4 @@
-"""The components dock: classes in numbers, loadings of the baselines, windows and runs compared."""
+"""The components dock: classes, loadings of the baselines, window sizes and runs compared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from local_crystallography._napari.results.compare.panel import ComparePanel
 from local_crystallography._napari.results.loadings.panel import LoadingsPanel
 from local_crystallography._napari.results.windows.panel import WindowsPanel
 from local_crystallography._napari.session.controller import Controller
-from local_crystallography._napari.widgets.tabbed import TabbedDock
+from local_crystallography._napari.widgets.panels import TabbedDock
 from local_crystallography.recipe import Recipe
 
 
@@ -27,11 +27,11 @@ class ComponentsDock(TabbedDock):
             (
                 "Classes",
                 self.classes,
-                "How many atoms the classes have, what they look like, how symmetric they are",
+                "Number of atoms, appearance, symmetry and neighbours of the classes",
             ),
-            ("Loadings", self.loadings, "What the components of PCA, NMF and ICA look like"),
-            ("Windows", self.windows, "Train for several windows, sources and seeds, and compare what comes of it"),
-            ("Compare", self.compare, "Two or more results side by side, with what differs painted"),
+            ("Loadings", self.loadings, "Pictures of the components of PCA, NMF and ICA"),
+            ("Windows", self.windows, "Train for several window sizes, sources and seeds, and compare the results"),
+            ("Compare", self.compare, "Two or more results side by side, with their differences"),
         )
         super().__init__(controller, tabs, "Components", parent)
         controller.changed.connect(self.refresh)
@@ -39,5 +39,5 @@ class ComponentsDock(TabbedDock):
         self.refresh()
 
     def refresh(self) -> None:
-        """Show the tab that is seen as things are now; the others when their turn comes."""
+        """Show the visible tab as things are now; the others when they are shown."""
         self.panels[self.tabs.currentIndex()].refresh()

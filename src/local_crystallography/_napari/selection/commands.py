@@ -1,4 +1,4 @@
-"""Commands on the selected atoms: layers, columns, files, and a new analysis of them alone."""
+"""Commands on the selected atoms: layers, columns, files, and an analysis of these atoms alone."""
 
 from __future__ import annotations
 
@@ -7,68 +7,63 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from napari.layers import Shapes
+import numpy as np
+from napari.layers import Layer, Shapes
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.explorer.plot_box import how
 from local_crystallography._napari.layers import convert
-from local_crystallography._napari.selection import selection_layers
-from local_crystallography._napari.selection.own_columns import OwnColumns
+from local_crystallography._napari.selection.by_hand import OwnColumns
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.widgets.dialogs import ask_to_save
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError, writing
 from local_crystallography.data.polygons import inside_any
+from local_crystallography.graph import stale_after, without
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
-from local_crystallography.steps.paint_map import PaintMap
+from local_crystallography.steps.paint_map import Brush, PaintMap
 from local_crystallography.views.assign import Mask, checked_name, table_of
 from local_crystallography.views.styles import ClassStyles
 
 TRAINING = ("extract_sub_images", "train_vae", "encode", "cluster", "paint_map")
-"""What is run anew on atoms that are to have a network of their own."""
-COLUMN = "Name of the new column, 1 for the selected atoms and 0 for the others:"
+"""Steps that run when the selected atoms get a network of their own."""
+RESTRICTING = "Restricting the analysis to the selected atoms …"
+COLUMN = "Name of the new column (1 for the selected atoms, 0 for all others):"
+ALL_OF = "all_atoms_of"
+"""Key in the metadata of the layer with all atoms of an image, so that it is added only once."""
 
 
 class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
-    """Makes something of the selected atoms of the active image; `recipe` tells the settings of the steps."""
+    """Commands on the selected atoms of the active image; `recipe` gives the settings of the steps."""
 
     def __init__(self, controller: Controller, own: OwnColumns, recipe: Callable[[], Recipe] | None = None) -> None:
         super().__init__(own)
         self.controller, self.own, self._recipe = controller, own, recipe
-        self._then: Callable[[], object] | None = None
-        controller.changed.connect(self._on_controller_changed)
-
-    def leave(self) -> None:
-        """Follow the controller no more."""
-        self._then = None
-        self.controller.changed.disconnect(self._on_controller_changed)
 
     def shapes_layers(self) -> list[Any]:
-        """The layers of the viewer in which areas can be drawn."""
+        """The shapes layers of the viewer."""
         return [layer for layer in self.controller.viewer.layers if isinstance(layer, Shapes)]
 
     def select_inside(self, layer: Any) -> None:
-        """Select the atoms inside what is drawn in a shapes layer, of all frames; keys held down combine."""
-        session, atoms = self.controller.active, self._atoms()
+        """Select the atoms inside the areas of a shapes layer, in all frames; modifier keys combine."""
+        session, atoms = self.controller.active, self.controller.selectable
         if session is not None and atoms is not None:
             mask = inside_any(atoms.yx, convert.polygons_from(layer, session.layer))
             self.controller.selection.apply(mask, how(QtWidgets.QApplication.keyboardModifiers()), source=self)
 
     def add_points(self) -> None:
         """Add a points layer of the selected atoms."""
-        session, atoms, mask = self.controller.active, self._atoms(), self.controller.selection.mask
+        session, atoms, mask = self.controller.active, self.controller.selectable, self.controller.selection.mask
         if session is not None and atoms is not None:
             name = f"selection of {session.layer.name}"
-            self._compute(
-                "Making the layer …", lambda: [selection_layers.points(session, atoms[mask], name)], self._add
-            )
+            self._compute("Creating the layer …", lambda: [points_layer(session, atoms[mask], name)], self._add)
 
     def add_labels(self) -> None:
-        """Add a labels layer of the pixels nearest the selected atoms."""
+        """Add a labels layer of the pixels nearest to the selected atoms."""
         session, mask = self.controller.active, self.controller.selection.mask
-        if session is None or self._atoms() is None:
+        if session is None or self.controller.selectable is None:
             return
 
         def make() -> list[Any]:
@@ -77,13 +72,13 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
             atoms, image, sub_images = inputs = session.analysis.inputs(step)
             reach = step.resolve(atoms, image, sub_images).max_distance or 0.0
             brush = self.own.brush(session, reach, inputs)
-            return [selection_layers.labels(session, mask, brush, f"pixels of selection of {session.layer.name}")]
+            return [labels_layer(session, mask, brush, f"pixels of selection of {session.layer.name}")]
 
         self._compute("Painting the selection …", make, self._add)
 
     def add_column(self) -> None:
-        """Ask for a name, and make the selection a column."""
-        atoms, mask = self._atoms(), self.controller.selection.mask
+        """Add the selection as a column, after asking for its name."""
+        atoms, mask = self.controller.selectable, self.controller.selection.mask
         name = None if atoms is None else ask_name("", "")
         while atoms is not None and name:
             try:
@@ -93,32 +88,22 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
                 name = ask_name(str(error), name)
 
     def export(self) -> None:
-        """Ask for a file, and write the rows of the selected atoms."""
-        session, atoms, mask = self.controller.active, self._atoms(), self.controller.selection.mask
-        if (
-            session is not None
-            and atoms is not None
-            and (path := ask_to_save(None, "Export the selected atoms", f"selection of {session.layer.name}.csv"))
-        ):
+        """Write the rows of the selected atoms to a file, after asking for its name."""
+        session, atoms, mask = self.controller.active, self.controller.selectable, self.controller.selection.mask
+        if session is None or atoms is None:
+            return
+        if path := ask_to_save(None, "Export the selected atoms", f"selection of {session.layer.name}.csv"):
             self._compute("Exporting …", lambda: write_table(path, atoms, mask, session.analysis.styles), None)
 
     def work_on(self, *, train: bool) -> None:
-        """Take the selected atoms for the atoms of the image; all of them stay as a hidden layer."""
+        """Continue with the selected atoms alone; all atoms are kept in a hidden layer."""
         session, mask = self.controller.active, self.controller.selection.mask
-        if session is None or self._atoms() is None:
-            return
-        there = list(self.controller.viewer.layers)
-        name = "Taking the selected atoms …"
-        make = partial(_parts, session, there, mask)
-        self._compute(name, make, partial(self._take, session, train))
-
-    def _atoms(self) -> Atoms | None:
-        """The atoms the selection is over."""
-        atoms = None if self.controller.active is None else self.controller.active.analysis.atoms
-        return atoms if atoms is not None and len(atoms) == len(self.controller.selection) else None
+        if session is not None and self.controller.selectable is not None:
+            make = partial(_parts, session, list(self.controller.viewer.layers), mask)
+            self._compute(RESTRICTING, make, partial(self._take, session, train))
 
     def _compute(self, message: str, make: Callable[[], Any], then: Callable[[Any], object] | None) -> None:
-        """Make something in the background, and do something with it in the window."""
+        """Make something in the background, then use it in the window."""
 
         def function() -> Callable[[], object]:
             made = make()
@@ -139,23 +124,14 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
         selection.active = before
         if self.controller.active is session:
             self.controller.choose_source("atoms", made[-1])
-            # the controller is busy until this turn is over
-            self._then = self._train if train else partial(self._give, session)
-
-    def _give(self, session: ImageSession) -> None:
-        self.controller.compute("Taking the selected atoms …", partial(_given, session))
+            take = partial(self.controller.compute, RESTRICTING, partial(_given, session))
+            self.controller.when_idle(self._train if train else take)
 
     def _train(self) -> None:
-        assert self.controller.active is not None
-        analysis = self.controller.active.analysis
-        given = self._recipe or (lambda: analysis.recipe)
-        if (recipe := self.controller.attempt(given)) is not None:
+        analysis = self.controller.analysis
+        assert analysis is not None
+        if (recipe := self.controller.attempt(self._recipe or (lambda: analysis.recipe))) is not None:
             self.controller.run(recipe.wanted(TRAINING), again=False)
-
-    def _on_controller_changed(self) -> None:
-        if self._then is not None and not self.controller.running:
-            then, self._then = self._then, None
-            then()
 
 
 def write_table(path: Path, atoms: Atoms, mask: Mask, styles: ClassStyles) -> None:
@@ -164,28 +140,77 @@ def write_table(path: Path, atoms: Atoms, mask: Mask, styles: ClassStyles) -> No
     Raises
     ------
     InputError
-        Where the file cannot be written.
+        If the file cannot be written.
     """
     with writing(path):
         table_of(atoms, mask, styles).to_csv(path, index=False, lineterminator="\n")
 
 
 def ask_name(problem: str, name: str) -> str | None:
-    """A name for a column; what was wrong with the one given before is said. None for cancelled."""
-    said = f"<p>{problem}</p>" if problem else ""
+    """A name for a column, with the reason why the previous one was rejected; None if cancelled."""
+    warning = f"<p>{problem}</p>" if problem else ""
     window = QtWidgets.QApplication.activeWindow()
-    text, given = QtWidgets.QInputDialog.getText(window, "New column", f"<qt>{said}{COLUMN}</qt>", text=name)
+    text, given = QtWidgets.QInputDialog.getText(window, "New column", f"<qt>{warning}{COLUMN}</qt>", text=name)
     return text if given else None
 
 
+def points_layer(session: ImageSession, atoms: Atoms, name: str) -> Any:
+    """A points layer of atoms with all their columns; no later result changes it."""
+    colour = convert.default_colour(atoms)
+    place, note = convert.placement_of(session.layer), _note(session, atoms)
+    data, arguments, kind = convert.points_from(
+        atoms, place, note, colour=colour, stack=session.results.stack, styles=session.analysis.styles
+    )
+    return Layer.create(data, arguments | {"name": name}, kind)
+
+
+def labels_layer(session: ImageSession, mask: Mask, brush: Brush, name: str) -> Any:
+    """A labels layer: 1 on the pixels nearest to an atom of the (N,) mask, 0 elsewhere."""
+    pixels = (brush.paint(mask.astype(float)) == 1).astype(np.uint8)
+    atoms = session.analysis.atoms
+    note = _note(session, None if atoms is None else atoms[mask])
+    return Layer.create(
+        pixels, {"name": name, "metadata": {convert.KEY: note}, **convert.placement_of(session.layer)}, "labels"
+    )
+
+
+def layer_of_all(session: ImageSession, viewer_layers: Any) -> Any | None:
+    """A hidden points layer with all atoms and their present columns; None if there is one already."""
+    atoms = session.analysis.atoms
+    if atoms is None or any(convert.note_of(layer).get(ALL_OF) == session.key for layer in viewer_layers):
+        return None
+    layer = points_layer(session, atoms, f"all atoms of {session.layer.name}")
+    convert.note_of(layer)[ALL_OF] = session.key
+    layer.visible = False
+    return layer
+
+
+def layer_to_work_on(session: ImageSession, mask: Mask) -> Any:
+    """A hidden points layer of the atoms of the mask, without the columns computed from sub-images."""
+    analysis = session.analysis
+    old = [column for step in stale_after({"sub_images"}) for column in analysis.columns.get(step, [])]
+    atoms = without(analysis.atoms, old)
+    assert atoms is not None
+    layer = points_layer(session, atoms[mask], f"{np.count_nonzero(mask)} atoms of {session.layer.name}")
+    layer.visible = False
+    return layer
+
+
 def _parts(session: ImageSession, there: list[Any], mask: Mask) -> list[Any]:
-    everything = selection_layers.all_atoms(session, there)
-    part = selection_layers.to_work_on(session, mask)
+    everything = layer_of_all(session, there)
+    part = layer_to_work_on(session, mask)
     return [part] if everything is None else [everything, part]
 
 
 def _given(session: ImageSession) -> Callable[[], object]:
-    """Take the atoms from the layer chosen for them, without running a step."""
+    """Use the atoms of the layer chosen as their source, without running a step."""
     session.prepare(session.given((ExtractSubImages(),)))
     session.results.prepare()
     return lambda: None
+
+
+def _note(session: ImageSession, atoms: Atoms | None) -> dict[str, Any]:
+    """Provenance without `result`, so that the layer belongs to the user."""
+    note = session.results.note("selection", "paint_map")
+    note.pop("result")
+    return note | {"atoms": 0 if atoms is None else len(atoms)}

@@ -1,4 +1,4 @@
-"""The lasso on the image: atoms are selected by drawing around them where they are."""
+"""Lasso on the image: atoms are selected by drawing around them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Shapes
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari.explorer.plot_box import HOW
+from local_crystallography._napari.explorer.plot_box import KEYS, how_of
 from local_crystallography._napari.layers import convert
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
@@ -17,22 +17,22 @@ from local_crystallography.data.polygons import inside_any
 
 TEXT, KEY = "Lasso on image", "Ctrl+Shift+L"
 TIP = (
-    "<qt>Draw around atoms in the image to select them: with the button held down, or from click to click. "
-    f"Shift adds, Alt or Ctrl takes away, both keep what is in both; Esc cancels ({KEY}).</qt>"
+    "<qt>Draw around atoms in the image to select them, either with the mouse button held down or from click to click. "
+    f"{KEYS}; Esc cancels ({KEY}).</qt>"
 )
-HELP = "Draw around atoms: Shift adds, Alt or Ctrl takes away, Esc cancels"
+HELP = f"Draw around atoms. {KEYS}; Esc cancels."
 HELP_MS = 5000
 LINE = "#ffffff"
-TURNED = "The image is not seen from the front: show it in two dimensions, with y down and x to the right, then draw."
+NOT_IN_PLANE = "The lasso needs the image plane: show the image in 2D with y and x as the displayed axes, then draw."
 
 
 class ImageLasso(QtCore.QObject):  # type: ignore[misc]
-    """Lends the viewer a layer to draw on, and selects the atoms inside what was drawn in the frame shown.
+    """Adds a temporary layer to draw on, and selects the atoms inside the outline in the displayed frame.
 
     Attributes
     ----------
     action
-        Checked while the lasso can be drawn.
+        Checked while the lasso is active.
     """
 
     def __init__(self, controller: Controller, parent: QtCore.QObject | None = None) -> None:
@@ -52,17 +52,13 @@ class ImageLasso(QtCore.QObject):  # type: ignore[misc]
         self._on_controller_changed()
 
     def leave(self) -> None:
-        """Cancel, and follow the viewer no more."""
+        """Cancel, and disconnect from the viewer."""
         self.cancel()
         self.controller.changed.disconnect(self._on_controller_changed)
         self.controller.selection.changed.disconnect(self._on_selection_changed)
 
-    def cancel(self) -> None:
-        """Put the lasso away without selecting anything."""
-        self._end()
-
     def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
-        """Esc puts the lasso away, wherever the keyboard is."""
+        """Cancel with Esc, whichever widget has the keyboard."""
         kinds = QtCore.QEvent.Type
         if event.type() in (kinds.ShortcutOverride, kinds.KeyPress) and event.key() == QtCore.Qt.Key.Key_Escape:
             event.accept()
@@ -82,27 +78,27 @@ class ImageLasso(QtCore.QObject):  # type: ignore[misc]
         if session is None or not self._ready():
             return False
         if tuple(dims.displayed) != (dims.ndim - 2, dims.ndim - 1):
-            self.controller.failed.emit(TURNED)
+            self.controller.failed.emit(NOT_IN_PLANE)
             return False
         place = convert.placement_of(session.layer)
         layer = Shapes(ndim=session.layer.ndim, name="lasso", edge_color=LINE, face_color="#ffffff22", **place)
         self._session, self._before, self._keys = session, self.viewer.layers.selection.active, ()
-        # before the mode adds its own, so that the keys are known when it ends the shape
+        # before the callbacks of the mode, so that the keys are known when the shape is finished
         layer.mouse_drag_callbacks.append(self._on_drag)
         layer.events.data.connect(self._on_drawn)
         self._layer = layer
         self.viewer.layers.append(layer)
         self.viewer.layers.selection.active = layer
         layer.mode = "add_polygon_lasso"
-        # where one looks; what a viewer says at its edge is soon covered by coordinates
+        # at the pointer, since the status bar is soon overwritten by coordinates
         QtWidgets.QToolTip.showText(QtGui.QCursor.pos(), HELP, None, QtCore.QRect(), HELP_MS)
         self.viewer.layers.events.removed.connect(self._on_layer_removed)
         self.viewer.layers.selection.events.active.connect(self._on_active_changed)
         QtWidgets.QApplication.instance().installEventFilter(self)
         return True
 
-    def _end(self) -> None:
-        """Take the layer away, and make the one active again that was."""
+    def cancel(self) -> None:
+        """Remove the layer without selecting anything, and activate the previous layer again."""
         layer, self._layer, self._session = self._layer, None, None
         if layer is None:
             return
@@ -129,7 +125,7 @@ class ImageLasso(QtCore.QObject):  # type: ignore[misc]
 
     def _on_drawn(self, event: Any) -> None:
         if event.action == "added" and self._layer is not None and len(self._layer.data):
-            # napari is not done with the layer yet
+            # napari is still busy with the layer
             QtCore.QTimer.singleShot(0, self._finish)
 
     def _finish(self) -> None:
@@ -139,17 +135,15 @@ class ImageLasso(QtCore.QObject):  # type: ignore[misc]
         polygons = convert.polygons_from(layer, session.layer)
         frame = round(float(np.asarray(layer.data[-1])[0, 0])) if layer.ndim == 3 else 0
         ready = self._ready()
-        self._end()
+        self.cancel()
         atoms = session.analysis.atoms
         if ready and atoms is not None:
             mask = inside_any(atoms.yx, polygons) & (atoms.frame == frame)
-            takes = bool({"Alt", "Control"} & set(self._keys))
-            self.controller.selection.apply(mask, HOW["Shift" in self._keys, takes], source=self)
+            self.controller.selection.apply(mask, how_of(self._keys), source=self)
 
     def _ready(self) -> bool:
         """Whether there are atoms to select."""
-        atoms = None if self.controller.active is None else self.controller.active.analysis.atoms
-        return atoms is not None and 0 < len(atoms) == len(self.controller.selection)
+        return bool(self.controller.selectable)
 
     def _on_controller_changed(self) -> None:
         if self._layer is not None and self.controller.active is not self._session:
@@ -168,7 +162,7 @@ class ImageLasso(QtCore.QObject):  # type: ignore[misc]
             self.cancel()
 
     def _on_active_changed(self, event: Any) -> None:
-        # a layer that is being removed stops being active first, and must not be removed twice
+        # a layer that is being removed is deactivated first, and must not be removed twice
         QtCore.QTimer.singleShot(0, self._drop_unless_active)
 
     def _drop_unless_active(self) -> None:

@@ -1,4 +1,4 @@
-"""The menu of what can be done with the selected atoms."""
+"""Menu of the selected atoms, and its keyboard shortcuts."""
 
 from __future__ import annotations
 
@@ -7,78 +7,78 @@ from functools import partial
 
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari.selection.class_commands import ClassCommands
+from local_crystallography._napari.explorer.plot_box import KEYS
+from local_crystallography._napari.selection.by_hand import ClassCommands, OwnColumns
 from local_crystallography._napari.selection.commands import SelectionCommands
 from local_crystallography._napari.selection.image_lasso import ImageLasso
-from local_crystallography._napari.selection.own_columns import OwnColumns
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography.data.columns import HAND_LABEL
 from local_crystallography.recipe import Recipe
 from local_crystallography.views.styles import ClassStyles
 
 CLASSES = range(1, 10)
-INSIDE = "<qt>Select the atoms inside what is drawn in a shapes layer; Shift adds them, Alt takes them away</qt>"
-BY_HAND = "<qt>Classes given by hand, in the column hand_label, with a map of their own</qt>"
-TIP = "Select in the image, and give the selected atoms a class, a column, a layer or a network of their own"
-BACK = "All atoms stay in a hidden layer: to work on all again choose it under Extract sub-images, atoms from."
+REMOVE_CLASS, UNDO_CLASS = "Remove class", "Undo class change"
+INSIDE = f"<qt>Select the atoms inside the areas of a shapes layer. {KEYS}.</qt>"
+BY_HAND = "<qt>Classes assigned by hand, in the column hand_label with its own map</qt>"
+TIP = "Select in the image, and use the selected atoms: assign a class or column, add a layer, train a network on them"
+BACK = "All atoms are kept in a hidden layer; to return to them, choose it in Extract sub-images, “atoms from”."
 TIPS = {
-    "Take class away": "The selected atoms have no class of their own any more",
-    "Undo class": "Undo the last change of classes; again to redo it",
-    "Merge classes": "Make one class of all the classes that the selected atoms have from Cluster",
-    "Split class": "Make two of the class that most of the selected atoms have from Cluster",
+    REMOVE_CLASS: "Remove the class assigned to the selected atoms by hand",
+    UNDO_CLASS: "Undo the last change of classes assigned by hand; use it again to redo",
+    "Merge classes": "Merge all classes of the selected atoms found by Cluster into one",
+    "Split class": "Split the most frequent class of the selected atoms found by Cluster in two",
     "Undo merge or split": "Undo the last merge or split",
-    "New points layer": "A layer of the selected atoms with all their columns, which no later result changes",
-    "New labels layer": "The pixels nearest the selected atoms, as the maps are painted",
-    "New column …": "A column that is 1 for the selected atoms and 0 for the others",
-    "Work on these only": f"Take the selected atoms for the atoms of the image. {BACK}",
-    "Work on these only and train": f"The same, and run sub-images, training, encoding, classes and maps. {BACK}",
+    "New points layer": "Add a layer of the selected atoms with all their columns; later results do not change it",
+    "New labels layer": "Add a layer of the pixels nearest to the selected atoms, as in the maps",
+    "New column …": "Add a column that is 1 for the selected atoms and 0 for all others",
+    "Analyse these only": f"Continue the analysis with the selected atoms alone. {BACK}",
+    "Analyse these only and train": "Continue with the selected atoms alone, and run sub-images, training, encoding, "
+    f"classes and maps. {BACK}",
     "Export …": "Write the selected atoms with all their columns to a CSV file",
     "Invert": "Select what is not selected",
-    "Undo": "Take back the last change of the selection",
+    "Undo": "Undo the last change of the selection",
     "Clear": "Select nothing (Esc)",
 }
-KEYS = {"Take class away": "0"}
+SHORTCUTS = {REMOVE_CLASS: "0"}
 
 
 class SelectionActions(QtCore.QObject):  # type: ignore[misc]
-    """What can be done with the selected atoms of the active image.
+    """Actions on the selected atoms of the active image.
 
-    Key k, with the keyboard in one of the widgets of `listen_in`, gives the selected atoms class k of the column
-    `hand_label`, and 0 takes it away. Without a selection the keys are those of napari.
+    While a widget of `listen_in` has the keyboard, key k assigns class k to the selected atoms, in the column
+    `hand_label`, and 0 removes it. Without a selection the keys keep their meaning in napari.
     """
 
     def __init__(self, controller: Controller, recipe: Callable[[], Recipe] | None = None) -> None:
         super().__init__(controller)
         self.controller = controller
         self.own, self.lasso = OwnColumns(controller, self), ImageLasso(controller, self)
-        self.commands, self.of_cluster = (
-            SelectionCommands(controller, self.own, recipe),
-            ClassCommands(controller, self),
-        )
+        self.commands = SelectionCommands(controller, self.own, recipe)
+        self.of_cluster = ClassCommands(controller, self)
         window = controller.parent() if isinstance(controller.parent(), QtWidgets.QWidget) else None
-        # children of the window, whose theme they have then
+        # children of the window, so that they have its theme
         self.menu = QtWidgets.QMenu("Selection", window)
-        self.shapes, self.classes = self.menu.addMenu("Atoms inside shapes layer"), self.menu.addMenu("Give a class")
+        self.shapes, self.classes = self.menu.addMenu("Select inside shapes layer"), self.menu.addMenu("Assign class")
         self.class_actions = {
             number: self._action("", partial(self.own.label, number), str(number)) for number in CLASSES
         }
         does: dict[str, Callable[[], object]] = {
-            "Take class away": partial(self.own.label, -1),
-            "Undo class": self.own.undo,
+            REMOVE_CLASS: partial(self.own.label, -1),
+            UNDO_CLASS: self.own.undo,
             "Merge classes": self.of_cluster.merge,
             "Split class": self.of_cluster.split,
             "Undo merge or split": self.of_cluster.undo,
             "New points layer": self.commands.add_points,
             "New labels layer": self.commands.add_labels,
             "New column …": self.commands.add_column,
-            "Work on these only": partial(self.commands.work_on, train=False),
-            "Work on these only and train": partial(self.commands.work_on, train=True),
+            "Analyse these only": partial(self.commands.work_on, train=False),
+            "Analyse these only and train": partial(self.commands.work_on, train=True),
             "Export …": self.commands.export,
             "Invert": controller.selection.invert,
             "Undo": controller.selection.undo,
             "Clear": controller.selection.clear,
         }
-        self.actions = {name: self._action(name, does[name], KEYS.get(name, "")) for name in TIPS}
+        self.actions = {name: self._action(name, does[name], SHORTCUTS.get(name, "")) for name in TIPS}
         self._fill()
         self._name_classes()
         self.classes.aboutToShow.connect(self._name_classes)
@@ -89,13 +89,13 @@ class SelectionActions(QtCore.QObject):  # type: ignore[misc]
         self._refresh()
 
     def listen_in(self, widget: QtWidgets.QWidget) -> None:
-        """Take the keys of the classes and of the lasso while the keyboard is in this widget."""
-        widget.addActions([*self.class_actions.values(), self.actions["Take class away"], self.lasso.action])
+        """Enable the keys of the classes and of the lasso while this widget has the keyboard."""
+        widget.addActions([*self.class_actions.values(), self.actions[REMOVE_CLASS], self.lasso.action])
 
     def leave(self) -> None:
-        """Follow the controller no more."""
-        for part in (self.lasso, self.commands, self.of_cluster, self.own):
-            part.leave()
+        """Disconnect from the controller."""
+        self.lasso.leave()
+        self.own.leave()
         self.controller.changed.disconnect(self._refresh)
         self.controller.selection.changed.disconnect(self._on_selection_changed)
         self.menu.deleteLater()
@@ -115,13 +115,13 @@ class SelectionActions(QtCore.QObject):  # type: ignore[misc]
         actions = self.actions
         self.classes.addActions([*self.class_actions.values()])
         self.classes.addSeparator()
-        self.classes.addActions([actions["Take class away"], actions["Undo class"]])
+        self.classes.addActions([actions[REMOVE_CLASS], actions[UNDO_CLASS]])
         self.menu.insertAction(self.shapes.menuAction(), self.lasso.action)
         self.menu.addSeparator()
         for name in TIPS:
-            if name not in ("Take class away", "Undo class"):
+            if name not in (REMOVE_CLASS, UNDO_CLASS):
                 self.menu.addAction(actions[name])
-            if name in ("Undo merge or split", "New column …", "Work on these only and train", "Export …"):
+            if name in ("Undo merge or split", "New column …", "Analyse these only and train", "Export …"):
                 self.menu.addSeparator()
         for menu in (self.menu, self.shapes, self.classes):
             menu.setToolTipsVisible(True)
@@ -129,15 +129,15 @@ class SelectionActions(QtCore.QObject):  # type: ignore[misc]
         self.classes.menuAction().setToolTip(BY_HAND)
 
     def _refresh(self) -> None:
-        selection, session = self.controller.selection, self.controller.active
-        ready = session is not None and session.analysis.atoms is not None and not self.controller.runner.running
+        selection = self.controller.selection
+        ready = self.controller.atoms is not None and not self.controller.runner.running
         some = bool(selection.count) and ready
         for name in TIPS:
             self.actions[name].setEnabled(some)
-        # their keys are taken while a job runs, too: napari would delete the selected points at 1
-        for action in (*self.class_actions.values(), self.actions["Take class away"]):
+        # enabled while a job runs, too: otherwise key 1 would make napari delete the selected points
+        for action in (*self.class_actions.values(), self.actions[REMOVE_CLASS]):
             action.setEnabled(bool(selection.count))
-        self.actions["Undo class"].setEnabled(self.own.can_undo)
+        self.actions[UNDO_CLASS].setEnabled(self.own.can_undo)
         for name in ("Merge classes", "Split class"):
             self.actions[name].setEnabled(self.of_cluster.ready)
         self.actions["Undo merge or split"].setEnabled(self.of_cluster.can_undo)
@@ -148,14 +148,16 @@ class SelectionActions(QtCore.QObject):  # type: ignore[misc]
         self.shapes.menuAction().setEnabled(len(selection) > 0 and bool(self.commands.shapes_layers()))
 
     def _name_classes(self) -> None:
-        """Show the classes by the names and colours they have in the plots."""
-        styles = ClassStyles() if self.controller.active is None else self.controller.active.analysis.styles
+        """Show the classes with their names and colours in the plots."""
+        styles = ClassStyles() if self.controller.analysis is None else self.controller.analysis.styles
         for number, action in self.class_actions.items():
             name, swatch = styles.name(HAND_LABEL, number), QtGui.QPixmap(12, 12)
             swatch.fill(QtGui.QColor(styles.colour(HAND_LABEL, number)))
             action.setIcon(QtGui.QIcon(swatch))
             action.setText(name)
-            action.setToolTip(f"<qt>Let the selected atoms be {name}; key {number} in the plots and on the image</qt>")
+            action.setToolTip(
+                f"<qt>Assign the selected atoms to {name}; key {number} in the plots and on the image</qt>"
+            )
 
     def _offer_shapes(self) -> None:
         self.shapes.clear()

@@ -1,1 +1,1 @@
-"""The analyses of the images in a viewer, and the one job that may run on them."""
+"""Sessions of the images in a viewer, and the background jobs on them."""

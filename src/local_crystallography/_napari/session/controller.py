@@ -1,4 +1,4 @@
-"""The analyses of the images in a viewer, and the one job that may run on them. No widgets."""
+"""Controller of the panels: sessions of all images, and the one job that may run on them. No widgets."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import Any, TypeVar
 
 from qtpy import QtCore
 
-from local_crystallography._napari.session.image_session import ImageSession, new_session, open_session, opened
-from local_crystallography._napari.session.image_sessions import ImageSessions
+from local_crystallography._napari.session.image_session import ImageSession
+from local_crystallography._napari.session.image_sessions import ImageSessions, new_session, open_session, opened
 from local_crystallography._napari.session.layer_queue import LayerQueue
-from local_crystallography._napari.session.paused_trainings import PausedTrainings
-from local_crystallography._napari.session.preview import Preview
 from local_crystallography._napari.session.selection_sync import SelectionSync
+from local_crystallography._napari.session.trainings import PausedTrainings, Preview
 from local_crystallography._napari.session.worker import (
     Hooks,
     Outcome,
@@ -27,6 +26,7 @@ from local_crystallography._napari.session.worker import (
     run_steps,
 )
 from local_crystallography.analysis import Analysis
+from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job
 from local_crystallography.steps.base import Step
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Controller(QtCore.QObject):  # type: ignore[misc]
-    """Owns what the panels show: the works by image layer, the selection, the hover and the runner."""
+    """State shared by all panels: the sessions by image layer, the selection, the hover and the running job."""
 
     changed = QtCore.Signal()
     reported = QtCore.Signal(object)
@@ -52,6 +52,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self.sessions.opened.connect(self.opened)
         self.busy: ImageSession | None = None
         self._left = False
+        self._waiting: Callable[[], object] | None = None
         self.step = ""
         self.selection = Selection()
         self.hover = Hover()
@@ -66,22 +67,38 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
 
     @property
     def active(self) -> ImageSession | None:
-        """The image worked on, with its analysis."""
+        """The session of the active image."""
         return self.sessions.active
 
     @property
+    def analysis(self) -> Analysis | None:
+        """The analysis of the active image."""
+        return None if self.active is None else self.active.analysis
+
+    @property
+    def atoms(self) -> Atoms | None:
+        """The atoms of the active image."""
+        return None if self.active is None else self.active.analysis.atoms
+
+    @property
+    def selectable(self) -> Atoms | None:
+        """The atoms that the selection refers to."""
+        atoms = self.atoms
+        return atoms if atoms is not None and len(atoms) == len(self.selection) else None
+
+    @property
     def running(self) -> bool:
-        """Whether a job runs, or its results are still being brought into the viewer."""
+        """Whether a job is running, or its results are still being added to the viewer."""
         return self.runner.running or self.queue.busy
 
     def choose(self, layer: Any | None) -> None:
-        """Work on this image layer from now on; what was done on another is kept."""
+        """Make an image layer the active one; the sessions of others are kept."""
         self.sessions.choose(layer)
         self._show()
         self._open_session()
 
     def run(self, steps: tuple[Step, ...], *, again: bool) -> None:
-        """Run steps on the active image; those that are up to date only with `again`."""
+        """Run steps on the active image, those that are up to date only with `again`."""
         session = self.active
         if session is None or self.running or not steps:
             return
@@ -100,16 +117,16 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def can_resume(self, name: str) -> bool:
-        """Whether a training of the active image was stopped and can go on from there."""
+        """Whether a training of the active image was stopped and can be resumed."""
         return self.active is not None and not self.running and bool(self.paused.rest(self.active, name))
 
     def resume(self, name: str) -> None:
-        """Resume a training that was stopped, with its settings, and run the steps that were to follow it."""
+        """Resume a stopped training with its settings, and run the steps that were to follow it."""
         if self.active is not None:
             self.run(self.paused.rest(self.active, name), again=False)
 
     def stop(self, *, everything: bool) -> None:
-        """End the step that runs with the best so far; and, with `everything`, go on with none after it."""
+        """End the running step with the best result so far; with `everything`, run no further steps."""
         if everything:
             self.runner.stop.everything.set()
         else:
@@ -117,35 +134,35 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self.changed.emit()
 
     def show_preview(self, session: ImageSession, preview: Preview) -> None:
-        """What a network sees while it trains; the results take its place."""
+        """Show the latents of a network that still trains, until the results replace them."""
         self.queue.show_previews(session, preview.maps)
         if session is self.active:
             self.queue.add(partial(self.previewed.emit, preview.table))
 
     def save(self, folder: Path) -> None:
-        """Write the session of the active image."""
+        """Save the session of the active image."""
         if self.active is not None and not self.running:
             if self.active.take_edits():
                 self._show()
             self._once("Saving …", partial(self.active.analysis.save, folder))
 
     def open(self, folder: Path) -> None:
-        """Bring a session back, with a layer for its image."""
+        """Open a saved session, with a layer for its image."""
         if not self.running:
             self._once("Opening …", lambda: open_session(self.viewer, folder))
 
     def compute(self, message: str, function: Callable[[], Callable[[], object]]) -> None:
-        """Call a function in the background, and then what it gives in the thread of the window."""
+        """Call a function in the background, and what it returns in the thread of the window."""
         if self.active is not None and not self.running:
             self._once(message, function)
 
     def job(self, function: Callable[[], Job[T]], then: Callable[[T], object]) -> None:
-        """Run a job that is no step, with progress and Cancel; what it gives goes to `then`."""
+        """Run a job that is not a step, with progress and Cancel; its result goes to `then`."""
         if not self.running:
             self._begin(lambda stop: run_job(function, then, stop))
 
     def attempt(self, call: Callable[[], T]) -> T | None:
-        """The result of a call, or None where something given cannot be used, which is said."""
+        """The result of a call, or None after reporting that its input cannot be used."""
         try:
             return call()
         except InputError as error:
@@ -153,7 +170,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
             return None
 
     def adopt(self, analysis: Analysis) -> ImageSession:
-        """Show an analysis that was made elsewhere, as the active one."""
+        """Show an existing analysis, as the active one."""
         session = new_session(self.viewer, analysis)
         self._enter(session)
         session.results.show()
@@ -161,39 +178,44 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         return session
 
     def bring(self) -> None:
-        """Bring what has become new without a job into the viewer."""
+        """Show results that changed without a job."""
         if self.active is not None:
             self.queue.show(self.active, self._show)
 
+    def when_idle(self, call: Callable[[], object]) -> None:
+        """Call once the jobs and layers now under way are done; a later request replaces it."""
+        self._waiting = call
+        self.queue.add(lambda: None)
+
     def choose_source(self, name: str, layer: Any | None) -> None:
-        """Take the probability map or the atoms from a layer; None: from the result of the step."""
+        """Use a layer as probability map or atoms of the active image; None for the result of the step."""
         if self.active is not None and self.active.choose_source(name, layer):
             self.changed.emit()
 
     def choose_mask(self, layer: Any | None, *, painted: bool) -> None:
-        """Take the mask of the active image from a layer or as it is painted; neither: as found in the image."""
+        """Use the mask in a layer, or as painted, for the active image; neither: as found in the image."""
         if self.active is not None:
             self.active.choose_mask(layer, painted=painted)
             self.changed.emit()
 
-    def take_back(self, rows: set[int]) -> None:
-        """Add some of the atoms that were left out to the others, by their points."""
+    def restore(self, rows: set[int]) -> None:
+        """Restore some of the atoms that were left out, by the rows of their points."""
         if self.active is not None and not self.running:
-            self.active.take_back(rows)
+            self.active.restore(rows)
             self.active.results.prune()
             self.bring()
 
     def leave(self) -> None:
-        """Follow the viewer no more: a job is stopped, with its best so far kept by the image layer."""
+        """Disconnect from the viewer and stop the job, whose best result so far is kept with the image layer."""
         self.stop(everything=True)
         self.viewer.layers.events.removed.disconnect(self._on_layer_removed)
-        self.sessions.active, self._left = None, True
+        self.sessions.active, self._left, self._waiting = None, True, None
         self.sync.follow(None)
         if not self.runner.running:
             self.paused.remove()
 
     def _open_session(self) -> None:
-        """Bring back the analysis of an image that came with a saved session."""
+        """Open the analysis of an image that was read from a saved session."""
         session = self.active
         if session is not None and session.folder is not None and not self.running:
             self._once("Opening …", partial(opened, session.folder))
@@ -201,9 +223,9 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
     def _once(self, message: str, function: Callable[[], Any]) -> None:
         self._begin(lambda stop: run_once(message, function))
 
-    def _begin(self, session: Callable[[Stop], Generator[Report, None, Any]]) -> None:
+    def _begin(self, background: Callable[[Stop], Generator[Report, None, Any]]) -> None:
         self.busy, self.step = self.active, ""
-        self.runner.start(session)
+        self.runner.start(background)
         self.changed.emit()
 
     def _enter(self, session: ImageSession) -> None:
@@ -244,7 +266,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
             self.queue.show(session, partial(self._settle, session, step, outcome.error))
 
     def _settle(self, session: ImageSession, step: str, error: str) -> None:
-        """The end of a job: what went wrong is said by the panel of the step, or else to all."""
+        """End a job; an error is shown in the panel of its step, or else reported."""
         there = self.sessions.holds(session)
         if there:
             session.end(step, error)
@@ -258,12 +280,15 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
 
     def _on_queue_done(self) -> None:
         self.changed.emit()
+        if self._waiting is not None and not self.running:
+            call, self._waiting = self._waiting, None
+            call()
         self._open_session()
 
     def _on_layer_removed(self, event: Any) -> None:
         session = self.sessions.remove(event.value)
         if session is not None:
-            gc.unfreeze()  # its data may be held by a cycle that collections would pass by
+            gc.unfreeze()  # its data may be part of a cycle that is excluded from collections
         self.paused.forget(str(event.value.unique_id))
         if session is not None and session is self.busy:
             self.stop(everything=True)

@@ -1,4 +1,4 @@
-"""One image layer with its analysis."""
+"""Session of one image: its layer, its analysis, and what the user supplies in place of a result."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Layer
 
-from local_crystallography._napari.layers import convert, left_out
-from local_crystallography._napari.layers.masks import visible_mask
+from local_crystallography._napari.layers import convert, rings
+from local_crystallography._napari.layers.masks import Mask, drawn_mask
 from local_crystallography._napari.layers.results import ResultLayers
-from local_crystallography._napari.session.mask_choice import MaskChoice, chosen
 from local_crystallography.analysis import MISSING, Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
@@ -28,20 +26,69 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """What the columns of an image may be, as a network has found."""
+    """Candidates for the atomic columns of an image, as a network found them."""
 
     image: Image
     weights: Path | None
     candidates: list[Candidate]
 
 
+@dataclass(frozen=True)
+class MaskChoice:
+    """Source of the mask of an image: found in the image, `painted` in its mask layer, or drawn in another `layer`.
+
+    `changed`: the results were computed with another mask.
+    """
+
+    layer: Any | None = None
+    painted: bool = False
+    changed: bool = False
+
+    def mask(self, results: ResultLayers) -> Mask | None:
+        """(H, W) mask supplied by the user; None if it is to be found in the image.
+
+        Raises
+        ------
+        InputError
+            For a layer that cannot serve as a mask of the image.
+        """
+        if self.layer is not None:
+            return drawn_mask(self.layer, results.image_layer)
+        return results.painted_mask() if self.painted else None
+
+    def differs(self, results: ResultLayers) -> bool:
+        """Whether the analysed image has another mask; raises as `mask`."""
+        image, mask = results.analysis.image, self.mask(results)
+        given = None if image is None else image.mask
+        return not (mask is given or (mask is not None and given is not None and np.array_equal(mask, given)))
+
+    @classmethod
+    def of(cls, results: ResultLayers, layer: Any | None, painted: bool) -> MaskChoice:
+        """A choice that knows whether it changes the mask."""
+        choice = cls(layer, painted)
+        try:
+            changed = choice.differs(results)
+        except InputError:  # reported when the mask is used
+            changed = True
+        return replace(choice, changed=changed)
+
+
 @dataclass
 class ImageSession:
     """One image layer with its analysis.
 
-    `sources` are the layers chosen instead of a result; `edited` tells that atoms were changed by hand; `session` is
-    the folder the layer came from, until it has been opened; `halted` tells that the last run was stopped by a doubtful
-    result; `found` is what the columns may be.
+    Attributes
+    ----------
+    sources
+        Layers used in place of a result.
+    edited
+        Whether atoms were edited by hand.
+    folder
+        The saved session to which the layer belongs, until it has been opened.
+    halted
+        Whether the last run was stopped by an unreliable result.
+    found
+        Candidates for the atomic columns.
     """
 
     layer: Any
@@ -57,18 +104,18 @@ class ImageSession:
 
     @property
     def key(self) -> str:
-        """What tells the layer apart from others."""
+        """Unique id of the layer."""
         return str(self.layer.unique_id)
 
     @property
     def replaced(self) -> set[str]:
-        """The steps whose results the user brought instead."""
+        """Steps that the user replaced by a layer or by edited atoms."""
         if self.edited or "atoms" in self.sources:
             return {"segment", "find_atoms"}
         return {"segment"} if "probability" in self.sources else set()
 
     def missing(self, step: Step) -> str | None:
-        """What has to be done before the step can run, in words; layers of the user's own count."""
+        """What has to be done before the step can run, in words; None if it can. Layers used as sources count."""
         message = self.analysis.missing(step)
         if message is None or message == MISSING["image"]:
             return None
@@ -77,13 +124,13 @@ class ImageSession:
 
     @property
     def network_step(self) -> Segment | None:
-        """The Segment step as it was run, where a network did it."""
+        """The Segment step as it was run with a network, otherwise None."""
         segment = self.analysis.used.get("segment")
         return segment if isinstance(segment, Segment) and isinstance(segment.by, Network) else None
 
     @property
     def candidates(self) -> list[Candidate] | None:
-        """What the columns of the image may be, as Segment has found; None where that is not known."""
+        """Candidates for the atomic columns, as found by Segment; None if they are unknown."""
         step, found = self.network_step, self.found
         if (
             step is None
@@ -95,12 +142,12 @@ class ImageSession:
         return found.candidates
 
     def find_candidates(self, step: Segment) -> None:
-        """Look for what the columns may be, which takes seconds unless the step has just been run; in any thread."""
+        """Find candidates for the atomic columns, in seconds unless the step has just been run; in any thread."""
         if (image := self.analysis.image) is not None:
             self.found = Found(image, step.network.weights, step.candidates(image))
 
     def after(self, step: Step) -> None:
-        """Prepare what is new after a step; in any thread."""
+        """Prepare the layers of new results after a step; in any thread."""
         self.results.prepare()
         if isinstance(step, Segment) and isinstance(step.by, Network):
             automatic = step.by.sigma is None and step.contrast is None
@@ -108,12 +155,12 @@ class ImageSession:
                 self.find_candidates(step)
 
     def given(self, steps: tuple[Step, ...], *, again: bool = False) -> dict[str, Any]:
-        """What comes from the user: a mask, other layers, or atoms edited by hand, where they differ.
+        """Input supplied by the user, where it differs: a mask, other layers, or atoms edited by hand.
 
         Raises
         ------
         InputError
-            For a layer that cannot be taken.
+            For a layer that cannot be used.
         """
         names = {step.name() for step in steps}
         given: dict[str, Any] = {}
@@ -128,20 +175,20 @@ class ImageSession:
         return given
 
     def choose_mask(self, layer: Any | None, *, painted: bool) -> None:
-        """Take the mask from a layer, or as painted in the layer that shows it; neither: as found in the image."""
+        """Use the mask in a layer, or as painted in the mask layer; neither: as found in the image."""
         if layer is None and not painted:
             self.results.undo_painting()
-        self.mask = chosen(self.results, layer, painted)
+        self.mask = MaskChoice.of(self.results, layer, painted)
 
-    def take_back(self, rows: Iterable[int]) -> None:
-        """Add atoms that were left out, by their points, to the others; what was computed for those goes."""
-        layer, left = self.results.get(left_out.NAME), self.analysis.left_out
+    def restore(self, rows: Iterable[int]) -> None:
+        """Restore atoms that were left out, by the rows of their points; columns computed without them are removed."""
+        layer, left = self.results.get(rings.LEFT_OUT), self.analysis.left_out
         known = self.results.edited_atoms() or self.analysis.atoms
         if layer is None or left is None or known is None:
             return
         back = convert.atoms_from(layer, self.layer)[sorted(rows)]
         old = [name for names in self.analysis.columns.values() for name in names]
-        self.analysis.atoms = left_out.joined(known.without(old), back.without([*old, left_out.REASON]))
+        self.analysis.atoms = rings.joined(known.without(old), back.without([*old, rings.REASON]))
         self.edited = True
         rest = left[~np.isin(left.ids, back.ids)]
         self.analysis.left_out = rest if len(rest) else None
@@ -155,14 +202,14 @@ class ImageSession:
         return edited
 
     def take_edits(self) -> bool:
-        """Give the analysis the atoms as they were edited by hand; whether they were."""
+        """Use atoms as edited by hand; whether there were any edits."""
         edited = self.results.edited_atoms()
         if edited is not None:
             self.analysis.atoms, self.edited = edited, True
         return edited is not None
 
     def choose_source(self, name: str, layer: Any | None) -> bool:
-        """Take the probability map or the atoms from a layer, None: from the result of the step; tell if it is new."""
+        """Use a layer as probability map or atoms, None for the result of the step; whether that is a change."""
         if convert.same(self.sources.get(name), layer):
             return False
         if layer is None:
@@ -172,12 +219,12 @@ class ImageSession:
         return True
 
     def prepare(self, given: dict[str, Any]) -> None:
-        """Give the analysis its image, the first time, and what the user brings along; in any thread.
+        """Set the image of the analysis, the first time, and the input supplied by the user; in any thread.
 
         Raises
         ------
         InputError
-            For an image that cannot be analysed, also for its mask, or a probability map of another shape.
+            For an image or mask that cannot be analysed, or a probability map of another shape.
         """
         if self.analysis.image is None:
             self.analysis.image = convert.image_from(self.layer)
@@ -193,8 +240,8 @@ class ImageSession:
             setattr(self.analysis, name, value)
 
     def begin(self, steps: tuple[Step, ...], *, again: bool) -> tuple[Step, ...]:
-        """Make ready for a job; of its steps those to be run, which are all of them only with `again`."""
-        # what comes before is not run again, or it would take the place of what the user brought
+        """Get ready for a run, and return the steps to run: all of them only with `again`."""
+        # steps replaced by the user are skipped, or their results would replace the layers supplied
         wanted = steps if again else tuple(step for step in steps if step.name() not in self.replaced)
         self._leave_edited({step.name() for step in wanted if again or not self.analysis.is_current(step)})
         self.errors.clear()
@@ -203,16 +250,16 @@ class ImageSession:
         return wanted
 
     def end(self, step: str, error: str) -> None:
-        """The end of a job: the layers of what is no result any more go, and what went wrong in a step is noted."""
+        """Remove layers without a result at the end of a job, and note the error of a step."""
         self.results.prune()
         self.results.set_editable(True)
         if step and error:
             self.errors[step] = error
 
     def _leave_edited(self, names: set[str]) -> None:
-        """Atoms edited by hand that are about to be found anew stay, as a layer of the user's own."""
-        found_anew = bool(names & {"segment", "find_atoms"})
-        if found_anew and (self.edited or self.results.edited_atoms() is not None):
+        """Keep atoms edited by hand in a layer of the user when atoms are about to be found anew."""
+        refound = bool(names & {"segment", "find_atoms"})
+        if refound and (self.edited or self.results.edited_atoms() is not None):
             layer = self.results.get("atoms")
             if layer is not None:
                 layer.name, layer.visible = "atoms edited by hand", False
@@ -220,51 +267,9 @@ class ImageSession:
             self.edited = False
 
 
-def session_on(viewer: Any, layer: Any, analysis: Analysis) -> ImageSession:
-    """Work on an image layer, which remembers its analysis from now on: it outlives the dock."""
-    session = ImageSession(layer, analysis, ResultLayers(viewer, layer, analysis))
-    session.edited = analysis.atoms is not None and "find_atoms" not in analysis.asked
-    session.mask = MaskChoice(painted=analysis.image is not None and analysis.image.mask is not None)
-    layer.metadata.setdefault(convert.KEY, {})["analysis"] = analysis
-    return session
-
-
-def new_session(viewer: Any, analysis: Analysis) -> ImageSession:
-    """Work on an analysis with a new layer for its image, which is not in the viewer yet; in any thread."""
-    assert analysis.image is not None
-    return session_on(viewer, Layer.create(*convert.layer_of(analysis.image)), analysis)
-
-
-def opened(folder: Path) -> Analysis:
-    """A saved session, with what is masked in its image; in any thread."""
-    analysis = Analysis.open(folder)
-    if analysis.image is not None:
-        visible_mask(analysis.image)  # which the image remembers
-    return analysis
-
-
-def open_session(viewer: Any, folder: Path) -> ImageSession:
-    """Work on a saved session, with all its layers prepared; in any thread."""
-    session = new_session(viewer, Analysis.open(folder))
-    session.results.prepare()
-    return session
-
-
-def session_again(viewer: Any, layer: Any, analysis: Analysis, others: Iterable[ImageSession]) -> ImageSession:
-    """Work on an analysis that has layers in the viewer already, but for those of other works."""
-    session = session_on(viewer, layer, analysis)
-    taken = {key for other in others for key in other.results.keys}
-    own = [each for each in viewer.layers if str(each.unique_id) not in taken and convert.belongs(each, layer)]
-    # a session opened twice has each layer twice: those above this image come first
-    place = viewer.layers.index(layer)
-    session.results.find_mask()
-    session.results.take([*(each for each in own if viewer.layers.index(each) > place), *own])
-    return session
-
-
 def _check_probability(values: Any, image: Image | None) -> None:
     if image is not None and values.shape != image.data.shape:
         raise InputError(
-            f"A probability map of shape {values.shape} came with an image of shape {image.data.shape}; "
-            "pick a layer of the image's own shape."
+            f"The probability map has the shape {values.shape}, but the image has the shape {image.data.shape}. "
+            "Choose a layer of the same shape as the image."
         )

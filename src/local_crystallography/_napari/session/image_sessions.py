@@ -1,19 +1,23 @@
-"""The works on the images of a viewer."""
+"""Sessions of all images in a viewer, and the ways to begin one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from napari.layers import Layer
 from qtpy import QtCore
 
 from local_crystallography._napari.layers import convert
-from local_crystallography._napari.session.image_session import ImageSession, session_again, session_on
+from local_crystallography._napari.layers.masks import visible_mask
+from local_crystallography._napari.layers.results import ResultLayers
+from local_crystallography._napari.session.image_session import ImageSession, MaskChoice
 from local_crystallography.analysis import Analysis
 
 
 class ImageSessions(QtCore.QObject):  # type: ignore[misc]
-    """The works by image layer, and the one that is active."""
+    """Sessions by image layer, and the active one."""
 
     opened = QtCore.Signal(object)
 
@@ -27,25 +31,25 @@ class ImageSessions(QtCore.QObject):  # type: ignore[misc]
         return key in self._sessions
 
     def get(self, key: str) -> ImageSession | None:
-        """The work on the image layer of a key."""
+        """The session of the image layer with a key, or None."""
         return self._sessions.get(key)
 
     def holds(self, session: ImageSession) -> bool:
-        """Whether a work is still the one on its layer."""
+        """Whether a session is still that of its layer."""
         return self.get(session.key) is session
 
     def choose(self, layer: Any | None) -> None:
-        """Make the work on an image layer the active one."""
+        """Make the session of an image layer the active one."""
         self.active = None if layer is None else self._on(layer)
 
     def add(self, session: ImageSession) -> None:
-        """Take a work whose layer is not in the viewer yet, and make it the active one."""
+        """Add a session and its layer, which is not in the viewer yet, and make it the active one."""
         self._sessions[session.key] = session
         self.viewer.layers.append(session.layer)
         self.active = session
 
     def bring_back(self, plain: ImageSession, analysis: Analysis | None) -> ImageSession:
-        """Put the analysis that came with the layers of a session, None if it cannot be opened, for the empty one."""
+        """Replace an empty session by the saved analysis of its layers; None if that could not be opened."""
         folder, plain.folder = str(plain.folder), None
         if plain.key not in self:
             return plain
@@ -62,7 +66,7 @@ class ImageSessions(QtCore.QObject):  # type: ignore[misc]
         return session
 
     def remove(self, layer: Any) -> ImageSession | None:
-        """Forget a layer that is no more in the viewer; the work on it, where there was one."""
+        """Forget a layer that was removed from the viewer; returns its session, if it had one."""
         removed = self._sessions.pop(str(layer.unique_id), None)
         for session in self._sessions.values():
             for name in [name for name, source in session.sources.items() if convert.same(source, layer)]:
@@ -72,7 +76,7 @@ class ImageSessions(QtCore.QObject):  # type: ignore[misc]
         return removed
 
     def _on(self, layer: Any) -> ImageSession:
-        """The work on an image layer: the one there is, one of an earlier dock, one to be opened, or a new one."""
+        """The session of an image layer: the present one, that of an earlier dock, a saved one, or a new one."""
         key = str(layer.unique_id)
         if key not in self:
             note = convert.note_of(layer)
@@ -84,3 +88,45 @@ class ImageSessions(QtCore.QObject):  # type: ignore[misc]
                 self._sessions[key] = session_on(self.viewer, layer, Analysis())
                 self._sessions[key].folder = Path(note["session"]) if "session" in note else None
         return self._sessions[key]
+
+
+def session_on(viewer: Any, layer: Any, analysis: Analysis) -> ImageSession:
+    """A session on an image layer, whose metadata keep the analysis beyond the life of the dock."""
+    session = ImageSession(layer, analysis, ResultLayers(viewer, layer, analysis))
+    session.edited = analysis.atoms is not None and "find_atoms" not in analysis.asked
+    session.mask = MaskChoice(painted=analysis.image is not None and analysis.image.mask is not None)
+    layer.metadata.setdefault(convert.KEY, {})["analysis"] = analysis
+    return session
+
+
+def new_session(viewer: Any, analysis: Analysis) -> ImageSession:
+    """A session on an analysis, with a new layer for its image that is not in the viewer yet; in any thread."""
+    assert analysis.image is not None
+    return session_on(viewer, Layer.create(*convert.layer_of(analysis.image)), analysis)
+
+
+def opened(folder: Path) -> Analysis:
+    """The analysis of a saved session, with the mask of its image computed; in any thread."""
+    analysis = Analysis.open(folder)
+    if analysis.image is not None:
+        visible_mask(analysis.image)  # cached by the image
+    return analysis
+
+
+def open_session(viewer: Any, folder: Path) -> ImageSession:
+    """A saved session with all its layers prepared; in any thread."""
+    session = new_session(viewer, Analysis.open(folder))
+    session.results.prepare()
+    return session
+
+
+def session_again(viewer: Any, layer: Any, analysis: Analysis, others: Iterable[ImageSession]) -> ImageSession:
+    """A session on an analysis that already has layers in the viewer, other than those of other sessions."""
+    session = session_on(viewer, layer, analysis)
+    taken = {key for other in others for key in other.results.keys}
+    own = [each for each in viewer.layers if str(each.unique_id) not in taken and convert.belongs(each, layer)]
+    # a session that was opened twice has every layer twice: those above this image come first
+    place = viewer.layers.index(layer)
+    session.results.find_mask()
+    session.results.take([*(each for each in own if viewer.layers.index(each) > place), *own])
+    return session

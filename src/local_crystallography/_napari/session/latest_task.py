@@ -1,4 +1,4 @@
-"""Quick computations beside the thread of the window, such as decoding what the pointer is on."""
+"""Quick background computations of which only the latest matters, such as decoding at the pointer."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from local_crystallography.data.errors import InputError
 
 T = TypeVar("T")
 LOOK_MS = 8
-"""How often it is looked whether something is ready."""
+"""Interval at which the result is polled, in milliseconds."""
 
 
 class LatestTask(QtCore.QObject):  # type: ignore[misc]
-    """Computes one thing after the other; of what is asked meanwhile only the last is done.
+    """Computes one request after the other; of several that arrive meanwhile only the last is computed.
 
-    What was asked before that is dropped, even where it is ready: nobody wants to see it any more. It does not wait
-    for the job of the controller, so it is for what takes milliseconds.
+    Superseded requests are dropped, even finished ones. Requests do not wait for the job of the controller, so they
+    should take milliseconds.
     """
 
     def __init__(self, parent: QtCore.QObject | None = None) -> None:
@@ -29,22 +29,22 @@ class LatestTask(QtCore.QObject):  # type: ignore[misc]
         self._pool = ThreadPoolExecutor(1, "aside")
         self._running: tuple[Future[Any], Callable[[Any], object]] | None = None
         self._next: tuple[Callable[[], Any], Callable[[Any], object]] | None = None
-        # asking the thread keeps its signals out: it may end after the window
+        # polled, since a signal from the thread might arrive after the window is gone
         self._timer = QtCore.QTimer(self, interval=LOOK_MS)
         self._timer.timeout.connect(self._on_time)
 
     @property
     def busy(self) -> bool:
-        """Whether something is being computed."""
+        """Whether a request is being computed."""
         return self._running is not None
 
     def ask(self, function: Callable[[], T], then: Callable[[T], object], failed: Callable[[str], object]) -> None:
-        """Call a function in the thread, and in that of the window `then` with its result, or `failed` with why not."""
+        """Call a function in the background, then in the window `then` with its result or `failed` with a sentence."""
         self._next = (function, partial(_handed_over, then, failed))
         self._begin()
 
     def drop(self) -> None:
-        """Nothing that was asked is wanted any more."""
+        """Drop all requests."""
         self._next = None
         if self._running is not None:
             self._running = (self._running[0], _nothing)
@@ -73,9 +73,9 @@ def _result(function: Callable[[], Any]) -> Any:
     except InputError as error:
         return error
     except (RuntimeError, MemoryError) as error:
-        # torch raises a RuntimeError when memory is out
-        said = str(error).strip().split("\n")[0] or type(error).__name__
-        return InputError(f"This could not be computed: {said}.")
+        # torch raises a RuntimeError when memory runs out
+        message = str(error).strip().split("\n")[0] or type(error).__name__
+        return InputError(f"The computation failed: {message}.")
 
 
 def _handed_over(then: Callable[[Any], object], failed: Callable[[str], object], result: Any) -> None:
@@ -86,4 +86,4 @@ def _handed_over(then: Callable[[Any], object], failed: Callable[[str], object],
 
 
 def _nothing(result: Any) -> None:
-    """What is done with what nobody wants any more."""
+    """Ignore the result of a dropped request."""

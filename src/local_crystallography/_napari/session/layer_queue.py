@@ -1,4 +1,4 @@
-"""Work for the thread of the window in small pieces, so that the window never stands still for long."""
+"""Queue of small calls in the thread of the window, so that the window never blocks for long."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local_crystallography._napari.session.image_sessions import ImageSessions
 
 
 class LayerQueue(QtCore.QObject):  # type: ignore[misc]
-    """Calls one function per turn of the event loop, in the order they came: a layer at a time enters the viewer."""
+    """Calls one function per turn of the event loop, in order, so that layers enter the viewer one at a time."""
 
     done = QtCore.Signal()
 
@@ -26,30 +26,30 @@ class LayerQueue(QtCore.QObject):  # type: ignore[misc]
 
     @property
     def busy(self) -> bool:
-        """Whether a call waits."""
+        """Whether calls are waiting."""
         return bool(self._calls)
 
     def add(self, *calls: Callable[[], object]) -> None:
-        """Call these, each in its own turn of the event loop."""
+        """Add calls, each for its own turn of the event loop."""
         self._calls.extend(calls)
         if self._calls and not self._timer.isActive():
             self._timer.start()
 
     def show(self, session: ImageSession, then: Callable[[], object]) -> None:
-        """Show the new results of an image, in place of previews, and then call something else."""
+        """Show the new results of an image in place of previews, then make another call."""
         self.add(session.results.previews.hide)
         self._each(session, session.results.show_one, session.results.pending())
         self.add(then)
 
     def show_previews(self, session: ImageSession, names: Iterable[str]) -> None:
-        """Show maps of a network that is still training."""
+        """Show maps of a network that still trains."""
         self._each(session, session.results.previews.show, names)
 
     def _each(self, session: ImageSession, show: Callable[[str], object], names: Iterable[str]) -> None:
         self.add(*(partial(self._one, session, show, name) for name in names))
 
     def _one(self, session: ImageSession, show: Callable[[str], object], name: str) -> None:
-        if self._sessions.holds(session):  # its image may have been removed
+        if self._sessions.holds(session):  # the image may have been removed
             show(name)
 
     def _on_timeout(self) -> None:

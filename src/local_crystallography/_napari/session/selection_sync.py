@@ -1,4 +1,4 @@
-"""The selection between the scatter plot, the image and the points layer."""
+"""Synchronisation of the selection with the layers of the image."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from local_crystallography._napari.layers.results import ResultLayers
 from local_crystallography.views.selection import Selection
 
 FEW = 2000
-"""Most atoms that are selected in the points layer, too: napari needs seconds for many, and again with every zoom."""
+"""Maximum number of atoms also selected in the points layer; many take napari seconds, at every zoom again."""
 
 
 class SelectionSync:
-    """Rings the selected atoms in the image, and takes over what is selected in the points layer.
+    """Draws rings around the selected atoms, and adopts what is selected in the points layer.
 
-    While the points layer is active it has the same selection, for napari's table and keys, if that is of few atoms.
+    While the points layer is active it has the same selection, for napari's table and keys, if that is small.
     """
 
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
         self.results: ResultLayers | None = None
-        self._heard: Any = None
+        self._points: Any = None
         self._viewer: Any = None
         self._writing = False
         selection.changed.connect(self._on_selection_changed)
 
     def follow(self, results: ResultLayers | None) -> None:
-        """Work with the layers of another image, or with new ones."""
+        """Connect to the layers of another image, or to new ones."""
         if results is not self.results and self.results is not None and self.results.analysis.atoms is not None:
             self.results.show_selected(self.results.analysis.atoms[:0])
         self._follow_active(None if results is None else results.viewer)
         self.results = results
         layer = None if results is None else results.get("atoms")
-        if layer is not self._heard:
-            self._heard = layer
+        if layer is not self._points:
+            self._points = layer
             if layer is not None:
                 layer.selected_data.events.items_changed.connect(self._on_points_selected)
         atoms = None if results is None else results.analysis.atoms
@@ -54,7 +54,7 @@ class SelectionSync:
                 self._select_points(self.results.get("atoms"))
 
     def _follow_active(self, viewer: Any) -> None:
-        """Notice when the points layer becomes active: it is not told of the selection before."""
+        """Watch for the points layer to become active: until then it does not receive the selection."""
         if viewer is self._viewer:
             return
         if self._viewer is not None:
@@ -69,10 +69,10 @@ class SelectionSync:
             self._select_points(layer)
 
     def _select_points(self, layer: Any) -> None:
-        """Select the same points in their layer while it is active, or none where they are many."""
+        """Select the same points in their layer while it is active, or none if they are too many."""
         if layer is None or self._viewer is None or len(layer.data) != len(self.selection):
             return
-        # the blue that napari draws over selected points would hide the colours of the atoms in any other view
+        # while another layer is active, the blue of selected points would only hide the colours of the atoms
         wanted = same(layer, self._viewer.layers.selection.active) and self.selection.count <= FEW
         few = np.flatnonzero(self.selection.mask).tolist() if wanted else []
         if set(few) != set(layer.selected_data):
@@ -81,7 +81,7 @@ class SelectionSync:
             self._writing = False
 
     def _on_points_selected(self, *changes: object) -> None:
-        layer = self._heard
+        layer = self._points
         if self._writing or self.results is None or self.results.updating or layer is None:
             return
         if len(layer.data) == len(self.selection):

@@ -1,10 +1,13 @@
-"""Long jobs in a background thread, with progress, stopping and errors in words."""
+"""Long jobs in a background thread, with progress, stopping and readable errors."""
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,8 +16,7 @@ from typing import Any, TypeVar
 from napari.qt.threading import create_worker
 from qtpy import QtCore
 
-from local_crystallography._napari.session.garbage import young_garbage_only
-from local_crystallography._napari.session.preview import Preview, Previews
+from local_crystallography._napari.session.trainings import Preview, Previews
 from local_crystallography._napari.settings import Settings, limited
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.errors import InputError
@@ -24,16 +26,20 @@ from local_crystallography.steps.train_vae import TrainVae
 
 T = TypeVar("T")
 FRAME = 0.1
-"""Least time between two reports in seconds: more would only keep the window busy."""
+"""Minimum time between two reports, in seconds; more would only keep the window busy."""
+PUT_OFF = 1_000_000
+"""Collections of the young generations before a full one, while a job runs."""
+MANY = 100
+"""Number of modules loaded by a job above which all existing objects are excluded from later collections."""
 
 
 class JobFailed(Exception):
-    """What a RuntimeError of a job becomes: napari's workers swallow a RuntimeError and never end."""
+    """Replaces a RuntimeError of a job: napari's workers swallow RuntimeErrors and never end."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Progress of one step (`step` is its name) among several; with it, now and then, what a network sees by now."""
+    """Progress of the step named `step`, occasionally with a preview of a network that still trains."""
 
     step: str
     progress: Progress
@@ -42,9 +48,9 @@ class Report:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: its result, or a sentence that says why there is none.
+    """End of a job: its result, or a sentence on why there is none.
 
-    `doubtful` tells that a run was stopped after `step`, whose result should not be trusted.
+    `doubtful`: the run was stopped after `step` because its result is not reliable.
     """
 
     result: Any = None
@@ -54,14 +60,14 @@ class Outcome:
 
 
 class Stop:
-    """Wishes of the person at the screen: end some steps, by name, with the best so far; or everything."""
+    """Requests of the user to end some steps, by name, with the best result so far, or everything."""
 
     def __init__(self) -> None:
         self.steps: set[str] = set()
         self.everything = threading.Event()
 
     def ends(self, step: str) -> bool:
-        """Whether a step is to end."""
+        """Whether a step should end."""
         return step in self.steps or self.everything.is_set()
 
 
@@ -70,16 +76,16 @@ Background = Callable[[Stop], Generator[Report, None, Any]]
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a run has to do besides its steps; all is called in the thread of the job.
+    """Calls of a run beside its steps, all in the thread of the job.
 
     Parameters
     ----------
     before, after
-        Called once, and with every step that has given a new result.
+        Called once at the start, and with every step that gave a new result.
     seen
         Called with the maps of every preview.
     file
-        Where a step about to run keeps its state, to go on with when it is stopped; None for most.
+        Gives the checkpoint of a step that is about to run, to resume it after a stop; None for most steps.
     """
 
     before: Callable[[], object]
@@ -91,9 +97,9 @@ class Hooks:
 def run_steps(
     analysis: Analysis, steps: tuple[Step, ...], stop: Stop, *, hooks: Hooks, again: bool
 ) -> Generator[Report, None, Outcome]:
-    """Run steps in order, those up to date only with `again`; a sentence for what the user can mend.
+    """Run steps in order, those up to date only with `again`; errors that the user can correct end in a sentence.
 
-    No step is run after one whose result should not be trusted, whenever that one was run.
+    No step runs after one with an unreliable result, whether that step ran now or earlier.
     """
     name = steps[0].name() if steps else ""
     try:
@@ -116,24 +122,31 @@ def run_steps(
 def _run_step(analysis: Analysis, step: Step, stop: Stop, hooks: Hooks) -> Generator[Report, None, None]:
     file = hooks.file(step)
     kept = step if file is None else step.model_copy(update={"checkpoint": file})
-    stopped, previews = partial(stop.ends, step.name()), Previews(analysis, hooks.seen)
-    job, told, last = analysis.apply(kept), None, 0.0
-    while True:
-        try:
-            progress = job.send(told)
-        except StopIteration:
-            break
-        preview = previews.after(progress, stopped) if isinstance(step, TrainVae) else None
-        if progress.fraction == 0 or progress.held_out_loss is not None or time.monotonic() - last > FRAME:
-            last = time.monotonic()
-            yield Report(step.name(), replace(progress, preview=None), preview)
-        told = stopped()
+    previews = Previews(analysis, hooks.seen) if isinstance(step, TrainVae) else None
+    yield from _reports(analysis.apply(kept), step.name(), partial(stop.ends, step.name()), previews)
     if file is not None:
         _leave_out(analysis, step, file)
 
 
+def _reports(
+    job: Job[T], name: str, stopped: Callable[[], bool], previews: Previews | None = None
+) -> Generator[Report, None, T]:
+    """Reports of a job, at most one per `FRAME` except at its start and after every epoch; its result."""
+    stop, last = None, 0.0
+    while True:
+        try:
+            progress = job.send(stop)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        preview = None if previews is None else previews.after(progress, stopped)
+        if progress.fraction == 0 or progress.held_out_loss is not None or time.monotonic() - last > FRAME:
+            last = time.monotonic()
+            yield Report(name, replace(progress, preview=None), preview)
+        stop = stopped()
+
+
 def _leave_out(analysis: Analysis, step: Step, file: Path) -> None:
-    """The file is ours: it is no part of what was asked for, and with the training at its end of no use."""
+    """Drop the temporary checkpoint from the recorded parameters, and delete it once the training is complete."""
     for steps in (analysis.used, analysis.asked):
         if step.name() in steps:
             steps[step.name()] = steps[step.name()].model_copy(update={"checkpoint": None})
@@ -142,7 +155,7 @@ def _leave_out(analysis: Analysis, step: Step, file: Path) -> None:
 
 
 def run_once(message: str, function: Callable[[], Any]) -> Generator[Report, None, Outcome]:
-    """A call without progress of its own."""
+    """A call that reports no progress."""
     yield Report("", Progress(0.0, message))
     try:
         return Outcome(function())
@@ -153,40 +166,52 @@ def run_once(message: str, function: Callable[[], Any]) -> Generator[Report, Non
 def run_job(
     function: Callable[[], Job[T]], then: Callable[[T], object], stop: Stop
 ) -> Generator[Report, None, Outcome]:
-    """A job that is no step; what it gives goes to `then` in the thread of the window."""
+    """A job that is not a step; its result goes to `then` in the thread of the window."""
     try:
-        job, told, last = function(), None, 0.0
-        while True:
-            try:
-                progress = job.send(told)
-            except StopIteration as end:
-                return Outcome(partial(then, end.value))
-            if time.monotonic() - last > FRAME:
-                last = time.monotonic()
-                yield Report("", progress)
-            told = stop.everything.is_set()
+        result = yield from _reports(function(), "", stop.everything.is_set)
     except InputError as error:
         return Outcome(error=str(error))
+    return Outcome(partial(then, result))
 
 
 def guarded(background: Background, stop: Stop) -> Generator[Report, None, Any]:
-    """The work with errors that the worker can carry.
+    """A job whose errors napari's worker can report.
 
     Raises
     ------
     JobFailed
-        For a RuntimeError (torch raises one when memory is out) and a MemoryError.
+        For a MemoryError, and a RuntimeError, which torch raises when memory runs out.
     """
     try:
         with young_garbage_only(), limited(Settings().threads):
             return (yield from background(stop))
     except (RuntimeError, MemoryError) as error:
-        said = str(error).strip().split("\n")[0] or type(error).__name__
-        if isinstance(error, MemoryError) or "memory" in said.lower():
+        message = str(error).strip().split("\n")[0] or type(error).__name__
+        if isinstance(error, MemoryError) or "memory" in message.lower():
             raise JobFailed(
-                f"There is not enough memory ({said}); use a smaller batch size or a smaller window."
+                f"Not enough memory ({message}). Use a smaller batch size or a smaller window size."
             ) from error
-        raise JobFailed(f"The step failed: {said}.") from error
+        raise JobFailed(f"The step failed: {message}.") from error
+
+
+@contextmanager
+def young_garbage_only() -> Iterator[None]:
+    """Postpone full garbage collections while a job runs: with torch loaded each stops the window for 0.2 to 0.8 s.
+
+    After a job that loaded libraries, all existing objects are excluded from later collections. As some of them may
+    become garbage, call `gc.unfreeze` when something large is released.
+    """
+    thresholds, loaded = gc.get_threshold(), len(sys.modules)
+    if thresholds[2] == PUT_OFF:  # another job does this already
+        yield
+        return
+    gc.set_threshold(*thresholds[:2], PUT_OFF)
+    try:
+        yield
+    finally:
+        if len(sys.modules) - loaded > MANY:
+            gc.freeze()
+        gc.set_threshold(*thresholds)
 
 
 class Runner(QtCore.QObject):  # type: ignore[misc]
@@ -206,7 +231,7 @@ class Runner(QtCore.QObject):  # type: ignore[misc]
         return self._worker is not None
 
     def start(self, background: Background) -> None:
-        """Begin; while another job runs nothing happens."""
+        """Start, unless another job is running."""
         if self.running:
             return
         self.stop = Stop()
@@ -218,7 +243,7 @@ class Runner(QtCore.QObject):  # type: ignore[misc]
         self._worker.start()
 
     def halt(self, seconds: float = 10.0) -> None:
-        """Stop and wait for the thread, at most the given time; for a window that closes."""
+        """Stop, and wait at most the given time for the thread; for a window that is closing."""
         worker = self._worker
         if worker is None:
             return

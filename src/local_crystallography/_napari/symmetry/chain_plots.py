@@ -1,4 +1,4 @@
-"""The panels of Fig. 1b to 1e of one chain, as points are added."""
+"""The panels of Fig. 1b to 1e of one chain, as unit cells are added."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qtpy import QtCore, QtGui, QtWidgets
 # after qtpy, so that pyqtgraph takes the same Qt binding
 import pyqtgraph as pg
 
-from local_crystallography._napari.widgets.theme import theme_of
+from local_crystallography._napari.widgets.plots import FixedPlot
 from local_crystallography.bayes.sampling import Reference
 from local_crystallography.views.chain_view import ChainView
 
@@ -35,16 +35,16 @@ TITLES = {
     "mass": "probability inside a ROPE of this half width",
 }
 TIPS = {
-    "mean": "Posterior of the mean odd and even bonds (Fig. 1b, c): filled as it is now, thin after the first unit "
+    "mean": "Posterior of the mean odd and even bonds (Fig. 1b, c): filled at present, thin line after the first unit "
     "cell; dots are draws of the reference posterior.",
-    "deviation": "Posterior of the standard deviations of the bonds (Fig. 1b, c): filled as it is now, thin after the "
-    "first unit cell.",
+    "deviation": "Posterior of the standard deviations of the bonds (Fig. 1b, c): filled at present, thin line after "
+    "the first unit cell.",
     "difference": "Posterior of the difference even - odd against the number of unit cells (Fig. 1d); each column is "
-    "drawn up to its own peak.",
+    "scaled to its own peak.",
     "interval": "Interval of the difference and the ROPE against the number of unit cells (Fig. 1e); a line marks the "
     "first decision.",
-    "mass": "Probability that the difference lies inside, for every half width of the ROPE; the line marks the one "
-    "chosen. It shows how much the decision hangs on that choice.",
+    "mass": "Probability that the difference lies inside the ROPE, for every half width; the line marks the chosen "
+    "one. It shows how much the decision depends on that choice.",
 }
 BINS = 60
 
@@ -65,7 +65,6 @@ class ChainPlots(QtWidgets.QWidget):  # type: ignore[misc]
         self.image.setLookupTable(pg.colormap.get(DENSITY).getLookupTable(nPts=256))
         self.plots["difference"].addItem(self.image)
         self.plots["interval"].setXLink(self.plots["difference"])
-        self.set_theme(dark=True)
 
     def show_view(self, view: ChainView) -> None:
         """Show a chain after some of its unit cells."""
@@ -89,13 +88,8 @@ class ChainPlots(QtWidgets.QWidget):  # type: ignore[misc]
                 if parameter in reference.draws:
                     self.plots[name].add_draws(reference.draws[parameter].ravel(), ink)
 
-    def set_theme(self, dark: bool) -> None:
-        """Light on dark, or the other way round."""
-        for plot in self.plots.values():
-            plot.set_theme(dark)
-
     def _fit(self, name: str, densities: list[tuple[Array, Array]]) -> None:
-        """Show where the posteriors of now are."""
+        """Fit the view to the present posteriors."""
         ends = [x[density > 0.002 * density.max()] for x, density in densities]
         self.plots[name].setXRange(min(x[0] for x in ends), max(x[-1] for x in ends), padding=0.05)
         self.plots[name].setYRange(0, 1.08 * max(float(density.max()) for _, density in densities), padding=0)
@@ -133,21 +127,13 @@ class ChainPlots(QtWidgets.QWidget):  # type: ignore[misc]
         plot.setYRange(0, 1.02, padding=0)
 
 
-class ChainPlot(pg.PlotWidget):  # type: ignore[misc]
-    """A small plot that is looked at and not moved."""
+class ChainPlot(FixedPlot):
+    """A plot of densities and draws."""
 
-    def __init__(self, title: str, tip: str, parent: QtWidgets.QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setFixedHeight(HEIGHT)
+    def __init__(self, title: str, tip: str) -> None:
+        super().__init__(HEIGHT, tip, title=title)
         self.setMinimumWidth(60)
-        self.setMouseEnabled(x=False, y=False)
-        self.setMenuEnabled(False)
-        self.hideButtons()
-        self.setToolTip(f"<qt>{tip}</qt>")
-        self.setFocusPolicy(QtCore.Qt.FocusPolicy.NoFocus)
-        self.getPlotItem().setContentsMargins(0, 0, 8, 0)  # or the outermost numbers are cut off
         self.getAxis("left").setWidth(34)
-        self._title = title
 
     def add_density(self, x: Array, density: Array, ink: str, *, filled: bool) -> None:
         """A curve, filled down to zero or thin."""
@@ -163,16 +149,7 @@ class ChainPlot(pg.PlotWidget):  # type: ignore[misc]
 
     def ink(self, style: Any) -> QtGui.QPen:
         """A pen in the colour of the axes."""
-        return pg.mkPen(self.getAxis("left").textPen().color(), style=style)
-
-    def set_theme(self, dark: bool) -> None:
-        """Light on dark, or the other way round."""
-        theme = theme_of(dark)
-        self.setBackground(theme.window)
-        self.setTitle(self._title, color=theme.text, size="9pt")
-        for side in ("left", "bottom"):
-            self.getAxis(side).setPen(theme.line)
-            self.getAxis(side).setTextPen(theme.text)
+        return pg.mkPen(self.theme.text, style=style)
 
 
 def _tint(ink: str, alpha: int) -> QtGui.QBrush:

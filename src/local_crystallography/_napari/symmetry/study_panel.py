@@ -1,4 +1,4 @@
-"""Panel of the study of windows: cells per decision, their reliability, and the lattice of each region."""
+"""The panel of windows: unit cells per decision, their calibration, and the lattice of each region."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pyqtgraph as pg
 
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.symmetry.tables import weights_table, window_table
-from local_crystallography._napari.widgets.theme import theme_of
+from local_crystallography._napari.widgets.panels import ResultPanel, panel_layout, row
+from local_crystallography._napari.widgets.plots import FixedPlot
 from local_crystallography._napari.widgets.timers import while_there
 from local_crystallography.bayes.calibrate_windows import WindowCalibration, calibrate_windows
 from local_crystallography.bayes.decision import Decision
@@ -28,40 +29,48 @@ from local_crystallography.views.styles import DECIDED
 
 SYMMETRIC, BROKEN, UNDECIDED = DECIDED[Decision.SYMMETRIC], DECIDED[Decision.BROKEN], "#a5aab2"
 INTRO = (
-    "Which window justifies a symmetry? Run Decide symmetry in the main panel for the map; here windows of several "
-    "sizes are compared, with the settings of that panel."
+    "How large must a window be to decide on a symmetry? Windows of several sizes are compared with the settings of "
+    "Decide symmetry in the main panel, which paints the map."
 )
 TIPS = {
-    "study": "Decide alternation around every atom in windows of several sizes, and predict from the noise of these "
+    "study": "Decide on alternation around every atom in windows of several sizes, and predict from the noise of these "
     "atoms how often a decision is to be expected",
-    "calibrate": "Simulate 1,000 windows of the radius of the map with the noise of this image, for a true difference "
-    "of 0, at the edge of the ROPE and as large as measured, or twice the ROPE where nothing alternates",
+    "calibrate": "Simulate 1,000 windows with the radius of the map and the noise of this image, for a true difference "
+    "of 0, at the edge of the ROPE and as measured (twice the ROPE where nothing alternates)",
     "weights": "Compare square, rectangular, oblique, hexagonal and doubled lattices in every region",
-    "region": "What tells the regions apart: grains, classes, or the atoms selected and the others",
+    "region": "How the image is divided into regions: grains, classes, or selected atoms and others",
 }
+TITLE = (
+    f'share <span style="color: {SYMMETRIC}">symmetric</span>, <span style="color: {BROKEN}">broken</span>, '
+    f'<span style="color: {UNDECIDED}">undecided</span>'
+)
+PLOT_TIP = (
+    "Solid: measured on this image, including domain walls. Dashed: probability of a decision predicted from the "
+    "noise, where nothing alternates (blue) or where bonds alternate as measured (orange)."
+)
 REGIONS = ("whole image", "grain", "label", "hand_label", "selection")
 WINDOWS = 1000
 
 
-class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
+class StudyPanel(ResultPanel):
     """A plot of window size against decisions, and two tables."""
 
     def __init__(
         self, controller: Controller, step: Callable[[], DecideSymmetry], parent: QtWidgets.QWidget | None = None
     ) -> None:
-        super().__init__(parent)
-        self.controller, self.step = controller, step
-        self.plot = pg.PlotWidget()
+        super().__init__(controller, parent)
+        self.step = step
+        self.plot = FixedPlot(220, PLOT_TIP, title=TITLE, bottom="unit cells in the window")
         self.region = QtWidgets.QComboBox()
         self.region.addItems(REGIONS)
-        self.words, self.calibrated, self.weighed = (QtWidgets.QLabel(wordWrap=True) for _ in range(3))
+        self.words = self.message
+        self.calibrated, self.weighed = (QtWidgets.QLabel(wordWrap=True) for _ in range(2))
         self.buttons = {
             "study": QtWidgets.QPushButton("Study windows"),
             "calibrate": QtWidgets.QPushButton("Calibrate"),
             "weights": QtWidgets.QPushButton("Weigh lattices by"),
         }
         self.study: WindowStudy | None = None
-        self._dark = True
         self._atoms: Atoms | None = None
         self._lay_out()
         self.buttons["study"].clicked.connect(self._on_study_clicked)
@@ -69,8 +78,8 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self.buttons["weights"].clicked.connect(self._on_weights_clicked)
 
     def refresh(self) -> None:
-        """Offer what can be done now; what was found for other atoms goes."""
-        atoms = None if self.controller.active is None else self.controller.active.analysis.atoms
+        """Enable what can be done now, also while hidden; results of other atoms are dropped."""
+        atoms = self.atoms
         if self._atoms is not None and (atoms is None or not atoms.same_atoms(self._atoms)):
             self._forget()
         self._atoms = atoms
@@ -81,42 +90,10 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
             missing = "" if atoms is not None and "grain" in atoms.features else "\nRun Measure lattice first."
             self.words.setText(f"{INTRO}{missing}")
 
-    def set_theme(self, dark: bool) -> None:
-        """Light on dark, or the other way round."""
-        self._dark, theme = dark, theme_of(dark)
-        self.plot.setBackground(theme.window)
-        for side in ("left", "bottom"):
-            self.plot.getAxis(side).setPen(theme.line)
-            self.plot.getAxis(side).setTextPen(theme.text)
-        self.plot.setTitle(
-            f'share <span style="color: {SYMMETRIC}">symmetric</span>, '
-            f'<span style="color: {BROKEN}">broken</span>, <span style="color: {UNDECIDED}">undecided</span>',
-            color=theme.text,
-            size="9pt",
-        )
-        self.plot.setLabel("bottom", "unit cells in the window", color=theme.text)
-        if self.study is not None:
-            self._draw(self.study)
-
     def _lay_out(self) -> None:
-        self.plot.setFixedHeight(220)
-        self.plot.setMouseEnabled(x=False, y=False)
-        self.plot.setMenuEnabled(False)
-        self.plot.hideButtons()
-        self.plot.getPlotItem().setContentsMargins(0, 0, 10, 0)
-        self.plot.setToolTip(
-            "<qt>Solid: measured on this image, with domain walls and all. Dashed: the probability of a decision as "
-            "predicted from the noise, where nothing alternates (blue) or by as much as measured (orange).</qt>"
-        )
-        layout, weigh = QtWidgets.QVBoxLayout(self), QtWidgets.QHBoxLayout()
-        layout.setContentsMargins(2, 4, 2, 2)
-        weigh.addWidget(self.buttons["weights"])
-        weigh.addWidget(self.region, stretch=1)
-        for part in (self.words, self.buttons["study"], self.plot, self.buttons["calibrate"], self.calibrated):
-            layout.addWidget(part)
-        layout.addLayout(weigh)
-        layout.addWidget(self.weighed)
-        layout.addStretch()
+        weigh = row(self.buttons["weights"], self.region, stretch=self.region)
+        study, calibrate = self.buttons["study"], self.buttons["calibrate"]
+        panel_layout(self, self.words, study, self.plot, calibrate, self.calibrated, weigh, self.weighed)
         for name, widget in (*self.buttons.items(), ("region", self.region)):
             widget.setToolTip(f"<qt>{TIPS[name]}</qt>")
         self.plot.setVisible(False)
@@ -128,7 +105,7 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
             label.clear()
 
     def _on_study_clicked(self) -> None:
-        # here, since a widget may be read in the thread of the window alone
+        # here, because widgets may only be read in the thread of the window
         step = self.controller.attempt(self.step)
         if step is not None and (atoms := self._atoms) is not None:
             self.controller.job(lambda: step.study(atoms), while_there(self, self._on_studied))
@@ -140,12 +117,12 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
         decided = study.symmetric + study.broken
         enough = np.flatnonzero(decided >= 0.95)
         size = (
-            f"{study.cells[enough[0]]:.0f} cells decide 95 % of the atoms"
+            f"{study.cells[enough[0]]:.0f} unit cells decide 95 % of the atoms"
             if len(enough)
-            else (f"even {study.cells[-1]:.0f} cells decide only {decided[-1]:.0%} of the atoms")
+            else (f"even {study.cells[-1]:.0f} unit cells decide only {decided[-1]:.0%} of the atoms")
         )
         self.words.setText(
-            f"In this image {size}; its noise is {study.noise:.2%} of the cell, and the difference of bonds "
+            f"In this image {size}. Its noise is {study.noise:.2%} of the unit cell, the difference between bonds "
             f"{study.difference:.2%}."
         )
 
@@ -163,7 +140,7 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
         if step is None:
             return
         if study is None:
-            self.words.setText("⚠ Study windows first: the simulated windows take its noise and difference.")
+            self.words.setText("⚠ Study windows first: calibration needs the noise and the difference it measures.")
             return
         measured = study.difference if study.difference > step.rope / 10 else 2 * step.rope
         differences = (0.0, step.rope, measured)
@@ -201,11 +178,11 @@ class StudyPanel(QtWidgets.QWidget):  # type: ignore[misc]
         if by == "selection":
             return np.asarray(self.controller.selection.mask, np.int64)
         if by not in atoms.features:
-            raise InputError(f"The atoms have no {by}; run the step that makes it, or choose another region.")
+            raise InputError(f"The atoms have no {by}; run the step that adds it, or choose other regions.")
         return np.nan_to_num(atoms.features[by].to_numpy(float), nan=-1).astype(np.int64)
 
     def _on_weighed(self, found: dict[str, ModelWeights]) -> None:
-        few = "⚠ No region has enough atoms of one lattice; take larger ones."
+        few = "⚠ No region has enough atoms of one lattice; choose larger regions."
         self.weighed.setText(weights_table(found) if found else few)
 
 

@@ -1,4 +1,4 @@
-"""The symmetry dock: the chain of the paper, and what windows of the image can decide."""
+"""The symmetry dock: the chain of the paper, and decisions in windows of the image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from qtpy import QtWidgets
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.symmetry.chain_panel import ChainPanel
 from local_crystallography._napari.symmetry.study_panel import StudyPanel
-from local_crystallography._napari.widgets.tabbed import TabbedDock
+from local_crystallography._napari.widgets.panels import TabbedDock
 from local_crystallography.steps.symmetry import DecideSymmetry
 
 
@@ -22,7 +22,7 @@ class SymmetryDock(TabbedDock):
         self.chain, self.study = ChainPanel(controller), StudyPanel(controller, step)
         tabs = (
             ("Chain", self.chain, "The chain of section 1 of the paper, simulated or a row of atoms"),
-            ("Image", self.study, "How many cells a decision takes in this image"),
+            ("Image", self.study, "Number of unit cells that a decision takes in this image"),
         )
         super().__init__(controller, tabs, "Decide symmetry", parent)
         controller.changed.connect(self._on_controller_changed)

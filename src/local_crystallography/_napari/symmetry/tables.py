@@ -1,9 +1,10 @@
-"""Small tables in rich text: what was measured on simulated chains and windows, and what PyMC draws."""
+"""Tables in rich text: calibration by simulated chains and windows, reference draws, and weights of lattices."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from local_crystallography._napari.widgets.pictures import rich_table
 from local_crystallography.bayes.calibrate import Calibration, Rates
 from local_crystallography.bayes.calibrate_windows import WindowCalibration
 from local_crystallography.bayes.decision import Decision, decide
@@ -39,14 +40,14 @@ def window_table(found: WindowCalibration, mass: float) -> str:
         for true, coverage, error, symmetric, broken, undecided in zip(*columns, strict=True)
     ]
     return _table(
-        f"Simulated windows of {found.cells:g} cells; nominal {mass:.0%}.",
+        f"Simulated windows of {found.cells:g} unit cells; nominal {mass:.0%}.",
         ("true", "in interval, %", "symmetric/broken/undecided, %"),
         rows,
     )
 
 
 def reference_table(view: ChainView, reference: Reference) -> str:
-    """Closed form beside the draws, and how far these can be trusted."""
+    """Closed form beside the draws, with the diagnostics of the draws."""
     closed = {
         "mu1": view.mu1[-1],
         "mu2": view.mu2[-1],
@@ -68,10 +69,10 @@ def reference_table(view: ChainView, reference: Reference) -> str:
     sizes = [*reference.ess_bulk.values(), *reference.ess_tail.values()]
     shape = next(iter(reference.draws.values())).shape
     stopped = ", stopped early" if reference.stopped else ""
-    sound = "sound" if reference.sound else "⚠ not to be trusted: draw more"
+    sound = "sound" if reference.sound else "⚠ not reliable: draw more"
     return _table(
         f"{reference.sampler}: {shape[0]} × {shape[1]} draws in {reference.seconds:.1f} s{stopped}; "
-        f"{reference.divergences} divergences, least ESS {min(sizes):.0f}: {sound}.{decided}",
+        f"{reference.divergences} divergences, smallest ESS {min(sizes):.0f}: {sound}.{decided}",
         (f"{mass:.0%} {kind}", "closed form", "draws", "R-hat"),
         rows,
     )
@@ -105,7 +106,4 @@ def _span(low: float, high: float) -> str:
 
 
 def _table(words: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    whole = "style='white-space: nowrap; padding-right: 6px'"
-    cells = "".join(f"<tr>{''.join(f'<td {whole}>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    top = "".join(f"<th align=left {whole}>{each}</th>" for each in head)
-    return f"<qt>{words}<table cellspacing=0><tr>{top}</tr>{cells}</table></qt>"
+    return f"<qt>{words}{rich_table(head, rows, 'left')}</qt>"

@@ -1,1 +1,1 @@
-"""Panels and their forms: one widget per field of a step."""
+"""Widgets that several docks share: forms, panels, plots, pictures, dialogs."""

@@ -1,16 +1,18 @@
-"""Combo boxes that follow the viewer."""
+"""Combo boxes of layers and of columns."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
+from html import escape
 from typing import Any
 
 import pandas as pd
-from qtpy import QtCore, QtWidgets
+from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.layers.convert import is_result
-from local_crystallography._napari.widgets.doubtful import warn_in
 from local_crystallography.clustering.doubts import Doubt
+from local_crystallography.steps.catalog import columns
 
 ONE_COLOUR = "one colour"
 COLOUR_TIP = "The column the atoms in the image are coloured by"
@@ -22,9 +24,9 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
     Parameters
     ----------
     kind
-        Class of the layers, or several.
+        Class of the layers, or several classes.
     first
-        Words for "no layer", offered on top; without it, a layer is chosen as soon as there is one.
+        Words for "no layer", offered first; without them, a layer is chosen as soon as there is one.
     """
 
     chosen = QtCore.Signal(object)
@@ -43,7 +45,7 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
 
     @property
     def layer(self) -> Any | None:
-        """The layer chosen, or None."""
+        """The chosen layer, or None."""
         return next((layer for layer in self._offered() if str(layer.unique_id) == self.currentData()), None)
 
     def choose(self, layer: Any) -> None:
@@ -52,12 +54,12 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
         self.setCurrentIndex(self.findData(str(layer.unique_id)))
 
     def show_chosen(self, layer: Any | None) -> None:
-        """Show a choice that was made elsewhere; None for no layer."""
+        """Show a choice made elsewhere; None for no layer."""
         with QtCore.QSignalBlocker(self):
             self.setCurrentIndex(0 if layer is None else max(0, self.findData(str(layer.unique_id))))
 
     def _others(self) -> list[tuple[str, str]]:
-        """What there is to choose besides layers: words, and what stands for them."""
+        """Choices besides layers: words, and the data that stand for them."""
         return [(self.first, "")] if self.first else []
 
     def _offered(self) -> list[Any]:
@@ -65,12 +67,12 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
         return [layer for layer in kinds if not is_result(layer)]
 
     def leave(self) -> None:
-        """Follow the viewer no more."""
+        """Stop following the viewer."""
         for event in self._events:
             event.disconnect(self._on_layers_changed)
 
     def refresh(self) -> None:
-        """Offer the layers there are; the one chosen stays where it is still there."""
+        """Offer the layers of the viewer; the choice stays while its layer does."""
         before = self.currentData()
         with QtCore.QSignalBlocker(self):
             self.clear()
@@ -87,7 +89,7 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
 
 
 class ColourBox(QtWidgets.QComboBox):  # type: ignore[misc]
-    """A choice among the columns of numbers; until one is chosen by hand it is the most telling one."""
+    """A choice among the numeric columns; until one is chosen by hand, the most informative one is shown."""
 
     chosen = QtCore.Signal(str)
 
@@ -100,7 +102,7 @@ class ColourBox(QtWidgets.QComboBox):  # type: ignore[misc]
         self.activated.connect(self._on_activated)
 
     def offer(self, features: pd.DataFrame | None, default: str) -> str:
-        """Offer the columns of a table; the name of the one chosen."""
+        """Offer the columns of a table; the name of the chosen one."""
         numbers = [] if features is None else [str(name) for name in features.select_dtypes("number")]
         names = [name for name in numbers if name not in ("id", "frame")]
         with QtCore.QSignalBlocker(self):
@@ -114,12 +116,12 @@ class ColourBox(QtWidgets.QComboBox):  # type: ignore[misc]
         return str(self.currentData())
 
     def warn(self, doubts: Iterable[Doubt]) -> None:
-        """Say at the columns that should not be believed why not."""
+        """Mark columns that should not be trusted, with the reason."""
         self._doubts = tuple(doubts)
         warn_in(self, self._doubts, COLOUR_TIP)
 
     def choose(self, column: str) -> None:
-        """Choose a column, as by hand; one that is not there yet is chosen once it is."""
+        """Choose a column as if by hand; one that does not exist yet is chosen as soon as it does."""
         self.setCurrentIndex(max(0, self.findData(column)))
         self._by_hand = column
         self.warn(self._doubts)
@@ -127,3 +129,38 @@ class ColourBox(QtWidgets.QComboBox):  # type: ignore[misc]
 
     def _on_activated(self) -> None:
         self.choose(str(self.currentData()))
+
+
+def offer(box: QtWidgets.QComboBox, names: list[str], first: int = 0) -> None:
+    """Offer other names; the choice stays where it can, and is at first the one at an index."""
+    if [box.itemText(i) for i in range(box.count())] != names:
+        before = box.currentText()
+        box.clear()
+        box.addItems(names)
+        kept = box.findText(before)
+        box.setCurrentIndex(kept if kept >= 0 else min(first, len(names) - 1))
+
+
+def warn_in(box: QtWidgets.QComboBox, doubts: Iterable[Doubt], tip: str) -> None:
+    """Explain the columns in a box; those that should not be trusted are marked, with the reason.
+
+    The tooltip of the box itself is `tip`, below what is to be said of the column shown.
+    """
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for doubt in doubts:
+        for column in doubt.columns:
+            reasons[column].append(f"⚠ {doubt.says}")
+    sign = box.style().standardIcon(QtWidgets.QStyle.StandardPixmap.SP_MessageBoxWarning)
+    with QtCore.QSignalBlocker(box):
+        for index in range(box.count()):
+            name = box.itemText(index)
+            lines = [*reasons.get(name, []), *filter(None, [columns().help(name)])]
+            box.setItemIcon(index, sign if name in reasons else QtGui.QIcon())
+            box.setItemData(index, _html(lines) if lines else None, QtCore.Qt.ItemDataRole.ToolTipRole)
+    shown = reasons.get(box.currentText(), [])
+    box.setToolTip(_html([*shown, *tip.split("\n")]) if shown else tip)
+
+
+def _html(lines: Iterable[str]) -> str:
+    """Lines that Qt breaks where they are long."""
+    return f"<qt>{'<br>'.join(map(escape, lines))}</qt>"

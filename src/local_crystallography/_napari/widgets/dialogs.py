@@ -1,4 +1,4 @@
-"""The dialog that asks where to save a file."""
+"""Dialogs that ask where to save a file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from local_crystallography.report.plots import FORMATS
 def ask_to_save(
     parent: QtWidgets.QWidget | None, title: str, name: str, formats: Sequence[str] = ("csv",)
 ) -> Path | None:
-    """Where to save a file of one of some formats, first offered in the folder last used; None for cancelled.
+    """Path of a file to save in one of some formats, offered in the folder used last; None if cancelled.
 
-    A name without the suffix of a format gets that of the format chosen; its dots stay: `z0.5` becomes `z0.5.csv`.
+    A name without the suffix of a format gets that of the chosen format; its dots stay: `z0.5` becomes `z0.5.csv`.
     """
     settings = Settings()
     start = name if settings.folder is None else str(settings.folder / name)
@@ -34,12 +34,12 @@ def ask_to_save(
 
 
 def ask_figure(parent: QtWidgets.QWidget | None, name: str = "latents.png") -> Path | None:
-    """Where to save a figure; None for cancelled."""
+    """Path of a figure to save; None if cancelled."""
     return ask_to_save(parent, "Save figure", name, FORMATS)
 
 
 def _may_replace(parent: QtWidgets.QWidget | None, path: Path) -> bool:
-    """Ask whether a file may be replaced; the dialog could not know its name yet."""
+    """Ask whether to replace a file; the dialog did not know its final name."""
     buttons = QtWidgets.QMessageBox.StandardButton
     words = f"{path.name} already exists. Replace it?"
     return bool(QtWidgets.QMessageBox.question(parent, "Save", words, buttons.Yes | buttons.No) == buttons.Yes)

@@ -98,9 +98,10 @@ class ModelForm(QtWidgets.QWidget, Generic[M]):  # type: ignore[misc]
 
     def show_used(self, used: M | None) -> None:
         """Show what the automatic parameters became; None where that is not known."""
-        for name, widget in self.fields.items():
-            if isinstance(widget, (AutoNumber, AutoChoice, Words, AlternativeBox, AlternativesBox)):
-                widget.show_used(None if used is None else getattr(used, name))
+        with QtCore.QSignalBlocker(self):  # what the form holds stays the same
+            for name, widget in self.fields.items():
+                if isinstance(widget, (AutoNumber, AutoChoice, Words, AlternativeBox, AlternativesBox)):
+                    widget.show_used(None if used is None else getattr(used, name))
 
     def _listen(self) -> None:
         kinds = {

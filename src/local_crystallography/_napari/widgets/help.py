@@ -1,4 +1,4 @@
-"""Small buttons with a question mark: each opens its section of the documentation in the web browser."""
+"""Help buttons, which open a section of the documentation in the web browser."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOME = "https://github.com/local-crystallography/napari-local-crystallography"
 
 
 class HelpButton(QtWidgets.QToolButton):  # type: ignore[misc]
-    """Opens the section of the page "How it works" that has this heading."""
+    """A question mark that opens the section of the page "How it works" with this heading."""
 
     def __init__(self, heading: str, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -33,13 +33,13 @@ class HelpButton(QtWidgets.QToolButton):  # type: ignore[misc]
 
 
 def anchor(heading: str) -> str:
-    """The anchor of a heading, as mkdocs and GitHub make it."""
+    """The anchor of a heading, as mkdocs and GitHub write it."""
     return re.sub(r"[^\w\s-]", "", heading).strip().lower().replace(" ", "-")
 
 
 @cache
 def documentation() -> str:
-    """Address of the documentation, as the package names it."""
+    """Address of the documentation, from the metadata of the package."""
     try:
         named = list(map(str, metadata(PLUGIN).get_all("Project-URL") or []))
     except PackageNotFoundError:

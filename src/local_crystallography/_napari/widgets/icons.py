@@ -11,7 +11,7 @@ Point = QtCore.QPointF
 
 
 def icon(name: str, color: str, checked: str) -> QtGui.QIcon:
-    """The icon of a tool, on a ground of the second colour while it is in hand."""
+    """The icon of a tool, on a background of the second colour while it is checked."""
     both = QtGui.QIcon()
     both.addPixmap(_pixmap(name, color, ""), state=QtGui.QIcon.State.Off)
     both.addPixmap(_pixmap(name, color, checked), state=QtGui.QIcon.State.On)

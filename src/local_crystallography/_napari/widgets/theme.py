@@ -8,7 +8,7 @@ from qtpy import QtGui, QtWidgets
 
 
 class Theme(NamedTuple):
-    """Greys of napari: canvas, buttons, words, lines, panels; and the ground of a tool in hand."""
+    """Greys of napari: canvas, buttons, text, lines, panels; and the background of a checked tool."""
 
     window: str
     base: str
@@ -28,7 +28,7 @@ def theme_of(dark: bool) -> Theme:
 
 
 def paint(widget: QtWidgets.QWidget, dark: bool) -> None:
-    """Give a widget, and what is in it, the colours of a theme."""
+    """Give a widget and everything in it the palette of a theme."""
     theme, palette, roles = theme_of(dark), widget.palette(), QtGui.QPalette.ColorRole
     for role, color in ((roles.Window, theme.panel), (roles.Base, theme.panel), (roles.Button, theme.base)):
         palette.setColor(role, QtGui.QColor(color))
@@ -36,3 +36,10 @@ def paint(widget: QtWidgets.QWidget, dark: bool) -> None:
         palette.setColor(role, QtGui.QColor(theme.text))
     widget.setPalette(palette)
     widget.setAutoFillBackground(True)
+
+
+def paint_plots(widget: QtWidgets.QWidget, dark: bool) -> None:
+    """Hand a theme to all plots in a widget, and to whatever else in it has `set_theme`."""
+    for part in widget.findChildren(QtWidgets.QWidget):
+        if hasattr(part, "set_theme"):
+            part.set_theme(dark)

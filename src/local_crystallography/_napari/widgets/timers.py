@@ -1,4 +1,4 @@
-"""Calls that come later, when what they are for may be gone."""
+"""Delayed calls, whose owner may be gone by then."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def later(owner: QtCore.QObject, milliseconds: int, call: Callable[[], object]) 
 
 
 def while_there(owner: QtCore.QObject, call: Callable[..., object]) -> Callable[..., None]:
-    """The same call, which does nothing once its owner is gone: a job may end after its dock was closed."""
+    """The same call, except that it does nothing once its owner is gone: a job may end after its dock was closed."""
 
     def called(*given: Any) -> None:
         if isalive(owner):

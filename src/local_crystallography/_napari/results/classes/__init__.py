@@ -1,1 +1,1 @@
-"""Classes: sizes, pictures, symmetry, reasons."""
+"""Classes in pictures and numbers."""

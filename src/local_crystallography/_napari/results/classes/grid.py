@@ -1,4 +1,4 @@
-"""A small table of coloured cells that explains itself when pointed at."""
+"""A small table of coloured cells with tooltips."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from qtpy import QtCore, QtGui, QtWidgets
 from local_crystallography._napari.widgets.theme import theme_of
 
 HEAD, TOP, GAP = 84, 18, 2
-"""Most width for the names of the rows, height of those of the columns, and what is between cells, in points."""
+"""Largest width of the row heads, height of the column heads, and gap between cells, in points."""
 PATCH = 14
-"""Width of the colour of a class, and of what is beside it."""
+"""Width of the colour patch of a class, with the gap beside it."""
 LINE, TWO_LINES = 20, 30
 WIDEST = 76
 FULL = (42, 111, 181)
 """Red, green and blue of a cell whose share is 1."""
 LIT = 0.55
-"""Cells above this share have white words."""
+"""Cells above this share have white text."""
 SIZES = (8, 7, 6)
-"""Sizes of letters, in points; the first in which words fit is taken."""
+"""Font sizes in points; the first at which the text fits is used."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """What a row or a column is called: words, a colour #rrggbb where it is a class, and what is said of it."""
+    """Head of a row or column: words, the colour #rrggbb of a class, and a tooltip."""
 
     words: str
     colour: str = ""
@@ -36,7 +36,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Cell:
-    """Words, those of a second line, how dark it is from 0 to 1 (NaN: no colour), and what is said of it."""
+    """Words, those of a second line, darkness from 0 to 1 (NaN: no colour), and a tooltip."""
 
     words: str
     below: str = ""
@@ -48,7 +48,7 @@ Rows = Sequence[Sequence[Cell]]
 
 
 class ColourGrid(QtWidgets.QWidget):  # type: ignore[misc]
-    """Rows and columns with their heads; words that do not fit into a cell are left to what is said of it."""
+    """Rows and columns with their heads; words that do not fit into a cell are in its tooltip alone."""
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -66,20 +66,20 @@ class ColourGrid(QtWidgets.QWidget):  # type: ignore[misc]
         self.update()
 
     def set_theme(self, dark: bool) -> None:
-        """Light on dark, or the other way round."""
+        """Follow the dark or the light theme."""
         self._dark = dark
         self.update()
 
     def sizeHint(self) -> QtCore.QSize:
-        """As high as its rows are."""
+        """As high as its rows."""
         return QtCore.QSize(260, TOP + len(self.rows) * (self._line + GAP))
 
     def minimumSizeHint(self) -> QtCore.QSize:
-        """However many columns there are: they share the room of the dock."""
+        """Independent of the number of columns, which share the width of the dock."""
         return QtCore.QSize(round(self._head) + WIDEST, self.sizeHint().height())
 
     def tip_at(self, x: float, y: float) -> str:
-        """What is said of what lies at a place, in points."""
+        """Tooltip at a position, in points."""
         row = int((y - TOP) // (self._line + GAP)) if y >= TOP else -1
         column = int((x - self._head) // self._step) if x >= self._head else -1
         if row >= len(self.rows) or column >= len(self.columns):
@@ -89,13 +89,13 @@ class ColourGrid(QtWidgets.QWidget):  # type: ignore[misc]
         return self.cells[row][column].tip if column >= 0 else self.rows[row].tip
 
     def place_of(self, row: int, column: int) -> QtCore.QRectF:
-        """Where a cell lies; row -1 are the heads of the columns, column -1 those of the rows."""
+        """Rectangle of a cell; row -1 are the heads of the columns, column -1 those of the rows."""
         y, height = (0.0, TOP - GAP) if row < 0 else (TOP + row * (self._line + GAP), self._line)
         x, width = (0.0, self._head - 2 * GAP) if column < 0 else (self._head + column * self._step, self._step - GAP)
         return QtCore.QRectF(x, y, width, height)
 
     def event(self, event: Any) -> bool:
-        """Say something of every cell."""
+        """Show the tooltip of a cell."""
         if event.type() == QtCore.QEvent.Type.ToolTip:
             tip = self.tip_at(event.pos().x(), event.pos().y())
             QtWidgets.QToolTip.showText(event.globalPos(), tip and f"<qt>{tip}</qt>", self)
@@ -119,7 +119,7 @@ class ColourGrid(QtWidgets.QWidget):  # type: ignore[misc]
 
     @property
     def _head(self) -> float:
-        """Width of the names of the rows: as much as they need."""
+        """Width of the row heads: as much as they need."""
         letters = QtGui.QFontMetrics(self._font_of(SIZES[0]))
         needed = [letters.horizontalAdvance(head.words) + (PATCH if head.colour else 0) for head in self.rows]
         return float(min(HEAD, max(needed, default=0) + 3 * GAP))
@@ -129,7 +129,7 @@ class ColourGrid(QtWidgets.QWidget):  # type: ignore[misc]
         return float(min(WIDEST, (self.width() - self._head) / max(len(self.columns), 1)))
 
     def _draw_head(self, painter: Any, place: QtCore.QRectF, head: Head, *, middle: bool) -> None:
-        """A patch of its colour, and as much of its words as there is room for; of a column all of them or none."""
+        """A patch of colour and the words: cut to fit in a row, all of them or none in a column."""
         flags, room = QtCore.Qt.AlignmentFlag, place.width() + (GAP if middle else 0)
         patch = PATCH if head.colour else 0
         fits = self._fit(painter, head.words, room - patch)
@@ -159,7 +159,7 @@ class ColourGrid(QtWidgets.QWidget):  # type: ignore[misc]
                 painter.drawText(part, QtCore.Qt.AlignmentFlag.AlignCenter, words)
 
     def _fit(self, painter: Any, words: str, room: float, *sizes: int) -> bool:
-        """Take the largest letters in which words fit; whether there are any."""
+        """Set the largest font in which words fit; False if none does."""
         for size in sizes or SIZES:
             painter.setFont(self._font_of(size))
             if painter.fontMetrics().horizontalAdvance(words) <= room:
@@ -173,6 +173,6 @@ class ColourGrid(QtWidgets.QWidget):  # type: ignore[misc]
 
 
 def _mixed(ground: str, share: float) -> QtGui.QColor:
-    """A colour between the ground and the full one."""
+    """A colour between the background and the full one."""
     start = np.array(QtGui.QColor(ground).getRgb()[:3])
     return QtGui.QColor(*np.rint(start + share * (np.array(FULL) - start)).astype(int).tolist())

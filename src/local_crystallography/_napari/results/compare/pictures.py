@@ -1,15 +1,16 @@
-"""Small maps of the runs that are compared, and of what differs between two of them; without widgets."""
+"""Maps of the runs compared and of the differences between two of them, with the request they answer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from local_crystallography._napari.results.compare.runs import Run, aligned
 from local_crystallography.data.atoms import Atoms
-from local_crystallography.studies.comparison import Agreement, Comparison, Correlation, Pair
+from local_crystallography.studies.comparison import Agreement, Comparison, Correlation, Pair, compare
 from local_crystallography.views import raster
 from local_crystallography.views.axis import axis_of
 from local_crystallography.views.raster import Colors, View
@@ -18,19 +19,19 @@ from local_crystallography.views.styles import ClassStyles
 Floats = npt.NDArray[np.float64]
 
 SIDE, LARGE = 272, 660
-"""Longest side of a map in pixels of the picture."""
+"""Longest side of a map, in pixels; enlarged."""
 GROUND = np.array([24, 26, 31, 255], np.uint8)
 SAME, DIFFERS, ONLY_ONE = np.array([[84, 89, 98, 255], [239, 65, 53, 255], [86, 180, 233, 255]], np.uint8)
 STEPS = 64
-"""Colours of a scale."""
+"""Number of colours of a scale."""
 MARGIN = 0.02
 FULL = 0.45
-"""Share of a period that differences reach before they are shown as going round."""
+"""Share of a period above which differences get a cyclic colormap."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """Pictures of a comparison, one frame of a stack."""
+    """Pictures of a comparison, for one frame of a stack."""
 
     comparison: Comparison
     styles: ClassStyles
@@ -60,7 +61,7 @@ class Pictures:
         return self._drawn(atoms.yx, colors, atoms.frame == self.frame, side)
 
     def of_pair(self, pair: Pair, side: int = SIDE) -> Colors:
-        """(h, w, 4) what differs: of classes red, with atoms of one run only in blue; of numbers by how much."""
+        """(h, w, 4) differences: classes that differ in red, atoms of one run only in blue; numbers by difference."""
         first, second = (self.comparison.atoms[name] for name in pair.names)
         alone = [_others(atoms, rows) for atoms, rows in zip((first, second), pair.rows.T, strict=True)]
         yx = np.concatenate([self.comparison.yx(pair), *(each.yx for each in alone)])
@@ -69,7 +70,7 @@ class Pictures:
         return self._drawn(yx, np.concatenate([difference_colours(pair), single]), frame == self.frame, side)
 
     def _drawn(self, yx: Floats, colors: Colors, shown: npt.NDArray[np.bool_], side: int) -> Colors:
-        """Atoms as discs that nearly touch; what is not the grey of `SAME` lies on it, and in its maps is larger."""
+        """Atoms as discs that nearly touch; those that are not in the grey of `SAME` lie on top and are larger."""
         left, right, top, bottom = self.view
         scale = side / max(right - left, bottom - top)
         height, width = (max(round(length * scale), 1) for length in (bottom - top, right - left))
@@ -83,8 +84,81 @@ class Pictures:
         return picture
 
 
+@dataclass(frozen=True)
+class CompareRequest:
+    """Runs, the column common to them, the frame of maps, and the pair of runs shown in detail.
+
+    `revision` changes with the names or colours of classes.
+    """
+
+    runs: tuple[Run, ...]
+    column: str
+    frame: int = 0
+    pair: tuple[int, int] = (0, 1)
+    revision: int = 0
+
+    @property
+    def image(self) -> str:
+        """Mark of the image of the runs; "" where it is not known."""
+        return next((run.image for run in self.runs if run.image), "")
+
+    def same(self, other: CompareRequest) -> bool:
+        """Whether the other gives the same comparison."""
+        return self == other
+
+    def at_frame(self, frame: int) -> CompareRequest:
+        """The same with another frame of maps, if the runs have more than one."""
+        several = any(len(run.atoms) and np.ptp(run.atoms.frame) > 0 for run in self.runs)
+        return replace(self, frame=frame) if several else self
+
+    def shown(self, earlier: ShownComparison | None) -> ShownComparison:
+        """Compare and draw; runs that have been compared already are only drawn.
+
+        Raises
+        ------
+        InputError
+            For runs that cannot be compared.
+        """
+        before = None if earlier is None else earlier.request
+        if earlier is not None and before is not None and (before.runs, before.column) == (self.runs, self.column):
+            comparison = earlier.comparison
+        else:
+            comparison = compare(*aligned(self.runs, self.column))
+        pair = next(each for each in comparison.pairs if each.runs == self.pair)
+        pictures = Pictures(comparison, self.runs[0].styles, self.frame)
+        maps = [pictures.of_run(number) for number in range(len(comparison.names))]
+        return ShownComparison(self, pictures, pair, [*maps, pictures.of_pair(pair)])
+
+
+@dataclass(frozen=True, eq=False)
+class ShownComparison:
+    """A comparison, the pair of runs shown in detail, the maps of all runs, and last that of their differences."""
+
+    request: CompareRequest
+    pictures: Pictures
+    pair: Pair
+    maps: list[Colors]
+
+    @property
+    def comparison(self) -> Comparison:
+        """The runs with the classes of the first one."""
+        return self.pictures.comparison
+
+    def rows_in(self, atoms: Atoms) -> npt.NDArray[np.int64] | None:
+        """(n,) rows of the atoms of the pair in these atoms; None if neither run is of them."""
+        for run, rows in zip(self.pair.runs, self.pair.rows.T, strict=True):
+            if (given := self.request.runs[run].atoms) is atoms or given.same_atoms(atoms):
+                return np.asarray(rows)
+        return None
+
+    def in_cell(self, first: int, second: int) -> npt.NDArray[np.bool_]:
+        """(n,) atoms of the pair that have these two classes."""
+        found = [self.comparison.values[run][rows] for run, rows in zip(self.pair.runs, self.pair.rows.T, strict=True)]
+        return np.asarray((found[0] == first) & (found[1] == second))
+
+
 def difference_colours(pair: Pair) -> Colors:
-    """(n, 4) colours of the atoms of both runs, by what they differ in."""
+    """(n, 4) colours of the atoms of both runs, by their difference."""
     if isinstance(pair.found, Agreement):
         return np.asarray(np.where(pair.found.differ[:, None], DIFFERS, SAME))
     colormap, reach = difference_look(pair.found)
@@ -92,7 +166,7 @@ def difference_colours(pair: Pair) -> Colors:
 
 
 def difference_look(found: Correlation) -> tuple[str, float]:
-    """Colormap of differences, and the one that has the last colour; what differs by half a period goes round."""
+    """Colormap of differences, and the difference of its last colour; cyclic if differences reach half a period."""
     known = np.abs(found.deviation[np.isfinite(found.deviation)])
     reach = float(np.percentile(known, 98)) if len(known) else 0.0
     if found.period is not None and reach > FULL * found.period:
@@ -101,13 +175,13 @@ def difference_look(found: Correlation) -> tuple[str, float]:
 
 
 def usual_difference(found: Correlation) -> float:
-    """Three standard deviations of the differences, by their median absolute deviation."""
+    """Three standard deviations of the differences, from their median absolute deviation."""
     known = found.deviation[np.isfinite(found.deviation)]
     return float(3 * 1.4826 * np.median(np.abs(known - np.median(known)))) if len(known) else 0.0
 
 
 def differing(pair: Pair, least: float) -> npt.NDArray[np.bool_]:
-    """(n,) which atoms of both runs differ: in class, or by more than so much in the unit shown."""
+    """(n,) atoms of both runs that differ: in class, or by more than `least`."""
     if isinstance(pair.found, Agreement):
         return pair.found.differ
     deviation = np.nan_to_num(np.abs(pair.found.deviation))
@@ -115,14 +189,14 @@ def differing(pair: Pair, least: float) -> npt.NDArray[np.bool_]:
 
 
 def scaled(values: Floats, colormap: str, limits: tuple[float, float]) -> Colors:
-    """(N, 4) colours of numbers; unknown ones are grey."""
+    """(N, 4) colours of numbers; unknown numbers are grey."""
     from napari.utils.colormaps import ensure_colormap
 
     return raster.colors_of(values, ensure_colormap(colormap).map(np.linspace(0, 1, STEPS)), limits)
 
 
 def bar(colormap: str) -> Colors:
-    """(8, 64, 4) the colours of a scale from its lowest to its highest value."""
+    """(8, 64, 4) colours of a scale, from its lowest to its highest value."""
     return np.repeat(scaled(np.linspace(0, 1, STEPS), colormap, (0, 1))[None], 8, axis=0)
 
 

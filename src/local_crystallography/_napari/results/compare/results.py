@@ -1,4 +1,4 @@
-"""A comparison in pictures and numbers: maps, what differs, counts, histograms and the classes of a pair."""
+"""A comparison in pictures and numbers: maps, differences, counts, histograms, and commands on a pair of runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import partial
 from html import escape
 
 import numpy as np
+import numpy.typing as npt
 from qtpy import QtCore, QtGui, QtWidgets
 
 # isort: split
@@ -14,83 +15,91 @@ from qtpy import QtCore, QtGui, QtWidgets
 import pyqtgraph as pg
 
 from local_crystallography._napari.results.compare import tables
-from local_crystallography._napari.results.compare.legends import pair_legend, runs_legend
-from local_crystallography._napari.results.compare.pictures import Pictures
-from local_crystallography._napari.results.fitting import elided
-from local_crystallography._napari.widgets.pictures import pixmap
-from local_crystallography._napari.widgets.theme import theme_of
+from local_crystallography._napari.results.compare.pictures import (
+    Pictures,
+    ShownComparison,
+    differing,
+    usual_difference,
+)
+from local_crystallography._napari.widgets.panels import KEYS
+from local_crystallography._napari.widgets.pictures import PictureButton, elided
+from local_crystallography._napari.widgets.plots import FixedPlot
 from local_crystallography.studies.comparison import Correlation, Pair
 from local_crystallography.views.axis import axis_of
 from local_crystallography.views.greys import Colors
 
 SIDE = 136
-"""Longest side of a map in points of the screen."""
+"""Longest side of a map, in points."""
 MARGIN = 8
-"""What a button has around its words: two maps are to fit beside each other."""
+"""Margin around the words of a button: two maps fit side by side."""
 BINS = 48
 RUNS = ("#2a95ff", "#ff9d2a", "#2fb37c", "#cc79a7", "#b5a642", "#a5aab2")
-"""Colours of runs in histograms, to be seen on dark and on light."""
+"""Colours of runs in histograms, visible on dark and on light."""
 APART = "#ef4135"
 HEIGHT = 132
-MAP_TIP = "Click: see this map large, in a window of its own"
-PLOT_TIP = "How many atoms have which value; the runs in the order of the list, the first one drawn bold"
-WORDS_TIP = "Of the column compared, and of angles and latents that both runs have"
+MAP_TIP = "Click: enlarge this map in a window of its own"
+PLOT_TIP = "Histogram of the values; runs in the order of the list, the first one bold"
+WORDS_TIP = "Agreement in the column compared, and in the angles and latents that both runs have"
 TABLE_TIPS = {
-    "scores": "Agreement of every pair of runs, 1 for the same; click a number to look closer at its pair",
-    "counts": "Atoms of every class in every run, classes numbered as in the first one",
-    "classes": "Atoms by their class in the one run (rows) and in the other (columns); click a number to select them "
-    "(Shift adds, Alt or Ctrl subtracts, both intersect)",
+    "scores": "Agreement of every pair of runs, 1 if they are the same; click a number to see its pair in detail",
+    "counts": "Atoms of every class in every run; classes are numbered as in the first one",
+    "classes": "Atoms by their class in the first run (rows) and in the second (columns); click a number to select "
+    f"them ({KEYS})",
 }
-DIFFERENCE_TIP = "How many atoms of both runs differ by how much, in the pair shown"
+DIFFERENCE_TIP = "Histogram of the differences between the two runs shown in detail"
+TOOL_TIPS = {
+    "paint": "Add a difference layer to the image: for classes the atoms that differ, in red; for numbers all atoms, "
+    "coloured by their difference",
+    "select": f"Select the atoms that differ, in the image and every plot ({KEYS}); one of the two runs must be of the "
+    "present atoms",
+    "table": "Write agreement and differences of all pairs as two tables (csv)",
+    "figure": "Write maps, differences, tables of classes and histograms as one figure",
+    "least": "Smallest difference that counts; at first three standard deviations",
+    "pair": "The two runs shown in detail, painted and selected",
+}
 
 
 class Results(QtWidgets.QWidget):  # type: ignore[misc]
-    """What is shown of a comparison; it works nothing out."""
+    """Maps, tables and histograms of a comparison."""
 
     linked = QtCore.Signal(str)
     """A number in a table was clicked: `pair 0 2`, or `cell 0 1` of two classes."""
     enlarged = QtCore.Signal(int)
-    """A map was clicked, by its place; -1 is what differs."""
+    """A map was clicked, by its index; -1 is that of the differences."""
 
-    def __init__(self, tools: QtWidgets.QWidget, parent: QtWidgets.QWidget | None = None) -> None:
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self.tools = tools
-        self.maps: list[QtWidgets.QToolButton] = []
+        self.tools = PairTools()
+        self.maps: list[PictureButton] = []
         self.difference = _map_button(partial(self.enlarged.emit, -1))
         self.legend, self.words = self._label(), self._label()
         self.scores, self.counts, self.classes = (Wide(self._label()) for _ in range(3))
         self.words.setToolTip(f"<qt>{WORDS_TIP}</qt>")
         for name, tip in TABLE_TIPS.items():
             getattr(self, name).setToolTip(f"<qt>{tip}</qt>")
-        self.histogram, self.differences = _plot(PLOT_TIP), _plot(DIFFERENCE_TIP)
+        self.histogram, self.differences = FixedPlot(HEIGHT, PLOT_TIP), FixedPlot(HEIGHT, DIFFERENCE_TIP)
         self._grid = QtWidgets.QGridLayout()
         self._lay_out()
 
-    def show_comparison(self, pictures: Pictures, pair: Pair, made: list[Colors]) -> None:
-        """Show a comparison with one of its pairs; `made` are the maps of the runs and what the pair differs in."""
+    def show_comparison(self, shown: ShownComparison) -> None:
+        """Show a comparison, and one of its pairs in detail."""
+        pictures, pair = shown.pictures, shown.pair
         comparison, styles = pictures.comparison, pictures.styles
-        self._show_maps(pictures, pair, made)
+        self._show_maps(pictures, pair, shown.maps)
+        self.tools.show_pair(shown)
         self.scores.setVisible(len(comparison.names) > 2)
         self.scores.setText(tables.scores_table(comparison, pair))
         self.words.setText(f"<b>{_pair_title(pair)}</b><br>{tables.pair_words(comparison, pair)}")
         of_classes = comparison.of_classes
-        for widget, shown in ((self.counts, of_classes), (self.classes, of_classes), (self.histogram, not of_classes)):
-            widget.setVisible(shown)
-        self.differences.setVisible(not of_classes)
+        for widget in (self.counts, self.classes):
+            widget.setVisible(of_classes)
+        for widget in (self.histogram, self.differences):
+            widget.setVisible(not of_classes)
         if of_classes:
             self.counts.setText(tables.counts_table(comparison, styles))
             self.classes.setText(tables.classes_table(comparison, pair, styles))
         else:
             self._show_histograms(pictures, pair)
-
-    def set_theme(self, dark: bool) -> None:
-        """Light on dark, or the other way round."""
-        theme = theme_of(dark)
-        for plot in (self.histogram, self.differences):
-            plot.setBackground(theme.window)
-            for side in ("left", "bottom"):
-                plot.getAxis(side).setPen(theme.line)
-                plot.getAxis(side).setTextPen(theme.text)
 
     def _lay_out(self) -> None:
         layout, below = QtWidgets.QVBoxLayout(self), QtWidgets.QHBoxLayout()
@@ -122,24 +131,24 @@ class Results(QtWidgets.QWidget):  # type: ignore[misc]
         label.linkActivated.connect(self.linked)
         return label
 
-    def _show_maps(self, pictures: Pictures, pair: Pair, made: list[Colors]) -> None:
-        while len(self.maps) > len(made) - 1:
+    def _show_maps(self, pictures: Pictures, pair: Pair, drawn: list[Colors]) -> None:
+        while len(self.maps) > len(drawn) - 1:
             button = self.maps.pop()
             self._grid.removeWidget(button)
             button.hide()
             button.deleteLater()
-        while len(self.maps) < len(made) - 1:
+        while len(self.maps) < len(drawn) - 1:
             number = len(self.maps)
             self.maps.append(_map_button(partial(self.enlarged.emit, number)))
             self._grid.addWidget(self.maps[-1], number // 2, number % 2)
         for number, (button, name) in enumerate(zip(self.maps, pictures.comparison.names, strict=True)):
-            _fill(button, made[number], f"{tables.letter(number)}  {name}")
-        _fill(self.difference, made[-1], _pair_title(pair))
-        self.legend.setText(f"{runs_legend(pictures)}<br><br>{pair_legend(pictures, pair)}")
+            _fill(button, drawn[number], f"{tables.letter(number)}  {name}")
+        _fill(self.difference, drawn[-1], _pair_title(pair))
+        self.legend.setText(f"{tables.runs_legend(pictures)}<br><br>{tables.pair_legend(pictures, pair)}")
 
     def _show_histograms(self, pictures: Pictures, pair: Pair) -> None:
-        comparison, how = pictures.comparison, axis_of(pictures.comparison.column)
-        values = [each[np.isfinite(each)] * how.factor for each in comparison.values]
+        comparison, axis = pictures.comparison, axis_of(pictures.comparison.column)
+        values = [each[np.isfinite(each)] * axis.factor for each in comparison.values]
         low, high = np.percentile(np.concatenate(values), (0.25, 99.75))
         edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
         self.histogram.clear()
@@ -150,22 +159,22 @@ class Results(QtWidgets.QWidget):  # type: ignore[misc]
             f'<span style="color: {RUNS[number % len(RUNS)]}"><b>{tables.letter(number)}</b></span>'
             for number in range(len(values))
         ]
-        self.histogram.setLabel("bottom", how.label)
-        self.histogram.setTitle(" ".join(letters), size="9pt")
+        self.histogram.setLabel("bottom", axis.label)
+        self.histogram.show_title(" ".join(letters))
         assert isinstance(pair.found, Correlation)
-        apart = pair.found.deviation[np.isfinite(pair.found.deviation)] * how.factor
+        apart = pair.found.deviation[np.isfinite(pair.found.deviation)] * axis.factor
         reach = float(np.percentile(np.abs(apart), 99.5)) if len(apart) else 0.0
         edges = np.linspace(-(reach or 1), reach or 1, BINS + 1)
         self.differences.clear()
         self.differences.plot(edges, np.histogram(apart, edges)[0], stepMode="center", pen=pg.mkPen(APART, width=2))
-        less = " less its mean" if pair.found.period is not None else ""
-        unit = f" ({how.unit})" if how.unit else ""
+        less = ", mean subtracted" if pair.found.period is not None else ""
+        unit = f" ({axis.unit})" if axis.unit else ""
         first, second = map(tables.letter, pair.runs)
         self.differences.setLabel("bottom", f"{second} \N{MINUS SIGN} {first}{less}{unit}")
 
 
 class Wide(QtWidgets.QScrollArea):  # type: ignore[misc]
-    """A label with a table that may be wider than the panel, and is then moved sideways."""
+    """A label with a table, which scrolls sideways if it is wider than the panel."""
 
     def __init__(self, label: QtWidgets.QLabel) -> None:
         super().__init__()
@@ -186,54 +195,91 @@ class Wide(QtWidgets.QScrollArea):  # type: ignore[misc]
         self._fit()
 
     def _fit(self) -> None:
-        """As high as the table, and the bar below it where there is one."""
+        """Take the height of the table and of its scroll bar."""
         self.label.adjustSize()
         wide = self.label.width() > self.viewport().width()
         self.setFixedHeight(self.label.height() + (self.horizontalScrollBar().sizeHint().height() if wide else 0))
 
 
-class Large(QtWidgets.QDialog):  # type: ignore[misc]
-    """A map in a window of its own."""
+class PairTools(QtWidgets.QWidget):  # type: ignore[misc]
+    """The pair of runs, the smallest difference that counts, and four buttons."""
 
-    def __init__(self, picture: Colors, title: str, legend: str, parent: QtWidgets.QWidget | None = None) -> None:
+    paired = QtCore.Signal(int, int)
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle(title)
-        self.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.picture, words = QtWidgets.QLabel(), QtWidgets.QLabel(legend)
-        self.picture.setPixmap(pixmap(picture, max(picture.shape), 1.0))
-        layout = QtWidgets.QHBoxLayout(self)
-        layout.addWidget(self.picture)
-        layout.addWidget(words, alignment=QtCore.Qt.AlignmentFlag.AlignTop)
+        self.pair, self.least = QtWidgets.QComboBox(), QtWidgets.QDoubleSpinBox()
+        self.paint, self.select = QtWidgets.QPushButton("Add difference layer"), QtWidgets.QPushButton()
+        self.table, self.figure = QtWidgets.QPushButton("Save tables …"), QtWidgets.QPushButton("Save figure …")
+        self._words = {name: QtWidgets.QLabel(words) for name, words in (("pair", "Pair"), ("least", "Differ by over"))}
+        self._shown: ShownComparison | None = None
+        self._lay_out()
+        self.pair.activated.connect(lambda _: self.paired.emit(*self.pair.currentData()))
+        self.least.valueChanged.connect(lambda _: self._count())
+
+    def show_pair(self, shown: ShownComparison) -> None:
+        """Offer the pairs of a comparison, and the commands on the one shown."""
+        new, self._shown = self._shown is None or self._shown.pair is not shown.pair, shown
+        self._show_pairs(shown)
+        found = shown.pair.found
+        if isinstance(found, Correlation) and new:
+            axis = axis_of(shown.comparison.column)
+            self.least.setSuffix(f" {axis.unit}" if axis.unit else "")
+            usual = usual_difference(found) * axis.factor
+            self.least.setDecimals(int(np.clip(2 - np.floor(np.log10(usual or 1.0)), 1, 8)))
+            self.least.setSingleStep(10.0 ** -self.least.decimals() * 10)
+            self.least.setValue(usual)
+        for widget in (self.least, self._words["least"]):
+            widget.setVisible(isinstance(found, Correlation))
+        self._count()
+
+    def differing(self, pair: Pair) -> npt.NDArray[np.bool_]:
+        """(n,) atoms of the pair that differ, for numbers by more than the smallest difference that counts."""
+        factor = 1.0 if self._shown is None else axis_of(self._shown.comparison.column).factor
+        return differing(pair, self.least.value() / factor)
+
+    def _lay_out(self) -> None:
+        layout = QtWidgets.QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.least.setRange(0.0, 1e9)
+        parts = (self._words["pair"], self.pair, self._words["least"], self.least)
+        buttons = (self.paint, self.select, self.table, self.figure)
+        for place, widget in enumerate((*parts, *buttons)):
+            layout.addWidget(widget, place // 2, place % 2)
+        for column in (0, 1):
+            layout.setColumnStretch(column, 1)
+        for name, tip in TOOL_TIPS.items():
+            getattr(self, name).setToolTip(f"<qt>{tip}</qt>")
+
+    def _show_pairs(self, shown: ShownComparison) -> None:
+        pairs = [each.runs for each in shown.comparison.pairs]
+        if pairs != [self.pair.itemData(i) for i in range(self.pair.count())]:
+            self.pair.clear()
+            for first, second in pairs:
+                self.pair.addItem(f"{tables.letter(first)} ↔ {tables.letter(second)}", (first, second))
+        self.pair.setCurrentIndex(pairs.index(shown.pair.runs))
+        for widget in (self.pair, self._words["pair"]):
+            widget.setVisible(len(pairs) > 1)
+
+    def _count(self) -> None:
+        if self._shown is not None:
+            count = int(np.count_nonzero(self.differing(self._shown.pair)))
+            self.select.setText(f"Select {count:,} that differ" if count != 1 else "Select 1 that differs")
+            self.select.setEnabled(count > 0)
 
 
 def _pair_title(pair: Pair) -> str:
     return f"{tables.letter(pair.runs[0])} ↔ {tables.letter(pair.runs[1])}"
 
 
-def _map_button(clicked: Callable[[], object]) -> QtWidgets.QToolButton:
-    button = QtWidgets.QToolButton(autoRaise=True)
-    button.setToolTip(MAP_TIP)
-    button.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-    button.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
+def _map_button(clicked: Callable[[], object]) -> PictureButton:
+    button = PictureButton(below=True)
+    button.setAutoRaise(True)
+    button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Fixed, QtWidgets.QSizePolicy.Policy.Fixed)
     button.clicked.connect(lambda _: clicked())
     return button
 
 
-def _fill(button: QtWidgets.QToolButton, picture: Colors, words: str) -> None:
-    height, width = picture.shape[:2]
-    size = QtCore.QSize(width, height) * (SIDE / max(height, width))
-    button.setIcon(QtGui.QIcon(pixmap(picture, SIDE, button.devicePixelRatioF())))
-    button.setIconSize(size)
-    button.setText(elided(button, words, max(size.width(), SIDE // 2) - MARGIN))
-    button.setToolTip(f"<qt>{escape(words)}. {MAP_TIP}</qt>")
-
-
-def _plot(tip: str) -> pg.PlotWidget:
-    plot = pg.PlotWidget()
-    plot.setFixedHeight(HEIGHT)
-    plot.setMouseEnabled(x=False, y=False)
-    plot.setMenuEnabled(False)
-    plot.hideButtons()
-    plot.getPlotItem().setContentsMargins(0, 0, 8, 0)
-    plot.setToolTip(f"<qt>{tip}</qt>")
-    return plot
+def _fill(button: PictureButton, picture: Colors, words: str) -> None:
+    button.show_picture(picture, SIDE, f"{escape(words)}. {MAP_TIP}")
+    button.setText(elided(button, words, max(button.iconSize().width(), SIDE // 2) - MARGIN))

@@ -1,4 +1,4 @@
-"""The runs that can be compared: what is kept of each, where they are read from, and the column each brings."""
+"""Runs to compare: the current result, kept ones, and those read from folders."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from local_crystallography.data.image import Image
 from local_crystallography.views.styles import ClassStyles
 
 NOW = "now"
-"""What the current result of the active image is called."""
+"""Name of the current result of the active image."""
 FIRST = ("label", "hand_label", "angle_rad", "z0", "z1", "z2")
-"""Columns that are offered before others."""
+"""Columns offered first."""
 HIDDEN = ("id", "frame")
 SAMPLE = 512
-"""Pixels along an edge of an image that tell it apart from others."""
+"""Pixels along an edge of an image that go into its mark."""
 LONGEST = 40
 """Most letters of a name."""
 
@@ -35,11 +35,11 @@ class Run:
     Attributes
     ----------
     image
-        See `mark_of`; "" for one that is not known.
+        Mark of the image, see `mark_of`; "" if unknown.
     column
-        The one it is compared by; "" for the one chosen for all.
+        The column to compare; "" for the one chosen for all runs.
     chosen
-        Whether it is compared.
+        Whether the run is compared.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Run:
 
 
 def mark_of(image: Image) -> str:
-    """What tells an image apart from others: its shape, and a part of the pixels of its first frame."""
+    """Mark of an image, by which it is recognised: its shape, and a hash of some pixels of its first frame."""
     pixels = np.asarray(image.read(0))
     steps = [max(1, side // SAMPLE) for side in pixels.shape]
     some = np.ascontiguousarray(pixels[:: steps[0], :: steps[1]], np.float64)
@@ -64,9 +64,9 @@ def mark_of(image: Image) -> str:
 
 
 def run_of(name: str, analysis: Analysis) -> Run:
-    """What an analysis holds now; an InputError where it has no atoms."""
+    """The present result of an analysis; an InputError if it has no atoms."""
     if analysis.image is None or analysis.atoms is None:
-        raise InputError(f"{name} came without atoms, a finished run was expected; run it to the end.")
+        raise InputError(f"{name} has no atoms to compare; run it to the end first.")
     return Run(name, analysis.atoms, analysis.styles, mark_of(analysis.image))
 
 
@@ -76,7 +76,7 @@ def read_runs(folder: Path) -> list[Run]:
     Raises
     ------
     InputError
-        For a folder that holds none of them.
+        For a folder with no such run.
     """
     if _is_study_run(folder):
         return [_study_run(folder)]
@@ -85,7 +85,7 @@ def read_runs(folder: Path) -> list[Run]:
 
 
 def offered_name(analysis: Analysis) -> str:
-    """What a result is called until somebody calls it otherwise: by its window and its classes."""
+    """Default name of a result: its window size and number of classes."""
     words = []
     cut, cluster = (analysis.used.get(name) for name in ("extract_sub_images", "cluster"))
     if cut is not None and analysis.sub_images is not None:
@@ -97,43 +97,43 @@ def offered_name(analysis: Analysis) -> str:
 
 
 def unique_name(name: str, taken: Iterable[str]) -> str:
-    """The name, with a number behind it where another run has it."""
+    """The name, followed by a number if another run has it."""
     name, taken = " ".join(name.split())[:LONGEST].rstrip() or "run", set(taken)
     numbered = (name if number == 1 else f"{name} ({number})" for number in range(1, len(taken) + 2))
     return next(each for each in numbered if each not in taken)
 
 
 def shared_columns(runs: Sequence[Run]) -> list[str]:
-    """Columns of numbers that all these have, but for those that bring one of their own; classes first."""
+    """Numeric columns common to all runs that have no column of their own; classes first."""
     own = [_numbers(run.atoms) for run in runs if not run.column]
     return sorted_columns(set.intersection(*own)) if own else []
 
 
 def sorted_columns(names: Iterable[str]) -> list[str]:
-    """Columns in the order they are offered in: label, other classes, angles and latents, the rest."""
+    """Columns in the order in which they are offered: label, other classes, angles and latents, the rest."""
     rank = {name: number for number, name in enumerate(FIRST)}
     return sorted(names, key=lambda name: (not is_class(name), rank.get(name, len(rank)), name))
 
 
 def aligned(runs: Sequence[Run], column: str) -> tuple[dict[str, Atoms], str]:
-    """Atoms by the name of their run, with what each is compared by in the column of the first one.
+    """Atoms by the name of their run, with the values to compare in the column of the first one.
 
     Raises
     ------
     InputError
-        For runs on different images, columns that are not there, and classes that are compared with numbers.
+        For runs on different images, missing columns, and classes compared with numbers.
     """
     names = [run.column or column for run in runs]
     known = [run for run in runs if run.image]
     for run in known:
         if run.image != known[0].image:
             raise InputError(
-                f"{run.name} is of another image than {known[0].name}; runs on the same image were expected: take one "
-                "of them out."
+                f"{run.name} is of another image than {known[0].name}; only runs of the same image can be compared: "
+                "remove one of them."
             )
     for run, name in zip(runs, names, strict=True):
         if name not in _numbers(run.atoms):
-            raise InputError(f"{run.name} has no numbers in {name or 'any column'}; choose another column for it.")
+            raise InputError(f"{run.name} has no numbers in {name or 'any column'}; choose another column.")
         if is_class(name) != is_class(names[0]):
             raise InputError(f"{name} of {run.name} and {names[0]} are classes and numbers; compare like with like.")
     return {
@@ -143,7 +143,7 @@ def aligned(runs: Sequence[Run], column: str) -> tuple[dict[str, Atoms], str]:
 
 
 def called(run: Run, column: str, first: str) -> str:
-    """Name of a run, with its column where that is another one than the first run's."""
+    """Name of a run, with its column if that is not the first run's."""
     return run.name if column == first or column in run.name else f"{run.name}, {column}"
 
 

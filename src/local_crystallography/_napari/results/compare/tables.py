@@ -1,29 +1,38 @@
-"""Tables of a comparison in rich text: counts of classes, agreement of pairs, one run's classes against another's."""
+"""Tables and legends of a comparison in rich text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 
-from local_crystallography._napari.results.compare.pictures import shown_number
-from local_crystallography._napari.widgets.pictures import swatch
+from local_crystallography._napari.results.compare.pictures import (
+    DIFFERS,
+    ONLY_ONE,
+    SAME,
+    Pictures,
+    bar,
+    difference_look,
+    shown_number,
+)
+from local_crystallography._napari.widgets.pictures import rich_table, swatch
 from local_crystallography.studies.comparison import Agreement, Comparison, Correlation, Pair
 from local_crystallography.studies.comparison_tables import scores
 from local_crystallography.views.axis import axis_of
+from local_crystallography.views.greys import Colors
 from local_crystallography.views.styles import ClassStyles
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-"""What runs are called where there is little room."""
+"""Short names of runs."""
 SHADE = "#2a95ff"
 LONGEST = 14
 """Most letters of the name of a class in a table."""
-CELL = "style='padding: 1px 5px; white-space: nowrap'"
+DIFFERENCE = ((DIFFERS, "differs"), (ONLY_ONE, "in one run only"), (SAME, "the same"))
+"""Colours of the map of differences."""
 
 
 def letter(number: int) -> str:
-    """Of a run, by its place."""
+    """Letter of a run, by its index."""
     return LETTERS[number] if number < len(LETTERS) else str(number + 1)
 
 
@@ -36,11 +45,11 @@ def counts_table(comparison: Comparison, styles: ClassStyles) -> str:
         + [f"{np.count_nonzero(values == number):,}" for values in comparison.values]
         for number in numbers
     ]
-    return _table(head, rows)
+    return rich_table(head, rows)
 
 
 def scores_table(comparison: Comparison, shown: Pair) -> str:
-    """Adjusted Rand index or correlation of every pair of runs; each is a link to its pair, the one shown is bold."""
+    """Adjusted Rand index or correlation of every pair of runs, a link to the pair; bold for the pair shown."""
     matrix, count = scores(comparison), len(comparison.names)
     rows = []
     for i in range(count):
@@ -51,11 +60,11 @@ def scores_table(comparison: Comparison, shown: Pair) -> str:
             cells.append(words if i == j else link(f"pair {min(i, j)} {max(i, j)}", words))
         rows.append(cells)
     what = "Adjusted Rand index of pairs" if comparison.of_classes else "Correlation of pairs"
-    return f"{what}:{_table(['', *map(letter, range(count))], rows)}"
+    return f"{what}:{rich_table(['', *map(letter, range(count))], rows)}"
 
 
 def pair_words(comparison: Comparison, pair: Pair) -> str:
-    """How far two runs agree."""
+    """Agreement of two runs."""
     found, both = pair.found, f"{len(pair.rows):,} atoms ({pair.share:.1%} in both)"
     if isinstance(found, Agreement):
         words = (
@@ -73,13 +82,13 @@ def pair_words(comparison: Comparison, pair: Pair) -> str:
 def correlation_words(found: Correlation, column: str) -> str:
     """Correlation and offset of a column."""
     if not np.isfinite(found.value):
-        return "no correlation, constant or unknown."
+        return "no correlation (constant or unknown)."
     round_words = "circular r" if found.period is not None else "r"
     return f"{round_words} = <b>{found.value:.3f}</b>, offset {shown_number(found.offset, column)}."
 
 
 def classes_table(comparison: Comparison, pair: Pair, styles: ClassStyles) -> str:
-    """Atoms of each class of one run and of the other; each count is a link that selects its atoms."""
+    """Contingency table of the classes of two runs; each count is a link that selects its atoms."""
     assert isinstance(pair.found, Agreement)
     (rows, columns), table = pair.found.numbers, pair.found.table
     first, second = (letter(run) for run in pair.runs)
@@ -91,7 +100,7 @@ def classes_table(comparison: Comparison, pair: Pair, styles: ClassStyles) -> st
             given = link(f"cell {number} {columns[column]}", f"{count:,}") if count else "<span>·</span>"
             words.append(f"<b>{given}</b>" if number == columns[column] else given)
         cells.append(words)
-    return _table([f"{first} ↓ {second} →", *heads], cells)
+    return rich_table([f"{first} ↓ {second} →", *heads], cells)
 
 
 def class_words(column: str, number: int, styles: ClassStyles) -> str:
@@ -106,16 +115,40 @@ def link(target: str, words: str) -> str:
     return f'<a href="{target}" style="color: {SHADE}; text-decoration: none">{words}</a>'
 
 
+def runs_legend(pictures: Pictures) -> str:
+    """Legend of the maps of runs."""
+    comparison, column = pictures.comparison, pictures.comparison.column
+    if comparison.of_classes:
+        numbers = np.unique(np.concatenate(comparison.values)).astype(int).tolist()
+        return "<br>".join(class_words(column, number, pictures.styles) for number in numbers)
+    colormap, (low, high) = pictures.look
+    return (
+        f"{axis_of(column).title}<br>{_ramp(colormap)}<br>{shown_number(low, column)} to {shown_number(high, column)}"
+    )
+
+
+def pair_legend(pictures: Pictures, pair: Pair) -> str:
+    """Legend of the map of differences."""
+    red, blue, grey = (f"{swatch(_hex(ink))}&nbsp;{words}" for ink, words in DIFFERENCE)
+    if not isinstance(pair.found, Correlation):
+        return "<br>".join([red, *([blue] if pair.share < 1 else []), grey])
+    column, (apart, reach) = pictures.comparison.column, difference_look(pair.found)
+    less = ",<br>mean subtracted" if pair.found.period is not None else ""
+    ends = f"{shown_number(-reach, column)} to {shown_number(reach, column)}"
+    alone = f"<br>{blue}" if pair.share < 1 else ""
+    return f"Differences{less}<br>{_ramp(apart)}<br>{ends}{alone}"
+
+
+def _hex(colour: Colors) -> str:
+    """A (4,) colour as #rrggbb."""
+    return "#" + colour[:3].tobytes().hex()
+
+
+def _ramp(colormap: str) -> str:
+    """The colours of a scale as a row of patches."""
+    colours = [_hex(each) for each in bar(colormap)[0, ::4]]
+    return "".join(f'<span style="background-color: {each}">&nbsp;</span>' for each in colours)
+
+
 def _brief(number: int) -> str:
     return "–" if number < 0 else str(number)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    top = "".join(f"<th align={'right' if place else 'left'} {CELL}>{each}</th>" for place, each in enumerate(head))
-    body = "".join(
-        "<tr>"
-        + "".join(f"<td align={'right' if place else 'left'} {CELL}>{cell}</td>" for place, cell in enumerate(row))
-        + "</tr>"
-        for row in rows
-    )
-    return f"<table cellspacing=0 cellpadding=2><tr>{top}</tr>{body}</table>"

@@ -1,27 +1,37 @@
-"""The tab of loadings: what the components of PCA, NMF, ICA, FFT and the mixtures look like, and where they score."""
+"""The tab of loadings: pictures of the components of PCA, NMF, ICA, FFT and the mixtures, and maps of their scores."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
+from html import escape
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-from qtpy import QtWidgets
+from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.results.loadings.list import LoadingsList
-from local_crystallography._napari.results.loadings.pictures import Asked, Made
+from local_crystallography._napari.results.loadings.pictures import LoadingPictures, LoadingRequest
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
-from local_crystallography._napari.session.latest_task import LatestTask
-from local_crystallography._napari.widgets.dialogs import ask_figure
+from local_crystallography._napari.widgets.panels import KEYS, ResultPanel, keys_held, narrow_label, panel_layout
+from local_crystallography._napari.widgets.pictures import (
+    PictureButton,
+    atoms_words,
+    beside,
+    faint,
+    picture_button,
+    side_by_side,
+    swatch,
+)
 from local_crystallography._napari.widgets.timers import while_there
 from local_crystallography.analysis import Analysis
-from local_crystallography.baselines.loadings import PIXEL_LABEL
+from local_crystallography.baselines.loadings import PIXEL_LABEL, Loading, grouped
 from local_crystallography.data.errors import InputError
 from local_crystallography.steps.catalog import columns
 from local_crystallography.steps.describe import Describe
 from local_crystallography.steps.paint_map import PaintMap, default_columns
+from local_crystallography.views import small_map
 from local_crystallography.views.selection import How
 from local_crystallography.views.styles import ClassStyles
 
@@ -29,65 +39,109 @@ NOTHING = (
     "Run Describe with PCA, NMF, ICA, FFT or a mixture first: its components are shown here. Zernike moments and "
     "neighbours have no pictures."
 )
-WAITING = "The pictures follow when the job that runs has ended."
-MAKING = "Making the pictures …"
-BROKEN = "The pictures could not be made."
+WAITING = "The pictures follow when the present job has ended."
+MAKING = "Drawing the components …"
+BROKEN = "The pictures could not be drawn."
 STOPPED = "Stopped early: some pictures are missing."
 LONG = "Describe took {0:.0f} s, and the pictures take about as long."
 QUICK = 20.0
-"""Seconds of Describe up to which the pictures are made without being asked for."""
+"""Seconds of Describe up to which the pictures are drawn without a click."""
+HIGH = 88
+"""Height of the pictures in points."""
+EXPLAINED = {
+    "PCA": "Directions of greatest variance: a sub-image is approximately the mean plus its scores times these "
+    "pictures. A motif that rotates is spread over several of them.",
+    "ICA": "The space of PCA along directions that are as independent as possible: a sub-image is approximately the "
+    "mean plus its scores times these pictures. They overlap, so no share of the variance is given.",
+    "NMF": "Parts that only add up: a sub-image is approximately the sum of its scores times these pictures. They "
+    "overlap, so no share of the variance is given.",
+    "FFT": "PCA of the logarithm of the power spectrum around every atom; zero frequency is in the middle.",
+    "pixel mixture": "Means of the classes of a Gaussian mixture over raw pixels: every orientation of a motif is a "
+    "class of its own.",
+    "PCA mixture": "Mean of a class of the mixture over raw pixels, and the directions of greatest variance within it "
+    "(GMM-PCA). Scores of different classes cannot be compared.",
+}
+COLOURS = "Red adds, blue subtracts, white is 0."
+PAINT = (
+    "Left: the picture. Right: its scores over the image. Click: show this map over the image, and no other. If it is "
+    "not painted yet, Paint map is run."
+)
+SELECT = f"Left: mean sub-image. Right: where the class lies. Click: select this class ({KEYS})."
 
 
-class LoadingsPanel(QtWidgets.QWidget):  # type: ignore[misc]
-    """A button per component; it works only while it is seen."""
+class LoadingsPanel(ResultPanel):
+    """A button per component."""
 
     def __init__(self, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.controller = controller
-        self.message, self.list = QtWidgets.QLabel(wordWrap=True), LoadingsList()
-        self.make, self.save = QtWidgets.QPushButton("Make the pictures"), QtWidgets.QPushButton("Save figure …")
-        self.made: Made | None = None
-        self._asked: Asked | None = None
-        self._by_hand: Asked | None = None
+        super().__init__(controller, parent)
+        self.list = LoadingsList()
+        self.make, self.save = QtWidgets.QPushButton("Draw the components"), QtWidgets.QPushButton("Save figure …")
+        self._by_hand: LoadingRequest | None = None
         self._due: tuple[ImageSession, str] | None = None
-        self._styles = ClassStyles()
-        self._saving = LatestTask(self)
         self._lay_out()
         self.make.clicked.connect(self._on_make_clicked)
-        self.save.clicked.connect(self._on_save_clicked)
+        self.save.clicked.connect(lambda _: self.ask_figure("loadings.png", self.save_figure))
         self.list.painted.connect(self.paint_column)
         self.list.chosen.connect(self.select)
-        self.destroyed.connect(lambda: self.leave())
 
     @property
-    def busy(self) -> bool:
-        """Whether a figure is being written."""
-        return self._saving.busy
+    def made(self) -> LoadingPictures | None:
+        """The pictures shown."""
+        return cast(LoadingPictures | None, self.result)
 
     def refresh(self) -> None:
-        """Make the pictures of what there is now, where they are new."""
-        if not self.isVisible():
-            return
-        session = self.controller.active
-        analysis = None if session is None else session.analysis
-        self._follow_styles(ClassStyles() if analysis is None else analysis.styles)
-        self._show_due()
-        asked = None if analysis is None else asked_of(analysis)
-        if asked is None or analysis is None:
-            self._forget(NOTHING)
-        elif not asked.same(self._asked):
-            self._forget(WAITING)
-            if not self.controller.running:
-                kept = asked.step.has_loadings(asked.sub_images, asked.columns)
-                self._ask(asked, 0.0 if kept else analysis.seconds.get("describe", 0.0))
-        elif self.message.text() == MAKING and not self.controller.running:
-            self._say(BROKEN, offer=True)
+        """Draw the components of the active image, where they are new."""
+        if self.isVisible():
+            self._show_due()
+            super().refresh()
+            if self.message.text() == MAKING and not self.controller.running:
+                self.say(BROKEN, offer=True)
 
-    def set_theme(self, dark: bool) -> None:
-        """Light on dark, or the other way round."""
+    def request(self, analysis: Analysis | None) -> LoadingRequest | str:
+        """The components that Describe made."""
+        return (None if analysis is None else request_of(analysis)) or NOTHING
+
+    def begin(self, request: LoadingRequest) -> None:
+        """Draw as a job, or offer to where that takes long."""
+        self.forget()
+        self.say(WAITING)
+        if self.controller.running or self.analysis is None:
+            return
+        kept = request.step.has_loadings(request.sub_images, request.columns)
+        seconds = 0.0 if kept else self.analysis.seconds.get("describe", 0.0)
+        if seconds > QUICK and not (self._by_hand is not None and request.same(self._by_hand)):
+            self.say(LONG.format(seconds), offer=True)
+            return
+        self.requested = request
+        self.say(MAKING)
+        self.controller.job(request.job, while_there(self, partial(self._on_made, request)))
+
+    def show_result(self, result: LoadingPictures) -> None:
+        """Show the pictures; those that are missing are offered."""
+        missing = {*result.request.columns} - {each.column for each in result.loadings}
+        self.say(STOPPED if missing else "", offer=bool(missing))
+        self.save.setEnabled(bool(result.loadings))
+        self.list.show_made(result, self._styles)
+
+    def forget(self) -> None:
+        """Drop the pictures shown."""
+        if self.result is not None:
+            self.list.show_made(None, self._styles)
+        self.save.setEnabled(False)
+        super().forget()
+
+    def restyle(self, column: str) -> None:
+        """Show other names and colours of the classes of pixels."""
+        if column == PIXEL_LABEL and self.result is not None:
+            self.list.show_made(self.result, self._styles)
+
+    def say(self, words: str, *, offer: bool = False) -> None:
+        """Say something above the pictures, and offer to draw them."""
+        super().say(words)
+        self.make.setVisible(offer)
 
     def paint_column(self, column: str) -> None:
-        """Show the map of a column and no other; where it is not painted yet, that is done first."""
+        """Show the map of a column and no other; it is painted first if need be."""
         session = self.controller.active
         if session is None or self.controller.running:
             return
@@ -100,77 +154,35 @@ class LoadingsPanel(QtWidgets.QWidget):  # type: ignore[misc]
     def select(self, number: int, how: How = "replace") -> None:
         """Select the atoms of a class of the pixel mixture."""
         if self.made is not None:
-            labels = self.made.asked.atoms.features[PIXEL_LABEL].to_numpy()
-            if len(labels) == len(self.controller.selection):
-                self.controller.selection.apply(np.asarray(labels == number), how, self)
+            self.select_atoms(self.made.request.atoms.features[PIXEL_LABEL].to_numpy() == number, how)
 
     def save_figure(self, path: Path) -> None:
-        """Write the pictures, as what the path ends in."""
+        """Write the pictures in the format of the suffix."""
         from local_crystallography.report.loadings import save_loadings
 
-        if (made := self.made) is not None:
-            styles = self._styles
-            self._saving.ask(
-                lambda: save_loadings(path, made.loadings, styles), lambda _: None, self.controller.failed.emit
-            )
-
-    def leave(self) -> None:
-        """Listen no more."""
-        self._styles.changed.disconnect(self._on_styles_changed, missing_ok=True)
-
-    def showEvent(self, event: Any) -> None:
-        self.refresh()
+        if self.made is not None:
+            self.save_file(path, partial(save_loadings, loadings=self.made.loadings, styles=self._styles))
 
     def _lay_out(self) -> None:
-        layout, top = QtWidgets.QVBoxLayout(self), QtWidgets.QHBoxLayout()
-        layout.setContentsMargins(2, 4, 2, 2)
-        self.make.setToolTip("<qt>Fit the components again, as Describe did, for their pictures</qt>")
+        top = QtWidgets.QHBoxLayout()
+        self.make.setToolTip("<qt>Fit the components again, as Describe did, to draw them</qt>")
         self.save.setToolTip("<qt>Write all pictures as a figure: png, pdf or svg</qt>")
         top.addStretch()
         top.addWidget(self.save)
-        layout.addLayout(top)
-        for part in (self.message, self.make, self.list):
-            layout.addWidget(part)
-        layout.addStretch()
-        self._forget(NOTHING)
+        panel_layout(self, top, self.message, self.make, self.list)
+        self.forget()
+        self.say(NOTHING)
 
-    def _ask(self, asked: Asked, seconds: float) -> None:
-        """Begin, or offer to where it takes long."""
-        by_hand = self._by_hand is not None and asked.same(self._by_hand)
-        if seconds > QUICK and not by_hand:
-            self._say(LONG.format(seconds), offer=True)
-            return
-        self._asked = asked
-        self._say(MAKING)
-        self.controller.job(asked.job, while_there(self, partial(self._on_made, asked)))
-
-    def _on_made(self, asked: Asked, made: Made | InputError) -> None:
-        if asked is not self._asked:
+    def _on_made(self, request: LoadingRequest, made: LoadingPictures | InputError) -> None:
+        if request is not self.requested:
             return
         if isinstance(made, InputError):
-            self._say(str(made))
-            return
-        self.made = made
-        missing = {*asked.columns} - {each.column for each in made.loadings}
-        self._say(STOPPED if missing else "", offer=bool(missing))
-        self.save.setEnabled(bool(made.loadings))
-        self.list.show_made(made, self._styles)
-
-    def _forget(self, words: str) -> None:
-        """Show words instead of the pictures there were."""
-        if self.made is not None:
-            self.list.show_made(None, self._styles)
-        self.made = self._asked = None
-        self.save.setEnabled(False)
-        self._say(words)
-
-    def _say(self, words: str, *, offer: bool = False) -> None:
-        self.message.setText(words)
-        self.message.setVisible(bool(words))
-        self.make.setVisible(offer)
+            self.say(str(made))
+        else:
+            self._on_result(made)
 
     def _show_due(self) -> None:
-        """Show the map that was asked for, once it is painted, and hide the others."""
+        """Show the map of the component clicked, once it is painted, and hide the others."""
         if self._due is None or self.controller.running:
             return
         (session, column), self._due = self._due, None
@@ -179,40 +191,102 @@ class LoadingsPanel(QtWidgets.QWidget):  # type: ignore[misc]
                 if (layer := session.results.get(name)) is not None:
                     layer.visible = name == column
 
-    def _follow_styles(self, styles: ClassStyles) -> None:
-        if styles is not self._styles:
-            self.leave()
-            self._styles = styles
-            styles.changed.connect(self._on_styles_changed)
-
-    def _on_styles_changed(self, column: str) -> None:
-        if column == PIXEL_LABEL and self.made is not None:
-            self.list.show_made(self.made, self._styles)
-
     def _on_make_clicked(self) -> None:
-        analysis = None if self.controller.active is None else self.controller.active.analysis
-        self._by_hand = None if analysis is None else asked_of(analysis)
-        self._asked = None
+        self._by_hand = None if self.analysis is None else request_of(self.analysis)
+        self.requested = None
         self.refresh()
 
-    def _on_save_clicked(self) -> None:
-        if path := ask_figure(self, "loadings.png"):
-            self.save_figure(path)
+
+class LoadingsList(QtWidgets.QWidget):  # type: ignore[misc]
+    """Components as buttons with the picture, the map of the scores, and the share of the variance."""
+
+    painted = QtCore.Signal(str)
+    """A column whose map is to be shown."""
+    chosen = QtCore.Signal(int, str)
+    """Number of a class of the pixel mixture, and how to combine."""
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.buttons: list[tuple[Loading, PictureButton]] = []
+        self._rows = QtWidgets.QVBoxLayout(self)
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setSpacing(4)
+
+    def show_made(self, made: LoadingPictures | None, styles: ClassStyles) -> None:
+        """Show pictures, with the names and colours of the classes of the mixture."""
+        while (item := self._rows.takeAt(0)) is not None:
+            item.widget().deleteLater()
+        self.buttons = []
+        for group in [] if made is None else grouped(made.loadings):
+            assert made is not None
+            for widget in self._group(made, group, styles):
+                self._rows.addWidget(widget)
+
+    def _group(self, made: LoadingPictures, group: list[Loading], styles: ClassStyles) -> Iterator[QtWidgets.QWidget]:
+        yield _title(group, styles)
+        yield _note(group)
+        for loading in group:
+            pictures = [small_map.of_height(each) for each in made.pictures(loading, styles)]
+            colour = None if loading.number is None else styles.colour(PIXEL_LABEL, loading.number)
+            shown = side_by_side(colour, *pictures)
+            words = "\n".join(beside(self, each) for each in _words(loading, made, styles))
+            button = picture_button(shown, words, SELECT if loading.is_mean else PAINT, HIGH)
+            button.clicked.connect(lambda _, loading=loading: self._on_clicked(loading))
+            self.buttons.append((loading, button))
+            yield button
+
+    def _on_clicked(self, loading: Loading) -> None:
+        if loading.is_mean:
+            self.chosen.emit(loading.number, keys_held())
+        else:
+            self.painted.emit(loading.column)
 
 
-def asked_of(analysis: Analysis) -> Asked | None:
-    """What pictures an analysis gives; None where Describe has made no column that has any."""
+def request_of(analysis: Analysis) -> LoadingRequest | None:
+    """The pictures that an analysis gives; None where Describe made no column that has any."""
     step, atoms = cast(Describe | None, analysis.used.get("describe")), analysis.atoms
     if step is None or atoms is None or analysis.sub_images is None or analysis.image is None:
         return None
     found = tuple(name for name in analysis.columns.get("describe", []) if columns().painted([name]))
-    return Asked(step, analysis.sub_images, atoms, found, analysis.image.shape) if found else None
+    return LoadingRequest(step, analysis.sub_images, atoms, found, analysis.image.shape) if found else None
 
 
 def painting(analysis: Analysis, column: str) -> PaintMap:
-    """What paints a column beside the maps there are; all that are usual, where there are none."""
+    """The step that paints a column beside the present maps, or beside the usual ones where there are none."""
     asked = analysis.asked.get("paint_map")
     if isinstance(asked, PaintMap) and analysis.maps is not None:
         return asked.model_copy(update={"columns": tuple(dict.fromkeys([*analysis.maps, column]))})
     others = [name for name in analysis.maps or () if not columns().painted([name])]
     return PaintMap(columns=(*default_columns(analysis.atoms), *others)) if others and analysis.atoms else PaintMap()
+
+
+def _title(group: list[Loading], styles: ClassStyles) -> QtWidgets.QLabel:
+    first = group[0]
+    shares = np.array([each.share for each in group if not each.is_mean])
+    words = f"<b>{first.method}</b>"
+    if first.method == "PCA mixture" and first.number is not None:
+        name, colour = (of(PIXEL_LABEL, first.number) for of in (styles.name, styles.colour))
+        words = f"<b>PCA in</b> {swatch(colour)} {escape(name)}"
+    if len(shares) and np.isfinite(shares).all():
+        words += f" · {100 * shares.sum():.1f} % explained"
+    label = narrow_label(words)
+    label.setToolTip(f"<qt>{EXPLAINED[first.method]}</qt>")
+    return label
+
+
+def _note(group: list[Loading]) -> QtWidgets.QLabel:
+    signed = any(each.signed for each in group)
+    words = COLOURS if signed else "Black is 0." if group[0].method == "NMF" else "Means of the sub-images."
+    note = QtWidgets.QLabel(faint(words), wordWrap=True)
+    note.setToolTip(f"<qt>{EXPLAINED[group[0].method]}</qt>")
+    return note
+
+
+def _words(loading: Loading, made: LoadingPictures, styles: ClassStyles) -> list[str]:
+    """Lines beside the pictures of a component or of a class."""
+    share = f"{100 * loading.share:.1f} %" if np.isfinite(loading.share) else ""
+    if not loading.is_mean:
+        return [loading.column, *([share, "of variance"] if share else [])]
+    assert loading.number is not None
+    count = int((made.request.atoms.features[PIXEL_LABEL] == loading.number).sum())
+    return [styles.name(PIXEL_LABEL, loading.number), atoms_words(count), share]

@@ -1,4 +1,4 @@
-"""Pictures of components, and small maps of their scores, made in the background."""
+"""Pictures of components, and small maps of their scores."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from local_crystallography.views.styles import ClassStyles
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """What pictures are made of: all columns of the step, and the shape of the image."""
+class LoadingRequest:
+    """What pictures are made from: all columns of the step, and the shape of the image."""
 
     step: Describe
     sub_images: SubImages
@@ -34,30 +34,29 @@ class Asked:
         """The columns."""
         return self.atoms.features[list(self.columns)]
 
-    def same(self, other: Asked | None) -> bool:
-        """Whether the pictures of the other are the same."""
+    def same(self, other: LoadingRequest) -> bool:
+        """Whether the other gives the same pictures."""
         return (
-            other is not None
-            and self.step == other.step
+            self.step == other.step
             and self.sub_images is other.sub_images
             and self.columns == other.columns
             and (self.atoms is other.atoms or (self.atoms.same_atoms(other.atoms) and self.table.equals(other.table)))
         )
 
-    def job(self) -> Job[Made | InputError]:
-        """Make them; it can be stopped, and then gives those done so far."""
+    def job(self) -> Job[LoadingPictures | InputError]:
+        """Draw the pictures; when stopped, those finished so far are the result."""
         try:
             loadings = yield from self.step.loadings(self.sub_images, self.columns)
             cut = np.isin(self.atoms.ids, self.sub_images.atoms.ids)
             rows = small_map.nearest_rows(self.atoms, cut, self.shape)
-            return Made(self, loadings, rows, grey_limits(self.sub_images))
+            return LoadingPictures(self, loadings, rows, grey_limits(self.sub_images))
         except InputError as error:
             return error
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
-    """What was made.
+class LoadingPictures:
+    """Components with what is needed to draw them.
 
     Attributes
     ----------
@@ -67,13 +66,13 @@ class Made:
         Values of sub-images shown black and white.
     """
 
-    asked: Asked
+    request: LoadingRequest
     loadings: list[Loading]
     rows: npt.NDArray[np.int64]
     limits: Limits
 
     def pictures(self, loading: Loading, styles: ClassStyles) -> tuple[Colors, Colors]:
-        """The picture, and the map of its scores, or of its class."""
+        """The picture, and the map of its scores or of its class."""
         from napari.utils.colormaps import ensure_colormap
 
         shown, limits = loading.channels_below, self.limits if loading.is_mean else loading.limits
@@ -84,10 +83,10 @@ class Made:
         return coloured, self._map(loading, styles)
 
     def _map(self, loading: Loading, styles: ClassStyles) -> Colors:
-        """(h, w, 4) colours of the scores of the nearest atoms; transparent where none is near or has a score."""
+        """(h, w, 4) colours of the scores of the nearest atoms; transparent where no atom with a score is near."""
         from napari.utils.colormaps import ensure_colormap
 
-        features = self.asked.atoms.features
+        features = self.request.atoms.features
         mine = np.ones(len(features), bool)
         if loading.number is not None:
             labels = features[PIXEL_LABEL].to_numpy(np.int64)

@@ -1,4 +1,4 @@
-"""The runs of a window study in small pictures: classes, angles, and how often which angle occurs."""
+"""Pictures of the runs of a window study: classes, angles and the histogram of angles."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from local_crystallography.views.raster import Colors, colors_of, rasterise, sca
 from local_crystallography.views.styles import ClassStyles
 
 FINE = 3
-"""Pixels drawn per pixel shown: what is scaled down smoothly has no ragged discs."""
+"""Pixels drawn per pixel shown: scaled down smoothly, discs have no ragged edges."""
 WIDE, GAP, BINS = 268, 6, 60
-"""Width of a picture, of the gaps in it, and the bars of a histogram."""
+"""Width of a picture and of the gaps in it, and number of bars of a histogram."""
 TALLEST = 120
 STRIP = 5 * FINE
 GREY = (140, 147, 158, 255)
-"""Of bars, to be seen on light and on dark."""
+"""Colour of bars, visible on light and on dark."""
 MOST = 60
-"""More runs than this are not drawn: nobody looks through them."""
+"""Most runs that are drawn."""
 
 
 class Pictures(NamedTuple):
-    """What is made of a study: runs with a result only, k of them.
+    """Pictures of the k runs of a study that have a result.
 
     Attributes
     ----------
     by_name
         (h, w, 4) of every run, by its name.
     reach
-        Angles that the histograms reach to, in degrees.
+        Largest angle of the histograms, in degrees.
     agreement
-        (k, k) adjusted Rand index of every two.
+        (k, k) adjusted Rand index of every pair.
     """
 
     by_name: dict[str, Colors]

@@ -1,49 +1,115 @@
-"""Set-up of a window study: a suggested window, the runs, and their folder."""
+"""Set-up of a window study: the suggested window size, the runs requested, and their folder."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.layers.convert import note_of
-from local_crystallography._napari.results.windows.asked import asked_before
-from local_crystallography._napari.results.windows.plot import PairPlot
+# isort: split
+# after qtpy, so that pyqtgraph takes the same Qt binding
+import pyqtgraph as pg
+
+from local_crystallography._napari.layers import convert
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.latest_task import LatestTask
 from local_crystallography._napari.settings import Settings
 from local_crystallography._napari.widgets.form import ModelForm
+from local_crystallography._napari.widgets.plots import FixedPlot
+from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import Job
+from local_crystallography.io.window_runs import StudyTable
 from local_crystallography.lattice.shells import Suggestion
-from local_crystallography.studies.windows import WindowStudy, suggest
+from local_crystallography.recipe import Recipe
+from local_crystallography.studies.windows import WindowStudy, finished_runs, run_window_study, suggest
 
-NO_ATOMS = "Find atoms first: the distances between them suggest the windows."
+STEPS = ("extract_sub_images", "train_vae", "encode", "cluster")
+"""Steps of a run."""
+NOTE = "windows"
+"""Key of a study in the notes of an image layer."""
+NO_ATOMS = "Find atoms first: the distances between them suggest the window sizes."
 TEMPORARY = "until napari is closed"
-WANTED = {"greater_than_equal": "{ge} or more", "less_than_equal": "{le} or less"}
-"""What pydantic finds wrong with a number, as what was expected."""
+VALID = {"greater_than_equal": "{ge} or more", "less_than_equal": "{le} or less"}
+"""Valid numbers, by the type of the error that pydantic reports."""
+PAIRS, SHELL, WINDOW = "#2a95ff", "#ff9d2a", "#ea4080"
+PLOT_TIP = (
+    "Pair distribution g(r): how many atoms lie at this distance from an atom, relative to a random arrangement. Its "
+    "peaks are the shells of neighbours. The line is the radius of the disc inside the window, which is all the "
+    "network sees; the suggested one contains the first two shells. Dashed: the window sizes in the list below."
+)
+TITLE = (
+    f'<span style="color: {PAIRS}">pairs</span>, <span style="color: {SHELL}">shells</span>, '
+    f'<span style="color: {WINDOW}">radius of the window</span>'
+)
 TIPS = {
-    "use": "Put this window, a smaller and a larger one into the list",
-    "folder": "The folder every run is saved to as it ends: its atoms and classes as a table, and its recipe. Runs "
-    "that the folder holds already, of the same atoms and settings, are not done again. Empty: a temporary folder, "
-    "which is removed when napari ends",
-    "browse": "Choose the folder where the runs are kept",
+    "use": "Put this window size, a smaller and a larger one into the list",
+    "folder": "Folder in which every run is saved as it ends: its atoms and classes as a table, and its recipe. Runs "
+    "of the same atoms and settings that the folder already holds are not repeated. Empty: a temporary folder, which "
+    "is removed when napari is closed",
+    "browse": "Choose the folder of the runs",
 }
 
 
+@dataclass(frozen=True)
+class StudyRequest:
+    """A study of one image: its settings, the recipe at the time, the folder of the runs, and the atoms."""
+
+    session: ImageSession
+    atoms: Atoms
+    settings: WindowStudy
+    recipe: Recipe
+    folder: Path
+
+    @property
+    def parts(self) -> tuple[Analysis, WindowStudy, Recipe, Path]:
+        """Arguments of `run_window_study`."""
+        return self.session.analysis, self.settings, self.recipe, self.folder
+
+    def follows(self, recipe: Recipe) -> bool:
+        """Whether a recipe would give the same runs, whatever its window size and source."""
+        one, other = (self.settings.of_run(each, "image", 8, 0, 1.0) for each in (self.recipe, recipe))
+        return all(getattr(one, name) == getattr(other, name) for name in STEPS)
+
+    def keep(self) -> None:
+        """Note the study on the image layer, so that it outlives the dock."""
+        self.session.layer.metadata.setdefault(convert.KEY, {})[NOTE] = (self.settings, self.recipe, self.folder)
+
+    def study(self) -> Job[StudyTable | InputError]:
+        """Train, and give the study, or the reason why there is none."""
+        try:
+            return (yield from run_window_study(*self.parts))
+        except InputError as error:
+            return error
+
+    def finished(self) -> StudyTable:
+        """The runs that are finished."""
+        return finished_runs(*self.parts)
+
+
+def remembered_study(session: ImageSession) -> StudyRequest | None:
+    """The study noted on the image layer, for its present atoms; None without a study or without atoms."""
+    kept, atoms = convert.note_of(session.layer).get(NOTE), session.analysis.atoms
+    return None if kept is None or atoms is None else StudyRequest(session, atoms, *kept)
+
+
 class Shelter:
-    """A temporary folder that is there as long as the program."""
+    """A temporary folder that lasts as long as the program."""
 
     def __init__(self) -> None:
         self._folder: Path | None = None
 
     def of(self, key: str) -> Path:
-        """The part of it for one image."""
+        """The folder in it for one image."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="local_crystallography_"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
@@ -51,7 +117,47 @@ class Shelter:
 
 
 SHELTER = Shelter()
-"""Where runs are kept that nobody chose a folder for: they outlive the dock."""
+"""Folder of runs for which none was chosen: they outlive the dock."""
+
+
+class PairPlot(FixedPlot):
+    """The radial pair distribution with its shells and the radius of windows."""
+
+    def __init__(self) -> None:
+        self._others: list[pg.InfiniteLine] = []
+        self._scale = 1.0
+        super().__init__(165, PLOT_TIP, title=TITLE, bottom="distance, px", left="g(r)")
+
+    def show_suggestion(self, found: Suggestion, pixel_size: float | None) -> None:
+        """Draw it, in nm where the pixel size is known."""
+        self._scale, unit = (1.0, "px") if pixel_size is None else (pixel_size, "nm")
+        self.clear()
+        self._others = []
+        self.plot(found.radius * self._scale, found.density, pen=pg.mkPen(PAIRS, width=2))
+        heights = np.interp(found.shells, found.radius, found.density)
+        self.plot(
+            found.shells * self._scale, heights, pen=None, symbol="o", symbolSize=7, symbolBrush=SHELL, symbolPen=None
+        )
+        self.addItem(pg.InfiniteLine(found.window / 2 * self._scale, 90, pen=pg.mkPen(WINDOW, width=2)))
+        self.setXRange(0, float(found.radius[-1]) * self._scale, padding=0.01)
+        self.setYRange(0, float(found.density.max()) or 1.0, padding=0.05)
+        self.setLabel("bottom", f"distance, {unit}")
+
+    def show_windows(self, windows: Sequence[int]) -> None:
+        """Draw the radius of other windows, in pixels."""
+        for line in self._others:
+            self.removeItem(line)
+        pen = pg.mkPen(self.theme.line, width=1, dash=(3, 3))
+        self._others = [pg.InfiniteLine(window / 2 * self._scale, 90, pen=pen) for window in windows]
+        for line in self._others:
+            line.setZValue(-1)
+            self.addItem(line, ignoreBounds=True)
+
+    def set_theme(self, dark: bool) -> None:
+        """Follow the dark or the light theme."""
+        super().set_theme(dark)
+        for line in self._others:
+            line.setPen(pg.mkPen(self.theme.line, width=1, dash=(3, 3)))
 
 
 class WindowsSetup(QtWidgets.QWidget):  # type: ignore[misc]
@@ -78,35 +184,28 @@ class WindowsSetup(QtWidgets.QWidget):  # type: ignore[misc]
         self.folder.textChanged.connect(lambda _: self.changed.emit())
 
     @property
-    def busy(self) -> bool:
-        """Whether the distances are being counted."""
-        return self._latest.busy
-
-    @property
     def place(self) -> Path:
         """The folder of the runs."""
         text = self.folder.text().strip()
         return Path(text).expanduser() if text else SHELTER.of(self._key)
 
     def study(self) -> WindowStudy:
-        """What is asked for.
+        """The study as the form shows it.
 
         Raises
         ------
         InputError
-            For what is no window, seed or number of epochs.
+            For an invalid window size, seed or number of epochs.
         """
         try:
             return self.form.model()
         except ValidationError as error:
             wrong = error.errors()[0]
-            wanted = WANTED.get(wrong["type"], "a whole number").format(**wrong.get("ctx", {}))
-            raise InputError(
-                f"{wrong['input']!r} came among the {wrong['loc'][0]}, {wanted} was expected; write another one."
-            ) from error
+            valid = VALID.get(wrong["type"], "a whole number").format(**wrong.get("ctx", {}))
+            raise InputError(f"{wrong['input']!r} is not valid for {wrong['loc'][0]}: enter {valid}.") from error
 
     def follow(self, session: ImageSession | None) -> None:
-        """Suggest a window for the atoms of the active image, where they are others than before."""
+        """Suggest a window size for the atoms of the active image, if they are others than before."""
         atoms = None if session is None else session.analysis.atoms
         if session is not None and session.key != self._key:
             self._folders[self._key], self._key = self.folder.text(), session.key
@@ -121,23 +220,18 @@ class WindowsSetup(QtWidgets.QWidget):  # type: ignore[misc]
             self._latest.drop()
             self.words.setText(NO_ATOMS)
         else:
-            self.words.setText("Counting distances …")
+            self.words.setText("Computing distances …")
             self._latest.ask(partial(suggest, atoms), self._show, lambda why: self.words.setText(f"⚠ {why}"))
 
     def use_suggestion(self) -> None:
-        """Put the window suggested, a smaller and a larger one into the list."""
+        """Put the suggested window size, a smaller and a larger one into the list."""
         if self.suggestion is not None:
             self._offered = self.suggestion.windows
             self.form.fields["windows"].set(self._offered)
 
-    def set_theme(self, dark: bool) -> None:
-        """Light on dark, or the other way round."""
-        self.plot.set_theme(dark)
-        self._draw_windows()
-
     def _first_folder(self, session: ImageSession) -> str:
-        """The folder of the study that the layer remembers, whose settings are shown; else one beside its session."""
-        if (before := asked_before(session)) is None:
+        """Folder of the study noted on the layer, whose settings are then shown; otherwise one beside the session."""
+        if (before := remembered_study(session)) is None:
             return beside_session(session)
         self.form.set(before.settings)
         return "" if before.folder == SHELTER.of(session.key) else str(before.folder)
@@ -152,7 +246,7 @@ class WindowsSetup(QtWidgets.QWidget):  # type: ignore[misc]
         folder.addWidget(self.browse)
         self.browse.setFixedWidth(28)
         self.folder.setPlaceholderText(TEMPORARY)
-        label = QtWidgets.QLabel("kept in")
+        label = QtWidgets.QLabel("folder")
         self.form.rows.addRow(label, folder)
         layout.addLayout(head)
         layout.addWidget(self.plot)
@@ -170,9 +264,9 @@ class WindowsSetup(QtWidgets.QWidget):  # type: ignore[misc]
             return
         size = self._atoms.pixel_size
         length = "" if size is None else f" ({self.suggestion.window * size:.2g} nm)"
-        self.words.setText(f"The distances of the atoms suggest a window of {self.suggestion.window} px{length}.")
+        self.words.setText(f"The distances between the atoms suggest a window of {self.suggestion.window} px{length}.")
         self.plot.show_suggestion(self.suggestion, size)
-        # a list written by hand stays
+        # a list edited by hand stays
         if self.form.fields["windows"].get() == self._offered:
             self.use_suggestion()
         self._on_form_changed()
@@ -188,11 +282,11 @@ class WindowsSetup(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _on_browse_clicked(self) -> None:
         start = self.folder.text() or str(Settings().folder or "")
-        if folder := QtWidgets.QFileDialog.getExistingDirectory(self, "Keep the runs in a folder", start):
+        if folder := QtWidgets.QFileDialog.getExistingDirectory(self, "Folder of the runs", start):
             self.folder.setText(folder)
 
 
 def beside_session(session: ImageSession) -> str:
-    """A folder beside the session that an image came from; empty where it came from none."""
-    folder = note_of(session.layer).get("session")
+    """A folder beside the session that an image came from; empty if there is none."""
+    folder = convert.note_of(session.layer).get("session")
     return f"{session} windows" if folder else ""

@@ -1,35 +1,57 @@
-"""The list of runs: which are compared, what they are called, and by which column each."""
+"""The list of runs with their names and columns, and the buttons that add runs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari.results.compare.runs import NOW, Run, unique_name
+from local_crystallography._napari.results.compare.difference_layer import sessions
+from local_crystallography._napari.results.compare.runs import (
+    NOW,
+    Run,
+    mark_of,
+    offered_name,
+    read_runs,
+    run_of,
+    unique_name,
+)
 from local_crystallography._napari.results.compare.tables import letter
+from local_crystallography._napari.session.controller import Controller
+from local_crystallography._napari.session.latest_task import LatestTask
+from local_crystallography.data.columns import is_class
+from local_crystallography.data.errors import InputError
+from local_crystallography.data.image import Image
 
 TICK, NAME, COLUMN = range(3)
 AS_ABOVE = "as above"
 TIP = (
-    "Runs with a tick are compared; the first of them numbers the classes. Double click or F2: give it another name. "
+    "Ticked runs are compared; the first of them numbers the classes. Double click or F2: rename it. "
     "The run called “now” is the current result of the active image."
 )
-COLUMN_TIP = "What this run is compared by: the column above, or one of its own, such as label against pixel_label"
+COLUMN_TIP = "Column of this run that is compared: the one above or another, such as label against pixel_label"
 ROW = 26
 MOST_ROWS = 7
 CHECK = QtCore.Qt.CheckState
+KEEP_TIP = (
+    "Keep the atoms with all their columns as they are now, to compare later results with; until napari is closed"
+)
+ADD_TIP = (
+    "Add a saved session, the runs of a window study, the current result of another image in the viewer, or this "
+    "result with another column of classes"
+)
 
 
 class RunList(QtWidgets.QTreeWidget):  # type: ignore[misc]
-    """A row for every run: a tick, the letter it has elsewhere, its name, and its column."""
+    """A row per run: a tick with the letter of the run, its name, and its column."""
 
     changed = QtCore.Signal()
-    """Other runs, names, ticks or columns."""
+    """Runs, names, ticks or columns have changed."""
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -56,17 +78,17 @@ class RunList(QtWidgets.QTreeWidget):  # type: ignore[misc]
 
     @property
     def chosen(self) -> list[Run]:
-        """The runs that are compared."""
+        """The runs to compare."""
         return [run for run in self.runs if run.chosen]
 
     @property
     def current(self) -> Run | None:
-        """The run whose row is selected."""
+        """The selected run."""
         row = self.indexOfTopLevelItem(self.currentItem()) if self.currentItem() is not None else -1
         return self.runs[row] if 0 <= row < len(self.runs) else None
 
     def set_now(self, now: Run | None) -> None:
-        """The current result, which keeps its place, its tick and its column; None where there is none."""
+        """Take the current result, which keeps its row, tick and column; None removes it."""
         place = next((i for i, run in enumerate(self.runs) if run.name == NOW), None)
         if place is None:
             if now is not None:
@@ -79,7 +101,7 @@ class RunList(QtWidgets.QTreeWidget):  # type: ignore[misc]
             self._set([*self.runs[:place], now, *self.runs[place + 1 :]])
 
     def add(self, runs: Sequence[Run]) -> None:
-        """Take more runs; the last one is selected, so that it can be renamed at once."""
+        """Add runs; the last one is selected, so that it can be renamed at once."""
         for run in runs:
             name = unique_name(run.name, [NOW, *(each.name for each in self.runs)])
             self.runs.append(replace(run, name=name))
@@ -88,22 +110,22 @@ class RunList(QtWidgets.QTreeWidget):  # type: ignore[misc]
         self.changed.emit()
 
     def remove(self) -> None:
-        """Take the selected run out, unless it is the current result."""
+        """Remove the selected run, unless it is the current result."""
         if (run := self.current) is not None and self.removable(run):
             self._set([each for each in self.runs if each is not run])
             self.changed.emit()
 
     def removable(self, run: Run) -> bool:
-        """Whether a run can be taken out: the current result stays, without a tick if need be."""
+        """Whether a run can be removed: the current result cannot, but it can be unticked."""
         return run.name != NOW
 
     def rename(self) -> None:
-        """Let the name of the selected run be typed, unless it is the current result."""
+        """Edit the name of the selected run, unless it is the current result."""
         if (run := self.current) is not None and run.name != NOW:
             self.editItem(self.currentItem(), NAME)
 
     def put_first(self) -> None:
-        """Let the selected run be the first one, which numbers the classes."""
+        """Move the selected run to the top, where it numbers the classes."""
         if (run := self.current) is not None:
             self._set([run, *(each for each in self.runs if each is not run)])
             self.setCurrentItem(self.topLevelItem(0))
@@ -121,7 +143,7 @@ class RunList(QtWidgets.QTreeWidget):  # type: ignore[misc]
         self._fit()
 
     def _fit(self) -> None:
-        """Be as high as the runs, or as some of them."""
+        """Take the height of the runs, up to a limit."""
         frame = 2 * self.frameWidth() + self.header().sizeHint().height()
         self.setFixedHeight(frame + ROW * min(max(len(self.runs), 2), MOST_ROWS))
 
@@ -139,7 +161,7 @@ class RunList(QtWidgets.QTreeWidget):  # type: ignore[misc]
         self.setItemWidget(item, COLUMN, box)
 
     def _name_rows(self) -> None:
-        """Show the letters of the runs that are compared, and their names."""
+        """Show the names of the runs, and the letters of those compared."""
         place = 0
         with QtCore.QSignalBlocker(self):
             for row, run in enumerate(self.runs):
@@ -162,3 +184,78 @@ class RunList(QtWidgets.QTreeWidget):  # type: ignore[misc]
     def _on_column(self, row: int, chosen: int) -> None:
         self.runs[row] = replace(self.runs[row], column=self.runs[row].columns[chosen - 1] if chosen else "")
         self.changed.emit()
+
+
+class AddRuns(QtWidgets.QWidget):  # type: ignore[misc]
+    """A button that keeps the current result, and a menu of other runs to add."""
+
+    found = QtCore.Signal(object)
+    """Runs to be added."""
+    said = QtCore.Signal(str)
+
+    def __init__(self, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.controller = controller
+        self.keep, self.add = QtWidgets.QPushButton("Keep this result"), QtWidgets.QPushButton("Add")
+        self.menu = QtWidgets.QMenu(self.add)
+        self._reading = LatestTask(self)
+        self._marked: tuple[Image, str] | None = None
+        self.add.setMenu(self.menu)
+        for button, tip in ((self.keep, KEEP_TIP), (self.add, ADD_TIP)):
+            button.setToolTip(f"<qt>{tip}</qt>")
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.keep, stretch=2)
+        layout.addWidget(self.add, stretch=1)
+        self.keep.clicked.connect(lambda _: self.keep_now())
+        self.menu.aboutToShow.connect(self._fill_menu)
+
+    def now(self) -> Run | None:
+        """The current result of the active image; None without atoms."""
+        session = self.controller.active
+        if session is None or session.analysis.image is None or session.analysis.atoms is None:
+            return None
+        image = session.analysis.image
+        if self._marked is None or self._marked[0] is not image:
+            self._marked = (image, mark_of(image))
+        return Run(NOW, session.analysis.atoms, session.analysis.styles, self._marked[1])
+
+    def keep_now(self, column: str = "") -> None:
+        """Keep the current result, to be compared by a column if one is given."""
+        now = self.now()
+        if now is not None and self.controller.active is not None:
+            name = column or offered_name(self.controller.active.analysis)
+            self.found.emit([replace(now, name=name, column=column)])
+
+    def read(self, folder: Path) -> None:
+        """Add the runs in a folder."""
+        self.said.emit(f"Opening {folder.name} …")
+        self._reading.ask(partial(read_runs, folder), self.found.emit, self._on_failed)
+
+    def _fill_menu(self) -> None:
+        self.menu.clear()
+        self._offer("Folder of a session or window study …", self._on_folder)
+        now = self.now()
+        columns = [] if now is None else [name for name in now.columns if is_class(name)]
+        for column in columns if len(columns) > 1 else []:
+            self._offer(f"This result by {column}", partial(self.keep_now, column))
+        for session in sessions(self.controller):
+            if session is not self.controller.active and session.analysis.atoms is not None:
+                self._offer(f"{session.layer.name}, as it is now", partial(self._add_session, session))
+
+    def _offer(self, words: str, chosen: Callable[[], object]) -> None:
+        self.menu.addAction(words).triggered.connect(lambda _: chosen())
+
+    def _add_session(self, session: Any) -> None:
+        try:
+            self.found.emit([run_of(session.layer.name, session.analysis)])
+        except InputError as error:
+            self._on_failed(str(error))
+
+    def _on_failed(self, why: str) -> None:
+        self.said.emit(f"⚠ {why}")
+
+    def _on_folder(self) -> None:
+        words = "Folder of a session, of a run of a window study, or of a whole study"
+        if folder := QtWidgets.QFileDialog.getExistingDirectory(self, words):
+            self.read(Path(folder))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from local_crystallography._napari.session import preview
-from local_crystallography._napari.session.preview import Previews
+from local_crystallography._napari.session import trainings
+from local_crystallography._napari.session.trainings import Previews
 from local_crystallography.data.progress import Progress
 
 
@@ -21,7 +21,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(preview.time, "perf_counter", clock)
+    monkeypatch.setattr(trainings.time, "perf_counter", clock)
     return clock
 
 

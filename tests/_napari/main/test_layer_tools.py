@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from local_crystallography._napari.layers import left_out
+from local_crystallography._napari.layers import rings
 from local_crystallography._napari.main.dock import HALTED, MainDock
-from local_crystallography._napari.main.left_out import HIDE, SHOW, LeftOutTools
+from local_crystallography._napari.main.layer_tools import HIDE, SHOW, LeftOutTools
 from local_crystallography._napari.main.step_panel import standing, summary
 from local_crystallography._napari.session.worker import Hooks, Outcome, Stop, run_steps
 from local_crystallography.analysis import Analysis
@@ -56,8 +56,8 @@ def tools(controller, session, qtbot):
 
 
 def take(tools, rows, qtbot):
-    tools.controller.active.results.get(left_out.NAME).selected_data = rows
-    tools.take.click()
+    tools.controller.active.results.get(rings.LEFT_OUT).selected_data = rows
+    tools.restore.click()
     qtbot.waitUntil(lambda: not tools.controller.running, timeout=5000)
 
 
@@ -86,12 +86,12 @@ def test_the_layer_goes_when_nothing_is_left_out(session, viewer_model):
 
 
 def test_taking_back_waits_for_a_selection(tools):
-    assert not tools.take.isEnabled()
-    layer = tools.controller.active.results.get(left_out.NAME)
+    assert not tools.restore.isEnabled()
+    layer = tools.controller.active.results.get(rings.LEFT_OUT)
     layer.selected_data = {2}
-    assert tools.take.isEnabled()
+    assert tools.restore.isEnabled()
     layer.selected_data = set()
-    assert not tools.take.isEnabled()
+    assert not tools.restore.isEnabled()
 
 
 def test_the_button_shows_them_ready_to_be_selected(tools, viewer_model):
@@ -119,7 +119,7 @@ def test_those_taken_back_are_atoms_that_are_kept(tools, session, viewer_model, 
     assert len(session.analysis.atoms) == 12
     assert session.analysis.left_out is None
     assert "atoms left out" not in viewer_model.layers
-    assert not tools.take.isEnabled()
+    assert not tools.restore.isEnabled()
 
 
 def test_those_taken_back_stay_when_the_atoms_are_refined_again(tools, session, qtbot, monkeypatch):
@@ -159,9 +159,8 @@ def test_a_run_ends_with_a_doubtful_result(monkeypatch, doubt, ran, outcome, aga
 
 
 @pytest.fixture
-def dock(make_napari_viewer_proxy, monkeypatch, qtbot):
+def dock(viewer, monkeypatch, qtbot):
     monkeypatch.setattr(RefineAtoms, "doubt", lambda *_: DOUBT)
-    viewer = make_napari_viewer_proxy()
     viewer.open_sample("napari-local-crystallography", "quick")
     dock = MainDock(viewer)
     viewer.window.add_dock_widget(dock, name="dock")

@@ -18,13 +18,13 @@ from local_crystallography.studies.comparison import Agreement, Comparison, Pair
 from local_crystallography.views.axis import axis_of
 
 COMPARED = "compared"
-"""What a layer of differences notes of the runs."""
+"""Key of the runs in the notes of a layer of differences."""
 SIZE = 1.6
-"""Diameter of a point over that of an atom's, so that it is seen around it."""
+"""Diameter of a point over that of an atom, so that it is visible around it."""
 
 
 def sessions(controller: Controller) -> Iterator[ImageSession]:
-    """The works on the images of the viewer, the active one first."""
+    """The sessions of the images of the viewer, the active one first."""
     if controller.active is not None:
         yield controller.active
     for layer in controller.viewer.layers:
@@ -33,8 +33,8 @@ def sessions(controller: Controller) -> Iterator[ImageSession]:
             yield session
 
 
-def work_of(controller: Controller, image: str) -> ImageSession | None:
-    """The work whose image has a mark, the active one for a mark that is not known; None without."""
+def session_of(controller: Controller, image: str) -> ImageSession | None:
+    """The session of the image with a mark; the active one for an unknown mark, None if there is none."""
     for session in sessions(controller):
         if session.analysis.image is not None and (not image or mark_of(session.analysis.image) == image):
             return session
@@ -42,11 +42,11 @@ def work_of(controller: Controller, image: str) -> ImageSession | None:
 
 
 def painted(session: ImageSession, comparison: Comparison, pair: Pair) -> convert.LayerData:
-    """Of classes the atoms that differ, of numbers all, by how much; named by the runs and the column."""
+    """Layer of the atoms whose class differs, or of all atoms coloured by the difference of their numbers."""
     first, second = (comparison.atoms[name][rows] for name, rows in zip(pair.names, pair.rows.T, strict=True))
     of_classes = isinstance(pair.found, Agreement)
-    told = pair.found.differ if isinstance(pair.found, Agreement) else np.isfinite(pair.found.deviation)
-    shown, atoms = np.flatnonzero(told), first[told]
+    differs = pair.found.differ if isinstance(pair.found, Agreement) else np.isfinite(pair.found.deviation)
+    shown, atoms = np.flatnonzero(differs), first[differs]
     features = _values(comparison, pair, shown).assign(id=atoms.ids, id_second=second.ids[shown])
     title = axis_of(comparison.column).title
     arguments = {
@@ -66,7 +66,7 @@ def painted(session: ImageSession, comparison: Comparison, pair: Pair) -> conver
 
 
 def put(viewer: Any, new: convert.LayerData) -> Any:
-    """Show differences on top of all, in the layer that shows those of the same runs; None without any of either."""
+    """Show differences on top, in the earlier layer of the same runs if there is one; None where nothing differs."""
     note = new[1]["metadata"][convert.KEY]
     for layer in viewer.layers:
         if convert.note_of(layer).get(COMPARED) == note[COMPARED] and convert.note_of(layer).get("of") == note["of"]:
@@ -83,7 +83,7 @@ def put(viewer: Any, new: convert.LayerData) -> Any:
 
 
 def _values(comparison: Comparison, pair: Pair, shown: Any) -> pd.DataFrame:
-    """What both runs say of the atoms shown, and the difference of numbers in the unit shown."""
+    """Values of both runs for the atoms shown, and the difference of numbers."""
     values = {
         f"{comparison.column}_{which}": comparison.values[run][rows[shown]]
         for which, run, rows in zip(("first", "second"), pair.runs, pair.rows.T, strict=True)

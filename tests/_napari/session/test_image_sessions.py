@@ -25,11 +25,6 @@ LAYERS = [
 
 
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    return make_napari_viewer_proxy()
-
-
-@pytest.fixture
 def open_dock(viewer):
     opened = []
 
@@ -75,7 +70,7 @@ def is_back(dock, analysis):
 
 @pytest.mark.parametrize("dock_first", [True, False])
 def test_a_dropped_session_comes_back_without_a_second_layer(
-    viewer, open_dock, settled, quick_session, quick_analysis, dock_first
+    real_viewer, viewer, open_dock, settled, quick_session, quick_analysis, dock_first
 ):
     if dock_first:
         dock = open_dock()

@@ -1,4 +1,4 @@
-"""Columns a person gives to the atoms: there at once, and painted beside whatever job may run."""
+"""Columns and classes assigned to the selected atoms by hand, and classes of Cluster merged and split."""
 
 from __future__ import annotations
 
@@ -7,26 +7,38 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from qtpy import QtCore
 
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.latest_task import LatestTask
+from local_crystallography.analysis import Analysis
+from local_crystallography.clustering.by_hand import merged, split
+from local_crystallography.clustering.environment import surrounded
+from local_crystallography.clustering.features import features
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import HAND_LABEL
+from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.subimages import SubImages
+from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.paint_map import Brush, PaintMap, column_values, not_cut
 from local_crystallography.views.assign import Mask, with_column, with_hand_label
 
-EDITED = "Atoms in the image were edited by hand, and no step has used that yet; run one, then give classes or columns."
-BUSY = "A step is running: stop it, or wait until it has ended, before you give classes."
+LABEL, CERTAINTY, PLACE = "label", ("label_probability", "label_entropy"), ("environment", "borders_label")
+Labels = npt.NDArray[np.int64]
+Columns = dict[str, npt.NDArray[Any]]
+EDITED = (
+    "The atoms were edited by hand, and no step has used the edits yet. Run a step, then assign classes or columns."
+)
+BUSY = "A step is running. Stop it, or wait until it has finished, before assigning classes."
 
 
 @dataclass(frozen=True)
 class Painted:
-    """Maps of columns of one's own, and the step that is up to date with them."""
+    """Maps of new columns, and the step that is up to date with them."""
 
     atoms: Atoms | None
     maps: dict[str, npt.NDArray[Any]]
@@ -35,9 +47,9 @@ class Painted:
 
 
 class OwnColumns(QtCore.QObject):  # type: ignore[misc]
-    """Gives classes and columns to the selected atoms of the active image; the last change of classes can be undone.
+    """Assigns classes and columns to the selected atoms of the active image; the last change of classes can be undone.
 
-    Where maps were painted, those of the new columns follow in the background, and all others stay.
+    If maps were painted, those of the new columns are added in the background, beside any running job.
     """
 
     def __init__(self, controller: Controller, parent: QtCore.QObject | None = None) -> None:
@@ -51,7 +63,7 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a change of classes to take back."""
+        """Whether there is a change of classes to undo."""
         atoms = self._atoms()
         if self._before is None or atoms is None or self.controller.active is None:
             return False
@@ -59,7 +71,7 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
         return key == self.controller.active.key and before.same_atoms(atoms)
 
     def label(self, number: int) -> None:
-        """Give the selected atoms a class; -1 takes it away."""
+        """Assign a class to the selected atoms; -1 removes it."""
         atoms = self._atoms()
         if self.controller.runner.running:
             self.controller.failed.emit(BUSY)
@@ -77,19 +89,19 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
                 self._keep_classes(atoms.without([HAND_LABEL]))
 
     def add(self, name: str, mask: Mask) -> None:
-        """Give the atoms a new column: 1 for those of the mask, 0 for the others.
+        """Add a column: 1 for the atoms of the mask, 0 for the others.
 
         Raises
         ------
         InputError
-            For a name that does not do.
+            For a name that cannot be used.
         """
         atoms = self._atoms()
         if atoms is not None:
             self._keep(with_column(atoms, name, mask))
 
     def brush(self, session: ImageSession, reach: float, inputs: tuple[Atoms, Image, SubImages | None]) -> Brush:
-        """What paints the atoms of an image, found once; in any thread."""
+        """The brush that paints the atoms of an image, computed once; in any thread."""
         atoms, image, sub_images = inputs
         brush = self._brushes.get(session.key)
         if brush is None or not brush.fits(atoms, reach):
@@ -98,15 +110,13 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
         return brush
 
     def leave(self) -> None:
-        """Follow the controller no more."""
+        """Disconnect from the controller."""
         self._latest.drop()
         self.controller.changed.disconnect(self._on_controller_changed)
 
     def _atoms(self) -> Atoms | None:
-        """The atoms that may be changed now; None while a job works on them."""
-        session = self.controller.active
-        atoms = None if session is None or self.controller.runner.running else session.analysis.atoms
-        return atoms if atoms is not None and len(atoms) == len(self.controller.selection) else None
+        """The atoms, if they may be changed now; None while a job works on them."""
+        return None if self.controller.runner.running else self.controller.selectable
 
     def _keep_classes(self, atoms: Atoms) -> None:
         before, session = self._atoms(), self.controller.active
@@ -118,7 +128,7 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
         session = self.controller.active
         assert session is not None
         if session.results.edited_atoms() is not None:
-            # they would jump back to where they were
+            # the edited positions would be lost
             self.controller.failed.emit(EDITED)
             return
         painted = session.analysis.asked.get("paint_map")
@@ -135,7 +145,7 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
             self._paint(self.controller.active)
 
     def _paint(self, session: ImageSession) -> None:
-        """Have the maps painted that are missing since columns changed."""
+        """Paint the maps that are missing since columns were added."""
         step = self._due.get(session.key)
         if step is None or self.controller.runner.running:
             return
@@ -172,3 +182,94 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
         analysis.add_maps(result.maps, result.step, result.resolved)
         session.results.prune()
         self.controller.bring()
+
+
+class ClassCommands(QtCore.QObject):  # type: ignore[misc]
+    """Merges and splits classes of the selected atoms; painted maps are painted again."""
+
+    def __init__(self, controller: Controller, parent: QtCore.QObject | None = None) -> None:
+        super().__init__(parent)
+        self.controller = controller
+        self._before: tuple[Columns, Labels] | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the selected atoms have classes that can be changed now."""
+        return self._atoms() is not None and bool(self.controller.selection.count)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether the last merge or split can be undone."""
+        atoms = self._atoms()
+        return self._before is not None and atoms is not None and np.array_equal(_labels(atoms), self._before[1])
+
+    def merge(self) -> None:
+        """Merge all classes of the selected atoms into one."""
+        self._change(lambda labels, atoms: merged(labels, _of_selection(labels, self.controller.selection.mask)))
+
+    def split(self) -> None:
+        """Split the most frequent class of the selected atoms in two, using the columns that Cluster used."""
+        self._change(self._split)
+
+    def undo(self) -> None:
+        """Undo the last merge or split."""
+        atoms = self._atoms()
+        if self.can_undo and self._before is not None and atoms is not None:
+            columns, self._before = self._before[0], None
+            self._give(atoms.with_features(**columns))
+
+    def _atoms(self) -> Atoms | None:
+        atoms = None if self.controller.running else self.controller.atoms
+        return atoms if atoms is not None and LABEL in atoms.features else None
+
+    def _change(self, change: Callable[[Labels, Atoms], Labels]) -> None:
+        atoms = self._atoms()
+        if atoms is None or not self.controller.selection.count:
+            return
+        labels = _labels(atoms)
+        if (new := self.controller.attempt(partial(change, labels, atoms))) is None:
+            return
+        named = (LABEL, *CERTAINTY, *PLACE)
+        old = {name: atoms.features[name].to_numpy() for name in named if name in atoms.features}
+        # the certainty of classes made by hand is unknown
+        changed = {name: np.where(new == labels, old[name], np.nan) for name in CERTAINTY if name in old}
+        self._before = (old, new)
+        made = atoms.with_features(**{LABEL: new}, **changed)
+        self._give(surrounded(made) if set(PLACE) <= set(old) else made)
+
+    def _split(self, labels: Labels, atoms: Atoms) -> Labels:
+        session = self.controller.active
+        chosen = labels[self.controller.selection.mask & (labels >= 0)]
+        if session is None or not len(chosen):
+            raise InputError("None of the selected atoms has a class to split. Select atoms of the class to be split.")
+        points = _points(session.analysis, atoms)
+        return split(points, labels, int(np.bincount(chosen).argmax()), seed=0)
+
+    def _give(self, atoms: Atoms) -> None:
+        session = self.controller.active
+        if session is None:
+            return
+        painted = session.analysis.asked.get("paint_map")
+        session.analysis.atoms = atoms
+        self.controller.bring()
+        if painted is not None:
+            self.controller.when_idle(partial(self.controller.run, (painted,), again=True))
+
+
+def _labels(atoms: Atoms) -> Labels:
+    return np.asarray(atoms.features[LABEL].fillna(-1).to_numpy(np.int64))
+
+
+def _of_selection(labels: Labels, mask: npt.NDArray[np.bool_]) -> list[int]:
+    return [int(number) for number in np.unique(labels[mask]) if number >= 0]
+
+
+def _points(analysis: Analysis, atoms: Atoms) -> npt.NDArray[np.float64]:
+    """(N, d) features that Cluster used; NaN for atoms without them."""
+    step = analysis.used.get("cluster", Cluster())
+    assert isinstance(step, Cluster)
+    resolved = step if step.columns else step.resolve(atoms)
+    known = features(atoms, resolved.columns, period=resolved.period)
+    points = np.full((len(atoms), known.at.shape[1]), np.nan)
+    points[known.rows] = known.at
+    return points
