@@ -17,6 +17,12 @@ from local_crystallography._napari.main.step_panel import StepPanel
 from local_crystallography._napari.widgets.timers import later
 from local_crystallography.data.errors import InputError
 from local_crystallography.steps.average_frames import AverageFrames, FrameAverage
+from local_crystallography.steps.cluster import Cluster
+from local_crystallography.steps.find_atoms import FindAtoms
+from local_crystallography.steps.measure_lattice import MeasureLattice
+from local_crystallography.steps.paint_map import PaintMap
+from local_crystallography.steps.refine_atoms import RefineAtoms
+from local_crystallography.steps.segment import Segment
 
 NAME = "Local Crystallography"
 DOCK = f"{NAME} ({NAME})"
@@ -25,25 +31,25 @@ DOCK = f"{NAME} ({NAME})"
 
 def find_atoms(viewer: napari.viewer.Viewer) -> None:
     """Run Segment, Find atoms and Refine atoms with the settings of the panels."""
-    run(viewer, "segment", "find_atoms", "refine_atoms")
+    run(viewer, Segment.name(), FindAtoms.name(), RefineAtoms.name())
 
 
 def measure_lattice(viewer: napari.viewer.Viewer) -> None:
     """Run Measure lattice with the settings of its panel."""
-    run(viewer, "measure_lattice")
+    run(viewer, MeasureLattice.name())
 
 
 def classes(viewer: napari.viewer.Viewer) -> None:
     """Run Cluster with the settings of its panel."""
-    run(viewer, "cluster")
+    run(viewer, Cluster.name())
 
 
 def paint_map(viewer: napari.viewer.Viewer) -> None:
     """Show the panel of Paint map, to choose columns."""
     dock = main_dock(viewer)
     if chosen(dock, viewer):
-        bring_into_view(dock.panels["paint_map"])
-        missing = dock.session.missing(dock.panels["paint_map"].form.step()) if dock.session else None
+        bring_into_view(dock.panels[PaintMap.name()])
+        missing = dock.session.missing(dock.panels[PaintMap.name()].form.step()) if dock.session else None
         if missing:
             show_warning(missing)
 

@@ -206,7 +206,7 @@ def square(image: Image, pixel: tuple[float, float] | None) -> Image:
         values = map_coordinates(filled(frame.astype(np.float64), unknown), grid, order=3, mode="nearest")
         if unknown.any():
             values[map_coordinates(unknown.astype(float), grid, order=1) > 0] = np.nan
-        return values.astype(np.float32)
+        return np.asarray(values, np.float32)
 
     frames = np.stack([resampled(image.read(number)) for number in range(image.count)])
     mask = None if image.mask is None else map_coordinates(image.mask.astype(float), grid, order=1) > 0

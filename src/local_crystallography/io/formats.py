@@ -154,7 +154,7 @@ def _load_microscope(path: Path, plugin: str) -> list[Found]:
         return [_from_signal(signal) for signal in reader(str(path), lazy=False)]
     try:
         signals = reader(str(path), lazy=True)
-    except (NotImplementedError, *reader_errors()):  # colours of DigitalMicrograph are only read whole
+    except reader_errors():  # colours of DigitalMicrograph are only read whole
         signals = reader(str(path), lazy=False)
     return [_from_signal(signal) for signal in signals]
 
@@ -218,7 +218,8 @@ def _load_tiff(path: Path) -> list[Found]:
 
 def _channels(data: Any, series: Any, names: list[str]) -> Iterator[tuple[Any, str, tuple[str, ...]]]:
     """The images of a TIFF series: every channel by itself, with frames first and colours last."""
-    axes, page, notes = series.axes.upper(), series.keyframe, ()
+    axes, page = series.axes.upper(), series.keyframe
+    notes: tuple[str, ...] = ()
     if page.photometric == MINISWHITE and data.dtype.kind == "u":
         data, notes = np.iinfo(data.dtype).max - data, ("White is 0 in this file; the image was inverted.",)
     if page.photometric == PALETTE and page.colormap is not None:

@@ -34,6 +34,8 @@ from local_crystallography.io.provenance import (
 from local_crystallography.io.write import write_image, write_tiff
 from local_crystallography.recipe import Recipe, recipe_of
 from local_crystallography.steps.base import Step
+from local_crystallography.steps.encode import Encode
+from local_crystallography.steps.extract_sub_images import ExtractSubImages
 
 if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
@@ -153,10 +155,10 @@ def load(folder: Path) -> Session:
     recipe = Recipe.parsed(folder / "recipe.toml")
     results = _read(folder, provenance)
     used = {name: getattr(recipe, name) for name in Recipe.model_fields if name in provenance.steps}
-    if "extract_sub_images" in used and results["atoms"] is not None:
-        moved = "encode" in used and used["encode"].correct_positions
+    if ExtractSubImages.name() in used and results["atoms"] is not None:
+        moved = Encode.name() in used and used[Encode.name()].correct_positions
         atoms = as_found(results["atoms"]) if moved else results["atoms"]
-        cut = used["extract_sub_images"]
+        cut = used[ExtractSubImages.name()]
         later = [name for step, names in provenance.columns.items() if step not in cut.reads_from() for name in names]
         results["sub_images"] = cut(atoms.without(later), results["image"], results["probability"])
     return Session(

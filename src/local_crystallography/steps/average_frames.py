@@ -23,8 +23,8 @@ ROUNDS = 2  # of aligning every frame to the mean of all others
 FLAT = 0.05
 """A frame whose standard deviation is below this share of the median is blank."""
 WORSE, USUAL = 4.0, 0.25
-"""A frame is unlike the others where its correlation with them is below their median by this many median deviations, and
-by this share of the median."""
+"""A frame is unlike the others where its correlation with them is below the median by this many median deviations, and
+by this fraction of the median."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class AverageFrames(Step):
         for number in np.flatnonzero(~np.isnan(shifts[:, 0])):
             shift = shifts[number]
             inside = ndimage.shift(np.ones(image.shape), shift, order=1) > 0.999
-            total += np.where(inside, _moved(image.read(number).astype(np.float64), shift), 0)
+            total += np.where(inside, _moved(image.read(int(number)).astype(np.float64), shift), 0)
             covered += inside
         first = image.read(int(np.flatnonzero(~np.isnan(shifts[:, 0]))[0]))
         mean = np.where(covered > 0, total / np.maximum(covered, 1), first).astype(np.float32)
@@ -174,7 +174,7 @@ def repeats(frame: Array) -> float:
 
 
 def unlike_others(frames: Array, shifts: Array) -> npt.NDArray[np.bool_]:
-    """(n,) which frames (n, H, W), moved by shifts (n, 2), correlate much worse than usual with the mean of the others."""
+    """(n,) which frames (n, H, W), shifted by (n, 2), correlate much worse than usual with the mean of the others."""
     window = taper(frames.shape[1:])
     moved = np.stack([_moved(frame, shift) for frame, shift in zip(frames, shifts, strict=True)])
     total = moved.sum(axis=0)

@@ -74,5 +74,5 @@ def calibration(atoms: Atoms, known: float) -> Calibration:
     lengths.append(float(np.nanmedian(neighbour_shell(yx)[1])))
     size = atoms.pixel_size
     if size is None:
-        return Calibration(known, min(np.linalg.norm(a), np.linalg.norm(b)), None)
+        return Calibration(known, float(min(np.linalg.norm(a), np.linalg.norm(b))), None)
     return Calibration(known, min(lengths, key=lambda length: abs(np.log(length * size / known))), size)

@@ -39,6 +39,9 @@ from local_crystallography.io.window_runs import (
 )
 from local_crystallography.lattice.shells import Suggestion, even, neighbour_distance, pair_distribution, shells_of
 from local_crystallography.recipe import Recipe
+from local_crystallography.steps.cluster import Cluster
+from local_crystallography.steps.encode import Encode
+from local_crystallography.steps.encode_cvae import EncodeCvae
 from local_crystallography.steps.extract_sub_images import WINDOW_SPACINGS
 from local_crystallography.steps.paint_map import PaintMap
 
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NEW = ("encode", "cluster", "encode_cvae")
+NEW = (Encode.name(), Cluster.name(), EncodeCvae.name())
 """Steps whose columns each run computes anew."""
 KEPT = r"id|frame|angle_rad|symmetry_order|z\d+|label|label_probability"
 

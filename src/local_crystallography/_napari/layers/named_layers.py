@@ -11,6 +11,7 @@ from napari.layers import Image, Layer
 from local_crystallography._napari.layers import convert, masks, rings
 from local_crystallography._napari.layers.convert import LayerData
 from local_crystallography.analysis import Analysis
+from local_crystallography.steps.paint_map import PaintMap
 
 ORDER = (
     "image",
@@ -128,7 +129,7 @@ class PreviewLayers:
         new = [name for name in maps if name not in there | self._made]
         place, styles = convert.placement_of(self._own.image_layer), self._analysis.styles
         for name in (*there, *new[:1]):
-            made_by = note(self._analysis, self._own.image_layer, name, "paint_map")
+            made_by = note(self._analysis, self._own.image_layer, name, PaintMap.name())
             data, arguments, kind = convert.map_layer(name, maps[name], place, made_by, styles)
             made = (data, {**arguments, "visible": name == WATCHED}, kind)
             self._own.ready[name] = (None, made if name in there else Layer.create(*made))

@@ -15,6 +15,9 @@ from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import is_class
 from local_crystallography.data.image import Image
+from local_crystallography.steps.paint_map import PaintMap
+from local_crystallography.steps.refine_atoms import RefineAtoms
+from local_crystallography.steps.segment import Segment
 
 
 class ResultLayers:
@@ -230,18 +233,18 @@ class ResultLayers:
         place = convert.placement_of(self.image_layer)
         if name in (convert.PROBABILITY, convert.STD):
             made = convert.probability_layer if name == convert.PROBABILITY else convert.std_layer
-            return made(value, place, self.note(name, "segment"))
+            return made(value, place, self.note(name, Segment.name()))
         if name == masks.NAME:
-            return masks.mask_layer(value, place, self.note(name, "segment"))
+            return masks.mask_layer(value, place, self.note(name, Segment.name()))
         if name == rings.LEFT_OUT:
-            size, note = convert.point_size(self.analysis.atoms or value), self.note(name, "refine_atoms")
+            size, note = convert.point_size(self.analysis.atoms or value), self.note(name, RefineAtoms.name())
             return rings.left_out(value, place, note, size=size, stack=self.stack)
         if name == "atoms":
             note = self.note(name)
             return convert.points_from(
                 value, place, note, colour=self._colour(value), stack=self.stack, styles=self.analysis.styles
             )
-        note = self.note(name, "paint_map")
+        note = self.note(name, PaintMap.name())
         return convert.map_layer(name, value, place, note, self.analysis.styles, first=self.default_colour)
 
     def _on_styles_changed(self, column: str) -> None:

@@ -123,7 +123,7 @@ class CandidateView(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _on_chosen(self, tile: CandidateTile) -> None:
         session = self.controller.active
-        asked = None if session is None else session.analysis.asked.get("segment")
+        asked = None if session is None else session.analysis.requested(Segment)
         if tile.state == "taken" and isinstance(asked, Segment):
             self._set(asked.contrast, asked.network.sigma)
         else:

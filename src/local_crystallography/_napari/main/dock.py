@@ -32,6 +32,8 @@ from local_crystallography._napari.widgets.training import Clock, TrainingWatch
 from local_crystallography.recipe import Recipe
 from local_crystallography.report.html import write_report
 from local_crystallography.steps.cluster import Cluster
+from local_crystallography.steps.refine_atoms import RefineAtoms
+from local_crystallography.steps.segment import Segment
 from local_crystallography.steps.training import Training
 
 if TYPE_CHECKING:
@@ -68,13 +70,13 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.watches = {name: TrainingWatch(name) for name in trainings}
         self.scan = ScanTools(self.controller)
         self.curve = CurveTools(self.controller, lambda: cast(Cluster, self.panels[Cluster.name()].form.step()))
-        self.candidates = CandidateView(self.controller, self.panels["segment"].form)
+        self.candidates = CandidateView(self.controller, self.panels[Segment.name()].form)
         self.left_out = LeftOutTools(self.controller)
         self.buttons = {name: QtWidgets.QPushButton(name) for name in TIPS}
         self.docks = SideDocks(self.controller, self)
         self._clock = Clock()
         self._docked = False
-        self.region_box: RegionBox = self.panels["refine_atoms"].form.fields["region"]
+        self.region_box: RegionBox = self.panels[RefineAtoms.name()].form.fields["region"]
         self.region_box.follow(napari_viewer, lambda: self.image_box.layer)
         arrange(self)
         self.state = DockState(self)

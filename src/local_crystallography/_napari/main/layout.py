@@ -9,6 +9,12 @@ from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.main.side_docks import COMPONENTS, EXPLORER, MANIFOLD, SYMMETRY
 from local_crystallography._napari.settings import Settings
+from local_crystallography.steps.cluster import Cluster
+from local_crystallography.steps.correct_scan import CorrectScan
+from local_crystallography.steps.extract_sub_images import ExtractSubImages
+from local_crystallography.steps.find_atoms import FindAtoms
+from local_crystallography.steps.refine_atoms import RefineAtoms
+from local_crystallography.steps.segment import Segment
 
 if TYPE_CHECKING:
     from local_crystallography._napari.main.dock import MainDock
@@ -26,10 +32,10 @@ TIPS = {
 }
 SOURCES = {
     "probability": (
-        "find_atoms",
+        FindAtoms.name(),
         "Use the probability map of Segment, or any image layer of the same shape",
     ),
-    "atoms": ("extract_sub_images", "Use the atoms of Find atoms, or any points layer"),
+    "atoms": (ExtractSubImages.name(), "Use the atoms of Find atoms, or any points layer"),
 }
 TITLE = "Three clicks to a result"
 CLICKS = (
@@ -71,10 +77,10 @@ def _panels(dock: MainDock) -> QtWidgets.QScrollArea:
         # outside the folding part, so that a training is always visible
         dock.panels[name].layout().insertWidget(2, watch)
     # here too, so that a wrong scale is noticed
-    dock.panels["segment"].layout().insertWidget(2, dock.candidates)
-    dock.panels["refine_atoms"].addWidget(dock.left_out)
-    dock.panels["correct_scan"].addWidget(dock.scan)
-    dock.panels["cluster"].addWidget(dock.curve)
+    dock.panels[Segment.name()].layout().insertWidget(2, dock.candidates)
+    dock.panels[RefineAtoms.name()].addWidget(dock.left_out)
+    dock.panels[CorrectScan.name()].addWidget(dock.scan)
+    dock.panels[Cluster.name()].addWidget(dock.curve)
     inner, scroll = QtWidgets.QWidget(), dock.scroll
     scroll.setWidgetResizable(True)
     panels = QtWidgets.QVBoxLayout(inner)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,7 @@ class Seen:
     def is_of(self, analysis: Analysis) -> bool:
         """Whether the results of an analysis are still the same."""
         x = corrected_x(analysis)
-        same = analysis.image is self.image and analysis.used.get("correct_scan") == self.step
+        same = analysis.image is self.image and analysis.last(CorrectScan) == self.step
         return same and x is not None and np.array_equal(x, self.x, equal_nan=True)
 
 
@@ -155,7 +155,7 @@ class ScanDialog(QtWidgets.QDialog):  # type: ignore[misc]
 def corrected_x(analysis: Analysis) -> npt.NDArray[np.float64] | None:
     """(N,) corrected x of the atoms; None if the scan has not been corrected."""
     atoms = analysis.atoms
-    if "correct_scan" not in analysis.used or atoms is None or "x_corrected_px" not in atoms.features:
+    if CorrectScan.name() not in analysis.used or atoms is None or "x_corrected_px" not in atoms.features:
         return None
     return np.asarray(atoms.features["x_corrected_px"], np.float64)
 
@@ -166,7 +166,8 @@ def look(analysis: Analysis, frame: int) -> Seen:
     assert analysis.image is not None
     assert analysis.atoms is not None
     assert x is not None
-    step = cast(CorrectScan, analysis.used["correct_scan"])
+    step = analysis.last(CorrectScan)
+    assert step is not None
     return Seen(analysis.image, step, x, frame, step.correction(analysis.atoms, analysis.image, frame))
 
 
@@ -183,7 +184,8 @@ def corrected_layer(session: ImageSession, name: str) -> Any:
     analysis = session.analysis
     assert analysis.image is not None
     assert analysis.atoms is not None
-    step = cast(CorrectScan, analysis.used["correct_scan"])
+    step = analysis.last(CorrectScan)
+    assert step is not None
     corrected = step.corrected_image(analysis.atoms, analysis.image)
     note = {"scan_of": session.key, "steps": {step.name(): step.model_dump(mode="json")}}
     named = replace(corrected, name=f"{name}, scan corrected", metadata={**corrected.metadata, **note})

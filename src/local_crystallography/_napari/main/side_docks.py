@@ -22,6 +22,9 @@ from local_crystallography._napari.widgets.timers import later
 from local_crystallography.clustering.doubts import Doubt
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.steps.cluster import Cluster
+from local_crystallography.steps.extract_sub_images import ExtractSubImages
+from local_crystallography.steps.paint_map import PaintMap
+from local_crystallography.steps.symmetry import DecideSymmetry
 
 D = TypeVar("D", bound=QtWidgets.QWidget)
 MAIN, EXPLORER, MANIFOLD = "Local Crystallography", "Latent explorer", "Manifold"
@@ -71,7 +74,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
     def show_symmetry(self) -> SymmetryDock:
         """Open the symmetry dock behind the main dock, once, and bring it to the front."""
         return self._show_behind(
-            SYMMETRY, lambda: SymmetryDock(self.controller, self.main.panels["decide_symmetry"].form.step)
+            SYMMETRY, lambda: SymmetryDock(self.controller, self.main.panels[DecideSymmetry.name()].form.step)
         )
 
     def show_components(self) -> ComponentsDock:
@@ -131,7 +134,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
     def _on_directed(self, step: Cluster) -> None:
         """Run Cluster and Paint map with other reference directions of the angles; the classes stay the same."""
         self.main.panels[step.name()].form.set(step)
-        if (paint := self.controller.attempt(self.main.panels["paint_map"].form.step)) is not None:
+        if (paint := self.controller.attempt(self.main.panels[PaintMap.name()].form.step)) is not None:
             self.controller.run((step, paint), again=True)
 
     def _open_explorer(self) -> None:
@@ -151,7 +154,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
 
     def _new_components(self) -> ComponentsDock:
         dock = ComponentsDock(self.controller, lambda: self.main.recipe)
-        dock.windows.chosen.connect(self.main.panels["extract_sub_images"].form.set)
+        dock.windows.chosen.connect(self.main.panels[ExtractSubImages.name()].form.set)
         dock.classes.directed.connect(self._on_directed)
         dock.loadings.list.painted.connect(self.main.colour_box.choose)
         return dock

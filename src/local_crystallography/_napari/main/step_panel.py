@@ -18,6 +18,9 @@ from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import Step
 from local_crystallography.steps.catalog import columns
 from local_crystallography.steps.correct_scan import CorrectScan
+from local_crystallography.steps.find_atoms import FindAtoms
+from local_crystallography.steps.refine_atoms import RefineAtoms
+from local_crystallography.steps.segment import Segment
 from local_crystallography.steps.train_vae import TrainVae
 
 RUN = "Ctrl+Return"
@@ -82,13 +85,13 @@ def standing(session: ImageSession | None, step: Step, on_scan: Sequence[str] = 
     lines = remarks(analysis, name, on_scan)
     if name in session.errors:
         return f"⚠ {session.errors[name]}"
-    if name == "find_atoms" and session.edited and analysis.atoms is not None:
+    if name == FindAtoms.name() and session.edited and analysis.atoms is not None:
         return f"✓ {len(analysis.atoms):,} atoms, edited by hand"
     if name in session.replaced and session.sources:
         return "not needed: " + " and ".join(f"{kind} from {layer.name}" for kind, layer in session.sources.items())
-    if name == "segment" and session.mask.changed and name in analysis.used:
+    if name == Segment.name() and session.mask.changed and name in analysis.used:
         return "the mask has changed: run again"
-    if name == "refine_atoms" and analysis.doubt and (analysis.is_current(step) or name not in analysis.asked):
+    if name == RefineAtoms.name() and analysis.doubt and (analysis.is_current(step) or name not in analysis.asked):
         return f"⚠ {analysis.doubt}\n{summary(analysis, name)}"
     if name in analysis.asked:
         return f"✓ {summary(analysis, name)}{lines}" if analysis.is_current(step) else "out of date: run again"

@@ -131,7 +131,7 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
             # the edited positions would be lost
             self.controller.failed.emit(EDITED)
             return
-        painted = session.analysis.asked.get("paint_map")
+        painted = session.analysis.requested(PaintMap)
         session.analysis.atoms = atoms
         if isinstance(painted, PaintMap) and not session.analysis.is_current(painted):
             self._due[session.key] = painted
@@ -149,7 +149,7 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
         step = self._due.get(session.key)
         if step is None or self.controller.runner.running:
             return
-        if session.analysis.maps is None or "paint_map" in session.analysis.asked or session.analysis.missing(step):
+        if session.analysis.maps is None or PaintMap.name() in session.analysis.asked or session.analysis.missing(step):
             self._due.pop(session.key)
             return
         self._latest.ask(
@@ -249,7 +249,7 @@ class ClassCommands(QtCore.QObject):  # type: ignore[misc]
         session = self.controller.active
         if session is None:
             return
-        painted = session.analysis.asked.get("paint_map")
+        painted = session.analysis.requested(PaintMap)
         session.analysis.atoms = atoms
         self.controller.bring()
         if painted is not None:
@@ -266,7 +266,7 @@ def _of_selection(labels: Labels, mask: npt.NDArray[np.bool_]) -> list[int]:
 
 def _points(analysis: Analysis, atoms: Atoms) -> npt.NDArray[np.float64]:
     """(N, d) features that Cluster used; NaN for atoms without them."""
-    step = analysis.used.get("cluster", Cluster())
+    step = analysis.last(Cluster) or Cluster()
     assert isinstance(step, Cluster)
     resolved = step if step.columns else step.resolve(atoms)
     known = features(atoms, resolved.columns, period=resolved.period)

@@ -22,12 +22,15 @@ from local_crystallography.data.errors import InputError, writing
 from local_crystallography.data.polygons import inside_any
 from local_crystallography.graph import stale_after, without
 from local_crystallography.recipe import Recipe
+from local_crystallography.steps.cluster import Cluster
+from local_crystallography.steps.encode import Encode
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
 from local_crystallography.steps.paint_map import Brush, PaintMap
+from local_crystallography.steps.train_vae import TrainVae
 from local_crystallography.views.assign import Mask, checked_name, table_of
 from local_crystallography.views.styles import ClassStyles
 
-TRAINING = ("extract_sub_images", "train_vae", "encode", "cluster", "paint_map")
+TRAINING = (ExtractSubImages.name(), TrainVae.name(), Encode.name(), Cluster.name(), PaintMap.name())
 """Steps that run when the selected atoms get a network of their own."""
 RESTRICTING = "Restricting the analysis to the selected atoms …"
 COLUMN = "Name of the new column (1 for the selected atoms, 0 for all others):"
@@ -67,7 +70,7 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
             return
 
         def make() -> list[Any]:
-            known = session.analysis.used.get("paint_map")
+            known = session.analysis.last(PaintMap)
             step = known if isinstance(known, PaintMap) else PaintMap()
             atoms, image, sub_images = inputs = session.analysis.inputs(step)
             reach = step.resolve(atoms, image, sub_images).max_distance or 0.0
@@ -211,6 +214,6 @@ def _given(session: ImageSession) -> Callable[[], object]:
 
 def _note(session: ImageSession, atoms: Atoms | None) -> dict[str, Any]:
     """Provenance without `result`, so that the layer belongs to the user."""
-    note = session.results.note("selection", "paint_map")
+    note = session.results.note("selection", PaintMap.name())
     note.pop("result")
     return note | {"atoms": 0 if atoms is None else len(atoms)}

@@ -18,6 +18,7 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.steps.base import Step
+from local_crystallography.steps.find_atoms import FindAtoms
 from local_crystallography.steps.segment import Network, Segment
 
 if TYPE_CHECKING:
@@ -111,8 +112,8 @@ class ImageSession:
     def replaced(self) -> set[str]:
         """Steps that the user replaced by a layer or by edited atoms."""
         if self.edited or "atoms" in self.sources:
-            return {"segment", "find_atoms"}
-        return {"segment"} if "probability" in self.sources else set()
+            return {Segment.name(), FindAtoms.name()}
+        return {Segment.name()} if "probability" in self.sources else set()
 
     def missing(self, step: Step) -> str | None:
         """What has to be done before the step can run, in words; None if it can. Layers used as sources count."""
@@ -125,8 +126,8 @@ class ImageSession:
     @property
     def network_step(self) -> Segment | None:
         """The Segment step as it was run with a network, otherwise None."""
-        segment = self.analysis.used.get("segment")
-        return segment if isinstance(segment, Segment) and isinstance(segment.by, Network) else None
+        segment = self.analysis.last(Segment)
+        return segment if segment is not None and isinstance(segment.by, Network) else None
 
     @property
     def candidates(self) -> list[Candidate] | None:
@@ -164,13 +165,17 @@ class ImageSession:
         """
         names = {step.name() for step in steps}
         given: dict[str, Any] = {}
-        if "probability" in self.sources and names - {"segment"}:
+        if "probability" in self.sources and names - {Segment.name()}:
             chosen, known = ProbabilityMap.of(self.sources["probability"].data), self.analysis.probability
             if known is None or not np.array_equal(chosen.values, known.values):
                 given["probability"] = chosen
-        if names - {"segment", "find_atoms"} and (atoms := self._given_atoms()) is not None:
+        if names - {Segment.name(), FindAtoms.name()} and (atoms := self._given_atoms()) is not None:
             given["atoms"] = atoms
-        if "segment" in names and (again or "segment" not in self.replaced) and self.mask.differs(self.results):
+        if (
+            Segment.name() in names
+            and (again or Segment.name() not in self.replaced)
+            and self.mask.differs(self.results)
+        ):
             given["mask"] = self.mask.mask(self.results)
         return given
 
@@ -258,7 +263,7 @@ class ImageSession:
 
     def _leave_edited(self, names: set[str]) -> None:
         """Keep atoms edited by hand in a layer of the user when atoms are about to be found anew."""
-        refound = bool(names & {"segment", "find_atoms"})
+        refound = bool(names & {Segment.name(), FindAtoms.name()})
         if refound and (self.edited or self.results.edited_atoms() is not None):
             layer = self.results.get("atoms")
             if layer is not None:

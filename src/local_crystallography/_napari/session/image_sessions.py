@@ -14,6 +14,7 @@ from local_crystallography._napari.layers.masks import visible_mask
 from local_crystallography._napari.layers.results import ResultLayers
 from local_crystallography._napari.session.image_session import ImageSession, MaskChoice
 from local_crystallography.analysis import Analysis
+from local_crystallography.steps.find_atoms import FindAtoms
 
 
 class ImageSessions(QtCore.QObject):  # type: ignore[misc]
@@ -93,7 +94,7 @@ class ImageSessions(QtCore.QObject):  # type: ignore[misc]
 def session_on(viewer: Any, layer: Any, analysis: Analysis) -> ImageSession:
     """A session on an image layer, whose metadata keep the analysis beyond the life of the dock."""
     session = ImageSession(layer, analysis, ResultLayers(viewer, layer, analysis))
-    session.edited = analysis.atoms is not None and "find_atoms" not in analysis.asked
+    session.edited = analysis.atoms is not None and FindAtoms.name() not in analysis.asked
     session.mask = MaskChoice(painted=analysis.image is not None and analysis.image.mask is not None)
     layer.metadata.setdefault(convert.KEY, {})["analysis"] = analysis
     return session

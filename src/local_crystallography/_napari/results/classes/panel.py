@@ -130,7 +130,7 @@ class ClassesPanel(ResultPanel):
             return NO_CLASSES
         if analysis.sub_images is None or analysis.image is None:
             return NO_SUB_IMAGES
-        step, column = analysis.asked.get(Cluster.name()), self.column.currentText()
+        step, column = analysis.requested(Cluster), self.column.currentText()
         directions = step.directions if isinstance(step, Cluster) else ()
         return ClassRequest(analysis.atoms, analysis.sub_images, analysis.vae, column, analysis.image.shape, directions)
 
@@ -244,7 +244,7 @@ class ClassesPanel(ResultPanel):
 
     def _cluster(self) -> Cluster | None:
         """The step that made the classes shown, if a direction for their angles can be chosen."""
-        step = None if self.analysis is None or self.controller.running else self.analysis.asked.get(Cluster.name())
+        step = None if self.analysis is None or self.controller.running else self.analysis.requested(Cluster)
         shown = self.requested
         known = shown is not None and shown.column == "label" and "angle_rad" in shown.atoms.features
         return step if known and isinstance(step, Cluster) else None

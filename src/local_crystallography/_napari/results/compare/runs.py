@@ -15,6 +15,8 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import is_class
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.steps.cluster import Cluster
+from local_crystallography.steps.extract_sub_images import ExtractSubImages
 from local_crystallography.views.styles import ClassStyles
 
 NOW = "now"
@@ -87,9 +89,9 @@ def read_runs(folder: Path) -> list[Run]:
 def offered_name(analysis: Analysis) -> str:
     """Default name of a result: its window size and number of classes."""
     words = []
-    cut, cluster = (analysis.used.get(name) for name in ("extract_sub_images", "cluster"))
+    cut, cluster = analysis.last(ExtractSubImages), analysis.last(Cluster)
     if cut is not None and analysis.sub_images is not None:
-        words.append(f"{cut.model_dump()['window_size']} px")
+        words.append(f"{cut.window_size} px")
     if cluster is not None and analysis.atoms is not None and "label" in analysis.atoms.features:
         count = len(np.unique(known := analysis.atoms.features["label"].dropna())) - int((known < 0).any())
         words.append(f"{count} classes" if count != 1 else "1 class")

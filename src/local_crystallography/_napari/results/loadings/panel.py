@@ -108,7 +108,7 @@ class LoadingsPanel(ResultPanel):
         if self.controller.running or self.analysis is None:
             return
         kept = request.step.has_loadings(request.sub_images, request.columns)
-        seconds = 0.0 if kept else self.analysis.seconds.get("describe", 0.0)
+        seconds = 0.0 if kept else self.analysis.seconds.get(Describe.name(), 0.0)
         if seconds > QUICK and not (self._by_hand is not None and request.same(self._by_hand)):
             self.say(LONG.format(seconds), offer=True)
             return
@@ -244,16 +244,16 @@ class LoadingsList(QtWidgets.QWidget):  # type: ignore[misc]
 
 def request_of(analysis: Analysis) -> LoadingRequest | None:
     """The pictures that an analysis gives; None where Describe made no column that has any."""
-    step, atoms = cast(Describe | None, analysis.used.get("describe")), analysis.atoms
+    step, atoms = analysis.last(Describe), analysis.atoms
     if step is None or atoms is None or analysis.sub_images is None or analysis.image is None:
         return None
-    found = tuple(name for name in analysis.columns.get("describe", []) if columns().painted([name]))
+    found = tuple(name for name in analysis.columns.get(Describe.name(), []) if columns().painted([name]))
     return LoadingRequest(step, analysis.sub_images, atoms, found, analysis.image.shape) if found else None
 
 
 def painting(analysis: Analysis, column: str) -> PaintMap:
     """The step that paints a column beside the present maps, or beside the usual ones where there are none."""
-    asked = analysis.asked.get("paint_map")
+    asked = analysis.requested(PaintMap)
     if isinstance(asked, PaintMap) and analysis.maps is not None:
         return asked.model_copy(update={"columns": tuple(dict.fromkeys([*analysis.maps, column]))})
     others = [name for name in analysis.maps or () if not columns().painted([name])]

@@ -31,9 +31,13 @@ from local_crystallography.data.progress import Job
 from local_crystallography.io.window_runs import StudyTable
 from local_crystallography.lattice.shells import Suggestion
 from local_crystallography.recipe import Recipe
+from local_crystallography.steps.cluster import Cluster
+from local_crystallography.steps.encode import Encode
+from local_crystallography.steps.extract_sub_images import ExtractSubImages
+from local_crystallography.steps.train_vae import TrainVae
 from local_crystallography.studies.windows import WindowStudy, finished_runs, run_window_study, suggest
 
-STEPS = ("extract_sub_images", "train_vae", "encode", "cluster")
+STEPS = (ExtractSubImages.name(), TrainVae.name(), Encode.name(), Cluster.name())
 """Steps of a run."""
 NOTE = "windows"
 """Key of a study in the notes of an image layer."""
