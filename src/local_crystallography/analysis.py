@@ -248,6 +248,31 @@ class Analysis:
         found = "probability" in refined.features  # and not brought or edited by somebody
         self.doubt = step.doubt(refined, self.image, sigma) if found and self.image is not None else ""
 
+    def recalibrate(self, pixel_size: float | None) -> bool:
+        """Set the pixel size, nm, of the image and of everything made of it; lengths in nm follow. Whether it is new.
+
+        Maps of lengths in nm have to be painted again.
+        """
+        image, atoms, sub_images = (self._results[name] for name in ("image", "atoms", "sub_images"))
+        if image is None or image.pixel_size == pixel_size:
+            return False
+        self._results["image"] = replace(image, pixel_size=pixel_size)
+        changed = ["image"]
+        if atoms is not None:
+            self._results["atoms"] = calibrated(atoms, pixel_size)
+            changed.append("atoms")
+        if sub_images is not None:
+            self._results["sub_images"] = replace(sub_images, atoms=calibrated(sub_images.atoms, pixel_size))
+        for step, names in self._columns.by_step.items():
+            there = [] if atoms is None else [*map(str, self._results["atoms"].features)]
+            pairs = {name.removesuffix("_px") for name in names if name.endswith("_px")}
+            self._columns.set(step, [n for n in dict.fromkeys([*names, *(f"{p}_nm" for p in pairs)]) if n in there])
+        if any(str(name).endswith("_nm") for name in self._results["maps"] or {}):
+            self.asked.pop(PaintMap.name(), None)
+        for name in changed:
+            self.changed.emit(name)
+        return True
+
     def add_maps(self, maps: dict[str, npt.NDArray[np.float32]], asked: PaintMap, resolved: PaintMap) -> None:
         """Take maps of columns of one's own beside those there are, which together are what was asked for."""
         self._assign("maps", {**(self._results["maps"] or {}), **maps}, {"maps"})
@@ -385,3 +410,15 @@ def part(job: Job[object], name: str, number: int, of: int) -> Job[bool | None]:
             return stop
         share = (number + progress.fraction) / of
         stop = yield replace(progress, fraction=share, message=f"{name}: {progress.message}")
+
+
+def calibrated(atoms: Atoms, pixel_size: float | None) -> Atoms:
+    """The atoms at another pixel size; columns in nm, which all have one in pixels beside them, follow."""
+    names = [str(name) for name in atoms.features if str(name).endswith("_px")]
+    lengths = [name for name in names if any(column.in_nm and column.matches(name) for column in columns().all)]
+    atoms = replace(atoms.without([name.replace("_px", "_nm") for name in lengths]), pixel_size=pixel_size)
+    if pixel_size is None:
+        return atoms
+    return atoms.with_features(
+        **{name.replace("_px", "_nm"): atoms.features[name].to_numpy(float) * pixel_size for name in lengths}
+    )

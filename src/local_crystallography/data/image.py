@@ -179,7 +179,19 @@ class Image:
         return np.stack([self.frame(number) for number in range(self.count)])
 
 
-def square(image: Image, pixel: tuple[float, float] | None) -> Image:
+def shares_of(pixel: tuple[float, float]) -> tuple[float, float]:
+    """Height and width of a square pixel in pixels of (height, width); 1, 1 for those that are square."""
+    low = min(pixel)
+    return (1.0, 1.0) if max(pixel) <= EVEN * low else (low / pixel[0], low / pixel[1])
+
+
+def square_shape(shape: tuple[int, int], shares: tuple[float, float]) -> tuple[int, int]:
+    """(H, W) after `square`."""
+    height, width = (int(np.floor((side - 1) / share)) + 1 for side, share in zip(shape, shares, strict=True))
+    return height, width
+
+
+def square(image: Image, pixel: tuple[float, float] | None, *, known: bool = True) -> Image:
     """The image with its pixel size, resampled to square pixels where those are not.
 
     The axis along which pixels are larger is interpolated (cubic splines), so that nothing is lost. The height and
@@ -189,16 +201,18 @@ def square(image: Image, pixel: tuple[float, float] | None) -> Image:
     ----------
     pixel
         (height, width) of a pixel, nm; None where it is not known.
+    known
+        Whether they are in nm; otherwise only their ratio counts.
     """
     if pixel is None:
         return image
-    low, high = sorted(pixel)
-    if high <= EVEN * low:
-        return replace(image, pixel_size=low if low == high else float(np.sqrt(low * high)))
+    shares, size = shares_of(pixel), min(pixel)
+    if shares == (1.0, 1.0):
+        size = size if pixel[0] == pixel[1] else float(np.sqrt(pixel[0] * pixel[1]))
+        return replace(image, pixel_size=size if known else None)
     from scipy.ndimage import map_coordinates
 
-    shares = (low / pixel[0], low / pixel[1])
-    shape = tuple(int(np.floor((side - 1) / share)) + 1 for side, share in zip(image.shape, shares, strict=True))
+    shape = square_shape(image.shape, shares)
     grid = np.meshgrid(*(np.arange(side) * share for side, share in zip(shape, shares, strict=True)), indexing="ij")
 
     def resampled(frame: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -210,12 +224,17 @@ def square(image: Image, pixel: tuple[float, float] | None) -> Image:
 
     frames = np.stack([resampled(image.read(number)) for number in range(image.count)])
     mask = None if image.mask is None else map_coordinates(image.mask.astype(float), grid, order=1) > 0
-    said = f"Pixels of {pixel[0]:.4g} x {pixel[1]:.4g} nm were resampled to square ones of {low:.4g} nm."
+    of = f"of {pixel[0]:.4g} x {pixel[1]:.4g} nm" if known else f"{pixel[0] / pixel[1]:.3g} times as high as wide"
+    said = f"Pixels {of} were resampled to square ones" + (f" of {size:.4g} nm." if known else ".")
     metadata = {
         **image.metadata,
         "messages": [*image.metadata.get("messages", []), said],
         "pixels of the file": shares,
     }
     return replace(
-        image, data=frames if image.data.ndim == 3 else frames[0], pixel_size=low, metadata=metadata, mask=mask
+        image,
+        data=frames if image.data.ndim == 3 else frames[0],
+        pixel_size=size if known else None,
+        metadata=metadata,
+        mask=mask,
     )

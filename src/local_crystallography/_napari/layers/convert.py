@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from local_crystallography.clustering.summary import telling_map
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import HAND_LABEL, is_class
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.image import Image
+from local_crystallography.data.image import Image, can_show_atoms, shares_of, square, square_shape
 from local_crystallography.steps.refine_atoms import Region
 from local_crystallography.views import raster
 from local_crystallography.views.styles import ClassStyles
@@ -40,11 +41,63 @@ SAMPLE = 200_000
 LUMINANCE = np.array([0.2125, 0.7154, 0.0721])
 
 
+@dataclass(frozen=True)
+class Geometry:
+    """Where the pixels of a layer lie.
+
+    Attributes
+    ----------
+    matrix, origin
+        (2, 2) and (2,): a pixel (y, x) lies at matrix @ (y, x) + origin in the world, along the last two axes; of scale,
+        rotate, shear, translate and affine together.
+    unit
+        nm per unit of the world; None where that is no length.
+    """
+
+    matrix: npt.NDArray[np.float64]
+    origin: npt.NDArray[np.float64]
+    unit: float | None
+
+    @property
+    def sides(self) -> tuple[float, float]:
+        """Height and width of a pixel, in units of the world."""
+        height, width = np.linalg.norm(self.matrix, axis=0).tolist()
+        return height, width
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """Height and width of a pixel that is analysed, in pixels of the layer; see `data.image.square`."""
+        return shares_of(self.sides)
+
+    @property
+    def pixel(self) -> tuple[float, float] | None:
+        """Height and width of a pixel in nm; None where they are unknown, or cannot show atoms."""
+        if self.unit is None:
+            return None
+        height, width = (side * self.unit for side in self.sides)
+        return (height, width) if can_show_atoms(height) and can_show_atoms(width) else None
+
+
+def geometry_of(layer: Any) -> Geometry:
+    """Where the pixels of a layer lie."""
+    steps = np.eye(layer.ndim)[-2:]
+    origin = np.asarray(layer.data_to_world(np.zeros(layer.ndim)), float)[-2:]
+    matrix = np.stack([np.asarray(layer.data_to_world(step), float)[-2:] - origin for step in steps], axis=1)
+    units = [_in_nm(1.0, unit) for unit in layer.units[-2:]]
+    return Geometry(matrix, origin, units[0] if units[0] == units[1] else None)
+
+
 def pixel_size_of(layer: Any) -> float | None:
-    """nm per pixel of an image layer, or None where its unit is not a length."""
-    sizes = [_in_nm(scale, unit) for scale, unit in zip(layer.scale[-2:], layer.units[-2:], strict=True)]
-    known = [size for size in sizes if size is not None]
-    return float(np.sqrt(np.prod(known))) if len(known) == len(sizes) else None
+    """nm per pixel of the image of a layer as it is analysed; None where it is unknown or cannot show atoms."""
+    pixel = geometry_of(layer).pixel
+    if pixel is None:
+        return None
+    return min(pixel) if shares_of(pixel) != (1.0, 1.0) or pixel[0] == pixel[1] else float(np.sqrt(np.prod(pixel)))
+
+
+def analysed_shape(layer: Any) -> tuple[int, int]:
+    """(H, W) of one frame of the image of a layer as it is analysed, with square pixels."""
+    return square_shape(frame_shape(layer), geometry_of(layer).shares)
 
 
 def frame_shape(layer: Any) -> tuple[int, int]:
@@ -66,7 +119,9 @@ def image_from(layer: Any) -> Image:
     if layer.rgb:
         data = data[..., :3] @ LUMINANCE
     metadata = {name: value for name, value in note_of(layer).items() if name not in OWN}
-    return Image(data, pixel_size_of(layer), layer.name, metadata)
+    geometry = geometry_of(layer)
+    image = Image(data, None, layer.name, metadata)
+    return square(image, geometry.pixel or geometry.sides, known=geometry.pixel is not None)
 
 
 def same(one: Any | None, other: Any | None) -> bool:
@@ -108,8 +163,10 @@ def default_colour(atoms: Atoms) -> str:
 
 
 def placement_of(layer: Any) -> dict[str, Any]:
-    """World transform of a layer, for other layers to be placed on top of it."""
-    return {name: getattr(layer, name) for name in ("scale", "translate", "rotate", "shear", "affine", "units")}
+    """Where the results of an image layer lie in the world."""
+    place = {name: getattr(layer, name) for name in ("scale", "translate", "rotate", "shear", "affine", "units")}
+    place["scale"] = np.asarray(layer.scale, float) * (*(1.0,) * (layer.ndim - 2), *geometry_of(layer).shares)
+    return place
 
 
 def placement(image: Image) -> dict[str, Any]:
@@ -198,7 +255,12 @@ def atoms_from(layer: Any, image_layer: Any) -> Atoms:
             "with (y, x) or (frame, y, x). Choose another points layer, or add points to this one."
         )
     features = pd.DataFrame(layer.features).reset_index(drop=True)
-    frame = points[:, 0].round().astype(int) if points.shape[1] == 3 else np.zeros(len(points), int)
+    if points.shape[1] == 2 and image_layer.ndim == 3 and len(image_layer.data) > 1:
+        raise InputError(
+            f"The points of {layer.name} have no frame, but {image_layer.name} has {len(image_layer.data)}. Add the points "
+            "to a layer with the axes frame, y and x."
+        )
+    frame = _frames(points, layer, image_layer)
     rest = features.drop(columns=["id", "frame"], errors="ignore")
     table = pd.concat([pd.DataFrame({"id": _ids(features, len(points)), "frame": frame}), rest], axis=1)
     return Atoms(_in_pixels(points[:, -2:], layer, image_layer), table, pixel_size_of(image_layer))
@@ -309,16 +371,22 @@ def _in_nm(scale: float, unit: Any) -> float | None:
 
 
 def _in_pixels(yx: npt.NDArray[np.float64], layer: Any, image_layer: Any) -> npt.NDArray[np.float64]:
-    own, image = pixel_size_of(layer), pixel_size_of(image_layer)
-    same = np.allclose(layer.scale[-2:], image_layer.scale[-2:]) and np.allclose(
-        layer.translate[-2:], image_layer.translate[-2:]
-    )
-    if same or (own is None and image is not None):
-        return yx
-    factor = (
-        1.0
-        if own is None or image is None
-        else float(_in_nm(1, layer.units[-1]) or 1) / float(_in_nm(1, image_layer.units[-1]) or 1)
-    )
-    world = (yx * layer.scale[-2:] + layer.translate[-2:]) * factor
-    return np.asarray((world - image_layer.translate[-2:]) / image_layer.scale[-2:])
+    """(n, 2) positions in a layer as pixels of the image as it is analysed."""
+    own, image = geometry_of(layer), geometry_of(image_layer)
+    same = np.array_equal(own.matrix, image.matrix) and np.array_equal(own.origin, image.origin)
+    if not same and not (own.unit is None and image.unit is not None):
+        factor = 1.0 if own.unit is None or image.unit is None else own.unit / image.unit
+        world = (yx @ own.matrix.T + own.origin) * factor
+        yx = np.linalg.solve(image.matrix, (world - image.origin).T).T
+    return yx if image.shares == (1.0, 1.0) else yx / image.shares
+
+
+def _frames(points: npt.NDArray[np.float64], layer: Any, image_layer: Any) -> npt.NDArray[np.int64]:
+    """(n,) frames of the image that points lie in."""
+    if points.shape[1] == 2:
+        return np.zeros(len(points), np.int64)
+    frame = points[:, 0]
+    if image_layer.ndim == 3 and layer.ndim == 3:
+        world = frame * layer.scale[0] + layer.translate[0]
+        frame = (world - image_layer.translate[0]) / image_layer.scale[0]
+    return np.asarray(np.round(frame), np.int64)

@@ -52,10 +52,16 @@ def drawn_mask(layer: Any, image_layer: Any) -> Mask:
     InputError
         For labels whose shape differs from that of the image, and shapes that enclose no area.
     """
-    shape = convert.frame_shape(image_layer)
+    shape = convert.analysed_shape(image_layer)
     if isinstance(layer, ShapesLayer):
         return _inside(layer, image_layer, shape)
     labels = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    if labels.shape == convert.frame_shape(image_layer) != shape:
+        rows, columns = (
+            np.rint(np.arange(side) * share).astype(int)
+            for side, share in zip(shape, convert.geometry_of(image_layer).shares, strict=True)
+        )
+        labels = labels[np.ix_(rows, columns)]
     if labels.shape != shape:
         raise InputError(
             f"The mask in {layer.name} has the shape {labels.shape}, but {image_layer.name} has the shape {shape}. "

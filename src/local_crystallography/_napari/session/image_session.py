@@ -244,8 +244,21 @@ class ImageSession:
                 _check_probability(value.values, self.analysis.image)
             setattr(self.analysis, name, value)
 
+    def follow_layer(self) -> bool:
+        """Let go of results of pixels that the layer has no more, or of another scale; whether there were any."""
+        geometry = convert.geometry_of(self.layer)
+        pixels = self.layer.data[0] if self.layer.multiscale else self.layer.data
+        before, self._pixels = self._pixels, (pixels, geometry.pixel, geometry.shares)
+        if before is None or self.analysis.image is None:
+            return False
+        if before[0] is pixels and before[2] == geometry.shares:
+            return before[1] != geometry.pixel and self.analysis.recalibrate(convert.pixel_size_of(self.layer))
+        self.analysis.image = None
+        return True
+
     def begin(self, steps: tuple[Step, ...], *, again: bool) -> tuple[Step, ...]:
         """Get ready for a run, and return the steps to run: all of them only with `again`."""
+        self.follow_layer()
         # steps replaced by the user are skipped, or their results would replace the layers supplied
         wanted = steps if again else tuple(step for step in steps if step.name() not in self.replaced)
         self._leave_edited({step.name() for step in wanted if again or not self.analysis.is_current(step)})
