@@ -48,6 +48,12 @@ def part(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
+@pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that draw no report, which takes longer than all else."""
+    monkeypatch.setattr("local_crystallography.report.html.write_report", lambda analysis, path: path)
+
+
 @pytest.fixture(scope="module")
 def outcome(part: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose recipe file is overridden by one option."""
@@ -123,6 +129,7 @@ def test_an_optional_step_is_run_when_asked_for(described: Path, outcome: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_report")
 def test_the_recipe_of_a_result_repeats_its_optional_steps(part: str, described: Path, tmp_path: Path) -> None:
     assert main(["run", part, "--recipe", str(described / "recipe.toml"), "--out", str(tmp_path / "o")]) == 0
     columns = [name for name in pd.read_csv(described / "atoms.csv") if "zernike" in name or "fold" in name]
@@ -150,6 +157,7 @@ def test_the_latents_within_classes_are_asked_for_and_repeated(part: str, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_report")
 def test_a_relative_checkpoint_lies_in_the_working_directory(
     part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +175,7 @@ def test_a_relative_checkpoint_lies_in_the_working_directory(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_report")
 def test_what_to_know_about_a_training_is_said_after_the_run(
     part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

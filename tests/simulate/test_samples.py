@@ -308,9 +308,7 @@ def test_voronoi_grains_fill_the_field_with_their_own_angles():
     assert truth["heavy"].sum() > 0.8 * 64 * 13.1
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name == "quick" else pytest.mark.slow) for name in SAMPLES]
-)
+@pytest.mark.parametrize("name", SAMPLES)
 def test_shipped_sample_is_reproduced_by_its_recipe(name):
     made, image = simulate_sample(name), load_sample(name)
     assert image.data.dtype == np.uint16

@@ -162,8 +162,8 @@ def histogram_figure(values: Array, label: str, labels: Array | None, styles: Cl
         for group in np.unique(groups[known]):
             count, _ = np.histogram(values[known & (groups == group)], edges)
             color = (styles or ClassStyles()).colour("label", int(group))
-            axes.bar(edges[:-1], count, np.diff(edges), bottom, align="edge", color=color, linewidth=0)
-            bottom += count
+            axes.stairs(bottom + count, edges, baseline=bottom, fill=True, color=color, linewidth=0)
+            bottom = bottom + count
         axes.set(xlabel=label, ylabel="Atoms", xlim=(edges[0], edges[-1]))
         return png(figure)
 
