@@ -20,7 +20,7 @@ from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import SubImages
-from local_crystallography.graph import StepColumns, stale_after, without
+from local_crystallography.graph import StepColumns, lengths_of, stale_after, without
 from local_crystallography.io.session import Session, load, save
 from local_crystallography.recipe import Recipe, recipe_of
 from local_crystallography.steps.base import Step
@@ -263,10 +263,7 @@ class Analysis:
             changed.append("atoms")
         if sub_images is not None:
             self._results["sub_images"] = replace(sub_images, atoms=calibrated(sub_images.atoms, pixel_size))
-        for step, names in self._columns.by_step.items():
-            there = [] if atoms is None else [*map(str, self._results["atoms"].features)]
-            pairs = {name.removesuffix("_px") for name in names if name.endswith("_px")}
-            self._columns.set(step, [n for n in dict.fromkeys([*names, *(f"{p}_nm" for p in pairs)]) if n in there])
+        self._columns.calibrate(self._results["atoms"])
         if any(str(name).endswith("_nm") for name in self._results["maps"] or {}):
             self.asked.pop(PaintMap.name(), None)
         for name in changed:
@@ -414,8 +411,7 @@ def part(job: Job[object], name: str, number: int, of: int) -> Job[bool | None]:
 
 def calibrated(atoms: Atoms, pixel_size: float | None) -> Atoms:
     """The atoms at another pixel size; columns in nm, which all have one in pixels beside them, follow."""
-    names = [str(name) for name in atoms.features if str(name).endswith("_px")]
-    lengths = [name for name in names if any(column.in_nm and column.matches(name) for column in columns().all)]
+    lengths = lengths_of(atoms)
     atoms = replace(atoms.without([name.replace("_px", "_nm") for name in lengths]), pixel_size=pixel_size)
     if pixel_size is None:
         return atoms

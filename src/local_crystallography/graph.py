@@ -83,6 +83,14 @@ class StepColumns:
                 if owner is not None and step_classes()[owner].adds_columns():
                     self._made.setdefault(owner, []).append(name)
 
+    def calibrate(self, atoms: Atoms | None) -> None:
+        """Take note of columns in nm that came or went with the pixel size."""
+        lengths = [] if atoms is None else lengths_of(atoms)
+        for step, names in self._made.items():
+            kept = [name for name in names if not (name.endswith("_nm") and f"{name[:-3]}_px" in names)]
+            there = [] if atoms is None else [name.replace("_px", "_nm") for name in lengths if name in names]
+            self._made[step] = [*kept, *(name for name in there if atoms is not None and name in atoms.features)]
+
     def drop(self, steps: Iterable[str]) -> list[str]:
         """Names of the columns of these steps, which are theirs no more."""
         return [column for step in steps for column in self._made.pop(step, [])]
@@ -134,3 +142,10 @@ def with_own_columns(atoms: Atoms, later: Atoms, *, made: set[str]) -> Atoms:
             values = new[name].combine_first(old[name]) if name in old else new[name]
             atoms = atoms.with_features(**{name: values.reindex(old.index).to_numpy()})
     return atoms
+
+
+def lengths_of(atoms: Atoms) -> list[str]:
+    """The columns in pixels that are given in nm as well where the pixel size is known."""
+    declared = [column for added in columns().by_step.values() for column in added if column.in_nm]
+    names = [str(name) for name in atoms.features if str(name).endswith("_px")]
+    return [name for name in names if any(column.matches(name) for column in declared)]

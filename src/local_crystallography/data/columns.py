@@ -45,6 +45,11 @@ class Column:
     painted: bool = False
     has_std: bool = False
 
+    @property
+    def in_nm(self) -> bool:
+        """Whether it is given in pixels and, at a known pixel size, in nm as well."""
+        return self.name.endswith("_(px|nm)")
+
     def matches(self, name: str) -> bool:
         """Whether this describes the column of that name."""
         return re.fullmatch(self.name, name, re.IGNORECASE) is not None

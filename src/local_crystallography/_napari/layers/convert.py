@@ -48,7 +48,7 @@ class Geometry:
     Attributes
     ----------
     matrix, origin
-        (2, 2) and (2,): a pixel (y, x) lies at matrix @ (y, x) + origin in the world, along the last two axes; of scale,
+        (2, 2) and (2,): a pixel (y, x) lies at matrix @ (y, x) + origin in the world, along the last two axes; scale,
         rotate, shear, translate and affine together.
     unit
         nm per unit of the world; None where that is no length.
@@ -257,8 +257,8 @@ def atoms_from(layer: Any, image_layer: Any) -> Atoms:
     features = pd.DataFrame(layer.features).reset_index(drop=True)
     if points.shape[1] == 2 and image_layer.ndim == 3 and len(image_layer.data) > 1:
         raise InputError(
-            f"The points of {layer.name} have no frame, but {image_layer.name} has {len(image_layer.data)}. Add the points "
-            "to a layer with the axes frame, y and x."
+            f"The points of {layer.name} have no frame, but {image_layer.name} has {len(image_layer.data)} frames. Add "
+            "them to a points layer with the axes frame, y and x."
         )
     frame = _frames(points, layer, image_layer)
     rest = features.drop(columns=["id", "frame"], errors="ignore")
@@ -377,7 +377,7 @@ def _in_pixels(yx: npt.NDArray[np.float64], layer: Any, image_layer: Any) -> npt
     if not same and not (own.unit is None and image.unit is not None):
         factor = 1.0 if own.unit is None or image.unit is None else own.unit / image.unit
         world = (yx @ own.matrix.T + own.origin) * factor
-        yx = np.linalg.solve(image.matrix, (world - image.origin).T).T
+        yx = np.asarray(np.linalg.solve(image.matrix, (world - image.origin).T).T, float)
     return yx if image.shares == (1.0, 1.0) else yx / image.shares
 
 

@@ -102,6 +102,7 @@ class ImageSession:
     mask: MaskChoice = field(default_factory=MaskChoice)
     halted: bool = False
     found: Found | None = None
+    _pixels: tuple[Any, Any, Any] | None = None
 
     @property
     def key(self) -> str:
