@@ -216,6 +216,15 @@ def _load_tiff(path: Path) -> list[Found]:
     return found
 
 
+def tiff_pixels(path: Path) -> list[tuple[tuple[int, int], tuple[tuple[float, str], ...]]]:
+    """(H, W) of the frames of every series of a TIFF file, and its scales; without reading pixels."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        frames = [(series.keyframe.imagelength, series.keyframe.imagewidth) for series in tiff.series]
+        return [(frame, _tiff_scales(tiff, path, number)) for number, frame in enumerate(frames)]
+
+
 def _channels(data: Any, series: Any, names: list[str]) -> Iterator[tuple[Any, str, tuple[str, ...]]]:
     """The images of a TIFF series: every channel by itself, with frames first and colours last."""
     axes, page = series.axes.upper(), series.keyframe

@@ -18,7 +18,15 @@ import numpy.typing as npt
 
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import PIXELS, Image, can_show_atoms, square
-from local_crystallography.io.formats import EXTENSIONS, MICROSCOPE_FORMATS, Found, load, reader_errors, to_nm
+from local_crystallography.io.formats import (
+    EXTENSIONS,
+    MICROSCOPE_FORMATS,
+    Found,
+    load,
+    reader_errors,
+    tiff_pixels,
+    to_nm,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +99,16 @@ def contents(path: str | Path) -> list[Contents]:
             )
             for index, one in enumerate(found)
         ]
+
+
+def pixel_in(path: str | Path, shape: tuple[int, int]) -> tuple[float, float] | None:
+    """(height, width) in nm of a pixel of the TIFF file that an array of this shape was read from; None for none."""
+    if Path(path).suffix.lower() not in (".tif", ".tiff"):
+        return None
+    try:
+        return next((pixel for size, yx in tiff_pixels(Path(path)) if size == shape and (pixel := _pixel(yx)[0])), None)
+    except reader_errors():
+        return None
 
 
 @dataclass(frozen=True)

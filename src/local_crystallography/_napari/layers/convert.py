@@ -95,6 +95,18 @@ def pixel_size_of(layer: Any) -> float | None:
     return min(pixel) if shares_of(pixel) != (1.0, 1.0) or pixel[0] == pixel[1] else float(np.sqrt(np.prod(pixel)))
 
 
+def set_pixel(layer: Any, pixel: tuple[float, float] | None) -> None:
+    """Give an image layer a pixel size, (height, width) in nm, or none; its orientation and place stay."""
+    sides = np.asarray(geometry_of(layer).sides)
+    scale = np.asarray(layer.scale, float)
+    wanted = np.asarray((1.0, 1.0) if pixel is None else pixel)
+    scale[-2:] *= wanted / sides
+    translate = np.asarray(layer.translate, float)
+    translate[-2:] *= wanted / sides
+    layer.units = (*layer.units[:-2], *(("pixel", "pixel") if pixel is None else ("nm", "nm")))
+    layer.scale, layer.translate = scale, translate
+
+
 def analysed_shape(layer: Any) -> tuple[int, int]:
     """(H, W) of one frame of the image of a layer as it is analysed, with square pixels."""
     return square_shape(frame_shape(layer), geometry_of(layer).shares)

@@ -18,6 +18,7 @@ from local_crystallography._napari.main.candidates import CandidateView
 from local_crystallography._napari.main.curve import CurveTools
 from local_crystallography._napari.main.layer_tools import LeftOutTools, MaskTools
 from local_crystallography._napari.main.layout import OPEN, REPORT, SAVE, TIPS, DockState, Hint, arrange
+from local_crystallography._napari.main.pixel_size import PixelSizeBox
 from local_crystallography._napari.main.region import RegionBox
 from local_crystallography._napari.main.scan import ScanTools
 from local_crystallography._napari.main.side_docks import COMPONENTS, EXPLORER, MANIFOLD, SYMMETRY, SideDocks
@@ -59,6 +60,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             "atoms": LayerBox(napari_viewer, PointsLayer, first="result of Find atoms"),
         }
         self.mask = MaskTools(self.controller)
+        self.pixel_size = PixelSizeBox(self.controller)
         self.hint = Hint()
         self.colour_box = ColourBox()
         self.run_all = QtWidgets.QPushButton("Run all")
@@ -212,7 +214,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             watch.refresh(self.controller)
         for name in (SAVE, OPEN, REPORT):
             self.buttons[name].setEnabled(not running and (name == OPEN or session is not None))
-        for tools in (self.scan, self.curve, self.mask, self.candidates, self.left_out):
+        for tools in (self.pixel_size, self.scan, self.curve, self.mask, self.candidates, self.left_out):
             tools.refresh()
         for panel in self.panels.values():
             self._refresh_panel(panel, running, session)

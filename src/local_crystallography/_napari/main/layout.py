@@ -54,6 +54,7 @@ def arrange(dock: MainDock) -> None:
     top = QtWidgets.QFormLayout()
     top.setFieldGrowthPolicy(top.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     top.addRow("Image", dock.image_box)
+    top.addRow("Pixel size", dock.pixel_size)
     top.addRow("Mask", dock.mask)
     top.addRow("Colour atoms by", dock.colour_box)
     layout = QtWidgets.QVBoxLayout(dock)

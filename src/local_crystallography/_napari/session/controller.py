@@ -102,6 +102,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         session = self.active
         if session is None or self.running or not steps:
             return
+        session.follow_layer()
         try:
             given = session.given(steps, again=again)
         except InputError as error:

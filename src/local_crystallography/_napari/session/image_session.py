@@ -259,7 +259,6 @@ class ImageSession:
 
     def begin(self, steps: tuple[Step, ...], *, again: bool) -> tuple[Step, ...]:
         """Get ready for a run, and return the steps to run: all of them only with `again`."""
-        self.follow_layer()
         # steps replaced by the user are skipped, or their results would replace the layers supplied
         wanted = steps if again else tuple(step for step in steps if step.name() not in self.replaced)
         self._leave_edited({step.name() for step in wanted if again or not self.analysis.is_current(step)})

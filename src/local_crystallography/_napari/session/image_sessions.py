@@ -97,6 +97,7 @@ def session_on(viewer: Any, layer: Any, analysis: Analysis) -> ImageSession:
     session.edited = analysis.atoms is not None and FindAtoms.name() not in analysis.asked
     session.mask = MaskChoice(painted=analysis.image is not None and analysis.image.mask is not None)
     layer.metadata.setdefault(convert.KEY, {})["analysis"] = analysis
+    session.follow_layer()
     return session
 
 
