@@ -127,7 +127,7 @@ def test_ctrl_c_ends_both_processes_with_one_session(command: list[str], tmp_pat
             process.terminate()
     assert time.monotonic() - asked < 20  # torchrun kills after 30 s those that wait for each other
     said = (tmp_path / "log").read_text()
-    assert said.count("Stopped; what was done by then is saved.") == 1
+    assert said.count("Stopped; the results so far are saved.") == 1
     analysis = Analysis.open(tmp_path / "out")
     assert analysis.vae is not None
     assert "train_vae" not in analysis.asked

@@ -311,7 +311,7 @@ def test_tables_can_be_read_again(done, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (WindowStudy(windows=()), "No windows came"),
+        (WindowStudy(windows=()), "has no windows"),
         (WindowStudy(sources=()), "has no sources"),
         (WindowStudy(seeds=()), "has no seeds"),
         (WindowStudy(windows=(16, 200)), "A window of 200 pixels fits around none"),
@@ -345,7 +345,7 @@ def test_a_missing_probability_map_is_said_before_anything_is_trained(analysis, 
 
 
 def test_a_network_without_an_angle_is_refused(analysis, tmp_path):
-    with pytest.raises(InputError, match="no angle"):
+    with pytest.raises(InputError, match="kind vae does not have"):
         finish(run_window_study(analysis, BOTH, Recipe(train_vae=TrainVae(kind="vae")), tmp_path))
 
 
@@ -384,10 +384,10 @@ def test_the_window_of_a_pair_is_that_of_the_distance():
 
 
 def test_the_window_of_atoms_at_one_place_cannot_be_told():
-    with pytest.raises(InputError, match="at the same place"):
+    with pytest.raises(InputError, match="coincide with another atom"):
         suggested_window(Atoms.at(np.ones((9, 2))))
 
 
 def test_the_window_of_one_atom_cannot_be_told():
-    with pytest.raises(InputError, match="at least two"):
+    with pytest.raises(InputError, match="No frame has two atoms"):
         suggested_window(Atoms.at([[10.0, 10.0]]))

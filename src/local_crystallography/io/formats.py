@@ -156,6 +156,8 @@ def _load_microscope(path: Path, plugin: str) -> list[Found]:
         signals = reader(str(path), lazy=True)
     except reader_errors():  # colours of DigitalMicrograph are only read whole
         signals = reader(str(path), lazy=False)
+    if not signals and path.suffix.lower() == ".emi":
+        raise InputError(f"{path.name} holds no pixels: they are in files .ser, which have to lie in the same folder.")
     return [_from_signal(signal) for signal in signals]
 
 
@@ -238,6 +240,8 @@ def _channels(data: Any, series: Any, names: list[str]) -> Iterator[tuple[Any, s
         return
     channel, samples = ([i for i, axis in enumerate(axes) if axis == letter] for letter in "CS")
     frames = [i for i, axis in enumerate(axes) if axis not in "CSYX"]
+    if channel and not frames and not names:  # nameless channels are how many programs write frames
+        channel, frames = [], channel
     data = data.transpose([*channel, *frames, axes.index("Y"), axes.index("X"), *samples])
     for number, part in enumerate(data if channel else [data]):
         several = bool(channel) and len(data) > 1
@@ -253,7 +257,11 @@ def _channel_names(tiff: Any, series: int) -> list[str]:
         channels = images[series].findall(".//{*}Channel") if series < len(images) else []
         return [channel.get("Name") or f"channel {number}" for number, channel in enumerate(channels)]
     said = tiff.imagej_metadata or {}
-    return [str(label) for label in said.get("Labels", [])][: int(said.get("channels", 0))]
+    count = int(said.get("channels", 0))
+    labels = [str(label) for label in said.get("Labels", [])][:count]
+    return labels or [
+        f"channel {number}" for number in range(count if said.get("mode") in ("composite", "color") else 0)
+    ]
 
 
 def _tiff_scales(tiff: Any, path: Path, series: int) -> tuple[tuple[float, str], ...]:

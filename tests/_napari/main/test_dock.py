@@ -87,7 +87,7 @@ def test_every_step_by_its_button(real_viewer, dock, viewer, press):
     assert dock.panels["segment"].form.fields["by"].shown.fields["sigma"].box.text().startswith("2.")
     assert "bright columns, sigma 2." in status(dock, "segment")
     assert status(dock, "refine_atoms").startswith("✓ kept ")
-    assert " to 0." in status(dock, "refine_atoms")
+    assert "precision 0." in status(dock, "refine_atoms")
     assert "sublattices" in status(dock, "measure_lattice")
     assert EXPLORER in viewer.window.dock_widgets
     assert dock.colour_box.currentText() == "label"
@@ -105,7 +105,7 @@ def test_an_optional_step_is_run_by_its_own_button(dock, press):
     assert status(dock, "describe").startswith("✓")
     assert "atoms described" in status(dock, "describe")
     assert "zernike0" in dock.session.analysis.atoms.features
-    dock.panels["describe"].form.fields["order"].set(4)
+    dock.panels["describe"].form.fields["methods"].forms["Zernike moments"].fields["order"].set(4)
     assert status(dock, "describe").startswith("out of date")
 
 
@@ -308,7 +308,7 @@ def test_settings_that_do_not_fit_together_are_said_and_not_run(dock):
     fields = dock.panels["train_vae"].form.fields
     fields["decoder"].set("harmonic")
     fields["kind"].set("vae")
-    assert status(dock, "train_vae").startswith("⚠ the harmonic decoder turns images; use canonical")
+    assert status(dock, "train_vae").startswith("⚠ the harmonic decoder needs a kind with angle; use canonical")
     assert not dock.panels["train_vae"].button.isEnabled()
     assert not dock.run_all.isEnabled()
     fields["decoder"].set(None)

@@ -57,7 +57,7 @@ def test_areas_of_a_saved_step_come_back(qtbot):
     form = StepForm(RefineAtoms(region=(SQUARE, OTHER)))
     qtbot.addWidget(form)
     assert form.step().region == (SQUARE, OTHER)
-    assert form.fields["region"].currentText() == "2 areas, as given"
+    assert form.fields["region"].currentText() == "2 given areas"
     form.set(RefineAtoms())
     assert form.step().region == ()
 

@@ -195,8 +195,8 @@ def test_a_stack_is_averaged_into_a_layer(make_napari_viewer_proxy, qtbot):
     ("data", "says"),
     [
         (None, "No layer is selected"),
-        (np.eye(32), "flat is no stack of frames"),
-        (np.zeros((2, 2, 32, 32)), "flat is no stack of frames"),
+        (np.eye(32), "flat is not a stack of frames"),
+        (np.zeros((2, 2, 32, 32)), "flat is not a stack of frames"),
     ],
 )
 def test_what_is_no_stack_is_told(viewer, monkeypatch, data, says):

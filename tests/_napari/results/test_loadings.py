@@ -7,9 +7,9 @@ from analyses import copied
 from local_crystallography import Describe, PaintMap
 from local_crystallography._napari.results.loadings import panel as loadings_panel
 from local_crystallography._napari.results.loadings.panel import BROKEN, NOTHING, STOPPED, painting
+from local_crystallography.baselines import alternatives
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
-from local_crystallography.steps import describe
 from local_crystallography.views.small_map import SIDE, nearest_rows
 
 METHODS = ("PCA", "PCA mixture")
@@ -142,21 +142,21 @@ def test_what_took_long_waits_to_be_asked_for(panel, qtbot, monkeypatch):
 
 
 def test_a_job_that_is_cancelled_shows_what_is_done_and_can_go_on(panel, qtbot, monkeypatch):
-    real = describe.component_loadings
+    real = alternatives.component_loadings
 
     def cancelled(*given, **settings):
         panel.controller.stop(everything=True)
         return real(*given, **settings)
 
     run(panel, qtbot, Describe())
-    monkeypatch.setattr(describe, "component_loadings", cancelled)
+    monkeypatch.setattr(alternatives, "component_loadings", cancelled)
     analysis = panel.controller.active.analysis
     finish(analysis.apply(Describe(methods=("PCA", "FFT"), components=2)))
     panel.controller.bring()
     settle(panel, qtbot)
     assert [each.column for each in panel.made.loadings] == ["pca0", "pca1"]
     assert panel.message.text() == STOPPED
-    monkeypatch.setattr(describe, "component_loadings", real)
+    monkeypatch.setattr(alternatives, "component_loadings", real)
     panel.make.click()
     settle(panel, qtbot)
     assert [each.column for each in panel.made.loadings] == ["pca0", "pca1", "fft0", "fft1"]
@@ -166,7 +166,7 @@ def test_what_cannot_be_made_is_said_once(panel, qtbot, monkeypatch):
     def fails(*given, **settings):
         raise InputError("Nothing to see.")
 
-    monkeypatch.setattr(describe, "component_loadings", fails)
+    monkeypatch.setattr(alternatives, "component_loadings", fails)
     monkeypatch.setattr(panel, "requested", None)
     panel.refresh()
     settle(panel, qtbot)
@@ -177,13 +177,13 @@ def test_pictures_that_break_off_can_be_asked_for_again(panel, qtbot, monkeypatc
     def breaks(*given, **settings):
         raise ValueError("broken")
 
-    real = describe.component_loadings
-    monkeypatch.setattr(describe, "component_loadings", breaks)
+    real = alternatives.component_loadings
+    monkeypatch.setattr(alternatives, "component_loadings", breaks)
     monkeypatch.setattr(panel, "requested", None)
     panel.refresh()
     settle(panel, qtbot)
     assert panel.message.text() == BROKEN
-    monkeypatch.setattr(describe, "component_loadings", real)
+    monkeypatch.setattr(alternatives, "component_loadings", real)
     panel.make.click()
     settle(panel, qtbot)
     assert panel.message.text() == ""
