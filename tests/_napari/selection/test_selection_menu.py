@@ -224,7 +224,7 @@ def test_a_column_is_asked_for_until_its_name_does(controller, menu, left, wait,
     wait()
     np.testing.assert_array_equal(controller.active.analysis.atoms.features["core"], left.astype(int))
     assert asked[0] == ""
-    assert "a column z0 already" in asked[1]
+    assert "already a column z0" in asked[1]
     assert controller.active.analysis.maps is maps
     np.testing.assert_array_equal(controller.selection.mask, left)
 

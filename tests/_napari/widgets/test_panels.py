@@ -100,7 +100,7 @@ def test_files_are_written_in_the_background_and_reported(panel, tmp_path, qtbot
     assert panel.status == ["Writing a.txt …", "Saved a.txt."]
     with qtbot.waitSignal(panel.controller.failed, timeout=10_000) as said:
         panel.save_file(tmp_path / "nowhere" / "a.txt", lambda path: path.write_text("x"))
-    assert "choose another place" in said.args[0]
+    assert "choose another location" in said.args[0]
 
 
 def test_no_command_is_lost_when_several_are_given(panel, tmp_path, qtbot):

@@ -20,7 +20,7 @@ CLASSES = range(1, 10)
 REMOVE_CLASS, UNDO_CLASS = "Remove class", "Undo class change"
 INSIDE = f"<qt>Select the atoms inside the areas of a shapes layer. {KEYS}.</qt>"
 BY_HAND = "<qt>Classes assigned by hand, in the column hand_label with its own map</qt>"
-TIP = "Select in the image, and use the selected atoms: assign a class or column, add a layer, train a network on them"
+TIP = "Select in the image, and use the selected atoms: assign a class, add a layer, train a network"
 BACK = "All atoms are kept in a hidden layer; to return to them, choose it in Extract sub-images, “atoms from”."
 TIPS = {
     REMOVE_CLASS: "Remove the class assigned to the selected atoms by hand",

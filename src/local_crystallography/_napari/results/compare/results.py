@@ -274,6 +274,7 @@ def _pair_title(pair: Pair) -> str:
 
 def _map_button(clicked: Callable[[], object]) -> PictureButton:
     button = PictureButton(below=True)
+    button.setToolTip(MAP_TIP)
     button.setAutoRaise(True)
     button.setSizePolicy(QtWidgets.QSizePolicy.Policy.Fixed, QtWidgets.QSizePolicy.Policy.Fixed)
     button.clicked.connect(lambda _: clicked())
