@@ -71,8 +71,8 @@ def test_misspelt_and_impossible_parameters_are_refused(wrong):
     [
         ("[find_atoms]\nthreshold = 7", "find_atoms.threshold = 7"),
         ("[find_atom]", "find_atom"),
-        ('also = ["cluster"]', "No such optional step, one of correct_scan"),
-        ("not toml", "a recipe in TOML was expected"),
+        ('also = ["cluster"]', "There is no such optional step; choose from correct_scan"),
+        ("not toml", "is not TOML"),
         ('[train_vae]\nkind = "vae"\ndecoder = "harmonic"', "toml: train_vae: the harmonic decoder turns images; use"),
     ],
 )

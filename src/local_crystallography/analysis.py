@@ -66,7 +66,7 @@ class Analysis:
     used
         Steps as they were run, automatic parameters filled in, by name.
     asked
-        The same steps as they were asked for.
+        The same steps as they were requested.
     seconds
         Time each step took.
     styles
@@ -183,12 +183,12 @@ class Analysis:
             self.reasons, _ = yield from ended(step.reasons(*inputs))
         self.used[step.name()] = resolved
         self.asked.pop(step.name(), None)
-        if not (early or late):  # a job stopped early is kept, but is not what was asked for
+        if not (early or late):  # a job stopped early is kept, but is not what was requested
             self.asked[step.name()] = step
         self.seconds[step.name()] = time.perf_counter() - started
 
     def run(self, recipe: Recipe, only: Iterable[str] | None = None, also: Iterable[str] = ()) -> Job[None]:
-        """Run the steps of a recipe that are not up to date, optional ones only where asked for; a job.
+        """Run the steps of a recipe that are not up to date, optional ones only if requested; a job.
 
         Parameters
         ----------
@@ -271,7 +271,7 @@ class Analysis:
         return True
 
     def add_maps(self, maps: dict[str, npt.NDArray[np.float32]], asked: PaintMap, resolved: PaintMap) -> None:
-        """Take maps of columns of one's own beside those there are, which together are what was asked for."""
+        """Add maps of the user's own columns to the present ones; together they are what was requested."""
         self._assign("maps", {**(self._results["maps"] or {}), **maps}, {"maps"})
         self.used[asked.name()], self.asked[asked.name()] = resolved, asked
 
@@ -398,7 +398,7 @@ def ended(result: Any) -> Job[tuple[Any, bool]]:
 
 
 def part(job: Job[object], name: str, number: int, of: int) -> Job[bool | None]:
-    """The same job as one of several, counted from 0; gives what it was told last: whether to stop."""
+    """The same job as one of several, counted from 0; returns whether it was asked to stop."""
     stop: bool | None = None
     while True:
         try:

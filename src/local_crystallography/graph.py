@@ -64,7 +64,7 @@ class StepColumns:
         self._last.clear()
 
     def continued(self, step: Step, made: Atoms, now: Atoms) -> Atoms:
-        """What a step made, told in the words of its last result; `now` are the atoms there still are."""
+        """The result of a step in terms of its previous one; `now` are the present atoms."""
         self.remember(now)
         return step.continued(made, self._last[step.name()]) if step.name() in self._last else made
 

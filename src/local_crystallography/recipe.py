@@ -36,7 +36,7 @@ def optional_name(name: str) -> str:
     names = [step.name() for step in Recipe().steps if step.optional]
     if name not in names:
         known = ", ".join(names)
-        raise PydanticCustomError("optional", "No such optional step, one of {known} was expected", {"known": known})
+        raise PydanticCustomError("optional", "There is no such optional step; choose from {known}", {"known": known})
     return name
 
 
@@ -72,7 +72,7 @@ class Recipe(BaseModel):
     )
     cluster: Cluster = Field(default_factory=Cluster, description="Sort the atoms into classes.")
     train_cvae: TrainCvae = Field(
-        default_factory=TrainCvae, description="Train the network that is told the classes (optional)."
+        default_factory=TrainCvae, description="Train a network conditional on the classes (optional)."
     )
     encode_cvae: EncodeCvae = Field(
         default_factory=EncodeCvae, description="Latents within the class of every atom (optional)."
@@ -88,7 +88,7 @@ class Recipe(BaseModel):
         return tuple(value for _, value in self if isinstance(value, Step))
 
     def wanted(self, only: Iterable[str] | None = None, also: Iterable[str] = ()) -> tuple[Step, ...]:
-        """The steps of a run: those of `only`, or else all but the optional ones not asked for; and those of `also`.
+        """The steps of a run: those of `only`, else all but optional ones not requested; and those of `also`.
 
         Raises
         ------
@@ -141,11 +141,9 @@ class Recipe(BaseModel):
         try:
             recipe = cls.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
         except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror}); a recipe in TOML was expected.") from error
+            raise InputError(f"{path} cannot be read ({error.strerror}); name a recipe in TOML.") from error
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise InputError(
-                f"{path}: {error}; a recipe in TOML was expected, as recipe.toml of a result is."
-            ) from error
+            raise InputError(f"{path} is not TOML ({error}); use a recipe such as recipe.toml of a result.") from error
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(path_of(error))

@@ -221,7 +221,7 @@ REFUSED = {
     "option no choice": (["run", IMAGE, "--out", "o", "--segment.contrast", "grey"], "'bright' or 'dark'"),
     "no such optional step": (
         ["run", IMAGE, "--out", "o", "--also", "fly"],
-        "--also fly: no such optional step, one of correct_scan",
+        "--also fly: there is no such optional step; choose from correct_scan",
     ),
     "option of a step that is not run": (
         ["run", IMAGE, "--out", "o", "--describe.methods", "Zernike moments order=6"],

@@ -50,7 +50,7 @@ def test_windows_are_studied_and_what_was_done_is_not_done_again(quick_session, 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["compare", "{session}", "--out", "{out}"], "two or more of the same image were expected"),
+        (["compare", "{session}", "--out", "{out}"], "needs at least two runs on the same image"),
         (["compare", "{session}", "{other}", "--frame", "7", "--out", "{out}"], "Frame 7 has no atoms"),
         (["compare", "{session}", "{session}", "--out", "{out}"], "The same folder is given twice"),
         (["compare", "{session}", "{out}", "--out", "{out}"], "{out}"),

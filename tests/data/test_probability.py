@@ -95,5 +95,5 @@ def test_the_frame_of_an_image_is_the_map_itself():
 
 
 def test_classes_are_told():
-    assert ProbabilityMap(FLAT, None, TWO, ("A", "Ni")).told == "2 classes: A, Ni"
-    assert ProbabilityMap(FLAT).told == ""
+    assert ProbabilityMap(FLAT, None, TWO, ("A", "Ni")).summary == "2 classes: A, Ni"
+    assert ProbabilityMap(FLAT).summary == ""

@@ -244,12 +244,12 @@ def test_classes_merged_by_hand_keep_their_numbers_when_sorted_again():
         (
             Cluster(by=GaussianMixture(start_from="hand_label")),
             {"z0": np.arange(10.0)},
-            "No atom with latents has a class given by hand",
+            "No atom with latents has a class assigned by hand",
         ),
         (
             Cluster(by=GaussianMixture(start_from="hand_label", classes=3)),
             HAND,
-            "3 classes were asked for, 2 are given by hand",
+            "3 classes were requested, but 2 classes are assigned by hand",
         ),
         (Cluster(columns=("kind",)), {"kind": ["a"] * 10}, "Column kind contains text"),
     ],

@@ -104,14 +104,14 @@ def test_runs_are_matched_at_the_places_atoms_were_found():
     ("runs", "column", "words"),
     [
         ({"a": run()}, "label", "two or more"),
-        ({"a": run(), "b": Atoms.at(GRID)}, "label", "b came without classes in label"),
+        ({"a": run(), "b": Atoms.at(GRID)}, "label", "b has no classes in label"),
         ({"a": run(), "b": run(np.full(len(GRID), -1))}, "label", "cluster it first"),
         ({"a": run(), "b": run(yx=GRID + 1000)}, "label", "no atoms in common"),
         ({"a": run(), "b": run(yx=GRID + [3, 0])}, "label", "no atoms in common"),
         ({"a": run(), "b": run()}, "z0", "numbers in z0"),
-        ({"a": run(z0="x"), "b": run(z0=1.0)}, "z0", "a came without numbers"),
+        ({"a": run(z0="x"), "b": run(z0=1.0)}, "z0", "a has no numbers"),
         ({"a": run(np.where(THREE, -1, 0)), "b": run(np.where(THREE, 0, -1))}, "label", "no atom with a class in both"),
-        ({"a": run(), "b": run()[:0]}, "label", "b came without classes"),
+        ({"a": run(), "b": run()[:0]}, "label", "b has no classes"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_in_a_sentence(runs, column, words):
@@ -126,7 +126,7 @@ def test_runs_on_other_images_or_without_atoms_are_refused():
     assert list(atoms_of({"a": one})) == ["a"]
     with pytest.raises(InputError, match="another image than a"):
         atoms_of({"a": one, "b": other})
-    with pytest.raises(InputError, match="b came without atoms"):
+    with pytest.raises(InputError, match="b has no atoms"):
         atoms_of({"a": one, "b": empty})
 
 

@@ -101,7 +101,7 @@ class ProbabilityMap:
         ]
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The classes in words, `3 classes: A, B, Ni`; "" with a single class."""
         return f"{len(self.classes)} classes: {', '.join(self.classes)}" if self.classes else ""
 

@@ -37,7 +37,7 @@ class Step(Parameters):
     adds: ClassVar[tuple[Column, ...]] = ()
     """The columns that the call adds to the atoms."""
     optional: ClassVar[bool] = False
-    """Whether a whole run leaves the step out unless it is asked for by name."""
+    """Whether a whole run leaves the step out unless it is requested by name."""
 
     moves: ClassVar[bool] = False
     """Whether the atoms a call gives back are elsewhere or fewer, so that later steps have other atoms to work on."""
@@ -115,5 +115,5 @@ class Step(Parameters):
         return []
 
     def continued(self, made: Any, last: Any) -> Any:
-        """What a call made, told in the words of the last one: atoms with the columns of this step, both."""
+        """The result of a call in terms of the previous one, such as with its class numbers; both are atoms."""
         return made

@@ -256,7 +256,7 @@ class Cluster(Step):
         numbers = np.unique(hand[hand >= 0])
         if not len(numbers):
             raise InputError(
-                f"No atom with latents has a class given by hand, a column {HAND_LABEL} was expected to start from; "
+                f"No atom with latents has a class assigned by hand, in the column {HAND_LABEL}, to start from; "
                 "select atoms and press a number, or start from random."
             )
         if len(numbers) > LARGEST:
@@ -264,6 +264,7 @@ class Cluster(Step):
         for name, wanted in self.by.counts.items():
             if wanted not in (None, len(numbers)):
                 raise InputError(
-                    f"{wanted} {name} were asked for, {len(numbers)} are given by hand; leave {name} automatic."
+                    f"{wanted} {name} were requested, but {len(numbers)} classes are assigned by hand; leave {name} "
+                    "automatic."
                 )
         return numbers, np.where(hand < 0, -1, np.searchsorted(numbers, hand))

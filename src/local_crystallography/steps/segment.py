@@ -182,7 +182,7 @@ class Segment(Step):
         return self.replace(by=self.network.replace(sigma=sigma), contrast="bright" if first.bright else "dark")
 
     def summary(self, result: ProbabilityMap) -> str:
-        return f"{self.scale} · {result.told}" if result.told else self.scale
+        return f"{self.scale} · {result.summary}" if result.summary else self.scale
 
     def run(self, image: Image) -> Job[ProbabilityMap]:
         """Probability of every pixel, with what an ensemble is unsure of and the shares of classes where there are any.

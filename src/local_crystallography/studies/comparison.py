@@ -140,7 +140,7 @@ class Comparison:
 
 
 def compare(runs: Mapping[str, Atoms], column: str = "label") -> Comparison:
-    """Compare a column of runs on the same image; ids may differ, atoms are told by their places.
+    """Compare a column of runs on the same image; ids may differ, atoms are matched by position.
 
     Parameters
     ----------
@@ -155,13 +155,11 @@ def compare(runs: Mapping[str, Atoms], column: str = "label") -> Comparison:
         For fewer than two runs, for one without the column, and for runs on different images.
     """
     if len(runs) < 2:
-        raise InputError(f"{len(runs)} run came, two or more of the same image were expected; give another one.")
+        raise InputError("A comparison needs at least two runs on the same image; add another one.")
     names, atoms = list(runs), [_checked(name, each, column) for name, each in runs.items()]
     rows = {pair: same_places(atoms[pair[0]], atoms[pair[1]]) for pair in combinations(range(len(atoms)), 2)}
     for i, j in (pair for pair, common in rows.items() if not len(common)):
-        raise InputError(
-            f"{names[i]} and {names[j]} have no atoms in common, runs on the same image were expected; compare those."
-        )
+        raise InputError(f"{names[i]} and {names[j]} have no atoms in common; compare runs on the same image.")
     if is_class(column) and not column.endswith("decision"):  # those mean the same in every run
         atoms[1:] = [_renumbered(atoms[0], atoms[i], rows[0, i], column) for i in range(1, len(atoms))]
     made = [_pair(names, atoms, pair, common, column) for pair, common in rows.items()]
@@ -173,10 +171,10 @@ def atoms_of(runs: Mapping[str, Analysis]) -> dict[str, Atoms]:
     found: dict[str, Atoms] = {}
     for name, run in runs.items():
         if run.image is None or run.atoms is None:
-            raise InputError(f"{name} came without atoms, a finished run was expected; run it to the end.")
+            raise InputError(f"{name} has no atoms; run it to the end.")
         first = next(iter(runs.values())).image
         if first is None or first.data.shape != run.image.data.shape or (first.data != run.image.data).any():
-            raise InputError(f"{name} came with another image than {next(iter(runs))}; compare runs on the same one.")
+            raise InputError(f"{name} is of another image than {next(iter(runs))}; compare runs on the same image.")
         found[name] = run.atoms
     return found
 
@@ -233,10 +231,7 @@ def _agreement(first: Index, second: Index, names: tuple[str, str]) -> Agreement
 
     both = (first >= 0) & (second >= 0)
     if not both.any():
-        raise InputError(
-            f"{names[0]} and {names[1]} have no atom with a class in both, classes of the same atoms were expected; "
-            "cluster both."
-        )
+        raise InputError(f"{names[0]} and {names[1]} have no atom with a class in both; cluster both.")
     (rows, row), (columns, column) = (np.unique(each, return_inverse=True) for each in (first, second))
     table = np.zeros((len(rows), len(columns)), np.int64)
     np.add.at(table, (row, column), 1)
@@ -263,10 +258,10 @@ def _correlated(first: Atoms, second: Atoms, column: str) -> Correlation:
 
 def _renumbered(first: Atoms, later: Atoms, rows: Index, column: str) -> Atoms:
     """The later atoms with their classes as the first run numbers them."""
-    told, labels = (each.features[column].to_numpy(np.int64) for each in (first, later))
+    before, labels = (each.features[column].to_numpy(np.int64) for each in (first, later))
     earlier = np.full(len(later), -1)
-    earlier[rows[:, 1]] = told[rows[:, 0]]
-    numbers = np.unique(told[told >= 0])  # those of no common atom are taken as well
+    earlier[rows[:, 1]] = before[rows[:, 0]]
+    numbers = np.unique(before[before >= 0])  # those of no common atom are taken as well
     both = np.append(labels, np.full(len(numbers), -1)), np.append(earlier, numbers)
     return later.with_features(**{column: matched(*both)[: len(later)]})
 
@@ -278,7 +273,7 @@ def _checked(name: str, atoms: Atoms, column: str) -> Atoms:
     values = values_of(atoms.features, column) if _known(atoms, column) else np.full(len(atoms), np.nan)
     known = values[np.isfinite(values)]
     if not len(known) or (classes and (known.max() < 0 or (known != np.floor(known)).any())):
-        raise InputError(f"{name} came without {what} in {column}, a run with them was expected; {todo}.")
+        raise InputError(f"{name} has no {what} in {column}; {todo}.")
     if not classes:
         return as_found(atoms)
     labels = np.where(np.isfinite(values) & (values >= 0), values, -1).astype(np.int64)

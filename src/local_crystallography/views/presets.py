@@ -41,7 +41,7 @@ def has_columns(preset: str, columns: Collection[str]) -> bool:
 
 
 def further(choices: list[Choice], number: int) -> list[Choice]:
-    """As many plots as asked for: the first of those there are, then others."""
+    """The requested number of plots: the first of the present ones, then others."""
     shown = {(choice.x, choice.y) for choice in choices}
     others = [choice for choice in FURTHER if (choice.x, choice.y) not in shown]
     return [*choices, *others, *FURTHER][:number]
