@@ -64,6 +64,27 @@ def test_napari_takes_the_layer(tmp_path, data):
     assert [str(unit) for unit in layer.units[-2:]] == ["nanometer", "nanometer"]
 
 
+def test_of_several_images_the_haadf_is_shown_on_top(tmp_path, monkeypatch):
+    from local_crystallography._napari import reader
+
+    said = []
+    monkeypatch.setattr(reader, "show_info", said.append)
+    path = tmp_path / "two.emd"
+    with h5py.File(path, "w") as file:
+        file.attrs["version_major"], file.attrs["version_minor"] = 0, 2
+        for title in ("HAADF", "B-D"):
+            group = file.create_group("data/" + title)
+            group.attrs["emd_group_type"], group["data"] = 1, PIXELS
+            for number, size in enumerate(PIXELS.shape, 1):
+                group.create_dataset(f"dim{number}", data=np.arange(size) * 0.02).attrs["units"] = "[n_m]"
+    layers = get_reader(str(path))(str(path))
+    assert [(arguments["name"], arguments["visible"]) for _, arguments, _ in layers] == [
+        ("two B-D", False),
+        ("two HAADF", True),
+    ]
+    assert "two HAADF is shown; hidden are two B-D" in said[-1]
+
+
 @pytest.mark.parametrize("name", ["a.csv", "a.tif", "session"])
 def test_other_files_are_left_to_others(tmp_path, name):
     assert get_reader(str(tmp_path / name)) is None

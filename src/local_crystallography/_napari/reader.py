@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from napari.utils.notifications import show_info
+
 from local_crystallography._napari.layers import convert
 from local_crystallography._napari.layers.convert import LayerData
 from local_crystallography.analysis import Analysis
@@ -25,10 +27,21 @@ def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerD
 
 
 def read_layers(path: str | list[str]) -> list[LayerData]:
-    """One image layer per image in the files."""
+    """One image layer per image in the files; of several in a file the usual one is shown, on top, and others hidden."""
     from local_crystallography.io.read import read_images
 
-    return [convert.layer_of(image) for one in _paths(path) for image in read_images(one)]
+    layers = []
+    for one in _paths(path):
+        images = read_images(one)
+        for message in images[0].metadata["messages"]:
+            show_info(f"{one.name}: {message}")
+        if len(images) > 1:
+            names = ", ".join(image.name for image in images[1:])
+            show_info(f"{one.name} holds {len(images)} images: {images[0].name} is shown; hidden are {names}.")
+        for number, image in reversed([*enumerate(images)]):
+            data, arguments, kind = convert.layer_of(image)
+            layers.append((data, {**arguments, "visible": number == 0}, kind))
+    return layers
 
 
 def read_sessions(path: str | list[str]) -> list[LayerData]:

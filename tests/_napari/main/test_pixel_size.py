@@ -81,3 +81,15 @@ def test_a_scale_set_in_the_layer_list_is_taken_over(controller):
     session.layer.scale = (0.03, 0.03)
     assert session.follow_layer()
     assert session.analysis.atoms.pixel_size == pytest.approx(0.03)
+
+
+def test_pixels_that_are_not_square_stay_so_and_it_is_said(viewer_model, qtbot):
+    layer = viewer_model.add_image(np.random.default_rng(0).random((64, 64)), scale=(0.04, 0.02), units=("nm", "nm"))
+    controller = Controller(viewer_model)
+    controller.choose(layer)
+    box = PixelSizeBox(controller)
+    qtbot.addWidget(box)
+    box.refresh()
+    assert "2 times as high as wide" in box.note.text()
+    box.box.setValue(0.03)
+    np.testing.assert_allclose(layer.scale, (0.06, 0.03))

@@ -63,7 +63,11 @@ class PixelSizeBox(QtWidgets.QWidget):  # type: ignore[misc]
             if convert.pixel_size_of(session.layer) is None and (pixel := pixel_of_source(session.layer)) is not None:
                 convert.set_pixel(session.layer, pixel)
                 self.say(f"As in the file {Path(session.layer.source.path).name}.")
-        size = convert.pixel_size_of(session.layer)
+        size, (height, width) = convert.pixel_size_of(session.layer), convert.geometry_of(session.layer).sides
+        if convert.geometry_of(session.layer).shares != (1.0, 1.0) and not self.note.text():
+            self.say(
+                f"Pixels are {height / width:.3g} times as high as wide; the analysis resamples them to square ones."
+            )
         with QtCore.QSignalBlocker(self.box):
             self.box.set(size or 0.0)
         self.check.setEnabled(session.analysis.atoms is not None)
