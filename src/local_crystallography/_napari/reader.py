@@ -27,7 +27,7 @@ def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerD
 
 
 def read_layers(path: str | list[str]) -> list[LayerData]:
-    """One image layer per image in the files; of several in a file the usual one is shown, on top, and others hidden."""
+    """One image layer per image in the files; of several in a file the usual one is shown, on top of the others."""
     from local_crystallography.io.read import read_images
 
     layers = []
