@@ -23,6 +23,7 @@ SPELT = {
     "cvae": "cVAE",
     "sub images": "sub-images",
     "snr": "SNR",
+    "min relative intensity": "min intensity",
     "n init": "starts",
     "hdi prob": "HDI probability",
 }

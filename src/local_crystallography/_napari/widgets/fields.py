@@ -66,6 +66,7 @@ class Choice(QtWidgets.QComboBox):  # type: ignore[misc]
 
     def __init__(self, words: tuple[str, ...]) -> None:
         super().__init__()
+        narrow(self)
         self.addItems(words)
         self.setEnabled(len(words) > 1)
 
@@ -83,6 +84,7 @@ class AutoChoice(QtWidgets.QComboBox):  # type: ignore[misc]
 
     def __init__(self, words: tuple[str, ...]) -> None:
         super().__init__()
+        narrow(self)
         self._words = words
         self.addItems(("auto", *words))
 
@@ -97,6 +99,12 @@ class AutoChoice(QtWidgets.QComboBox):  # type: ignore[misc]
     def show_used(self, value: str | None) -> None:
         """Name what automatic has become; None where it is not known."""
         self.setItemText(0, "auto" if value is None else f"auto: {value}")
+
+
+def narrow(box: QtWidgets.QComboBox) -> None:
+    """Let a box be narrower than its longest word, or it would make the dock wider."""
+    box.setSizeAdjustPolicy(box.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(9)
 
 
 class Check(QtWidgets.QCheckBox):  # type: ignore[misc]
