@@ -98,7 +98,7 @@ def test_the_command_line_reports_it_and_exits_with_3(tmp_path, monkeypatch, cap
     assert main(["run", str(tmp_path / "image.npy"), "--out", str(out)]) == 3
     said = capsys.readouterr()
     assert "These atoms should not be trusted: a reason. Do this." in said.err
-    assert "Segment looked for bright columns" in said.out
+    assert "Segment searched for bright columns" in said.out
     assert "These atoms should not be trusted" in (out / "report.html").read_text()
     again = Analysis.open(out)
     assert again.doubt == "These atoms should not be trusted: a reason. Do this."

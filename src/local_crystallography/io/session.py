@@ -340,6 +340,8 @@ def _read_vae(path: Path) -> Vae:
 
 def _unusable(path: Path, expected: str, error: Exception) -> InputError:
     """One sentence on a file that cannot be used, with the first line of the reason."""
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{path} is missing, which is {expected}; restore the file or save the session again.")
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
