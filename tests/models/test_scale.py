@@ -37,7 +37,7 @@ def noise(seed=0, blur=0.0):
 def test_the_width_is_that_of_the_columns_and_not_of_the_noise(sigma, blur):
     _, clean = lattice(sigma)
     step = Segment().resolve(Image(clean + 0.15 * noise(blur=blur * sigma)))
-    assert step.sigma == pytest.approx(sigma, rel=0.12)
+    assert step.by.sigma == pytest.approx(sigma, rel=0.12)
     assert step.contrast == "bright"
 
 
@@ -46,7 +46,7 @@ def test_dark_columns_are_dark(blur):
     _, clean = lattice(3.0)
     step = Segment().resolve(Image(5 - clean + 0.1 * noise(blur=blur)))
     assert step.contrast == "dark"
-    assert step.sigma == pytest.approx(3.0, rel=0.12)
+    assert step.by.sigma == pytest.approx(3.0, rel=0.12)
 
 
 @pytest.mark.parametrize(("sign", "contrast"), [(1, "bright"), (-1, "dark")])
@@ -82,14 +82,14 @@ def test_a_tilted_surface_with_a_step_shows_its_atoms():
     _, clean = lattice(3.0)
     y, x = np.mgrid[:SIDE, :SIDE] / SIDE
     relief = 15 * y + 6 / (1 + np.exp(-(x - 0.5) * 60))
-    assert Segment().resolve(Image(clean + relief + 0.05 * noise())).sigma == pytest.approx(3.0, rel=0.25)
+    assert Segment().resolve(Image(clean + relief + 0.05 * noise())).by.sigma == pytest.approx(3.0, rel=0.25)
 
 
 def test_the_clearest_frame_of_a_stack_decides():
     _, clean = lattice(2.5)
     frames = [noise(number) for number in range(4)]
     frames[2] = clean + 0.1 * frames[2]
-    assert Segment().resolve(Image(np.stack(frames))).sigma == pytest.approx(2.5, rel=0.12)
+    assert Segment().resolve(Image(np.stack(frames))).by.sigma == pytest.approx(2.5, rel=0.12)
 
 
 def test_candidates_are_the_choice_and_its_alternatives():
@@ -108,7 +108,7 @@ def test_candidates_are_the_choice_and_its_alternatives():
 
 def test_a_width_given_by_hand_is_kept():
     step = Segment(by=Network(sigma=4.0)).resolve(Image(lattice(3.0)[1] + 0.1 * noise()))
-    assert (step.sigma, step.contrast) == (4.0, "bright")
+    assert (step.by.sigma, step.contrast) == (4.0, "bright")
 
 
 def test_repetition_distinguishes_crystals_from_disorder():

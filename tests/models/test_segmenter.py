@@ -81,8 +81,8 @@ def test_another_kind_of_file_is_refused(tmp_path):
 def test_an_ensemble_is_the_mean_of_its_members():
     image = Image(blobs(square_lattice()) + 0.3 * np.random.default_rng(2).standard_normal((128, 128)))
     step = Segment().resolve(image)
-    shares = shipped().shares(image.frames[0], sigma=step.sigma, members=2)
-    both = step.model_copy(update={"ensemble": 2})(image)
+    shares = shipped().shares(image.frames[0], sigma=step.by.sigma, members=2)
+    both = step.replace(by=step.by.replace(ensemble=2))(image)
     np.testing.assert_allclose(both.values, shares.mean(axis=0)[0], atol=1e-6)
     np.testing.assert_allclose(both.std, np.abs(shares[0, 0] - shares[1, 0]) / np.sqrt(2), atol=1e-6)
     assert step(image).std is None

@@ -46,7 +46,7 @@ def test_the_number_of_classes_is_found():
 
 def test_one_round_cloud_is_one_class():
     z = RNG.normal(0, 1, (500, 2))
-    assert Cluster().resolve(Atoms.at(np.zeros((500, 2))).with_features(z0=z[:, 0], z1=z[:, 1])).classes == 1
+    assert Cluster().resolve(Atoms.at(np.zeros((500, 2))).with_features(z0=z[:, 0], z1=z[:, 1])).by.classes == 1
 
 
 def test_long_ribbons_are_told_apart():
