@@ -134,7 +134,7 @@ def test_sr3fe2o7_has_the_columns_of_its_cell():
 )
 def test_sr3fe2o7_columns_have_their_height_and_strength(label, place, strength):
     crystal = projection("Sr3Fe2O7", 1.7)
-    on_axis = np.abs(crystal.positions[:, 0] - np.round(crystal.places[:, 0])) < 1e-6
+    on_axis = np.abs(crystal.positions[:, 0] - np.round(crystal.positions[:, 0])) < 1e-6
     near = on_axis & (np.abs(crystal.positions[:, 1] - place) < 0.001)
     (index,) = np.flatnonzero(near)
     assert crystal.labels[index] == label
