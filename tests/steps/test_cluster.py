@@ -230,7 +230,7 @@ def test_classes_merged_by_hand_keep_their_numbers_when_sorted_again():
         (
             Cluster(by=GaussianMixture(classes=4)),
             {"z0": np.where(np.arange(10) < 3, np.arange(10.0), np.nan)},
-            "3 atoms came for 4 classes",
+            "4 classes cannot be made of 3 atoms",
         ),
         (Cluster(by=KMeans(classes=3)), {"z0": np.arange(10) % 2}, "of which 2 differ in these columns"),
         (
@@ -303,8 +303,8 @@ def test_a_class_that_no_atom_with_latents_has_is_no_obstacle():
 def test_the_step_that_was_used_can_be_read_again(step):
     """Or the session that was made with it could not be opened."""
     atoms = Atoms.at(np.zeros((500, 2))).with_features(z0=np.arange(500.0), hand_label=np.arange(500) % 40)
-    used = step.model_copy(update={"valley": 0.9}).resolve(atoms)
-    assert used.classes is not None
+    used = step.replace(by=step.by.replace(valley=0.9)).resolve(atoms)
+    assert used.by.classes is not None
     assert Cluster.model_validate(used.model_dump()) == used
 
 

@@ -149,7 +149,7 @@ def test_channels_have_columns_of_their_own():
     ("windows", "order", "words"),
     [
         (np.zeros((2, 8, 8)), 9, "Windows of 8 pixels allow orders from 0 to 8, not 9; lower the order"),
-        (np.zeros((2, 8, 9)), 4, r"Windows of shape \(2, 8, 9\) came"),
+        (np.zeros((2, 8, 9)), 4, r"must have the shape .*not \(2, 8, 9\)"),
         (np.zeros((2, 8, 8, 2)), 4, "one channel at a time"),
         (np.full((2, 8, 8), np.nan), 4, "NaN or infinite pixels"),
     ],

@@ -118,7 +118,7 @@ def test_smoothing_takes_contrast_away():
     [
         (ExtractSubImages(window_size=200), ATOMS, "window of 200 pixels is larger than the image of 128 x 128"),
         (ExtractSubImages(window_size=120), ATOMS[:5], "smaller window"),
-        (ExtractSubImages(), ATOMS[:1], "at least two"),
+        (ExtractSubImages(), ATOMS[:1], "No frame has two atoms"),
         (ExtractSubImages(source="probability"), ATOMS, "no probability map"),
         (ExtractSubImages(source="image and probability"), ATOMS, "no probability map"),
     ],
