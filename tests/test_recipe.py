@@ -73,7 +73,10 @@ def test_misspelt_and_impossible_parameters_are_refused(wrong):
         ("[find_atom]", "find_atom"),
         ('also = ["cluster"]', "There is no such optional step; choose from correct_scan"),
         ("not toml", "is not TOML"),
-        ('[train_vae]\nkind = "vae"\ndecoder = "harmonic"', "toml: train_vae: the harmonic decoder turns images; use"),
+        (
+            '[train_vae]\nkind = "vae"\ndecoder = "harmonic"',
+            "toml: train_vae: the harmonic decoder needs a kind with angle; use",
+        ),
     ],
 )
 def test_a_bad_file_is_said_with_its_line(tmp_path, text, words):
