@@ -75,7 +75,7 @@ def test_misspelt_and_impossible_parameters_are_refused(wrong):
         ("not toml", "is not TOML"),
         (
             '[train_vae]\nkind = "vae"\ndecoder = "harmonic"',
-            "toml: train_vae: the harmonic decoder needs a kind with angle; use",
+            "toml: train_vae: the harmonic decoder needs a kind",
         ),
     ],
 )

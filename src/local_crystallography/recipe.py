@@ -141,7 +141,7 @@ class Recipe(BaseModel):
         try:
             recipe = cls.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
         except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror}); name a recipe in TOML.") from error
+            raise InputError(f"{path} cannot be read ({error.strerror}); choose a recipe in TOML.") from error
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise InputError(f"{path} is not TOML ({error}); use a recipe such as recipe.toml of a result.") from error
         except ValidationError as error:

@@ -103,7 +103,7 @@ def test_runs_are_matched_at_the_places_atoms_were_found():
 @pytest.mark.parametrize(
     ("runs", "column", "words"),
     [
-        ({"a": run()}, "label", "two or more"),
+        ({"a": run()}, "label", "needs at least two runs"),
         ({"a": run(), "b": Atoms.at(GRID)}, "label", "b has no classes in label"),
         ({"a": run(), "b": run(np.full(len(GRID), -1))}, "label", "cluster it first"),
         ({"a": run(), "b": run(yx=GRID + 1000)}, "label", "no atoms in common"),
