@@ -142,6 +142,7 @@ def test_an_example_of_an_image_marks_every_class():
     assert (example.target.sum(axis=0) <= 1.001).all()
 
 
+@pytest.mark.timeout(1800)  # minutes of training, twice as long where other tests share the cores
 def test_classes_are_distinguished_after_fine_tuning(tmp_path):
     places = square_lattice(16, shape=(224, 224))
     kind = np.arange(len(places)) % 2
