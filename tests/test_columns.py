@@ -99,3 +99,11 @@ def test_maps_of_classes_are_painted_last():
     assert set(painted) == {*names} - {"probability", "displacement_px"}
     assert set(painted[-3:]) == {"label", "hand_label", "environment"}
     assert columns().painted(["displacement_px"]) == ("displacement_px",)
+
+
+def test_the_columns_shown_first_are_declared():
+    names = ["z1", "label", "angle_rad", "z0", "intensity", "c0", "z2", "reconstruction_error", "strain_xx"]
+    first = columns().leading(names, most=2)
+    assert first[:3] == ("angle_rad", "z1", "z0")
+    assert {*first[3:]} == {"reconstruction_error", "c0", "intensity"}
+    assert len(columns().leading(names)) == len(first) + 1

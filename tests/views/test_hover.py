@@ -45,20 +45,32 @@ def test_a_single_atom_is_found():
 @pytest.mark.parametrize(
     ("size", "wanted"),
     [
-        (0.02, [("x, y", "0.400, 0.200 nm"), ("angle", "−30.0 ± 1.0°"), ("offset", "10.0, −4.0 pm")]),
-        (None, [("x, y", "20.0, 10.0 px"), ("angle", "−30.0 ± 1.0°"), ("offset", "0.50, −0.20 px")]),
+        (
+            0.02,
+            [("x, y", "0.400, 0.200 nm"), ("angle", "−30.0 ± 1.0°"), ("offset y", "−4.0 pm"), ("offset x", "10.0 pm")],
+        ),
+        (
+            None,
+            [("x, y", "20.0, 10.0 px"), ("angle", "−30.0 ± 1.0°"), ("offset y", "−0.20 px"), ("offset x", "0.50 px")],
+        ),
     ],
 )
 def test_values_have_units(size, wanted):
     columns = {"angle_rad": np.radians(-30), "angle_std_rad": np.radians(1), "offset_y_px": -0.2, "offset_x_px": 0.5}
     atoms = Atoms.at([[10.0, 20.0]], pixel_size=size, columns=columns | {"z0": 1.0, "z0_std": 0.25})
-    assert readout(atoms, 0) == [*wanted, ("z0", "1.00 ± 0.25")]
+    assert readout(atoms, 0) == [*wanted[:2], ("z0", "1.00 ± 0.25"), *wanted[2:]]
 
 
 def test_what_is_not_known_is_left_out():
     columns = {"angle_rad": np.nan, "z0": np.nan, "c0": 0.5, "intensity": 12.0, "reconstruction_error": 1.5}
     told = readout(Atoms.at(np.zeros((2, 2)), frame=[0, 1], columns=columns), 1)
-    assert told == [("x, y", "0.0, 0.0 px"), ("frame", "1"), ("c0", "0.50"), ("intensity", "12"), ("error", "1.5")]
+    assert told == [
+        ("x, y", "0.0, 0.0 px"),
+        ("frame", "1"),
+        ("reconstruction error", "1.5"),
+        ("c0", "0.5"),
+        ("intensity", "12"),
+    ]
 
 
 def test_of_what_is_asked_meanwhile_only_the_last_is_done(qtbot):

@@ -37,6 +37,8 @@ class Column:
         Whether it is painted as a map when no columns are named.
     has_std
         Whether a column of its standard deviations is added too, under the name that `std_of` gives.
+    leading
+        Whether it is among the few shown of an atom or a run before anyone has chosen columns.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Column:
     signed: bool = False
     painted: bool = False
     has_std: bool = False
+    leading: bool = False
 
     @property
     def in_nm(self) -> bool:
@@ -87,12 +90,18 @@ class Columns:
     def painted(self, names: Iterable[str]) -> tuple[str, ...]:
         """The columns painted by default, of those given; classes last, so that their maps are on top."""
         names = tuple(names)
-        chosen = [name for column in self._painted for name in names if column.matches(name)]
+        chosen = [name for column in self._all if column.painted for name in names if column.matches(name)]
         chosen += [HAND_LABEL] if HAND_LABEL in names else []
         if {"displacement_px", "displacement_nm"} <= set(chosen):
             chosen.remove("displacement_px")
         on_top = {name: is_class(name) + name.endswith("label") for name in chosen}
         return tuple(sorted(on_top, key=on_top.__getitem__))
+
+    def leading(self, names: Iterable[str], most: int | None = None) -> tuple[str, ...]:
+        """The columns shown first, of those given, as declared; at most so many of one declaration."""
+        names = tuple(names)
+        groups = ([name for name in names if column.matches(name)] for column in self._all if column.leading)
+        return tuple(name for group in groups for name in group[:most])
 
     def is_reserved(self, name: str) -> bool:
         """Whether a name belongs to a result, or would be taken for a length, an angle or a class."""
@@ -104,8 +113,8 @@ class Columns:
         )
 
     @cached_property
-    def _painted(self) -> tuple[Column, ...]:
-        return tuple(column for columns in self.by_step.values() for column in columns if column.painted)
+    def _all(self) -> tuple[Column, ...]:
+        return tuple(column for columns in self.by_step.values() for column in columns)
 
     def _found(self, name: str, *, std: bool = False) -> tuple[str, Column] | None:
         pairs = ((step, column) for step, columns in self.by_step.items() for column in columns)

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from local_crystallography.data.errors import InputError
 from local_crystallography.report.figures import round_length
 from local_crystallography.report.symmetry import INK, PAPER
-from local_crystallography.studies.comparison import BESIDE, Agreement, Comparison, Correlation, Pair
+from local_crystallography.studies.comparison import Agreement, Comparison, Correlation, Pair
 from local_crystallography.studies.comparison_tables import scores
 from local_crystallography.views.axis import axis_of, values_of
 from local_crystallography.views.raster import scale_of
@@ -57,7 +57,9 @@ def comparison_figure(comparison: Comparison, styles: ClassStyles | None = None,
     styles, frame = styles or ClassStyles(), _frame(comparison, frame)
     count, pairs = len(comparison.names), comparison.pairs
     columns = 4 if count == 2 else count
-    beside = [name for name in BESIDE if all(name in each.beside and _known(each.beside[name]) for each in pairs)]
+    beside = [
+        name for name in pairs[0].beside if all(name in each.beside and _known(each.beside[name]) for each in pairs)
+    ]
     squares = -(-(2 * count - 1 + (count > 2) + len(pairs)) // columns)
     tall = _aspect(comparison)
     heights = [tall] * squares + [0.62] * bool(beside)

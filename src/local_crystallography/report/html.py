@@ -16,6 +16,7 @@ from local_crystallography.data.errors import InputError, writing
 from local_crystallography.data.image import Image
 from local_crystallography.io.provenance import Provenance
 from local_crystallography.report.page import STYLE, figure, grid, section, swatch
+from local_crystallography.steps.catalog import columns
 from local_crystallography.steps.correct_scan import CorrectScan
 from local_crystallography.views.axis import axis_of
 from local_crystallography.views.greys import seen
@@ -232,17 +233,8 @@ def _histograms(analysis: Analysis) -> list[str]:
     if atoms is None:
         return []
     labels = _labels(atoms)
-    wanted = (
-        "angle_rad",
-        "offset_y_px",
-        "offset_x_px",
-        *_latents(atoms),
-        *_latents(atoms, "c"),
-        "intensity",
-        "reconstruction_error",
-    )
     figures = []
-    for name in [name for name in wanted if name in atoms.features]:
+    for name in columns().leading(map(str, atoms.features)):
         values = atoms.features[name].to_numpy(float)
         how = shown(name, values)
         figures.append(
@@ -307,8 +299,8 @@ def _numbers(atoms: Atoms | None, name: str) -> npt.NDArray[np.float64] | None:
     return atoms.features[name].to_numpy(float) if atoms is not None and name in atoms.features else None
 
 
-def _latents(atoms: Atoms, kind: str = "z") -> list[str]:
-    return [str(name) for name in atoms.features if re.fullmatch(rf"{kind}\d+", str(name))]
+def _latents(atoms: Atoms) -> list[str]:
+    return [str(name) for name in atoms.features if re.fullmatch(r"z\d+", str(name))]
 
 
 def _limits(pictures: npt.NDArray[Any]) -> tuple[float, float]:

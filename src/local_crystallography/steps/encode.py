@@ -39,10 +39,26 @@ class Encode(Step):
     needs: ClassVar = ("vae", "sub_images", "atoms")
     makes: ClassVar = "atoms"
     adds: ClassVar = (
-        Column("angle_rad", "Rotation of the motif, counter-clockwise.", painted=True, has_std=True),
-        Column("offset_[yx]_px", "Offset of the motif from the centre of the sub-image.", signed=True, painted=True),
-        Column(r"z\d+", "Latent: variation of sub-images beyond rotation and offset.", painted=True, has_std=True),
-        Column("reconstruction_error", "Mean squared residual over the variance of the noise; 1 is noise alone."),
+        Column("angle_rad", "Rotation of the motif, counter-clockwise.", painted=True, has_std=True, leading=True),
+        Column(
+            r"z\d+",
+            "Latent: variation of sub-images beyond rotation and offset.",
+            painted=True,
+            has_std=True,
+            leading=True,
+        ),
+        Column(
+            "offset_[yx]_px",
+            "Offset of the motif from the centre of the sub-image.",
+            signed=True,
+            painted=True,
+            leading=True,
+        ),
+        Column(
+            "reconstruction_error",
+            "Mean squared residual over the variance of the noise; 1 is noise alone.",
+            leading=True,
+        ),
         Column("symmetry_order", "Rotational symmetry order of the motif."),
     )
 

@@ -29,6 +29,7 @@ class EncodeCvae(Step):
             "Latent within the class: how the atom differs from others of its class.",
             painted=True,
             has_std=True,
+            leading=True,
         ),
         Column("cvae_error", "Reconstruction error of the conditional network; 1 is noise alone."),
     )

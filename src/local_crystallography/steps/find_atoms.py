@@ -45,7 +45,11 @@ class FindAtoms(Step):
         Column("probability", "Highest probability of an atom in its blob.", has_std=True),
         Column("kind", "Number of the likeliest class of atom in the core of the blob."),
         Column("kind_probability", "Share of that class in the core of the blob."),
-        Column("intensity", "Mean of the image in the core of the blob; Refine atoms: volume of the fitted Gaussian."),
+        Column(
+            "intensity",
+            "Mean of the image in the core of the blob; Refine atoms: volume of the fitted Gaussian.",
+            leading=True,
+        ),
     )
 
     threshold: float = Field(

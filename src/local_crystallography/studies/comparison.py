@@ -18,6 +18,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import is_class
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.subimages import as_found
+from local_crystallography.steps.catalog import columns
 from local_crystallography.views.axis import axis_of, values_of
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ REACH = 0.5
 """Share of the distance between neighbours within which two runs mean the same atom."""
 CHANCE = 0.25
 """Median misfit, over that distance, of runs on different images; crystals laid on each other at random have 0.35."""
-BESIDE = ("angle_rad", "z0", "z1")
-"""Columns that a comparison tells about as well, where runs have them."""
+MOST_BESIDE = 3
+"""Leading columns that are compared as well, where runs have them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,7 +243,8 @@ def _agreement(first: Index, second: Index, names: tuple[str, str]) -> Agreement
 def _pair(names: list[str], atoms: list[Atoms], runs: tuple[int, int], rows: Index, column: str) -> Pair:
     called, two = (names[runs[0]], names[runs[1]]), (atoms[runs[0]][rows[:, 0]], atoms[runs[1]][rows[:, 1]])
     share = len(rows) / (len(atoms[runs[0]]) + len(atoms[runs[1]]) - len(rows))
-    beside = {name: _correlated(*two, name) for name in BESIDE if all(_known(each, name) for each in two)}
+    leading = columns().leading(map(str, two[0].features))[:MOST_BESIDE]
+    beside = {name: _correlated(*two, name) for name in leading if all(_known(each, name) for each in two)}
     if not is_class(column):
         return Pair(runs, called, rows, share, _correlated(*two, column), beside)
     first, second = (each.features[column].to_numpy(np.int64) for each in two)

@@ -18,11 +18,13 @@ from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.progress import Columns, Progress
 from local_crystallography.steps.base import Step
+from local_crystallography.steps.catalog import columns as step_columns
 from local_crystallography.steps.paint_map import Brush, PaintMap, not_cut
 from local_crystallography.steps.training import Training
 
 Maps = dict[str, npt.NDArray[np.float32]]
-PAINTED = ("z0", "z1", "angle_rad")
+MOST_MAPS = 3
+"""Leading columns of which maps are painted while a network trains."""
 LEAST = 2.0
 """Minimum time between two previews, in seconds."""
 SHARE = 0.1
@@ -79,7 +81,8 @@ class Previews:
             assert reach is not None
             left_out = not_cut(atoms, analysis.image, sub_images)
             self._brush = Brush(atoms, analysis.image, reach=reach, left_out=left_out)
-        maps = {name: self._brush.paint(seen.features[name].to_numpy(float)) for name in PAINTED if name in columns}
+        leading = step_columns().leading(map(str, columns))[:MOST_MAPS]
+        maps = {name: self._brush.paint(seen.features[name].to_numpy(float)) for name in leading}
         return Preview(seen.to_frame(), maps)
 
 

@@ -12,17 +12,16 @@ import pandas as pd
 
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
-from local_crystallography.data.columns import is_class
+from local_crystallography.data.columns import HAND_LABEL, is_class
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.steps.catalog import columns
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
 from local_crystallography.views.styles import ClassStyles
 
 NOW = "now"
 """Name of the current result of the active image."""
-FIRST = ("label", "hand_label", "angle_rad", "z0", "z1", "z2")
-"""Columns offered first."""
 HIDDEN = ("id", "frame")
 SAMPLE = 512
 """Pixels along an edge of an image that go into its mark."""
@@ -112,8 +111,9 @@ def shared_columns(runs: Sequence[Run]) -> list[str]:
 
 
 def sorted_columns(names: Iterable[str]) -> list[str]:
-    """Columns in the order in which they are offered: label, other classes, angles and latents, the rest."""
-    rank = {name: number for number, name in enumerate(FIRST)}
+    """Columns in the order in which they are offered: classes, leading columns, the rest by name."""
+    names = tuple(names)
+    rank = {name: number for number, name in enumerate(("label", HAND_LABEL, *columns().leading(names)))}
     return sorted(names, key=lambda name: (not is_class(name), rank.get(name, len(rank)), name))
 
 
