@@ -2,6 +2,7 @@
 
 import numpy as np
 from crystals import blobs, square_lattice
+from scipy import ndimage
 
 SHAPE = (160, 160)
 
@@ -31,3 +32,21 @@ def drifting(count=6, counts=30.0, seed=0):
     heights = rng.uniform(0.6, 1.2, len(places))
     frames = [rng.poisson(counts * blobs(places + p, height=heights) + 3) for p in path]
     return np.stack(frames), path, blobs(places, height=heights) * counts + 3
+
+
+def spoiled(frames, bad, kind, seed=1):
+    """The stack with one bad frame."""
+    rng, frame = np.random.default_rng(seed), frames[bad].astype(float)
+    ground = rng.poisson(np.quantile(frames, 0.1), frame.shape).astype(float)
+    half = np.arange(len(frame))[:, None] < len(frame) // 2
+    new = {
+        "blank": lambda: ground,
+        "dark": lambda: 0 * frame,
+        "cut": lambda: np.where(half, frame, ground),
+        "torn": lambda: np.where(half, frame, ndimage.shift(frame, (4, 5), order=1, mode="nearest")),
+        "unsharp": lambda: rng.poisson(ndimage.gaussian_filter(frame, 3.5)).astype(float),
+        "noise": lambda: rng.permuted(frame.ravel()).reshape(frame.shape),
+    }[kind]()
+    spoiled = frames.astype(float)
+    spoiled[bad] = new
+    return spoiled

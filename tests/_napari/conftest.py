@@ -21,12 +21,13 @@ def searched():
 @pytest.fixture(autouse=True)
 def one_search(searched, monkeypatch):
     """Segment looks at all scales of the same pixels once, though every test opens its sample anew."""
-    from local_crystallography.models.scale import frames_to_look_at
+    from local_crystallography.scan.frames import usual
+    from local_crystallography.steps.segment import FRAMES
 
     search = Segment.candidates
 
     def candidates(step, image):
-        seen = [image.known_frame(number) for number in frames_to_look_at(image.count)]
+        seen = [image.known_frame(number) for number in usual(image, FRAMES)]
         key = step, pickle.dumps(seen)
         if key not in searched:
             searched[key] = search(step, image)

@@ -4,10 +4,12 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
+from imageio import v3 as imageio
 
-from local_crystallography import read_image
+from local_crystallography import Image, read_image
 from local_crystallography.data.errors import InputError
-from local_crystallography.io.read import contents, read_images
+from local_crystallography.data.image import square, with_mask
+from local_crystallography.io.read import contents, read_images, read_mask
 
 PIXELS = np.random.default_rng(0).random((48, 64))
 COUNTS = (PIXELS * 1000).astype(np.uint16)
@@ -160,8 +162,6 @@ def test_frames_at_the_end_are_put_first_and_it_is_said(tmp_path):
 
 
 def test_transparent_pixels_are_masked(tmp_path):
-    from imageio import v3 as imageio
-
     grey = (PIXELS * 255).astype(np.uint8)
     alpha = np.full_like(grey, 255)
     alpha[:10] = 0
@@ -188,3 +188,39 @@ def test_images_of_velox_come_without_their_spectra(tmp_path):
     image = read_image(tmp_path / "a.emd")
     np.testing.assert_array_equal(image.data, COUNTS)
     assert image.pixel_size == pytest.approx(0.02)
+
+
+def test_a_mask_file_is_in_the_pixels_of_the_image_file(tmp_path):
+    labels = np.zeros((48, 40), np.uint8)
+    labels[:12, 30:] = 3
+    tifffile.imwrite(tmp_path / "mask.tif", labels)
+    imageio.imwrite(tmp_path / "mask.png", np.dstack([labels, labels, labels, np.full_like(labels, 255)]))
+    np.save(tmp_path / "mask.npy", labels > 0)
+    for name in ("mask.tif", "mask.png", "mask.npy"):
+        np.testing.assert_array_equal(read_mask(tmp_path / name), labels > 0)
+    pixels = np.random.default_rng(0).random((48, 40))
+    image = square(Image(pixels), (0.02, 0.016))
+    masked = with_mask(image, labels > 0)
+    assert masked.mask.shape == image.shape == (59, 40)
+    np.testing.assert_array_equal(masked.mask[:, 35], np.arange(59) * 0.8 < 11.5)
+    assert not masked.mask[:, 29].any()
+    with pytest.raises(InputError, match="use a mask of the size of the image"):
+        with_mask(image, labels[:20] > 0)
+
+
+def test_a_mask_that_is_no_image_is_refused_in_a_sentence(tmp_path):
+    np.save(tmp_path / "mask.npy", np.zeros((5, 48, 40)))
+    with pytest.raises(InputError, match=r"must be \(H, W\); save a single image"):
+        read_mask(tmp_path / "mask.npy")
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+def test_masked_elements_of_an_array_are_invalid_pixels(kind):
+    pixels = (np.random.default_rng(0).random((3, 32, 32)) * 200).astype(kind)
+    hidden = np.zeros(pixels.shape, bool)
+    hidden[1, :5] = hidden[0, :, 30:] = True
+    image = Image(np.ma.MaskedArray(pixels, hidden))
+    for number in range(3):
+        np.testing.assert_array_equal(image.masked(number) & hidden[number], hidden[number])
+        np.testing.assert_array_equal(image.read(number)[~hidden[number]], pixels[number][~hidden[number]])
+    assert Image(np.ma.MaskedArray(pixels)).data.dtype == kind

@@ -1,15 +1,14 @@
-"""The step that puts scans right, and the one that averages frames: tables in, tables out."""
+"""The step that corrects scan distortions: atoms in, atoms out."""
 
 import numpy as np
 import pytest
 from crystals import blobs
-from scans import SHAPE, drifting, skewed
+from scans import SHAPE, skewed
 
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.progress import finish
-from local_crystallography.steps.average_frames import AverageFrames
 from local_crystallography.steps.correct_scan import CorrectScan
 
 
@@ -68,25 +67,6 @@ def test_bad_input_is_told():
         CorrectScan()(Atoms.at(seen + 50), Image(pixels))
     with pytest.raises(InputError, match="lie on a lattice"):
         CorrectScan()(Atoms.at(seen[:5]), Image(pixels))
-
-
-def test_frames_are_laid_over_each_other():
-    frames, path, clean = drifting()
-    average = AverageFrames().average(Image(frames, 0.02))
-    np.testing.assert_allclose(average.shifts, -path, atol=0.1)
-    assert average.image.data.shape == (128, 128)
-    assert average.image.pixel_size == 0.02
-    inner = (slice(20, -20), slice(20, -20))
-    alone = np.std((frames[0] - clean)[inner])
-    assert np.std((average.image.data - clean)[inner]) < 1.2 * alone / np.sqrt(len(frames))
-    assert (average.count[inner] == len(frames)).all()
-
-
-def test_one_frame_is_its_own_average():
-    image = Image(skewed()[0])
-    assert AverageFrames()(image) is image
-    with pytest.raises(InputError, match="only one frame"):
-        AverageFrames().average(image)
 
 
 def test_stopped_it_keeps_the_frames_it_has():

@@ -11,12 +11,13 @@ from napari.qt.threading import create_worker
 from napari.utils.notifications import show_warning
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.layers import convert
+from local_crystallography._napari.layers import convert, masks
 from local_crystallography._napari.main.dock import MainDock
 from local_crystallography._napari.main.step_panel import StepPanel
 from local_crystallography._napari.widgets.timers import later
 from local_crystallography.data.errors import InputError
-from local_crystallography.steps.average_frames import AverageFrames, FrameAverage
+from local_crystallography.data.progress import Job
+from local_crystallography.steps.average_frames import ROUNDS, AverageFrames, FrameAverage
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.find_atoms import FindAtoms
 from local_crystallography.steps.measure_lattice import MeasureLattice
@@ -119,16 +120,16 @@ def average_frames(viewer: napari.viewer.Viewer) -> None:
         problem = "No layer is selected" if layer is None else f"{layer.name} is not a stack of frames"
         show_warning(f"{problem}. Select an image layer with the axes (frame, y, x).")
         return
-    progress = {"desc": f"Averaging the frames of {layer.name}", "total": 0}
+    progress = {"desc": f"Averaging the frames of {layer.name}", "total": (1 + ROUNDS) * len(layer.data)}
     worker = create_worker(averaged, layer, _progress=progress, _start_thread=False)
     worker.returned.connect(partial(add_average, viewer, layer))
     worker.start()
 
 
-def averaged(layer: Any) -> FrameAverage | str:
+def averaged(layer: Any) -> Job[FrameAverage | str]:
     """The average of a layer, or a sentence on why there is none; in any thread."""
     try:
-        return AverageFrames().average(convert.image_from(layer))
+        return (yield from AverageFrames().averaging(convert.image_from(layer)))
     except InputError as error:
         return str(error)
 
@@ -138,6 +139,8 @@ def add_average(viewer: Any, layer: Any, average: FrameAverage | str) -> None:
     if isinstance(average, str):
         show_warning(average)
         return
+    if average.remark:
+        show_warning(average.remark)
     step = AverageFrames()
     note = {
         **average.image.metadata,
@@ -145,13 +148,12 @@ def add_average(viewer: Any, layer: Any, average: FrameAverage | str) -> None:
         "shifts_px": average.shifts.round(3).tolist(),
         "steps": {step.name(): step.model_dump(mode="json")},
     }
-    place = {name: getattr(layer, name)[-2:] for name in ("scale", "translate", "units")}
     viewer.add_image(
         average.image.data,
         name=f"{layer.name}, average",
         metadata={convert.KEY: note},
         colormap=layer.colormap,
-        **place,
+        **masks.flat(convert.placement_of(layer)),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,12 +52,13 @@ class Run(Recipe, ImageOptions):
 
     def execute(self) -> int:
         """Read the image, run the recipe, save the session."""
-        from local_crystallography.io.read import read_image
+        from local_crystallography.data.image import with_mask
+        from local_crystallography.io.read import read_mask
 
         recipe = Recipe() if self.recipe is None else Recipe.from_toml(self.recipe)
         image = self.read(self.image)
         if self.mask is not None:
-            image = replace(image, mask=read_image(self.mask).read(0) != 0)
+            image = with_mask(image, read_mask(self.mask))
         analysis, code = analyse(image, overridden(recipe, self), self.out)
         if self.known_spacing is not None and analysis.atoms is not None:
             say(calibration(analysis.atoms, self.known_spacing).sentence)

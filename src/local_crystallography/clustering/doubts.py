@@ -15,7 +15,9 @@ from local_crystallography.clustering.features import numbers, positions, whole_
 from local_crystallography.clustering.kinds import ALIKE
 from local_crystallography.clustering.look import look_at
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.image import Image
 from local_crystallography.data.subimages import SubImages
+from local_crystallography.scan.frames import unusual
 
 if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
@@ -62,6 +64,22 @@ def doubts(atoms: Atoms, sub_images: SubImages | None, vae: Vae | None) -> tuple
     if sub_images is not None and (label >= 0).any():
         found += [*of_brightness(atoms, label, sub_images), *of_windows(atoms, label, sub_images)]
     return tuple(found)
+
+
+def of_frames(atoms: Atoms, image: Image) -> tuple[Doubt, ...]:
+    """A warning about frames of a stack that are unlike the others."""
+    bad = unusual(image)
+    rows = np.isin(atoms.frame, bad)
+    if not rows.any():
+        return ()
+    numbers = ", ".join(map(str, bad))
+    are, it, its = ("s", "them", "their") if len(bad) > 1 else ("", "it", "its")
+    says = (
+        f"Unlike the others, and blank, incomplete, unsharp or of something else: frame{are} {numbers} of 0 to "
+        f"{image.count - 1}. Do not trust {its} atoms; the scale was chosen without {it}, and Average frames leaves "
+        f"{it} out."
+    )
+    return (Doubt("unusual frame", ("probability",), rows, says),)
 
 
 def flags(atoms: Atoms, found: tuple[Doubt, ...]) -> npt.NDArray[np.object_]:

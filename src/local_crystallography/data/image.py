@@ -37,7 +37,8 @@ class Image:
     Parameters
     ----------
     data
-        (H, W) or (frames, H, W), any real number type, any range; dark or bright atoms. A lazily
+        (H, W) or (frames, H, W), any real number type, any range; dark or bright atoms. Masked elements of a masked
+        array are invalid pixels. A lazily
         loaded array, such as Dask's, is never held in memory as a whole: it is read once for its mean and standard
         deviation, and then frame by frame.
     pixel_size
@@ -66,7 +67,7 @@ class Image:
     _std: float = field(init=False, repr=False, compare=False, default=1.0)
 
     def __post_init__(self) -> None:
-        data = self.data if hasattr(self.data, "chunks") else np.asarray(self.data)
+        data = self.data if hasattr(self.data, "chunks") else unmasked(self.data)
         if data.ndim not in (2, 3) or min(data.shape[-2:]) < 16 or not len(data):
             raise InputError(
                 f"{self.name}: the array has shape {data.shape}, but an image must be (H, W) or (frames, H, W) with at "
@@ -177,6 +178,36 @@ class Image:
     def frames(self) -> npt.NDArray[np.float32]:
         """(frames, H, W) float32, all frames as `frame` gives them."""
         return np.stack([self.frame(number) for number in range(self.count)])
+
+
+def unmasked(data: Any) -> npt.NDArray[Any]:
+    """The array, with NaN for the masked elements of a masked array."""
+    if not isinstance(data, np.ma.MaskedArray):
+        return np.asarray(data)
+    if not np.ma.getmaskarray(data).any() or data.dtype.kind not in "buif":
+        return np.asarray(data.data)
+    return np.asarray(data.astype(np.result_type(data.dtype, np.float32)).filled(np.nan))
+
+
+def with_mask(image: Image, mask: npt.NDArray[np.bool_]) -> Image:
+    """The image with a mask (H, W) in its pixels, or in those of its file; transparent pixels stay masked.
+
+    Raises
+    ------
+    InputError
+        For a mask of another shape.
+    """
+    shares = image.metadata.get("pixels of the file", (1.0, 1.0))
+    if shares != (1.0, 1.0) and mask.shape != image.shape and square_shape(mask.shape, shares) == image.shape:
+        mask = square_mask(mask, shares)
+    return replace(image, mask=mask if image.mask is None or mask.shape != image.shape else mask | image.mask)
+
+
+def square_mask(mask: npt.NDArray[Any], shares: tuple[float, float]) -> npt.NDArray[Any]:
+    """A mask, or labels, in the pixels of an image after `square`: those of the nearest pixels."""
+    shape = square_shape((mask.shape[0], mask.shape[1]), shares)
+    rows, columns = (np.rint(np.arange(side) * share).astype(int) for side, share in zip(shape, shares, strict=True))
+    return mask[np.ix_(rows, columns)]
 
 
 def shares_of(pixel: tuple[float, float]) -> tuple[float, float]:

@@ -68,6 +68,18 @@ def read_image(
         return _image(path, found, _choose(path, found, index, detector), pixel_size=pixel_size)
 
 
+def read_mask(path: str | Path) -> npt.NDArray[np.bool_]:
+    """(H, W) True where the first array in a file is not 0; raises the same errors as `read_image`."""
+    path = _existing_file(path)
+    with _one_sentence(path):
+        data = np.squeeze(np.asarray(load(path)[0].data))
+    if data.ndim == 3 and data.shape[-1] <= 4:  # transparency is the last of 2 or 4
+        data = data[..., : 3 if data.shape[-1] > 2 else 1].any(axis=-1)
+    if data.ndim != 2:
+        raise InputError(f"{path.name} has the shape {data.shape}, but a mask must be (H, W); save a single image.")
+    return np.asarray(data != 0)
+
+
 def read_images(path: str | Path) -> list[Image]:
     """Read every image in a file that is not blank, HAADF first; raises the same errors as `read_image`."""
     path = _existing_file(path)

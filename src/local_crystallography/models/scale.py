@@ -60,8 +60,6 @@ PEAK = 0.2
 SAME_LINE, MOST_REPEATED = 0.9, 12.0
 """Fraction of pixels equal to those of the previous line above which a line repeats it; and most repetitions."""
 FEWEST = 4
-FRAMES = 5
-"""Most frames of a stack that are examined."""
 
 
 @dataclass(frozen=True)
@@ -281,8 +279,3 @@ def part_of(frame: Pixels, side: float, sigma: float) -> tuple[slice, slice]:
         bands.append((narrow - wide) ** 2)
     most = float(np.quantile(np.stack(bands)[:, ::2, ::2], 0.95))
     return squares[int(np.argmax([np.minimum(band, most).mean() for band in bands]))]
-
-
-def frames_to_look_at(count: int) -> list[int]:
-    """Numbers of a few frames, evenly spread over a stack."""
-    return sorted({int(number) for number in np.linspace(0, count - 1, min(count, FRAMES))})

@@ -14,17 +14,13 @@ from skimage.registration import phase_cross_correlation
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.mask import filled
-from local_crystallography.data.progress import Job, Progress
+from local_crystallography.data.progress import Job, Progress, finish
+from local_crystallography.scan.frames import moved, repeats, spacing_off, taper, unlike, weak
 from local_crystallography.steps.base import Step
 
 Array = npt.NDArray[np.float64]
 
 ROUNDS = 2  # of aligning every frame to the mean of all others
-FLAT = 0.05
-"""A frame whose standard deviation is below this share of the median is blank."""
-WORSE, USUAL = 4.0, 0.25
-"""A frame is unlike the others where its correlation with them is below the median by this many median deviations, and
-by this fraction of the median."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,11 @@ class FrameAverage:
         if not self.left_out:
             return ""
         numbers = ", ".join(map(str, self.left_out))
-        return f"Frames {numbers} of 0 to {len(self.shifts) - 1} are blank or unlike the others, and were left out."
+        are = "s" if len(self.left_out) > 1 else ""
+        return (
+            f"Left out, since blank, incomplete, torn, unsharp or unlike the others: frame{are} {numbers} of 0 to "
+            f"{len(self.shifts) - 1}."
+        )
 
 
 class AverageFrames(Step):
@@ -77,43 +77,48 @@ class AverageFrames(Step):
 
     def run(self, image: Image) -> Job[Image]:
         """The average, (H, W); an image of a single frame is returned unchanged."""
-        yield Progress(0.0, "averaging frames …")
-        return image if image.data.ndim == 2 else self.average(image).image
+        return image if image.data.ndim == 2 else (yield from self.averaging(image)).image
 
     def average(self, image: Image) -> FrameAverage:
-        """The average, with the shifts of the frames.
+        """The average, with the shifts of the frames; raises as `averaging`."""
+        return finish(self.averaging(image))
+
+    def averaging(self, image: Image) -> Job[FrameAverage]:
+        """The average, with the shifts of the frames; stopped early, shifts are less exact.
 
         Raises
         ------
         InputError
-            If the image has only one frame.
+            If the image has only one frame, or no two frames that are alike.
         """
         if image.data.ndim == 2:
             raise InputError(f"{image.name} has only one frame, so there is nothing to average; open the whole stack.")
-        shifts = self._shifts(image)
+        shifts = yield from self._shifts(image)
         total, covered = np.zeros(image.shape), np.zeros(image.shape)
         for number in np.flatnonzero(~np.isnan(shifts[:, 0])):
             shift = shifts[number]
             inside = ndimage.shift(np.ones(image.shape), shift, order=1) > 0.999
-            total += np.where(inside, _moved(image.read(int(number)).astype(np.float64), shift), 0)
+            total += np.where(inside, moved(image.read(int(number)).astype(np.float64), shift), 0)
             covered += inside
         first = image.read(int(np.flatnonzero(~np.isnan(shifts[:, 0]))[0]))
         mean = np.where(covered > 0, total / np.maximum(covered, 1), first).astype(np.float32)
-        return FrameAverage(replace(image, data=mean), shifts, covered.astype(np.int64))
+        average = FrameAverage(replace(image, data=mean), shifts, covered.astype(np.int64))
+        messages = [*image.metadata.get("messages", []), *([average.remark] if average.remark else [])]
+        return replace(average, image=replace(average.image, metadata={**image.metadata, "messages": messages}))
 
-    def _shifts(self, image: Image) -> Array:
-        """(frames, 2) shifts in px that align the frames of a stack; NaN for those blank or unlike the others."""
+    def _shifts(self, image: Image) -> Job[Array]:
+        """(frames, 2) shifts in px that align the frames of a stack; NaN for those that are bad."""
         smooth = np.stack([self._smooth(image.read(number)) for number in range(image.count)])
-        spread = smooth.std(axis=(1, 2))
-        kept = np.flatnonzero(spread > FLAT * np.median(spread))
+        kept, left = np.flatnonzero(~weak(smooth)), 1.0
         while True:
             if len(kept) < 2:
                 raise InputError(f"{image.name} has fewer than two frames that are alike, so there is no average.")
-            found = self._align(smooth[kept])
-            unlike = unlike_others(smooth[kept], found)
-            if not unlike.any():
+            left *= 0.5  # nobody knows how many times bad frames will be left out
+            found = yield from self._align(smooth[kept], 1 - 2 * left, 1 - left)
+            bad = unlike(smooth[kept], found)
+            if not bad.any():
                 break
-            kept = kept[~unlike]
+            kept = kept[~bad]
         shifts = np.full((len(smooth), 2), np.nan)
         shifts[kept] = found - found[0]
         return shifts
@@ -123,20 +128,32 @@ class AverageFrames(Step):
         smooth = ndimage.gaussian_filter(filled(pixels, ~np.isfinite(pixels)), self.smoothing)
         return np.asarray(smooth - smooth.mean())
 
-    def _align(self, smooth: Array) -> Array:
+    def _align(self, smooth: Array, begin: float, end: float) -> Job[Array]:
         """(n, 2) shifts in px that align frames (n, H, W), each started from that of the one before it."""
         clear = np.array([repeats(frame) for frame in smooth])
         first = 0 if clear[0] > np.median(clear) / 2 else int(clear.argmax())  # a bad one would mislead all others
         shifts, total = np.zeros((len(smooth), 2)), smooth[first].copy()
+        count, done, parts = 1, 0, (1 + ROUNDS) * len(smooth)
         for i, before in [(i, i - 1) for i in range(first + 1, len(smooth))] + [(i, i + 1) for i in range(first)[::-1]]:
+            done += 1
+            yield Progress(begin + (end - begin) * done / parts, f"aligning frame {i}")
             shifts[i] = self._aligned(total, smooth[i], shifts[before])
-            total += _moved(smooth[i], shifts[i])
+            shifts[i] = self._respaced(total / count, smooth[i], shifts[i])
+            total, count = total + moved(smooth[i], shifts[i]), count + 1
         for _ in range(ROUNDS):
             for i in range(len(smooth)):
-                others = total - _moved(smooth[i], shifts[i])
+                done += 1
+                if (yield Progress(begin + (end - begin) * done / parts, f"refining the shift of frame {i}")):
+                    return shifts
+                others = total - moved(smooth[i], shifts[i])
+                shifts[i] = self._respaced(others / (count - 1), smooth[i], shifts[i])
                 shifts[i] = self._aligned(others, smooth[i], shifts[i])
-                total = others + _moved(smooth[i], shifts[i])
+                total = others + moved(smooth[i], shifts[i])
         return shifts
+
+    def _respaced(self, reference: Array, frame: Array, shift: Array) -> Array:
+        """The shift of a frame, moved on by a lattice vector if the frame is like the reference there and not here."""
+        return np.asarray(shift + spacing_off(reference, moved(frame, shift), self.smoothing))
 
     def _aligned(self, reference: Array, frame: Array, start: Array) -> Array:
         """(2,) shift that aligns a frame to a reference, near a start.
@@ -149,37 +166,9 @@ class AverageFrames(Step):
         for _ in range(2):
             step, _, _ = phase_cross_correlation(
                 reference * window,
-                _moved(frame, shift) * window,
+                moved(frame, shift) * window,
                 upsample_factor=self.precision,
                 normalization=None,
             )
             shift = shift + np.asarray(step, np.float64)
         return np.asarray(shift)
-
-
-def _moved(frame: Array, shift: Array) -> Array:
-    return np.asarray(ndimage.shift(frame, shift, order=3, mode="nearest"))
-
-
-def taper(shape: tuple[int, ...]) -> Array:
-    """(H, W) weights that fall to 0 at the edges."""
-    return np.outer(*(np.hanning(side + 2)[1:-1] for side in shape))
-
-
-def repeats(frame: Array) -> float:
-    """Share of the power of a frame that is at its strongest spatial frequency: high for a lattice, low for noise."""
-    power = np.abs(np.fft.rfft2(frame * taper(frame.shape))) ** 2
-    power[:2, :2] = power[-1:, :2] = 0  # slow changes of the background
-    return float(power.max() / max(power.sum(), 1e-30))
-
-
-def unlike_others(frames: Array, shifts: Array) -> npt.NDArray[np.bool_]:
-    """(n,) which frames (n, H, W), shifted by (n, 2), correlate much worse than usual with the mean of the others."""
-    window = taper(frames.shape[1:])
-    moved = np.stack([_moved(frame, shift) for frame, shift in zip(frames, shifts, strict=True)])
-    total = moved.sum(axis=0)
-    pairs = [((frame * window).ravel(), ((total - frame) * window).ravel()) for frame in moved]
-    likeness = np.array([np.corrcoef(*pair)[0, 1] for pair in pairs])
-    usual = np.median(likeness)
-    scatter = 1.4826 * np.median(np.abs(likeness - usual))
-    return np.asarray((likeness < usual - WORSE * scatter) & (likeness < (1 - USUAL) * usual))

@@ -19,6 +19,7 @@ from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.fitting.background import terraces
 from local_crystallography.fitting.blobs import BLOB_SCALE, blob_probability, find_spacing
+from local_crystallography.scan.frames import usual
 from local_crystallography.steps.base import Step
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float32]
 Marker = Callable[[Array], ProbabilityMap]
+
+FRAMES = 5
+"""Most frames of a stack of which the scale is chosen."""
 
 
 class Network(Alternative):
@@ -153,19 +157,20 @@ class Segment(Step):
         if self.contrast is None:
             step = self.replace(contrast=Segment().taking(self.candidates(image), image).contrast)
         if self.by.spacing is None:
-            spacing = find_spacing(step._signed(image.frame(0)), name=image.name)
+            first = image.frame(usual(image, FRAMES)[0])
+            spacing = find_spacing(step._signed(first), name=image.name)
             step = step.replace(by=self.by.replace(spacing=spacing))
         return step
 
     def candidates(self, image: Image) -> list[Candidate]:
         """What the columns of the image may be, the most likely first; see `models.scale.choose_scale`."""
-        from local_crystallography.models.scale import choose_scale, frames_to_look_at
+        from local_crystallography.models.scale import choose_scale
 
         bright = None if self.contrast is None else self.contrast == "bright"
         network = self.network
 
         def choose() -> list[Candidate]:
-            frames = ((number, image.known_frame(number)) for number in frames_to_look_at(image.count))
+            frames = ((number, image.known_frame(number)) for number in usual(image, FRAMES))
             return choose_scale(network.segmenter, frames, bright=bright, sigma=network.sigma)
 
         return image.remembered(("candidates", bright, network.sigma, network.weights), choose)

@@ -16,7 +16,7 @@ from local_crystallography.clustering.summary import telling_map
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import HAND_LABEL, is_class
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.image import Image, can_show_atoms, shares_of, square, square_shape
+from local_crystallography.data.image import Image, can_show_atoms, shares_of, square, square_shape, unmasked
 from local_crystallography.steps.refine_atoms import Region
 from local_crystallography.views import raster
 from local_crystallography.views.styles import ClassStyles
@@ -127,7 +127,7 @@ def image_from(layer: Any) -> Image:
     InputError
         For data that `Image` rejects.
     """
-    data = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    data = unmasked(layer.data[0] if layer.multiscale else layer.data)
     if layer.rgb:
         data = data[..., :3] @ LUMINANCE
     metadata = {name: value for name, value in note_of(layer).items() if name not in OWN}

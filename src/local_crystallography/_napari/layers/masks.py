@@ -11,7 +11,7 @@ from skimage.draw import polygon
 
 from local_crystallography._napari.layers import convert
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.image import Image
+from local_crystallography.data.image import Image, square_mask
 
 Mask = npt.NDArray[np.bool_]
 
@@ -57,11 +57,7 @@ def drawn_mask(layer: Any, image_layer: Any) -> Mask:
         return _inside(layer, image_layer, shape)
     labels = np.asarray(layer.data[0] if layer.multiscale else layer.data)
     if labels.shape == convert.frame_shape(image_layer) != shape:
-        rows, columns = (
-            np.rint(np.arange(side) * share).astype(int)
-            for side, share in zip(shape, convert.geometry_of(image_layer).shares, strict=True)
-        )
-        labels = labels[np.ix_(rows, columns)]
+        labels = square_mask(labels, convert.geometry_of(image_layer).shares)
     if labels.shape != shape:
         raise InputError(
             f"The mask in {layer.name} has the shape {labels.shape}, but {image_layer.name} has the shape {shape}. "
