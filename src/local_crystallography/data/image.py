@@ -186,7 +186,8 @@ def unmasked(data: Any) -> npt.NDArray[Any]:
         return np.asarray(data)
     if not np.ma.getmaskarray(data).any() or data.dtype.kind not in "buif":
         return np.asarray(data.data)
-    return np.asarray(data.astype(np.result_type(data.dtype, np.float32)).filled(np.nan))
+    values = np.asarray(data.data, np.result_type(data.dtype, np.float32))
+    return np.where(np.ma.getmaskarray(data), np.nan, values)
 
 
 def with_mask(image: Image, mask: npt.NDArray[np.bool_]) -> Image:

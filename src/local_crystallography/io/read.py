@@ -74,7 +74,7 @@ def read_mask(path: str | Path) -> npt.NDArray[np.bool_]:
     with _one_sentence(path):
         data = np.squeeze(np.asarray(load(path)[0].data))
     if data.ndim == 3 and data.shape[-1] <= 4:  # transparency is the last of 2 or 4
-        data = data[..., : 3 if data.shape[-1] > 2 else 1].any(axis=-1)
+        data = np.asarray(data[..., : 3 if data.shape[-1] > 2 else 1].any(axis=-1))
     if data.ndim != 2:
         raise InputError(f"{path.name} has the shape {data.shape}, but a mask must be (H, W); save a single image.")
     return np.asarray(data != 0)

@@ -32,6 +32,8 @@ FLAT = 0.05
 """A frame whose standard deviation is below this fraction of the median is blank."""
 LATTICE, VECTORS = 0.25, 12
 """Height of a peak of the autocorrelation, relative to the highest, at a lattice vector; and how many are tried."""
+CLEAR = 10.0
+"""Power of a spatial frequency over that of noise at which it is one of the crystal."""
 SLOW = 4
 """Periods per image up to which variations are of the background."""
 
@@ -89,7 +91,7 @@ def weak(frames: Array) -> Bools:
     power = np.stack([[_spectrum(strip) for strip in _strips(frame)] for frame in frames])
     usual = np.median(power, axis=0)
     noise = np.median(usual, axis=-1, keepdims=True)  # most frequencies hold nothing else
-    weights = np.clip(usual - 3 * noise, 0, None)
+    weights = np.where(usual > CLEAR * noise, usual, 0)
     gains = ((power - noise) * weights).sum(axis=-1) / np.maximum((usual - noise) * weights, 1e-30).sum(axis=-1)
     deviation = frames.std(axis=(1, 2))
     blank = deviation <= FLAT * np.median(deviation)
@@ -107,7 +109,8 @@ def unlike(frames: Array, shifts: Array) -> Bools:
         [np.corrcoef(own.ravel(), other.ravel())[0, 1] for own, other in zip(*pair, strict=True)]
         for pair in ((_strips(frame), _strips(total - frame)) for frame in aligned)
     ]
-    return low(np.nan_to_num(np.array(likeness))).any(axis=1) | low(contrast(aligned)).any(axis=1)
+    strips = low(np.nan_to_num(np.array(likeness))).any(axis=1)
+    return np.asarray(strips | low(contrast(aligned)).any(axis=1))
 
 
 def spacing_off(reference: Array, frame: Array, smoothing: float) -> Array:
