@@ -368,3 +368,11 @@ def test_a_column_of_any_step_can_be_painted(finished):
     finish(analysis.apply(RefineAtoms(when_doubtful="continue")))
     finish(analysis.apply(PaintMap(columns=("amplitude",))))
     assert set(analysis.maps) == {"amplitude"}
+
+
+def test_an_error_within_a_property_is_not_taken_for_a_missing_one(monkeypatch):
+    monkeypatch.setattr(Analysis, "summary", property(lambda analysis: analysis.image.nothing))
+    with pytest.raises(AttributeError, match="'nothing'"):
+        Analysis(Image(np.eye(20))).summary  # noqa: B018
+    with pytest.raises(AttributeError, match="its results are"):
+        Analysis().nothing  # noqa: B018

@@ -99,6 +99,8 @@ class Analysis:
     def __getattr__(self, name: str) -> Any:
         if name in type(self).results:
             return self._results[name]
+        if hasattr(type(self), name):  # a property failed: its own error says why
+            return object.__getattribute__(self, name)
         raise AttributeError(f"an Analysis has no {name!r}; its results are {', '.join(self.results)}")
 
     def __setattr__(self, name: str, value: Any) -> None:

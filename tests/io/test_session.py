@@ -17,8 +17,9 @@ import tifffile
 
 from local_crystallography import GaussianMixture
 from local_crystallography.analysis import Analysis
+from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.image import Image
+from local_crystallography.data.image import Image, square
 from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import finish
 from local_crystallography.io.read import read_image
@@ -414,3 +415,17 @@ def test_names_and_colours_of_classes_come_back(tmp_path):
     analysis.styles.recolour("label", 2, "#102030")
     styles = Analysis.open(analysis.save(tmp_path / "s")).styles
     assert (styles.name("label", 2), styles.colour("label", 2)) == ("Ni", "#102030")
+
+
+def test_positions_are_given_in_pixels_of_the_file_too(tmp_path):
+    image = square(Image(np.random.default_rng(0).random((40, 50))), (0.02, 0.016))
+    analysis = Analysis(image)
+    analysis.atoms = Atoms.at([[10.0, 20.0], [30.0, 5.0]], pixel_size=image.pixel_size)
+    folder = analysis.save(tmp_path / "session")
+    table = pd.read_csv(folder / "atoms.csv")
+    np.testing.assert_allclose(table[["y_file_px", "x_file_px"]], [[8.0, 20.0], [24.0, 5.0]])
+    opened = Analysis.open(folder)
+    assert not {"y_file_px", "x_file_px"} & set(opened.atoms.features)
+    assert opened.image.file_pixels == pytest.approx((0.8, 1.0))
+    again = opened.save(tmp_path / "again")
+    pd.testing.assert_frame_equal(pd.read_csv(again / "atoms.csv"), table)

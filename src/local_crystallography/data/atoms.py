@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from local_crystallography.data.columns import IN_FILE
 from local_crystallography.data.errors import InputError
 
 STRONG = 0.9
@@ -125,7 +126,7 @@ class Atoms:
         """
         if not {"y_px", "x_px"} <= set(table.columns):
             raise InputError(f"The table has columns {list(table.columns)}, but y_px and x_px are required.")
-        features = table.drop(columns=["y_px", "x_px", "y_nm", "x_nm"], errors="ignore")
+        features = table.drop(columns=["y_px", "x_px", "y_nm", "x_nm", *IN_FILE], errors="ignore")
         for name, default in (("frame", np.zeros(len(table), int)), ("id", np.arange(len(table)))):
             if name not in features:
                 features.insert(0, name, default)

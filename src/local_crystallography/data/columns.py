@@ -17,7 +17,9 @@ CLASSES = ("label", "decision", "environment")
 """Last words of the names of class columns."""
 HAND_LABEL = "hand_label"
 """Classes assigned by hand."""
-FIXED = ("id", "frame", "kept", "flags", "found_y_px", "found_x_px", "left_out", HAND_LABEL)
+IN_FILE = ("y_file_px", "x_file_px")
+"""Positions in the pixels of the file, where those are not square and the image was resampled."""
+FIXED = ("id", "frame", "kept", "flags", "found_y_px", "found_x_px", *IN_FILE, "left_out", HAND_LABEL)
 """Columns that no step adds."""
 
 

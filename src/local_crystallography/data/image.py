@@ -19,6 +19,8 @@ FEWEST = 256
 
 PIXELS = (0.0005, 0.2)
 """Smallest and largest pixel of an image that shows atoms, in nm."""
+FILE_PIXELS = "pixels of the file"
+"""Where the metadata hold the height and width of a pixel in pixels of the file."""
 EVEN = 1.01
 """Ratio of the sides of a pixel up to which it is square."""
 
@@ -125,6 +127,12 @@ class Image:
         return int(height), int(width)
 
     @property
+    def file_pixels(self) -> tuple[float, float]:
+        """Height and width of a pixel in pixels of the file; 1, 1 where the image was not resampled, see `square`."""
+        height, width = self.metadata.get(FILE_PIXELS, (1.0, 1.0))
+        return float(height), float(width)
+
+    @property
     def count(self) -> int:
         """Number of frames; 1 for a single image."""
         return 1 if self.data.ndim == 2 else len(self.data)
@@ -198,7 +206,7 @@ def with_mask(image: Image, mask: npt.NDArray[np.bool_]) -> Image:
     InputError
         For a mask of another shape.
     """
-    shares = image.metadata.get("pixels of the file", (1.0, 1.0))
+    shares = image.file_pixels
     if shares != (1.0, 1.0) and mask.shape != image.shape and square_shape(mask.shape, shares) == image.shape:
         mask = square_mask(mask, shares)
     return replace(image, mask=mask if image.mask is None or mask.shape != image.shape else mask | image.mask)
@@ -261,7 +269,7 @@ def square(image: Image, pixel: tuple[float, float] | None, *, known: bool = Tru
     metadata = {
         **image.metadata,
         "messages": [*image.metadata.get("messages", []), said],
-        "pixels of the file": shares,
+        FILE_PIXELS: shares,
     }
     return replace(
         image,

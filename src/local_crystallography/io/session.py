@@ -18,6 +18,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import IN_FILE
 from local_crystallography.data.errors import InputError, writing
 from local_crystallography.data.image import Image
 from local_crystallography.data.subimages import as_found
@@ -216,7 +217,7 @@ def _write(session: Session, image: Image, folder: Path) -> None:
         write_probability(folder, probability, image.pixel_size)
     write_image(folder / "image.tif", image)
     if (atoms := results["atoms"]) is not None:
-        table = atoms.to_frame()
+        table = with_file_pixels(atoms.to_frame(), image)
         if session.flags is not None and FLAGS not in table:
             table = table.copy().assign(**{FLAGS: session.flags})
         table.to_csv(folder / "atoms.csv", index=False, lineterminator="\n")
@@ -235,6 +236,15 @@ def _write(session: Session, image: Image, folder: Path) -> None:
         write_tiff(folder / "labels.tif", label_image(maps["label"]), image.pixel_size)
     (folder / "recipe.toml").write_text(recipe_of(session.used).to_toml(), encoding="utf-8")
     (folder / PROVENANCE).write_text(to_json(session.provenance), encoding="utf-8")
+
+
+def with_file_pixels(table: pd.DataFrame, image: Image) -> pd.DataFrame:
+    """A table of atoms with their positions in the pixels of the file, where the image was resampled to square ones."""
+    if image.file_pixels == (1.0, 1.0):
+        return table
+    for name, share, position in zip(IN_FILE, image.file_pixels, ("y_px", "x_px"), strict=True):
+        table.insert(table.columns.get_loc("x_px") + 1, name, table[position] * share)
+    return table
 
 
 def label_image(painted: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8 | np.uint16]:
