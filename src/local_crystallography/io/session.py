@@ -242,8 +242,9 @@ def with_file_pixels(table: pd.DataFrame, image: Image) -> pd.DataFrame:
     """A table of atoms with their positions in the pixels of the file, where the image was resampled to square ones."""
     if image.file_pixels == (1.0, 1.0):
         return table
-    for name, share, position in zip(IN_FILE, image.file_pixels, ("y_px", "x_px"), strict=True):
-        table.insert(table.columns.get_loc("x_px") + 1, name, table[position] * share)
+    beside = list(table).index("x_px") + 1
+    for place, name in enumerate(IN_FILE):
+        table.insert(beside + place, name, table[("y_px", "x_px")[place]] * image.file_pixels[place])
     return table
 
 
