@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from scans import drifting, spoiled
+from scipy import ndimage
 
 from local_crystallography.data.image import Image
-from local_crystallography.scan.frames import EXAMINED, unusual, usual
+from local_crystallography.scan.frames import EXAMINED, lattice_vectors, moved, spacing_off, unusual, usual
 
 
 @pytest.mark.parametrize("kind", ["blank", "dark", "cut", "unsharp", "noise"])
@@ -35,3 +36,20 @@ def test_a_long_stack_is_examined_in_part():
     frames[0] = 0
     assert unusual(Image(frames)) == (0,)
     assert len(usual(Image(frames), EXAMINED)) == EXAMINED
+
+
+def test_a_frame_off_by_a_lattice_vector_is_known_by_what_is_not_periodic():
+    frames, path, clean = drifting(count=4, counts=60.0)
+    image = ndimage.gaussian_filter(clean, 1.5)
+    vectors = lattice_vectors(image)
+    assert np.hypot(*vectors[0]) == pytest.approx(14.0, abs=0.3)
+    own = ndimage.gaussian_filter(moved(frames[1].astype(float), -path[1]), 1.5)
+    assert not spacing_off(image, own, 1.5).any()
+    np.testing.assert_allclose(spacing_off(image, moved(own, vectors[0]), 1.5), -vectors[0], atol=0.5)
+
+
+def test_in_a_perfect_crystal_no_frame_is_off():
+    clean = np.add.outer(np.sin(np.arange(128) * np.pi / 7), np.sin(np.arange(128) * np.pi / 7))
+    rng = np.random.default_rng(0)
+    first, second = (ndimage.gaussian_filter(clean + rng.normal(0, 0.5, clean.shape), 1.5) for _ in range(2))
+    assert not spacing_off(first, second, 1.5).any()

@@ -30,7 +30,7 @@ MOST = 0.4
 """Fraction of unusual frames at which there is no usual one."""
 FLAT = 0.05
 """A frame whose standard deviation is below this fraction of the median is blank."""
-LATTICE, VECTORS = 0.25, 12
+LATTICE, VECTORS = 0.25, 24
 """Height of a peak of the autocorrelation, relative to the highest, at a lattice vector; and how many are tried."""
 CLEAR = 10.0
 """Power of a spatial frequency over that of noise at which it is one of the crystal."""
@@ -116,29 +116,31 @@ def unlike(frames: Array, shifts: Array) -> Bools:
 def spacing_off(reference: Array, frame: Array, smoothing: float) -> Array:
     """(2,) lattice vector (y, x) in px by which an aligned frame has to be moved on; 0, 0 for none.
 
-    Where D is the difference between the reference moved by a vector and as it is, the residual of a frame that is off
-    by this vector holds -D once, and that of a frame in place does not: a coefficient of regression of 1 or 0.
+    The reference moved by such a vector has to explain the frame much better than as it is; D being the difference of
+    both, the coefficient of regression of the residual on D is 0 for a frame in place, 1 for one that is off, and 1/2
+    where both explain it equally well.
     """
     frame, reference = frame - frame.mean(), reference - reference.mean()
     gain = float((frame * reference).sum() / max((reference**2).sum(), 1e-30))
     if gain <= 0:
         return np.zeros(2)
     residual = frame / gain - reference
-    error = float(residual.std()) * np.sqrt(4 * np.pi * max(smoothing, 0.3) ** 2)
-    best, found = 0.5, np.zeros(2)
+    grain = np.sqrt(4 * np.pi) * max(smoothing, 0.3)  # of noise: smoothing makes it alike within an area
+    best, found = SCATTERS, np.zeros(2)
     for vector in lattice_vectors(reference):
-        difference = ndimage.shift(reference, -vector, order=1, mode="nearest") - reference
+        difference = moved(reference, -vector) - reference
         rim = int(np.ceil(np.abs(vector).max()))
         inner = (slice(rim, -rim), slice(rim, -rim))
         power = float((difference[inner] ** 2).sum())
-        share = float((residual[inner] * difference[inner]).sum()) / max(power, 1e-30)
-        if share > best and share * np.sqrt(power) > SCATTERS * error:
-            best, found = share, vector
+        coefficient = float((residual[inner] * difference[inner]).sum()) / max(power, 1e-30)
+        error = grain * float((residual - coefficient * difference)[inner].std()) / np.sqrt(max(power, 1e-30))
+        if coefficient - 0.5 > best * error:
+            best, found = (coefficient - 0.5) / error, vector
     return found
 
 
 def lattice_vectors(reference: Array) -> Array:
-    """(n, 2) vectors (y, x) in px, the shortest first, after which an image repeats: peaks of its autocorrelation."""
+    """(n, 2) vectors (y, x) in px, shortest first, after which an image repeats: peaks of its autocorrelation."""
     power = np.abs(np.fft.rfft2((reference - reference.mean()) * taper(reference.shape))) ** 2
     power[0, 0] = 0
     repeated = np.fft.fftshift(np.fft.irfft2(power, reference.shape))
@@ -146,7 +148,14 @@ def lattice_vectors(reference: Array) -> Array:
     peaks = peak_local_max(repeated, min_distance=2, threshold_rel=LATTICE) - centre
     length = np.hypot(*peaks.T)
     near = (length > 0) & (length < min(reference.shape) / 4)
-    return np.asarray(peaks[near][np.argsort(length[near])][:VECTORS], float)
+    nearest = peaks[near][np.argsort(length[near])][:VECTORS]
+    return np.array([peak + summit(repeated[tuple(slice(c - 1, c + 2) for c in centre + peak)]) for peak in nearest])
+
+
+def summit(around: Array) -> Array:
+    """(2,) offset (y, x) of the top of a peak from the middle of the (3, 3) pixels around it: of parabolas."""
+    lines = around[:, 1], around[1]
+    return np.array([(a - c) / (2 * (a - 2 * b + c)) if 2 * b > a + c else 0.0 for a, b, c in lines])
 
 
 def contrast(aligned: Array) -> Array:

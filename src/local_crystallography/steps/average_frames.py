@@ -21,6 +21,7 @@ from local_crystallography.steps.base import Step
 Array = npt.NDArray[np.float64]
 
 ROUNDS = 2  # of aligning every frame to the mean of all others
+HOPS = 3  # from one lattice vector to the next
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,12 @@ class AverageFrames(Step):
 
     def _respaced(self, reference: Array, frame: Array, shift: Array) -> Array:
         """The shift of a frame, moved on by a lattice vector if the frame is like the reference there and not here."""
-        return np.asarray(shift + spacing_off(reference, moved(frame, shift), self.smoothing))
+        for _ in range(HOPS):
+            off = spacing_off(reference, moved(frame, shift), self.smoothing)
+            if not off.any():
+                break
+            shift = shift + off
+        return shift
 
     def _aligned(self, reference: Array, frame: Array, start: Array) -> Array:
         """(2,) shift that aligns a frame to a reference, near a start.
