@@ -8,7 +8,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +18,9 @@ import numpy as np
 
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import can_show_atoms
+from local_crystallography.io.found import Found
 
-MICROSCOPE_FORMATS = {
+ROSETTASCIIO = {
     ".dm3": "digitalmicrograph",
     ".dm4": "digitalmicrograph",
     ".emd": "emd",
@@ -29,111 +29,36 @@ MICROSCOPE_FORMATS = {
     ".hspy": "hspy",
     ".blo": "blockfile",
     ".mrc": "mrc",
+    ".ali": "mrc",
+    ".unf": "semper",
 }
 """Extensions, and the rosettasciio reader of each."""
+HDF5 = (".h5", ".hdf5", ".hf5", ".nxs", ".de5")
+MICROSCOPE_FORMATS = (*ROSETTASCIIO, *HDF5, ".nc", ".ndata", ".sxm", ".gwy", ".ibw")
+"""Extensions of microscopes and of programs for them, whose files may hold several arrays."""
 PICTURES = (".png", ".jpg", ".jpeg")
-EXTENSIONS = (*MICROSCOPE_FORMATS, ".tif", ".tiff", *PICTURES, ".npy")
+TIFF = (".tif", ".tiff")
+EXTENSIONS = (*MICROSCOPE_FORMATS, *TIFF, *PICTURES, ".npy")
 """Every extension that can be read."""
 
 FIRST_PRIVATE_TAG = 32768
 """TIFF tags from here on are private ones of manufacturers and programs."""
 
 
-DERIVED = re.compile(
-    r"\b(dpc|com|dcom|icom|fft|phase|magnitude|angle|orientation|deflection|field)|^[A-D]-[A-D]$", re.I
-)
-"""Names of signals that are computed from those of detectors."""
-ELEMENT = re.compile(r"[A-Z][a-z]?([- ][KLM][abα-β0-9]*)?")
-"""Names of elemental maps."""
 MINISWHITE, PALETTE = 0, 3
 """Values of the tag PhotometricInterpretation."""
 SMALL = 0.25
 """A TIFF page with fewer pixels than this share of the largest is a preview."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """One array of a file.
-
-    Parameters
-    ----------
-    data
-        The array, in memory or read when it is used.
-    yx
-        (scale, unit) from row to row and from column to column.
-    axes
-        What the file says of every axis, where it does.
-    title
-        Its name in the file, such as that of a detector.
-    notes
-        What was decided when it was read, in sentences.
-    preview
-        Whether a larger array of the file shows the same.
-    """
-
-    data: Any
-    yx: tuple[tuple[float, str], ...] = ()
-    axes: list[dict[str, Any]] = field(default_factory=list)
-    title: str = ""
-    notes: tuple[str, ...] = ()
-    preview: bool = False
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape without axes of length 1."""
-        return tuple(n for n in self.data.shape if n > 1)
-
-    @property
-    def problem(self) -> str:
-        """Why this is no image and no stack of images, in a few words; "" where it is one."""
-        names = set(self.data.dtype.names or ())
-        if self.data.dtype.kind == "c":
-            return "complex numbers"
-        if self.data.dtype.kind not in "buif" and not {"R", "G", "B"} <= names:
-            return "no numbers"
-        if any(str(axis["units"]).lower() in ("ev", "kev") for axis in self.axes):
-            return "spectra"
-        if [axis["navigate"] for axis in self.axes] == [True, True, False]:
-            return "a map of spectra"
-        grey = self.shape[:-1] if len(self.shape) > 2 and self.shape[-1] <= 4 else self.shape
-        if len(grey) not in (2, 3):
-            return f"{len(grey)} dimensions"
-        return "" if min(grey[-2:]) >= 16 or min(grey[:2]) >= 16 else "fewer than 16 x 16 pixels"
-
-    @property
-    def is_image(self) -> bool:
-        """Whether this is a real image or a stack of them, and not spectra of a scan."""
-        return not self.problem
-
-    @property
-    def is_blank(self) -> bool:
-        """Whether every pixel is the same; reads the array."""
-        data = np.asarray(self.data)
-        return bool(data.dtype.names is None and (data == data.flat[0]).all())
-
-    @property
-    def rank(self) -> int:
-        """The order in which images are chosen: HAADF, other detectors, derived signals and maps, previews."""
-        if self.preview:
-            return 4
-        title = self.title.strip()
-        if re.search("haadf", title, re.I):
-            return 0
-        if DERIVED.search(title) or ELEMENT.fullmatch(title):
-            return 3
-        return 1 if re.search(r"a?df", title, re.I) else 2
-
-    def __str__(self) -> str:
-        shape = " x ".join(map(str, self.data.shape))
-        return f"{shape} {self.data.dtype}" + (f" ({self.title})" if self.title else "")
-
-
 def load(path: Path) -> list[Found]:
     """Every array of a file; large formats are read lazily."""
     extension = path.suffix.lower()
+    if extension in ROSETTASCIIO:
+        return _load_microscope(path, ROSETTASCIIO[extension])
     if extension in MICROSCOPE_FORMATS:
-        return _load_microscope(path, MICROSCOPE_FORMATS[extension])
-    if extension in (".tif", ".tiff"):
+        return _load_other(path, extension)
+    if extension in TIFF:
         return _load_tiff(path)
     if extension in PICTURES:
         from imageio import v3 as imageio
@@ -145,9 +70,30 @@ def load(path: Path) -> list[Found]:
     return [Found(array)]
 
 
+def _load_other(path: Path, extension: str) -> list[Found]:
+    """Every array of a file that rosettasciio does not read."""
+    from local_crystallography.io import hdf5, netcdf, nion, scanning_probe
+
+    if extension in HDF5:
+        return _load_microscope(path, "hspy") if hdf5.is_hyperspy(path) else hdf5.load_hdf5(path)
+    readers = {
+        ".nc": netcdf.load_netcdf,
+        ".ndata": nion.load_ndata,
+        ".sxm": scanning_probe.load_sxm,
+        ".gwy": scanning_probe.load_gwy,
+        ".ibw": scanning_probe.load_ibw,
+    }
+    return readers[extension](path)
+
+
 def _load_microscope(path: Path, plugin: str) -> list[Found]:
     reader = import_module(f"rsciio.{plugin}").file_reader
-    if plugin == "emd":  # spectra would take a package that images do not need
+    if plugin == "emd":
+        from local_crystallography.io.hdf5 import load_emd
+
+        if found := load_emd(path):  # rosettasciio mirrors images whose rows come first
+            return found
+        # spectra would take a package that images do not need
         with without_spectra(path) as images:
             return [_from_signal(signal) for signal in reader(str(images), lazy=False, select_type="images")]
     if plugin in ("hspy", "tiff"):  # these stay open when they are read lazily
@@ -208,14 +154,21 @@ def _load_tiff(path: Path) -> list[Found]:
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        largest = max((series.keyframe.imagewidth * series.keyframe.imagelength for series in tiff.series), default=0)
+        largest = max((_pixels(series) for series in tiff.series), default=0)
+        grey = {_pixels(series) for series in tiff.series if "S" not in series.axes}
         found = []
         for number, series in enumerate(tiff.series):
             scales = _tiff_scales(tiff, path, number)
-            small = series.keyframe.imagewidth * series.keyframe.imagelength < SMALL * largest
+            copy = "S" in series.axes and _pixels(series) in grey
+            preview = copy or _pixels(series) < SMALL * largest
             for data, title, notes in _channels(series.asarray(), series, _channel_names(tiff, number)):
-                found.append(Found(data, scales, title=title, notes=notes, preview=small))
+                found.append(Found(data, scales, title=title, notes=notes, preview=preview))
     return found
+
+
+def _pixels(series: Any) -> int:
+    """Number of pixels of one frame of a TIFF series."""
+    return int(series.keyframe.imagewidth * series.keyframe.imagelength)
 
 
 def tiff_pixels(path: Path) -> list[tuple[tuple[int, int], tuple[tuple[float, str], ...]]]:
@@ -275,7 +228,7 @@ def _tiff_scales(tiff: Any, path: Path, series: int) -> tuple[tuple[float, str],
         return _ome_scales(tiff.ome_metadata, series)
     if any(tag.code >= FIRST_PRIVATE_TAG for tag in page.tags):
         with suppress(*reader_errors()):  # the pixels are still good
-            named = _load_microscope(path, "tiff")[0].yx
+            named = _load_microscope(path, "tiff")[series].yx
             if any(to_nm(scale, unit) for scale, unit in named):
                 return named
     unit = {2: "inch", 3: "cm"}.get(int(page.tags.valueof("ResolutionUnit", default=1)), "")
@@ -316,6 +269,8 @@ def to_nm(scale: float, unit: str) -> float | None:
 
 def reader_errors() -> tuple[type[Exception], ...]:
     """Errors that the readers are known to raise on damaged files; imported only once one was raised."""
+    from zipfile import BadZipFile
+
     from PIL.Image import DecompressionBombError
     from tifffile import TiffFileError
 
@@ -345,6 +300,7 @@ def reader_errors() -> tuple[type[Exception], ...]:
     return (
         *builtin,
         *more,
+        BadZipFile,
         TiffFileError,
         DecompressionBombError,
         *(getattr(rsciio_errors, n) for n in names),

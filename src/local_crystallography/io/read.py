@@ -21,6 +21,8 @@ from local_crystallography.data.image import PIXELS, Image, can_show_atoms, squa
 from local_crystallography.io.formats import (
     EXTENSIONS,
     MICROSCOPE_FORMATS,
+    PICTURES,
+    TIFF,
     Found,
     load,
     reader_errors,
@@ -30,6 +32,8 @@ from local_crystallography.io.formats import (
 
 logger = logging.getLogger(__name__)
 
+METRE = 1e9
+"""A metre in nm."""
 _LUMINANCE = np.array([0.2125, 0.7154, 0.0721])
 """Weights of red, green and blue (ITU-R BT.709)."""
 
@@ -115,7 +119,7 @@ def contents(path: str | Path) -> list[Contents]:
 
 def pixel_in(path: str | Path, shape: tuple[int, int]) -> tuple[float, float] | None:
     """(height, width) in nm of a pixel of the TIFF file that an array of this shape was read from; None for none."""
-    if Path(path).suffix.lower() not in (".tif", ".tiff"):
+    if Path(path).suffix.lower() not in TIFF:
         return None
     try:
         return next((pixel for size, yx in tiff_pixels(Path(path)) if size == shape and (pixel := _pixel(yx)[0])), None)
@@ -201,7 +205,7 @@ def _image(
 ) -> Image:
     """The chosen array as an Image: grey, in memory, with square pixels and messages on any conversion."""
     one = found[index]
-    data, mask, messages = _grey(np.squeeze(np.array(one.data)))
+    data, mask, messages = _grey(np.squeeze(np.array(one.data)), picture=path.suffix.lower() in (*PICTURES, *TIFF))
     data = data.astype(data.dtype.newbyteorder("="), copy=False)  # not every library reads big-endian arrays
     data, moved = _frames_first(data, one)
     pixel, said = _pixel(one.yx) if pixel_size is None else (_given(pixel_size), [])
@@ -248,11 +252,17 @@ def _given(pixel_size: float | tuple[float, float]) -> tuple[float, float]:
     return pixel[0], pixel[1]
 
 
-def _grey(data: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None, list[str]]:
-    """Colour (..., 2 to 4 channels) as grey, the pixels that are transparent, and a message if information is lost."""
-    if data.dtype.names and {"R", "G", "B"} <= set(data.dtype.names):
+def _grey(data: npt.NDArray[Any], picture: bool) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None, list[str]]:
+    """Colour as grey, the pixels that are transparent, and a message if information is lost.
+
+    Colours are the last axis of 2 to 4 in pictures, where two are grey and transparency. In other arrays these are
+    frames, but for 3 or 4 of one byte.
+    """
+    named = bool(data.dtype.names) and {"R", "G", "B"} <= set(data.dtype.names or ())
+    if named:
         data = np.stack([data[channel] for channel in "RGB"], axis=-1)
-    if data.ndim < 3 or data.shape[-1] not in (2, 3, 4):
+    colours = (2, 3, 4) if picture else (3, 4) if named or data.dtype.itemsize == 1 else ()
+    if data.ndim < 3 or data.shape[-1] not in colours:
         return data, None, []
     clear = data[..., -1] == 0 if data.shape[-1] in (2, 4) and data.ndim == 3 else np.zeros(data.shape[:2], bool)
     mask = clear if clear.any() and not clear.all() else None
@@ -274,6 +284,8 @@ def _pixel(yx: tuple[tuple[float, str], ...]) -> tuple[tuple[float, float] | Non
         return None, [said] if units else []
     if all(can_show_atoms(size) for size in sizes):
         return (sizes[0], sizes[1]), []
+    if max(sizes) > METRE:  # TIA writes 1/m as if they were m
+        return None, [f"The scale of the file is that of a diffraction pattern; {ask}."]
     words = f"{sizes[0]:.4g}" if sizes[0] == sizes[1] else f"{sizes[0]:.4g} x {sizes[1]:.4g}"
     return None, [f"The file gives pixels of {words} nm, at which atoms cannot be seen; {ask}."]
 
