@@ -47,7 +47,7 @@ def test_a_blank_detector_spoils_nothing(tmp_path):
 
 def test_an_unknown_detector_is_refused(tmp_path):
     path = emd(tmp_path / "a.emd", {"DF4": PIXELS})
-    with pytest.raises(InputError, match="no image of a detector ABF; it holds 0: 64 x 48"):
+    with pytest.raises(InputError, match="no image of a detector ABF; it holds 0: 48 x 64"):
         read_image(path, detector="ABF")
     with pytest.raises(InputError, match="not by both"):
         read_image(path, 0, detector="DF4")

@@ -4,6 +4,7 @@ import json
 import os
 import struct
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import h5py
@@ -285,7 +286,9 @@ BAD = {
 }  # fmt: skip
 BAD |= {f"empty {kind}": (f"a{kind}", _bytes(b""), ["empty", "0 bytes"]) for kind in EXTENSIONS}
 DAMAGED = ["cannot be read", "copied"]
-BAD |= {f"damaged {kind}": (f"a{kind}", _bytes(b"no image " * 9), DAMAGED) for kind in EXTENSIONS if kind != ".emi"}
+PACKAGES = {".gwy": "gwyfile", ".ibw": "igor2"}
+READ_HERE = [kind for kind in EXTENSIONS if kind not in PACKAGES or find_spec(PACKAGES[kind])]
+BAD |= {f"damaged {kind}": (f"a{kind}", _bytes(b"no image " * 9), DAMAGED) for kind in READ_HERE if kind != ".emi"}
 BAD["without pixels"] = ("a.emi", _bytes(b"no image " * 9), ["files .ser", "same folder"])
 
 

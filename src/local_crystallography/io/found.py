@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 DERIVED = re.compile(
-    r"\b(dpc|com|dcom|icom|fft|phase|magnitude|angle|orientation|deflection|field)|^[A-D]-[A-D]$", re.I
+    r"\b(dpc|com|dcom|icom|fft|phase|magnitude|angle|orientation|deflection|(?<!dark )(?<!bright )field)|^[A-D]-[A-D]$",
+    re.I,
 )
 """Names of signals that are computed from those of detectors."""
 ELEMENT = re.compile(r"[A-Z][a-z]?([- ][KLM][abα-β0-9]*)?")
 """Names of elemental maps."""
+SPECTRAL = re.compile("wavelength|energy", re.I)
+"""Names of the axis of a spectrum."""
 TOPOGRAPHY = re.compile(r"(?<![a-z])z(?![a-z])|topo|height|zsensor", re.I)
 """Names of the topography of a scanning probe."""
 BACKWARD = re.compile(r"backward|bwd|retrace|\[<\]", re.I)
@@ -76,10 +79,10 @@ class Found:
             return "complex numbers"
         if self.data.dtype.kind not in "buif" and not {"R", "G", "B"} <= names:
             return "no numbers"
-        if any(str(axis["units"]).lower() in ("ev", "kev") for axis in self.axes):
+        if any(axis["units"].lower() in ("ev", "kev") or SPECTRAL.match(axis["name"]) for axis in self.axes):
             return "spectra"
         places = [axis["navigate"] for axis in self.axes]
-        if len(places) > 1 and not places[-1] and all(places[:-1]):
+        if len(places) > 1 and places.count(False) == 1:
             return "a map of spectra" if len(places) > 2 else "a line of spectra"
         grey = self.shape[:-1] if len(self.shape) > 2 and self.shape[-1] <= 4 else self.shape
         if len(grey) not in (2, 3):

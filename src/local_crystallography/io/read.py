@@ -23,12 +23,12 @@ from local_crystallography.io.formats import (
     MICROSCOPE_FORMATS,
     PICTURES,
     TIFF,
-    Found,
     load,
     reader_errors,
     tiff_pixels,
     to_nm,
 )
+from local_crystallography.io.found import Found
 
 logger = logging.getLogger(__name__)
 
@@ -284,7 +284,7 @@ def _pixel(yx: tuple[tuple[float, str], ...]) -> tuple[tuple[float, float] | Non
         return None, [said] if units else []
     if all(can_show_atoms(size) for size in sizes):
         return (sizes[0], sizes[1]), []
-    if max(sizes) > METRE:  # TIA writes 1/m as if they were m
+    if max(sizes[0], sizes[1]) > METRE:  # TIA writes 1/m as if they were m
         return None, [f"The scale of the file is that of a diffraction pattern; {ask}."]
     words = f"{sizes[0]:.4g}" if sizes[0] == sizes[1] else f"{sizes[0]:.4g} x {sizes[1]:.4g}"
     return None, [f"The file gives pixels of {words} nm, at which atoms cannot be seen; {ask}."]
