@@ -1,15 +1,20 @@
 """Microscope files become napari layers with scale, units and provenance."""
 
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
+from npe2 import PluginManifest
 from rsciio.hspy import file_writer
 
+import local_crystallography
 from local_crystallography._napari.reader import get_reader
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
+from local_crystallography.io.formats import MICROSCOPE_FORMATS
 
 PIXELS = np.arange(20 * 24, dtype=np.float32).reshape(20, 24)
 
@@ -123,3 +128,9 @@ def test_every_image_of_a_file_becomes_a_layer(tmp_path):
     with h5py.File(path, "a") as file:
         file.copy("Experiments/__unnamed__", "Experiments/second")
     assert len(get_reader(str(path))(str(path))) == 2
+
+
+def test_napari_offers_every_microscope_format():
+    manifest = PluginManifest.from_file(Path(local_crystallography.__file__).parent / "napari.yaml")
+    [reader] = manifest.contributions.readers
+    assert [pattern.removeprefix("*") for pattern in reader.filename_patterns] == [*MICROSCOPE_FORMATS]

@@ -69,6 +69,22 @@ def _usid(path, labels=("X", "Y"), fields=None, spectrum=1):
             group["Raw_Data"].attrs[name] = group[name].ref
 
 
+def _usid_record(path):
+    """The image as one record, as HyperSpy writes it."""
+    _usid(path)
+    with h5py.File(path, "a") as file:
+        group = file["Measurement_000/Channel_000"]
+        for part in ("Indices", "Values"):
+            group[f"Spectroscopic_{part}"] = group[f"Position_{part}"][()].T
+            group[f"Spectroscopic_{part}"].attrs.update(group["Position_Indices"].attrs)
+        group["Image"] = SEEN.reshape(1, -1)
+        group["Image"].attrs["quantity"] = "Height"
+        for part in ("Indices", "Values"):
+            group["Image"].attrs[f"Spectroscopic_{part}"] = group[f"Spectroscopic_{part}"].ref
+            group["Image"].attrs[f"Position_{part}"] = group[f"Position_{part}"].ref
+        del group["Raw_Data"]
+
+
 def _nexus(path, data=SEEN, axes=("y", "x")):
     with h5py.File(path, "w") as file:
         group = file.create_group("entry/haadf")
@@ -119,6 +135,7 @@ CASES = {
     "Nion Swift ndata of 2015": ("a.ndata", _nion_of_2015, "HAADF"),
     "USID": ("a.h5", _usid, "Height"),
     "USID, y first": ("a.hdf5", lambda path: _usid(path, ("Y", "X")), "Height"),
+    "USID, one record": ("a.h5", _usid_record, "Height"),
     "NeXus": ("a.nxs", _nexus, "haadf"),
     "NeXus in h5": ("a.h5", _nexus, "haadf"),
     "NSID": ("a.hf5", _nsid, "image"),

@@ -22,6 +22,7 @@ def sxm(path, channels, direction="down", size=(6.4e-10, 4.8e-10), short=0):
     head = (
         ":NANONIS_VERSION:\n2\n:SCANIT_TYPE:\n              FLOAT            MSBFIRST\n"
         f":SCAN_PIXELS:\n       {WIDTH}       {HEIGHT}\n:SCAN_RANGE:\n           {size[0]:E}           {size[1]:E}\n"
+        ":SCAN_OFFSET:\n 0.0E+0 0.0E+0\n:SCAN_TIME:\n 1.0E+0 1.0E+0\n:BIAS:\n -1.0E+0\n:ACQ_TIME:\n 9.0\n"
         f":SCAN_DIR:\n{direction}\n:COMMENT:\nSi(111) at 4:30\n\n"
         f":DATA_INFO:\n\tChannel\tName\tUnit\tDirection\tCalibration\tOffset\n{rows}\n:SCANIT_END:\n\n\n"
     )

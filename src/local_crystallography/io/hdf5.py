@@ -111,32 +111,36 @@ def _emd_axis(dim: Any, size: int) -> dict[str, Any]:
 
 
 def _usid(file: Any) -> list[Found]:
-    """USID: one row per pixel, whose place in the image stands in another dataset."""
+    """USID: one row per position, one column per value recorded there; what row and column mean stands elsewhere.
+
+    An image is one column, or one row of a file that was written as a single record.
+    """
     found = []
     for _, data in _arrays(file):
         if "Position_Indices" not in data.attrs:
             continue
-        indices = file[data.attrs["Position_Indices"]]
-        values = file[data.attrs["Position_Values"]][()]
+        record = len(data) == 1
+        about = "Spectroscopic" if record else "Position"
+        indices, values = (file[data.attrs[f"{about}_{part}"]] for part in ("Indices", "Values"))
         labels, units = ([_text(one) for one in np.atleast_1d(indices.attrs[key])] for key in ("labels", "units"))
-        places = indices[()].astype(int)
-        title = _text(data.attrs.get("quantity", ""))
+        places, values = (one[()].T if record else one[()] for one in (indices, values))
+        places, title = places.astype(int), _text(data.attrs.get("quantity", ""))
         if places.shape[1] != 2 or len(places) < 2 or len(places) != np.prod(places.max(axis=0) + 1):
             found.append(_read(data, [], title))
             continue
-        slow = 0 if (places[1] == places[0])[0] else 1
-        rows = [slow, 1 - slow]
-        rows = [rows[i] for i in upright([axis(0, name=labels[i]) for i in rows])]
-        shape = tuple(int(places[:, i].max()) + 1 for i in rows)
-        axes = [axis(n, step(np.unique(values[:, i])), units[i], labels[i]) for n, i in zip(shape, rows, strict=True)]
-        spectrum = data.shape[1]
+        slow = 0 if places[1, 0] == places[0, 0] else 1
+        sides = [slow, 1 - slow]
+        sides = [sides[i] for i in upright([axis(0, name=labels[i]) for i in sides])]
+        shape = tuple(int(places[:, i].max()) + 1 for i in sides)
+        axes = [axis(n, step(np.unique(values[:, i])), units[i], labels[i]) for n, i in zip(shape, sides, strict=True)]
+        spectrum = 1 if record else data.shape[1]
         if spectrum > 1:
             axes = [*({**one, "navigate": True} for one in axes), axis(spectrum)]
             found.append(shown((*shape, spectrum), data.dtype, axes, title))
             continue
-        for part, name in _parts(data[:, 0], title):
+        for part, name in _parts(data[0] if record else data[:, 0], title):
             image = np.empty(shape, part.dtype)
-            image[places[:, rows[0]], places[:, rows[1]]] = part
+            image[tuple(places[:, i] for i in sides)] = part
             found.append(Found.of(image, axes, name))
     return found
 
