@@ -47,7 +47,7 @@ def test_a_blank_detector_spoils_nothing(tmp_path):
 
 def test_an_unknown_detector_is_refused(tmp_path):
     path = emd(tmp_path / "a.emd", {"DF4": PIXELS})
-    with pytest.raises(InputError, match="no image of a detector ABF; it holds 0: 48 x 64"):
+    with pytest.raises(InputError, match="no image of a detector ABF; name one that it holds: 0: 48 x 64"):
         read_image(path, detector="ABF")
     with pytest.raises(InputError, match="not by both"):
         read_image(path, 0, detector="DF4")
@@ -94,6 +94,13 @@ def test_white_is_zero(tmp_path):
 def test_a_preview_before_the_data_is_not_read(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
         tiff.write(COUNTS[::3, ::3])
+        tiff.write(COUNTS)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, COUNTS)
+
+
+def test_a_colour_copy_before_the_data_is_not_read(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        tiff.write(np.dstack([COUNTS // 256] * 3).astype(np.uint8), photometric="rgb")
         tiff.write(COUNTS)
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif").data, COUNTS)
 
@@ -159,6 +166,32 @@ def test_frames_at_the_end_are_put_first_and_it_is_said(tmp_path):
     image = read_image(tmp_path / "a.npy")
     np.testing.assert_array_equal(image.data, np.moveaxis(stack, -1, 0))
     assert "taken as 20 frames of 64 x 64" in image.metadata["messages"][0]
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_few_frames_are_no_colours(tmp_path, count):
+    stack = np.random.default_rng(1).random((64, 64, count))
+    np.save(tmp_path / "a.npy", stack)
+    image = read_image(tmp_path / "a.npy")
+    np.testing.assert_array_equal(image.data, np.moveaxis(stack, -1, 0))
+    assert image.metadata["messages"] == [
+        f"The array of 64 x 64 x {count} was taken as {count} frames of 64 x 64 pixels."
+    ]
+
+
+@pytest.mark.parametrize("name", ["Wavelength", "Energy loss"])
+def test_a_spectrum_at_every_pixel_is_no_stack(tmp_path, name):
+    path = emd(tmp_path / "a.emd", {"SI": PIXELS})
+    with h5py.File(path, "a") as file:
+        group = file["data/SI"]
+        del group["data"]
+        group["data"] = np.stack([PIXELS] * 20)
+        group.move("dim2", "dim3")
+        group.move("dim1", "dim2")
+        group["dim1"] = np.arange(20.0)
+        group["dim1"].attrs["name"], group["dim1"].attrs["units"] = name, "[n_m]"
+    with pytest.raises(InputError, match=r"20 x 48 x 64 float64 \(SI\) \[spectra\]"):
+        read_image(path)
 
 
 def test_transparent_pixels_are_masked(tmp_path):

@@ -145,6 +145,7 @@ CASES = {
     "mrc": ("a.mrc", _mrc, 0.03),
     "mrc without a cell": ("a.mrc", lambda path: _mrc(path, cell=None), None),
     "ser": ("a.ser", _ser, 0.03),
+    "ser in reciprocal space": ("a.ser", lambda path: _ser(path, step=3e8), None),
     "ImageJ nm": ("a.tif", lambda path: _imagej(path, "nm", 0.03), 0.03),
     "ImageJ um": ("a.tif", lambda path: _imagej(path, r"\u00B5m", 3e-5), 0.03),
     "ImageJ micron": ("a.tif", lambda path: _imagej(path, "micron", 3e-5), 0.03),
@@ -282,6 +283,7 @@ BAD = {
     "4-D STEM": ("a.blo", _blo, ["3 x 4 x 16 x 16", "virtual dark field"]),
     "spectra": ("a.hspy", lambda path: _hspy(path, STACK, navigate=2), ["3 x 24 x 32", "(H, W)"]),
     "spectrum": ("a.hspy", lambda path: _hspy(path, PIXELS, units="eV"), ["24 x 32", "(H, W)"]),
+    "line of spectra": ("a.hspy", lambda path: _hspy(path, PIXELS, navigate=1), ["24 x 32 uint8 [a line of spectra]"]),
     "no image in an HDF5": ("a.emd", lambda path: h5py.File(path, "w").close(), ["cannot be read", "EMD"]),
 }  # fmt: skip
 BAD |= {f"empty {kind}": (f"a{kind}", _bytes(b""), ["empty", "0 bytes"]) for kind in EXTENSIONS}
@@ -289,7 +291,7 @@ DAMAGED = ["cannot be read", "copied"]
 PACKAGES = {".gwy": "gwyfile", ".ibw": "igor2"}
 READ_HERE = [kind for kind in EXTENSIONS if kind not in PACKAGES or find_spec(PACKAGES[kind])]
 BAD |= {f"damaged {kind}": (f"a{kind}", _bytes(b"no image " * 9), DAMAGED) for kind in READ_HERE if kind != ".emi"}
-BAD["without pixels"] = ("a.emi", _bytes(b"no image " * 9), ["files .ser", "same folder"])
+BAD["without pixels"] = ("a.emi", _bytes(b"no image " * 9), ["a_1.ser", "same folder"])
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -66,7 +66,7 @@ def load(path: Path) -> list[Found]:
         return [Found(imageio.imread(path, plugin="pillow"))]
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(array, np.ndarray):
-        raise InputError(f"{path.name} is an archive of several arrays; save a single one with numpy.save.")
+        raise InputError(f"{path.name} is an archive of several arrays; save one of them by itself with numpy.save.")
     return [Found(array)]
 
 
@@ -103,7 +103,10 @@ def _load_microscope(path: Path, plugin: str) -> list[Found]:
     except reader_errors():  # colours of DigitalMicrograph are only read whole
         signals = reader(str(path), lazy=False)
     if not signals and path.suffix.lower() == ".emi":
-        raise InputError(f"{path.name} holds no pixels: they are in files .ser, which have to lie in the same folder.")
+        raise InputError(
+            f"{path.name} holds no pixels: copy its files {path.stem}_1.ser and so on into the same folder, or open "
+            "one of these."
+        )
     return [_from_signal(signal) for signal in signals]
 
 

@@ -86,7 +86,7 @@ class Found:
             return "a map of spectra" if len(places) > 2 else "a line of spectra"
         grey = self.shape[:-1] if len(self.shape) > 2 and self.shape[-1] <= 4 else self.shape
         if len(grey) not in (2, 3):
-            return f"{len(grey)} dimensions"
+            return f"{len(grey)} dimension{'s' * (len(grey) != 1)}"
         return "" if min(grey[-2:]) >= 16 or min(grey[:2]) >= 16 else "fewer than 16 x 16 pixels"
 
     @property
@@ -119,7 +119,8 @@ class Found:
 
     def __str__(self) -> str:
         shape = " x ".join(map(str, self.data.shape))
-        return f"{shape} {self.data.dtype}" + (f" ({self.title})" if self.title else "")
+        kind = "RGB" if self.data.dtype.names else self.data.dtype
+        return f"{shape} {kind}" + (f" ({self.title})" if self.title else "")
 
 
 def shown(shape: tuple[int, ...], dtype: Any, axes: list[dict[str, Any]], title: str) -> Found:

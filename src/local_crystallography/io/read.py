@@ -32,6 +32,8 @@ from local_crystallography.io.found import Found
 
 logger = logging.getLogger(__name__)
 
+LISTED = 8
+"""Largest number of arrays of a file that a message lists."""
 METRE = 1e9
 """A metre in nm."""
 _LUMINANCE = np.array([0.2125, 0.7154, 0.0721])
@@ -169,14 +171,14 @@ def _existing_file(path: str | Path) -> Path:
 
 def _choose(path: Path, found: list[Found], index: int | None = None, detector: str | None = None) -> int:
     """Number of the array to read: the one requested, or the best of the images that are not blank."""
-    held = "; ".join(f"{i}: {one}" for i, one in enumerate(found)) or "nothing"
+    held = _held(found)
     images = [i for i, one in enumerate(found) if one.is_image]
     if detector is not None:
         if index is not None:
             raise InputError("Choose an image by its number or by the name of its detector, not by both.")
         images = [i for i in images if detector.lower() in found[i].title.lower()]
         if not images:
-            raise InputError(f"{path.name} has no image of a detector {detector}; it holds {held}.")
+            raise InputError(f"{path.name} has no image of a detector {detector}; name one that it holds: {held}.")
     if index is not None:
         if not 0 <= index < len(found):
             raise InputError(f"{path.name} has no image {index}; choose a number from 0 to {len(found) - 1}: {held}.")
@@ -191,8 +193,16 @@ def _choose(path: Path, found: list[Found], index: int | None = None, detector: 
         return 0  # `Image` reports what is wrong with it
     raise InputError(
         f"{path.name} holds {held}, but no image (H, W) or stack (frames, H, W) of real numbers with at least "
-        "16 x 16 pixels; save one image, such as a virtual dark field, to a file of its own."
+        "16 x 16 pixels; open a file with an image, or save one, such as a virtual dark field, from the program that "
+        "wrote this file."
     )
+
+
+def _held(found: list[Found]) -> str:
+    """The arrays of a file with their numbers, and why they are no images."""
+    each = [f"{i}: {one}" + (f" [{one.problem}]" if one.problem else "") for i, one in enumerate(found[:LISTED])]
+    more = f"and {len(found) - LISTED} more, which `local-crystallography info` lists"
+    return "; ".join([*each, more] if len(found) > LISTED else each) or "nothing"
 
 
 def _image(
