@@ -4,7 +4,6 @@ import json
 import os
 import struct
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 
 import h5py
@@ -272,6 +271,7 @@ def _bytes(data):
 BAD = {
     "missing": ("a.tif", lambda path: None, ["does not exist", "spelling"]),
     "folder": ("a.dm4", lambda path: path.mkdir(), ["folder", "choose a file in it"]),
+    "Zarr store": ("a.zspy", lambda path: path.mkdir(), ["can hold code", ".hspy"]),
     "unknown extension": ("a.xyz", _bytes(b"1"), [".xyz", ".dm4", "export"]),
     "no extension": ("image", _bytes(b"1"), ["without an extension", ".dm4"]),
     "text array": ("a.npy", lambda path: np.save(path, np.full((20, 20), "a")), ["<U1", "real numbers"]),
@@ -288,9 +288,7 @@ BAD = {
 }  # fmt: skip
 BAD |= {f"empty {kind}": (f"a{kind}", _bytes(b""), ["empty", "0 bytes"]) for kind in EXTENSIONS}
 DAMAGED = ["cannot be read", "copied"]
-PACKAGES = {".gwy": "gwyfile", ".ibw": "igor2"}
-READ_HERE = [kind for kind in EXTENSIONS if kind not in PACKAGES or find_spec(PACKAGES[kind])]
-BAD |= {f"damaged {kind}": (f"a{kind}", _bytes(b"no image " * 9), DAMAGED) for kind in READ_HERE if kind != ".emi"}
+BAD |= {f"damaged {kind}": (f"a{kind}", _bytes(b"no image " * 9), DAMAGED) for kind in EXTENSIONS if kind != ".emi"}
 BAD["without pixels"] = ("a.emi", _bytes(b"no image " * 9), ["a_1.ser", "same folder"])
 
 

@@ -159,6 +159,10 @@ def _existing_file(path: str | Path) -> Path:
     readable = f"files with one of {', '.join(EXTENSIONS)} can be read"
     if not path.exists():
         raise InputError(f"{path} does not exist; check the spelling of the path.")
+    if path.suffix.lower() == ".zspy":
+        raise InputError(
+            f"{path.name} is a Zarr store, which can hold code; save it as .hspy in HyperSpy and open that."
+        )
     if path.is_dir():
         raise InputError(f"{path} is a folder; choose a file in it ({readable}).")
     if path.suffix.lower() not in EXTENSIONS:
