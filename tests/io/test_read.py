@@ -268,6 +268,11 @@ def _bytes(data):
     return lambda path: path.write_bytes(data)
 
 
+def _npy_with(path, shape):
+    np.save(path, PIXELS)
+    path.write_bytes(path.read_bytes().replace(b"(24, 32)", shape))
+
+
 BAD = {
     "missing": ("a.tif", lambda path: None, ["does not exist", "spelling"]),
     "folder": ("a.dm4", lambda path: path.mkdir(), ["folder", "choose a file in it"]),
@@ -277,6 +282,7 @@ BAD = {
     "text array": ("a.npy", lambda path: np.save(path, np.full((20, 20), "a")), ["<U1", "real numbers"]),
     "pickle": ("a.npy", lambda path: np.save(path, np.full((20, 20), None)), ["cannot be read", "NPY"]),
     "archive": ("a.npy", lambda path: np.savez(path.open("wb"), a=PIXELS), ["archive", "numpy.save"]),
+    "damaged header": ("a.npy", lambda path: _npy_with(path, b"(24, ((("), ["cannot be read", "NPY"]),
     "one row": ("a.npy", lambda path: np.save(path, np.arange(50)), ["(50,)", "(H, W)"]),
     "complex": ("a.npy", lambda path: np.save(path, PIXELS * 1j), ["complex128", "magnitude"]),
     "4-D array": ("a.npy", lambda path: np.save(path, np.ones((2, 2, 20, 20))), ["2 x 2 x 20", "(H, W)"]),

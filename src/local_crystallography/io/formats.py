@@ -272,6 +272,7 @@ def to_nm(scale: float, unit: str) -> float | None:
 
 def reader_errors() -> tuple[type[Exception], ...]:
     """Errors that the readers are known to raise on damaged files; imported only once one was raised."""
+    from tokenize import TokenError  # of numpy, for the header of an array
     from zipfile import BadZipFile
 
     from PIL.Image import DecompressionBombError
@@ -304,6 +305,7 @@ def reader_errors() -> tuple[type[Exception], ...]:
         *builtin,
         *more,
         BadZipFile,
+        TokenError,
         TiffFileError,
         DecompressionBombError,
         *(getattr(rsciio_errors, n) for n in names),

@@ -154,7 +154,7 @@ def load_ibw(path: Path) -> list[Found]:
     if data.ndim != 3:
         return [Found(upright, yx, title=name)]
     start = end + sum(texts[:9])
-    labels = [_text(raw[at : at + 32]) for at in range(start + 32, start + texts[9], 32)]
+    labels = [_text(raw[at : at + 32]) for at in range(start + 32, min(start + texts[9], len(raw)), 32)]
     if len(labels) != shape[2] or not all(labels):  # layers without names are frames
         return [Found(np.moveaxis(upright, 2, 0), yx, title=name)]
     return [Found(upright[:, :, number], yx, title=label) for number, label in enumerate(labels)]
