@@ -263,6 +263,7 @@ NO_IMAGES = {
     "frames of a detector": ("a.h5", _detector, "frames of a pixelated detector"),
     "4D-STEM of py4DSTEM": ("a.emd", _datacube, "3 x 4 x 16 x 16 float64 .datacube. .4 dimensions., but no image"),
     "4D-STEM of py4DSTEM in h5": ("a.h5", _datacube, "virtual dark field"),
+    "4D-STEM of Nion Swift": ("a.h5", lambda path: _nion(path, np.ones((3, 4, 16, 16))), "4 dimensions"),
     "spectra of Nion Swift": ("a.h5", lambda path: _nion(path, STACK, datum_dimension_count=1), "but no image"),
     "spectra of USID": (
         "a.h5",

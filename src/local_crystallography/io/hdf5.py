@@ -61,10 +61,16 @@ def _nion(file: Any) -> list[Found]:
     data = file.get("data")
     several = [data[name] for name in sorted(data)] if isinstance(data, h5py.Group) else [data]
     return [
-        nion.found(one[()], json.loads(_text(one.attrs["properties"])))
+        nion.found(_pixels(one), json.loads(_text(one.attrs["properties"])))
         for one in several
         if isinstance(one, h5py.Dataset) and "properties" in one.attrs
     ]
+
+
+def _pixels(data: Any) -> npt.NDArray[Any]:
+    """The array, not read if it has more axes than a stack of images in colour."""
+    found = shown(data.shape, data.dtype, [], "")
+    return np.asarray(found.data if found.problem else data[()])
 
 
 def _emd(file: Any) -> list[Found]:
