@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from local_crystallography.data.arrays import Array, Index, Mask
 from local_crystallography.lattice.sites import Cell, cells_within, primitive
@@ -32,6 +33,12 @@ class Surroundings:
     yx: Array
     near: Index
     distance: Array
+
+    @classmethod
+    def of(cls, yx: Array, count: int) -> Surroundings:
+        """With so many nearest atoms of each, or all there are."""
+        distance, near = cKDTree(yx).query(yx, k=min(count + 1, len(yx)))
+        return cls(yx, near[:, 1:], distance[:, 1:])
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,15 @@ NEIGHBOURS = 24
 """Number of nearest atoms considered around each."""
 VAIN = 3
 """Successive failed searches after which the remaining atoms are left without a lattice."""
+FAINT, BRIGHT = 0.3, 0.75
+"""Value of a faint column relative to this quantile of its surroundings."""
+WHOLE = 0.9
+"""Probability that two atoms are of one lattice, above which the faint columns are not sought separately."""
+NEAR = 6
+"""Atoms of a lattice that say where among them a faint one is."""
+SITE, RARE = 0.2, 0.05
+"""Largest distance of a faint column from its site, in nearest-neighbour distances; and the smallest fraction of cells
+in which it is found."""
 TRIES = 8
 """Positions at which a lattice is sought before the best is grown."""
 
@@ -84,8 +93,100 @@ def find_lattices(yx: Array, values: Array | None = None) -> list[Lattice]:
     n = len(yx)
     if n < SMALLEST:
         return []
-    distance, near = cKDTree(yx).query(yx, k=min(NEIGHBOURS + 1, n))
-    around = Surroundings(yx, near[:, 1:], distance[:, 1:])
+    around = Surroundings.of(yx, NEIGHBOURS)
+    found = _grown_from_patches(around, values)
+    if values is None or _unity(found, n) > WHOLE:
+        return found
+    strong = np.flatnonzero(values > FAINT * np.quantile(values[around.near], BRIGHT, axis=1))
+    if not SMALLEST <= len(strong) < n:
+        return found
+    others = _grown_from_patches(Surroundings.of(yx[strong], NEIGHBOURS), values[strong])
+    others = _with_faint(yx, [replace(each, rows=strong[each.rows]) for each in others])
+    return others if _unity(others, n) > _unity(found, n) else found
+
+
+def _unity(lattices: list[Lattice], count: int) -> float:
+    """0 to 1, probability that two of so many atoms are of one lattice."""
+    return float(sum(len(lattice.rows) ** 2 for lattice in lattices)) / count**2
+
+
+def _with_faint(yx: Array, lattices: list[Lattice]) -> list[Lattice]:
+    """Lattices of the strong columns with the faint ones between them, on sites of their own.
+
+    Faint columns, such as oxygen, are often found in a part of the cells alone; cells with and without them would be
+    different lattices otherwise.
+    """
+    rows = np.concatenate([lattice.rows for lattice in lattices] or [np.empty(0, np.int64)])
+    of = np.repeat(np.arange(len(lattices)), [len(lattice.rows) for lattice in lattices])
+    free = np.setdiff1d(np.arange(len(yx)), rows)
+    if not len(free) or len(rows) < SMALLEST:
+        return lattices
+    nearest, near = cKDTree(yx[rows]).query(yx[free], k=NEAR)
+    found = []
+    for number, lattice in enumerate(lattices):
+        cell = Cell(lattice.vectors, lattice.basis)
+        mine = (of[near] == number).all(axis=1) & (nearest[:, 0] <= cell.reach())
+        place = dict(zip(lattice.rows.tolist(), lattice.coordinates, strict=True))
+        coordinates = [
+            _within(yx[rows[close]], np.array([place[row] for row in rows[close].tolist()]), yx[atom])
+            for atom, close in zip(free[mine], near[mine], strict=True)
+        ]
+        found.append(_joined(lattice, free[mine], np.reshape(coordinates, (-1, 2))))
+    return found
+
+
+def _within(places: Array, coordinates: Array, place: Array) -> Array:
+    """(2,) fractional coordinates of a place among (k, 2) places with known ones, by the affine map that fits those."""
+    design = np.c_[np.ones(len(places)), places - place]
+    return np.asarray(np.linalg.lstsq(design, coordinates, rcond=None)[0][0])
+
+
+def _joined(lattice: Lattice, rows: Index, coordinates: Array) -> Lattice:
+    """A lattice with further atoms (n,) at fractional coordinates (n, 2), on free places or on sites of their own."""
+    cell = Cell(lattice.vectors, lattice.basis)
+    fewest = max(SMALLEST // 2, RARE * len(np.unique(lattice.index, axis=0)))
+    index, site, left = cell.settle(coordinates)
+    stray = np.linalg.norm(left @ cell.vectors, axis=1)
+    near = SITE * cell.nearest()
+    full = {*map(tuple, np.c_[lattice.index, lattice.site].tolist())}
+    known = [
+        distance <= near and tuple(each) not in full
+        for distance, each in zip(stray, np.c_[index, site].tolist(), strict=True)
+    ]
+    on = np.array(known, bool).reshape(-1)
+    site = np.where(on, site, -1)
+    basis, open_ = list(lattice.basis), stray > near
+    while open_.any():
+        apart = coordinates[open_, None] - coordinates[open_]
+        close = np.linalg.norm((apart - np.round(apart)) @ cell.vectors, axis=-1) <= near
+        seed = int(close.sum(axis=1).argmax())
+        if close[seed].sum() < fewest:
+            break
+        members = np.flatnonzero(open_)[close[seed]]
+        centre = coordinates[np.flatnonzero(open_)[seed]]
+        off = coordinates[members] - centre
+        basis.append(centre + (off - np.round(off)).mean(axis=0))
+        index[members] = np.round(coordinates[members] - basis[-1]).astype(np.int64)
+        site[members] = len(basis) - 1
+        open_[members] = False
+    kept = site >= 0
+    _, once = np.unique(np.c_[index, site][kept], axis=0, return_index=True)
+    kept = np.flatnonzero(kept)[once]
+    every = np.r_[lattice.rows, rows[kept]]
+    order = np.argsort(every)
+    sites = np.r_[lattice.site, site[kept]][order]
+    return replace(
+        lattice,
+        basis=np.array(basis),
+        rows=every[order],
+        index=np.r_[lattice.index, index[kept]][order],
+        site=sites,
+    )
+
+
+def _grown_from_patches(around: Surroundings, values: Array | None) -> list[Lattice]:
+    """Lattices that grow from the patches that repeat best, the largest first."""
+    n = len(around.yx)
     free, rng, found = np.ones(n, bool), np.random.default_rng(0), []
     untried, vain = np.ones(n, bool), 0
     while vain < VAIN:

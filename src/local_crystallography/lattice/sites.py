@@ -236,9 +236,10 @@ def find_superlattice(index: Index, site: Index, shifts: Array, values: Array | 
     """Superlattice that explains the differences between atoms of one site; None where the small cell suffices.
 
     For every superlattice up to index 6, an analysis of variance is made of two quantities: the shift from the site in
-    the small cell, and the value minus that of the surroundings. Each counts where it explains a fifth of the variance,
-    lowers the Bayesian information criterion and, for shifts, exceeds 3 % of the nearest distance; over the whole
-    lattice or block by block, since across an interface the stronger sublattice may become the weaker.
+    the small cell, and the value minus that of the surroundings. Each counts where it explains a fifth of the variance
+    of other cells than those it was found in, lowers the Bayesian information criterion and, for shifts, exceeds 3 % of
+    the nearest distance; over the whole lattice or block by block, since across an interface the stronger sublattice
+    may become the weaker.
 
     Parameters
     ----------
@@ -256,13 +257,13 @@ def find_superlattice(index: Index, site: Index, shifts: Array, values: Array | 
         group = site * (cells // sites) + coset(index, larger)
         if np.bincount(group, minlength=cells).max() < 8:
             continue
-        score = 0.0
+        score, halves = 0.0, (index // int(larger[0, 0] * larger[1, 1])) % 2
         for groups in (group, block.ravel() * cells + group):
-            spread, fraction = _explained(groups, shifts)
+            spread, fraction = _explained(groups, halves, shifts)
             count = len(np.unique(groups))
             gain = _gain(fraction, len(index), 2 * count) if spread >= LEAST_SHIFT else 0.0
             if values is not None:
-                gain += _gain(_explained(groups, values[:, None])[1], len(index), count)
+                gain += _gain(_explained(groups, halves, values[:, None])[1], len(index), count)
             score = max(score, gain)
         if score > 0:
             scores.append((score, larger))
@@ -272,12 +273,25 @@ def find_superlattice(index: Index, site: Index, shifts: Array, values: Array | 
     return next(larger for score, larger in scores if score >= 0.9 * best)
 
 
-def _explained(group: Index, quantity: Array) -> tuple[float, float]:
-    """Root mean square of the group means, and the fraction of the variance that they explain."""
-    count = np.maximum(np.bincount(group), 1)
-    means = np.stack([np.bincount(group, q) / count for q in quantity.T], axis=1)
-    between, total = (means[group] ** 2).sum(axis=1).mean(), (quantity**2).sum(axis=1).mean()
-    return float(np.sqrt(between)), float(between / total) if total > 0 else 0.0
+def _explained(group: Index, halves: Index, quantity: Array) -> tuple[float, float]:
+    """Root mean square of the group means, and the fraction of the variance that those of the other half explain.
+
+    Halves (n, 2), by stripes along a and along b, of which the worse counts: rows of a scan that jump together make
+    differences that do not repeat in other rows.
+    """
+    means = _means(group, quantity)[group]
+    total = float((quantity**2).sum())
+    fractions = []
+    for half in halves.T:
+        other = _means(2 * group + half, quantity, length=2 * int(group.max()) + 2)[2 * group + 1 - half]
+        fractions.append(1 - float(((quantity - other) ** 2).sum()) / max(total, 1e-30))
+    return float(np.sqrt((means**2).sum(axis=1).mean())), max(0.0, min(fractions))
+
+
+def _means(group: Index, quantity: Array, length: int = 0) -> Array:
+    """Mean (G, d) of a quantity (n, d) in each group; 0 in an empty one."""
+    count = np.maximum(np.bincount(group, minlength=length), 1)
+    return np.stack([np.bincount(group, q, minlength=length) / count for q in quantity.T], axis=1)
 
 
 def _gain(fraction: float, n: int, parameters: int) -> float:
