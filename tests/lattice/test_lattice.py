@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from local_crystallography.lattice.lattices import find_lattices
-from local_crystallography.lattice.sites import reduce_vectors
+from local_crystallography.lattice.sites import find_superlattice, reduce_vectors
 from local_crystallography.simulate.samples import load_truth
 
 SQUARE = ((0, 20), (-20, 0))
@@ -139,3 +139,34 @@ def test_reduced_vectors_span_the_same_lattice(vectors):
     gamma = np.degrees(np.arctan2(a[0] * b[1] - a[1] * b[0], a @ b))
     assert abs(round(np.linalg.det(change))) == 1
     assert 59.9 <= gamma <= 120.1
+
+
+@pytest.mark.parametrize("found", [0.1, 0.4, 0.8])
+def test_faint_columns_found_in_part_do_not_break_a_lattice(found):
+    vectors, basis = np.array([[0.0, 30.0], [34.0, 0.0]]), np.array([[0, 0], [0.5, 0.5], [0.5, 0.0], [0.0, 0.5]])
+    rng = np.random.default_rng(0)
+    cells = np.indices((14, 14)).reshape(2, -1).T
+    site = np.repeat(np.arange(4), len(cells))
+    yx = (np.tile(cells, (4, 1)) + basis[site]) @ vectors + rng.normal(0, 0.6, (4 * len(cells), 2))
+    values = np.array([1.0, 0.8, 0.12, 0.1])[site] * rng.normal(1, 0.05, len(site))
+    seen = (site < 2) | (rng.random(len(site)) < found)
+    lattices = find_lattices(yx[seen], values[seen])
+    assert len(lattices) == 1
+    lattice = lattices[0]
+    assert len(lattice.rows) > 0.97 * seen.sum()
+    assert len(lattice.basis) == 4
+    np.testing.assert_allclose(np.sort(np.linalg.norm(lattice.vectors, axis=1)), [30, 34], rtol=0.005)
+    for number in range(4):
+        assert len(np.unique(site[seen][lattice.rows[lattice.site == number]])) == 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rows_of_a_scan_that_jump_make_no_larger_cell(seed):
+    rng = np.random.default_rng(seed)
+    index = np.indices((12, 40)).reshape(2, -1).T
+    shifts = rng.normal(0, 0.02, (len(index), 2))
+    shifts[:, 1] += rng.normal(0, 0.06, 12)[index[:, 0]]
+    site = np.zeros(len(index), int)
+    assert find_superlattice(index, site, shifts, None) is None
+    shifts[:, 1] += np.where(index.sum(axis=1) % 2, 0.06, -0.06)
+    assert find_superlattice(index, site, shifts, None).tolist() == [[1, 1], [0, 2]]

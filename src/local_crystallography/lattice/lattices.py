@@ -36,6 +36,8 @@ NEAR = 6
 SITE, RARE = 0.2, 0.05
 """Largest distance of a faint column from its site, in nearest-neighbour distances; and the smallest fraction of cells
 in which it is found."""
+MOST = 2000
+"""Most faint columns among which sites are sought."""
 TRIES = 8
 """Positions at which a lattice is sought before the best is grown."""
 
@@ -143,45 +145,36 @@ def _within(places: Array, coordinates: Array, place: Array) -> Array:
 
 def _joined(lattice: Lattice, rows: Index, coordinates: Array) -> Lattice:
     """A lattice with further atoms (n,) at fractional coordinates (n, 2), on free places or on sites of their own."""
-    cell = Cell(lattice.vectors, lattice.basis)
-    fewest = max(SMALLEST // 2, RARE * len(np.unique(lattice.index, axis=0)))
-    index, site, left = cell.settle(coordinates)
-    stray = np.linalg.norm(left @ cell.vectors, axis=1)
-    near = SITE * cell.nearest()
-    full = {*map(tuple, np.c_[lattice.index, lattice.site].tolist())}
-    known = [
-        distance <= near and tuple(each) not in full
-        for distance, each in zip(stray, np.c_[index, site].tolist(), strict=True)
-    ]
-    on = np.array(known, bool).reshape(-1)
-    site = np.where(on, site, -1)
-    basis, open_ = list(lattice.basis), stray > near
-    while open_.any():
-        apart = coordinates[open_, None] - coordinates[open_]
-        close = np.linalg.norm((apart - np.round(apart)) @ cell.vectors, axis=-1) <= near
+    cell, near = Cell(lattice.vectors, lattice.basis), SITE * Cell(lattice.vectors, lattice.basis).nearest()
+    basis = [*lattice.basis, *_new_sites(cell, coordinates, near, RARE * len(np.unique(lattice.index, axis=0)))]
+    wider = Cell(lattice.vectors, np.array(basis))
+    index, site, left = wider.settle(coordinates)
+    places = np.vstack([np.c_[lattice.index, lattice.site], np.c_[index, site]])
+    _, once = np.unique(places, axis=0, return_index=True)  # the atoms of the lattice come first
+    on = np.r_[np.ones(len(lattice.rows), bool), np.linalg.norm(left @ cell.vectors, axis=1) <= near]
+    every = np.r_[lattice.rows, rows]
+    kept = np.intersect1d(once, np.flatnonzero(on))
+    kept = kept[np.argsort(every[kept])]
+    return replace(lattice, basis=wider.basis, rows=every[kept], index=places[kept, :2], site=places[kept, 2])
+
+
+def _new_sites(cell: Cell, coordinates: Array, near: float, fewest: float) -> list[Array]:
+    """Fractional coordinates (2,) of sites beside those of a cell where many of (n, 2) coordinates are."""
+    _, _, left = cell.settle(coordinates)
+    coordinates = coordinates[np.linalg.norm(left @ cell.vectors, axis=1) > near]
+    step = max(1, len(coordinates) // MOST)
+    coordinates, fewest = coordinates[::step], fewest / step
+    sites: list[Array] = []
+    while len(coordinates):
+        apart = coordinates[:, None] - coordinates
+        apart -= np.round(apart)
+        close = np.linalg.norm(apart @ cell.vectors, axis=-1) <= near
         seed = int(close.sum(axis=1).argmax())
-        if close[seed].sum() < fewest:
+        if close[seed].sum() < max(SMALLEST // 2, fewest):
             break
-        members = np.flatnonzero(open_)[close[seed]]
-        centre = coordinates[np.flatnonzero(open_)[seed]]
-        off = coordinates[members] - centre
-        basis.append(centre + (off - np.round(off)).mean(axis=0))
-        index[members] = np.round(coordinates[members] - basis[-1]).astype(np.int64)
-        site[members] = len(basis) - 1
-        open_[members] = False
-    kept = site >= 0
-    _, once = np.unique(np.c_[index, site][kept], axis=0, return_index=True)
-    kept = np.flatnonzero(kept)[once]
-    every = np.r_[lattice.rows, rows[kept]]
-    order = np.argsort(every)
-    sites = np.r_[lattice.site, site[kept]][order]
-    return replace(
-        lattice,
-        basis=np.array(basis),
-        rows=every[order],
-        index=np.r_[lattice.index, index[kept]][order],
-        site=sites,
-    )
+        sites.append(coordinates[seed] - apart[seed, close[seed]].mean(axis=0))
+        coordinates = coordinates[~close[seed]]
+    return sites
 
 
 def _grown_from_patches(around: Surroundings, values: Array | None) -> list[Lattice]:

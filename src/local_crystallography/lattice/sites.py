@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist, squareform
+from scipy.stats import f as fdist
 
 from local_crystallography.data.arrays import Array, Index, Mask
 
@@ -23,6 +24,8 @@ LARGEST_INDEX = 6
 """Largest superlattice considered, in cells of the smaller one."""
 BLOCK = 16
 """Cells along a and b within which sublattices keep their order; two phases may differ in which one is stronger."""
+CHANCE = 1e-4
+"""Probability below which rows do not differ by chance."""
 LEAST_SHIFT = 0.03
 """Smallest root mean square shift of the sites of a superlattice, in nearest-neighbour distances."""
 LEAST_FRACTION = 0.2
@@ -236,10 +239,9 @@ def find_superlattice(index: Index, site: Index, shifts: Array, values: Array | 
     """Superlattice that explains the differences between atoms of one site; None where the small cell suffices.
 
     For every superlattice up to index 6, an analysis of variance is made of two quantities: the shift from the site in
-    the small cell, and the value minus that of the surroundings. Each counts where it explains a fifth of the variance
-    of other cells than those it was found in, lowers the Bayesian information criterion and, for shifts, exceeds 3 % of
-    the nearest distance; over the whole lattice or block by block, since across an interface the stronger sublattice
-    may become the weaker.
+    the small cell, and the value minus that of the surroundings. Each counts where it explains a fifth of the variance,
+    lowers the Bayesian information criterion and, for shifts, exceeds 3 % of the nearest distance; over the whole
+    lattice or block by block, since across an interface the stronger sublattice may become the weaker.
 
     Parameters
     ----------
@@ -250,20 +252,20 @@ def find_superlattice(index: Index, site: Index, shifts: Array, values: Array | 
     values
         (n,) any quantity of the atoms in which sublattices may differ, or None.
     """
-    _, block = np.unique((index - index.min(axis=0)) // BLOCK, axis=0, return_inverse=True)
+    index = index - index.min(axis=0)
     sites, scores = int(site.max()) + 1, []
     for larger in superlattices():
         cells = int(larger[0, 0] * larger[1, 1]) * sites
         group = site * (cells // sites) + coset(index, larger)
         if np.bincount(group, minlength=cells).max() < 8:
             continue
-        score, halves = 0.0, (index // int(larger[0, 0] * larger[1, 1])) % 2
-        for groups in (group, block.ravel() * cells + group):
-            spread, fraction = _explained(groups, halves, shifts)
-            count = len(np.unique(groups))
+        score = 0.0
+        for block in (0 * index, index // BLOCK):
+            count = cells * len(np.unique(block, axis=0))
+            spread, fraction = _explained(index, block, larger, group, shifts)
             gain = _gain(fraction, len(index), 2 * count) if spread >= LEAST_SHIFT else 0.0
             if values is not None:
-                gain += _gain(_explained(groups, halves, values[:, None])[1], len(index), count)
+                gain += _gain(_explained(index, block, larger, group, values[:, None])[1], len(index), count)
             score = max(score, gain)
         if score > 0:
             scores.append((score, larger))
@@ -273,25 +275,55 @@ def find_superlattice(index: Index, site: Index, shifts: Array, values: Array | 
     return next(larger for score, larger in scores if score >= 0.9 * best)
 
 
-def _explained(group: Index, halves: Index, quantity: Array) -> tuple[float, float]:
-    """Root mean square of the group means, and the fraction of the variance that those of the other half explain.
+def periods(larger: Index) -> Index:
+    """(2,) period along a of whole rows along b, and along b of whole rows along a, in cells."""
+    (p, q), r = larger[0], larger[1, 1]
+    return np.array([p, np.gcd(q, r)])
 
-    Halves (n, 2), by stripes along a and along b, of which the worse counts: rows of a scan that jump together make
-    differences that do not repeat in other rows.
+
+def _explained(index: Index, block: Index, larger: Index, group: Index, quantity: Array) -> tuple[float, float]:
+    """Root mean square of what a superlattice explains of a quantity (n, d), and the fraction of its variance.
+
+    The atoms of a row that was scanned at once share its jump, so that each row is a single observation: the means of
+    rows along a and along b count where they repeat with the period of the superlattice by more than chance.
     """
-    means = _means(group, quantity)[group]
+    _, group = np.unique(np.c_[group, block], axis=0, return_inverse=True)
+    rows = [np.unique(index[:, axis], return_inverse=True)[1] for axis in (0, 1)]
+    within = np.zeros_like(quantity)
+    for _ in range(2):  # where atoms are missing, means of rows hold a part of what is found within them
+        rest, of_rows = quantity - within, []
+        for row in rows:
+            of_rows.append(_means(row, rest))
+            rest = rest - of_rows[-1][row]
+        within = within + _means(group, rest)[group]
+    explained = float((within**2).sum())
+    for axis, (row, means, period) in enumerate(zip(rows, of_rows, periods(larger), strict=True)):
+        weight, place = np.bincount(row), _first(np.c_[index[:, axis] % period, block[:, axis]], row)
+        _, part = np.unique(place, axis=0, return_inverse=True)
+        sums = np.stack([np.bincount(part, weight * each) for each in means.T], axis=1)
+        repeated = (sums / np.bincount(part, weight)[:, None])[part]
+        freedom = len(means) - len(np.unique(part)), int(period) - 1
+        between, left = (float((weight[:, None] * each**2).sum()) for each in (repeated, means - repeated))
+        if min(freedom) > 0 and _by_chance(between / max(left, 1e-30), *freedom) < CHANCE:
+            explained += between
     total = float((quantity**2).sum())
-    fractions = []
-    for half in halves.T:
-        other = _means(2 * group + half, quantity, length=2 * int(group.max()) + 2)[2 * group + 1 - half]
-        fractions.append(1 - float(((quantity - other) ** 2).sum()) / max(total, 1e-30))
-    return float(np.sqrt((means**2).sum(axis=1).mean())), max(0.0, min(fractions))
+    return float(np.sqrt(explained / len(quantity))), explained / total if total > 0 else 0.0
 
 
-def _means(group: Index, quantity: Array, length: int = 0) -> Array:
-    """Mean (G, d) of a quantity (n, d) in each group; 0 in an empty one."""
-    count = np.maximum(np.bincount(group, minlength=length), 1)
-    return np.stack([np.bincount(group, q, minlength=length) / count for q in quantity.T], axis=1)
+def _by_chance(ratio: float, within: int, between: int) -> float:
+    """Probability of as large a ratio of sums of squares between and within groups where the groups are alike."""
+    return float(fdist.sf(ratio * within / between, between, within))
+
+
+def _first(values: Index, group: Index) -> Index:
+    """(G,) value of the first member of each group."""
+    return np.asarray(values[np.unique(group, return_index=True)[1]])
+
+
+def _means(group: Index, quantity: Array) -> Array:
+    """(G, d) mean of a quantity (n, d) in each group."""
+    count = np.maximum(np.bincount(group), 1)
+    return np.stack([np.bincount(group, q) / count for q in quantity.T], axis=1)
 
 
 def _gain(fraction: float, n: int, parameters: int) -> float:
