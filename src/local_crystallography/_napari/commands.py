@@ -11,7 +11,7 @@ from napari.qt.threading import create_worker
 from napari.utils.notifications import show_warning
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.layers import convert, masks
+from local_crystallography._napari.layers import convert, geometry, layer_pixels
 from local_crystallography._napari.main.dock import MainDock
 from local_crystallography._napari.main.step_panel import StepPanel
 from local_crystallography._napari.widgets.timers import later
@@ -120,7 +120,10 @@ def average_frames(viewer: napari.viewer.Viewer) -> None:
         problem = "No layer is selected" if layer is None else f"{layer.name} is not a stack of frames"
         show_warning(f"{problem}. Select an image layer with the axes (frame, y, x).")
         return
-    progress = {"desc": f"Averaging the frames of {layer.name}", "total": (1 + ROUNDS) * len(layer.data)}
+    progress = {
+        "desc": f"Averaging the frames of {layer.name}",
+        "total": (1 + ROUNDS) * layer_pixels.frame_count(layer),
+    }
     worker = create_worker(averaged, layer, _progress=progress, _start_thread=False)
     worker.returned.connect(partial(add_average, viewer, layer))
     worker.start()
@@ -153,7 +156,7 @@ def add_average(viewer: Any, layer: Any, average: FrameAverage | str) -> None:
         name=f"{layer.name}, average",
         metadata={convert.KEY: note},
         colormap=layer.colormap,
-        **masks.flat(convert.placement_of(layer)),
+        **geometry.flat(geometry.placement_of(layer)),
     )
 
 

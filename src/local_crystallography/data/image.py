@@ -23,6 +23,8 @@ FILE_PIXELS = "pixels of the file"
 """Where the metadata hold the height and width of a pixel in pixels of the file."""
 EVEN = 1.01
 """Ratio of the sides of a pixel up to which it is square."""
+LONGEST = 8.0
+"""Ratio of the sides of a pixel up to which it is resampled; more is not the scale of an image."""
 
 
 def can_show_atoms(pixel_size: float | None) -> bool:
@@ -70,7 +72,7 @@ class Image:
 
     def __post_init__(self) -> None:
         data = self.data if hasattr(self.data, "chunks") else unmasked(self.data)
-        if data.ndim not in (2, 3) or min(data.shape[-2:]) < 16 or not len(data):
+        if data.ndim not in (2, 3) or min(data.shape[-2:]) < 16 or not data.shape[0]:
             raise InputError(
                 f"{self.name}: the array has shape {data.shape}, but an image must be (H, W) or (frames, H, W) with at "
                 "least 16 x 16 pixels; choose one image of the file or crop less."
@@ -135,7 +137,7 @@ class Image:
     @property
     def count(self) -> int:
         """Number of frames; 1 for a single image."""
-        return 1 if self.data.ndim == 2 else len(self.data)
+        return 1 if self.data.ndim == 2 else int(self.data.shape[0])
 
     def read(self, number: int) -> npt.NDArray[Any]:
         """(H, W) unscaled pixels of one frame."""
@@ -243,9 +245,19 @@ def square(image: Image, pixel: tuple[float, float] | None, *, known: bool = Tru
         (height, width) of a pixel, nm; None where it is not known.
     known
         Whether they are in nm; otherwise only their ratio counts.
+
+    Raises
+    ------
+    InputError
+        For pixels that are more than `LONGEST` times as long one way as the other.
     """
     if pixel is None:
         return image
+    if max(pixel) > LONGEST * min(pixel):
+        raise InputError(
+            f"{image.name}: pixels are {pixel[0] / pixel[1]:.3g} times as high as wide, which is no scale of an image; "
+            "correct the pixel size."
+        )
     shares, size = shares_of(pixel), min(pixel)
     if shares == (1.0, 1.0):
         size = size if pixel[0] == pixel[1] else float(np.sqrt(pixel[0] * pixel[1]))
@@ -269,7 +281,7 @@ def square(image: Image, pixel: tuple[float, float] | None, *, known: bool = Tru
     metadata = {
         **image.metadata,
         "messages": [*image.metadata.get("messages", []), said],
-        FILE_PIXELS: shares,
+        FILE_PIXELS: tuple(share * before for share, before in zip(shares, image.file_pixels, strict=True)),
     }
     return replace(
         image,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from local_crystallography.data.colour import grey
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import PIXELS, Image, can_show_atoms, square
 from local_crystallography.io.formats import (
@@ -36,8 +37,6 @@ LISTED = 8
 """Largest number of arrays of a file that a message lists."""
 METRE = 1e9
 """A metre in nm."""
-_LUMINANCE = np.array([0.2125, 0.7154, 0.0721])
-"""Weights of red, green and blue (ITU-R BT.709)."""
 
 
 def read_image(
@@ -282,10 +281,8 @@ def _grey(data: npt.NDArray[Any], picture: bool) -> tuple[npt.NDArray[Any], npt.
     mask = clear if clear.any() and not clear.all() else None
     messages = [] if mask is None else ["Transparent pixels are masked."]
     colour = data[..., :3] if data.shape[-1] > 2 else data[..., :1]
-    if (colour == colour[..., :1]).all():
-        return colour[..., 0], mask, messages
-    grey = (colour @ _LUMINANCE).astype(np.float32)
-    return grey, mask, [*messages, "The image is in colour; its luminance was taken as grey."]
+    values, said = grey(colour)
+    return values, mask, [*messages, *said]
 
 
 def _pixel(yx: tuple[tuple[float, str], ...]) -> tuple[tuple[float, float] | None, list[str]]:

@@ -80,7 +80,7 @@ def _header(analysis: Analysis, image: Image, provenance: Provenance) -> str:
     height, width = image.shape
     facts = {"Size": f"{height} × {width} px"}
     if image.data.ndim == 3:
-        facts["Frames"] = str(len(image.data))
+        facts["Frames"] = str(image.count)
     if image.pixel_size is not None:
         facts["Pixel size"] = f"{image.pixel_size:.4g} nm"
         facts["Field of view"] = f"{height * image.pixel_size:.3g} × {width * image.pixel_size:.3g} nm"

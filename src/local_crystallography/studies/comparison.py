@@ -174,7 +174,7 @@ def atoms_of(runs: Mapping[str, Analysis]) -> dict[str, Atoms]:
         if run.image is None or run.atoms is None:
             raise InputError(f"{name} has no atoms; run it to the end.")
         first = next(iter(runs.values())).image
-        if first is None or first.data.shape != run.image.data.shape or (first.data != run.image.data).any():
+        if first is None or not np.array_equal(first.data, run.image.data, equal_nan=True):
             raise InputError(f"{name} is of another image than {next(iter(runs))}; compare runs on the same image.")
         found[name] = run.atoms
     return found

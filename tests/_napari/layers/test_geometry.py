@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Points, Shapes
 
-from local_crystallography._napari.layers import convert
+from local_crystallography._napari.layers import convert, geometry, layer_pixels
 from local_crystallography.data.errors import InputError
 
 PIXELS = np.random.default_rng(0).random((64, 80)).astype(np.float32)
@@ -25,7 +25,7 @@ CLICKED = np.array([[0.4, 0.6], [1.0, 0.2], [0.0, 0.0]])
 
 def analysed(layer, yx):
     """Pixels of the layer as pixels of the image that is analysed."""
-    return yx / np.array(convert.geometry_of(layer).shares)
+    return yx / np.array(geometry.geometry_of(layer).shares)
 
 
 @pytest.mark.parametrize("name", PLACED)
@@ -49,11 +49,11 @@ def test_shapes_are_where_they_are_seen(name):
 @pytest.mark.parametrize("name", PLACED)
 def test_results_lie_on_what_they_were_found_in(name):
     image = Image(PIXELS, **PLACED[name])
-    result = Points(CLICKED, **convert.placement_of(image))
-    pixels = CLICKED * np.array(convert.geometry_of(image).shares)
+    result = Points(CLICKED, **geometry.placement_of(image))
+    pixels = CLICKED * np.array(geometry.geometry_of(image).shares)
     for point, pixel in zip(CLICKED, pixels, strict=True):
         np.testing.assert_allclose(result.data_to_world(point), image.data_to_world(pixel), atol=1e-9)
-    assert convert.image_from(image).shape == convert.analysed_shape(image)
+    assert convert.image_from(image).shape == layer_pixels.analysed_shape(image)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_results_lie_on_what_they_were_found_in(name):
 )
 def test_the_pixel_size_is_that_in_the_world(placed, size):
     image = Image(PIXELS, **placed)
-    assert convert.pixel_size_of(image) == pytest.approx(size)
+    assert geometry.pixel_size_of(image) == pytest.approx(size)
     assert convert.image_from(image).pixel_size == pytest.approx(size)
 
 
@@ -91,6 +91,6 @@ def test_a_mask_of_pixels_that_are_not_square_follows_the_image():
     labels = np.zeros(PIXELS.shape, int)
     labels[:32] = 1
     mask = drawn_mask(Labels(labels), image)
-    assert mask.shape == convert.analysed_shape(image) == (79, 80)
+    assert mask.shape == layer_pixels.analysed_shape(image) == (79, 80)
     assert mask[:39].all()
     assert not mask[41:].any()

@@ -10,6 +10,7 @@ from napari.layers import Image as ImageLayer
 from napari.layers import Layer, Points, Shapes
 
 from local_crystallography._napari.layers import convert as layers
+from local_crystallography._napari.layers import geometry
 from local_crystallography._napari.layers.results import ResultLayers
 from local_crystallography._napari.session import selection_sync
 from local_crystallography._napari.session.image_sessions import session_on
@@ -68,7 +69,7 @@ def test_an_image_comes_back(data, pixel_size):
 )
 def test_any_unit_of_length_becomes_nm(scale, units, pixel_size):
     layer = ImageLayer(PIXELS, scale=(scale, scale), units=(units, units))
-    assert layers.pixel_size_of(layer) == pytest.approx(pixel_size)
+    assert geometry.pixel_size_of(layer) == pytest.approx(pixel_size)
 
 
 def test_colours_become_grey():

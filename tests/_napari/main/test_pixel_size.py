@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from local_crystallography._napari.layers import convert
+from local_crystallography._napari.layers import convert, geometry
 from local_crystallography._napari.main.pixel_size import PixelSizeBox
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography.steps.train_vae import TrainVae
@@ -56,14 +56,14 @@ def test_the_scale_that_napari_drops_comes_from_the_file(tmp_path, viewer_model,
     pixels = (np.random.default_rng(0).random((64, 64)) * 1000).astype(np.uint16)
     tifffile.imwrite(path, pixels, imagej=True, resolution=(50, 50), metadata={"unit": "nm"})
     layer = viewer_model.add_image(tifffile.imread(path), name="scale")
-    assert convert.pixel_size_of(layer) is None
+    assert geometry.pixel_size_of(layer) is None
     monkeypatch.setattr(type(layer), "source", property(lambda layer: SimpleNamespace(path=str(path))))
     controller = Controller(viewer_model)
     controller.choose(layer)
     box = PixelSizeBox(controller)
     qtbot.addWidget(box)
     box.refresh()
-    assert convert.pixel_size_of(layer) == pytest.approx(0.02)
+    assert geometry.pixel_size_of(layer) == pytest.approx(0.02)
     assert "scale.tif" in box.note.text()
 
 

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pint
 from scipy.spatial import cKDTree
 
+from local_crystallography._napari.layers.geometry import Placement, between, geometry_of, pixel_size_of
+from local_crystallography._napari.layers.layer_pixels import check_image, frame_count, pixels_of, values_of
 from local_crystallography.clustering.summary import telling_map
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import HAND_LABEL, is_class
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.image import Image, can_show_atoms, shares_of, square, square_shape, unmasked
+from local_crystallography.data.image import Image, square
 from local_crystallography.steps.refine_atoms import Region
 from local_crystallography.views import raster
 from local_crystallography.views.styles import ClassStyles
 
 LayerData = tuple[Any, dict[str, Any], str]
-Placement = Mapping[str, Any]
 
 KEY = "local_crystallography"
 """Key of the provenance in `layer.metadata`. A result also has `result`, its name, and `of`, the layer of its image;
-a layer of a saved session has `session`, the folder; an image that has been analysed has `analysis`."""
-OWN = ("session", "result", "analysis")
+a layer of a saved session has `session`, the folder. An image that has been analysed has `analysis`, `analysed`, its
+own unique id, since napari hands the metadata on to copies and projections, and `in_use` while a dock shows it."""
+OWN = ("session", "result", "analysis", "analysed", "in_use")
 """Entries of the provenance of an image layer that are not metadata of the image."""
 PLAIN = "#2a95ff"
 PROBABILITY, STD = "probability", "probability std"
@@ -38,102 +37,39 @@ RESULT = ("features", "feature_defaults", "size", "face_color", "contrast_limits
 ELLIPSE_CORNERS = 48
 SAMPLE = 200_000
 """Number of pixels sampled for the percentiles of a map."""
-LUMINANCE = np.array([0.2125, 0.7154, 0.0721])
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """Where the pixels of a layer lie.
-
-    Attributes
-    ----------
-    matrix, origin
-        (2, 2) and (2,): a pixel (y, x) lies at matrix @ (y, x) + origin in the world, along the last two axes; scale,
-        rotate, shear, translate and affine together.
-    unit
-        nm per unit of the world; None where that is no length.
-    """
-
-    matrix: npt.NDArray[np.float64]
-    origin: npt.NDArray[np.float64]
-    unit: float | None
-
-    @property
-    def sides(self) -> tuple[float, float]:
-        """Height and width of a pixel, in units of the world."""
-        height, width = np.linalg.norm(self.matrix, axis=0).tolist()
-        return height, width
-
-    @property
-    def shares(self) -> tuple[float, float]:
-        """Height and width of a pixel that is analysed, in pixels of the layer; see `data.image.square`."""
-        return shares_of(self.sides)
-
-    @property
-    def pixel(self) -> tuple[float, float] | None:
-        """Height and width of a pixel in nm; None where they are unknown, or cannot show atoms."""
-        if self.unit is None:
-            return None
-        height, width = (side * self.unit for side in self.sides)
-        return (height, width) if can_show_atoms(height) and can_show_atoms(width) else None
-
-
-def geometry_of(layer: Any) -> Geometry:
-    """Where the pixels of a layer lie."""
-    steps = np.eye(layer.ndim)[-2:]
-    origin = np.asarray(layer.data_to_world(np.zeros(layer.ndim)), float)[-2:]
-    matrix = np.stack([np.asarray(layer.data_to_world(step), float)[-2:] - origin for step in steps], axis=1)
-    units = [_in_nm(1.0, unit) for unit in layer.units[-2:]]
-    return Geometry(matrix, origin, units[0] if units[0] == units[1] else None)
-
-
-def pixel_size_of(layer: Any) -> float | None:
-    """nm per pixel of the image of a layer as it is analysed; None where it is unknown or cannot show atoms."""
-    pixel = geometry_of(layer).pixel
-    if pixel is None:
-        return None
-    return min(pixel) if shares_of(pixel) != (1.0, 1.0) or pixel[0] == pixel[1] else float(np.sqrt(np.prod(pixel)))
-
-
-def set_pixel(layer: Any, pixel: tuple[float, float] | None) -> None:
-    """Give an image layer a pixel size, (height, width) in nm, or none; its orientation and place stay."""
-    sides = np.asarray(geometry_of(layer).sides)
-    scale = np.asarray(layer.scale, float)
-    wanted = np.asarray((1.0, 1.0) if pixel is None else pixel)
-    scale[-2:] *= wanted / sides
-    translate = np.asarray(layer.translate, float)
-    translate[-2:] *= wanted / sides
-    layer.units = (*layer.units[:-2], *(("pixel", "pixel") if pixel is None else ("nm", "nm")))
-    layer.scale, layer.translate = scale, translate
-
-
-def analysed_shape(layer: Any) -> tuple[int, int]:
-    """(H, W) of one frame of the image of a layer as it is analysed, with square pixels."""
-    return square_shape(frame_shape(layer), geometry_of(layer).shares)
-
-
-def frame_shape(layer: Any) -> tuple[int, int]:
-    """(H, W) of one frame of an image layer."""
-    shape = (layer.data[0] if layer.multiscale else layer.data).shape
-    height, width = (shape[:-1] if layer.rgb else shape)[-2:]
-    return int(height), int(width)
 
 
 def image_from(layer: Any) -> Image:
-    """The image in a layer; colours are converted to grey.
+    """The image in a layer; colours are converted to grey, and transparent pixels are invalid.
+
+    It keeps a copy, so that a layer which is edited later leaves it as it was; only a stack on a disk stays there.
 
     Raises
     ------
     InputError
-        For data that `Image` rejects.
+        For other kinds of layer, for one that cannot be seen as an image, and for data that `Image` rejects.
     """
-    data = unmasked(layer.data[0] if layer.multiscale else layer.data)
-    if layer.rgb:
-        data = data[..., :3] @ LUMINANCE
+    check_image(layer)
+    data, said = values_of(layer)
     metadata = {name: value for name, value in note_of(layer).items() if name not in OWN}
+    if said:
+        metadata["messages"] = [*metadata.get("messages", []), *said]
     geometry = geometry_of(layer)
     image = Image(data, None, layer.name, metadata)
     return square(image, geometry.pixel or geometry.sides, known=geometry.pixel is not None)
+
+
+def shows(layer: Any, image: Image) -> bool:
+    """Whether a layer shows what was analysed: the first and the last frame are compared."""
+    if pixels_of(layer) is image.data:
+        return True
+    try:
+        other = image_from(layer)
+    except InputError:
+        return False
+    if (other.shape, other.count) != (image.shape, image.count):
+        return False
+    return all(np.array_equal(other.read(n), image.read(n), equal_nan=True) for n in {0, image.count - 1})
 
 
 def same(one: Any | None, other: Any | None) -> bool:
@@ -172,13 +108,6 @@ def default_colour(atoms: Atoms) -> str:
     if "label" in atoms.features:
         return telling_map(atoms)
     return next((name for name in (HAND_LABEL, "z0") if name in atoms.features), "")
-
-
-def placement_of(layer: Any) -> dict[str, Any]:
-    """Where the results of an image layer lie in the world."""
-    place = {name: getattr(layer, name) for name in ("scale", "translate", "rotate", "shear", "affine", "units")}
-    place["scale"] = np.asarray(layer.scale, float) * (*(1.0,) * (layer.ndim - 2), *geometry_of(layer).shares)
-    return place
 
 
 def placement(image: Image) -> dict[str, Any]:
@@ -252,8 +181,8 @@ def points_from(
 def atoms_from(layer: Any, image_layer: Any) -> Atoms:
     """The atoms in any points layer, in pixels of the image.
 
-    Points drawn by hand have no `id` yet, or the default -1, and get new numbers. Points of a layer whose unit is not
-    a length are in pixels; all others are transformed from world coordinates.
+    Points drawn by hand have no `id` yet, or the default -1, and get new numbers. Points of a layer that has neither a
+    unit of length nor a place of its own are in pixels; all others are where they are seen.
 
     Raises
     ------
@@ -267,9 +196,9 @@ def atoms_from(layer: Any, image_layer: Any) -> Atoms:
             "with (y, x) or (frame, y, x). Choose another points layer, or add points to this one."
         )
     features = pd.DataFrame(layer.features).reset_index(drop=True)
-    if points.shape[1] == 2 and image_layer.ndim == 3 and len(image_layer.data) > 1:
+    if points.shape[1] == 2 and (count := frame_count(image_layer)) > 1:
         raise InputError(
-            f"The points of {layer.name} have no frame, but {image_layer.name} has {len(image_layer.data)} frames. Add "
+            f"The points of {layer.name} have no frame, but {image_layer.name} has {count} frames. Add "
             "them to a points layer with the axes frame, y and x."
         )
     frame = _frames(points, layer, image_layer)
@@ -373,32 +302,35 @@ def _ids(features: pd.DataFrame, n: int) -> npt.NDArray[np.int64]:
     return ids
 
 
-def _in_nm(scale: float, unit: Any) -> float | None:
-    if str(unit) == "css_pixel":  # pint's px is a length, 1/96 inch
-        return None
-    try:
-        return float((scale * unit).to("nm").magnitude)
-    except pint.DimensionalityError:
-        return None
-
-
 def _in_pixels(yx: npt.NDArray[np.float64], layer: Any, image_layer: Any) -> npt.NDArray[np.float64]:
     """(n, 2) positions in a layer as pixels of the image as it is analysed."""
-    own, image = geometry_of(layer), geometry_of(image_layer)
-    same = np.array_equal(own.matrix, image.matrix) and np.array_equal(own.origin, image.origin)
-    if not same and not (own.unit is None and image.unit is not None):
-        factor = 1.0 if own.unit is None or image.unit is None else own.unit / image.unit
-        world = (yx @ own.matrix.T + own.origin) * factor
-        yx = np.asarray(np.linalg.solve(image.matrix, (world - image.origin).T).T, float)
-    return yx if image.shares == (1.0, 1.0) else yx / image.shares
+    shares = geometry_of(image_layer).shares
+    yx = between(yx, layer, image_layer)
+    return yx if shares == (1.0, 1.0) else yx / shares
 
 
 def _frames(points: npt.NDArray[np.float64], layer: Any, image_layer: Any) -> npt.NDArray[np.int64]:
     """(n,) frames of the image that points lie in."""
-    if points.shape[1] == 2:
+    count = frame_count(image_layer)
+    if points.shape[1] == 2 or image_layer.ndim < 3:  # a single image is seen beside every frame of others
         return np.zeros(len(points), np.int64)
     frame = points[:, 0]
-    if image_layer.ndim == 3 and layer.ndim == 3:
-        world = frame * layer.scale[0] + layer.translate[0]
-        frame = (world - image_layer.translate[0]) / image_layer.scale[0]
-    return np.asarray(np.round(frame), np.int64)
+    ours = geometry_of(layer)
+    if not (ours.plain and not ours.in_nm and geometry_of(image_layer).in_nm):
+        (start, step), (first, each) = _frame_axis(layer), _frame_axis(image_layer)
+        frame = (frame * step + start - first) / each
+    numbers = np.asarray(np.round(frame), np.int64)
+    outside = int(((numbers < 0) | (numbers >= count)).sum())
+    if outside:
+        raise InputError(
+            f"{outside} of {len(points)} points of {layer.name} lie in frames that {image_layer.name} does not have; "
+            f"it has {count}. Remove them, or correct scale and translation of the axis of the frames."
+        )
+    return numbers
+
+
+def _frame_axis(layer: Any) -> tuple[float, float]:
+    """Place of the first frame of a layer in the world, and distance to the next, in its base unit."""
+    start, second = (float(layer.data_to_world(at)[0]) for at in ((0, 0, 0), (1, 0, 0)))
+    base = float((1.0 * layer.units[0]).to_base_units().magnitude)
+    return start * base, (second - start) * base

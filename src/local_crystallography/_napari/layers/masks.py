@@ -9,9 +9,9 @@ import numpy.typing as npt
 from napari.layers import Shapes as ShapesLayer
 from skimage.draw import polygon
 
-from local_crystallography._napari.layers import convert
+from local_crystallography._napari.layers import convert, geometry, layer_pixels
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.image import Image, square_mask
+from local_crystallography.data.image import Image
 
 Mask = npt.NDArray[np.bool_]
 
@@ -24,24 +24,16 @@ def visible_mask(image: Image) -> Mask | None:
     return image.masked(0) if image.data.ndim == 2 else image.mask
 
 
-def mask_layer(mask: Mask, place: convert.Placement, note: Any) -> convert.LayerData:
+def mask_layer(mask: Mask, place: geometry.Placement, note: Any) -> convert.LayerData:
     """A mask as a translucent labels layer; every label except 0 is masked."""
     from napari.utils.colormaps import CyclicLabelColormap
 
     look = {"opacity": 0.5, "colormap": CyclicLabelColormap(colors=[(0, 0, 0, 0), RED], background_value=0)}
-    return mask.astype(np.uint8), {"name": NAME, "metadata": {convert.KEY: note}, **look, **flat(place)}, "labels"
-
-
-def flat(place: convert.Placement) -> dict[str, Any]:
-    """Placement of a single frame that is shown on every frame of a stack."""
-    if len(place["scale"]) == 2:
-        return dict(place)
-    return {
-        **{name: place[name][-2:] for name in ("scale", "translate", "units")},
-        "rotate": np.asarray(place["rotate"])[-2:, -2:],
-        "shear": np.asarray(place["shear"])[-1:],
-        "affine": place["affine"].set_slice([-2, -1]),
-    }
+    return (
+        mask.astype(np.uint8),
+        {"name": NAME, "metadata": {convert.KEY: note}, **look, **geometry.flat(place)},
+        "labels",
+    )
 
 
 def drawn_mask(layer: Any, image_layer: Any) -> Mask:
@@ -50,20 +42,30 @@ def drawn_mask(layer: Any, image_layer: Any) -> Mask:
     Raises
     ------
     InputError
-        For labels whose shape differs from that of the image, and shapes that enclose no area.
+        For labels with frames, labels without a place of their own whose shape differs from that of the image, and
+        shapes that enclose no area.
     """
-    shape = convert.analysed_shape(image_layer)
+    shape = layer_pixels.analysed_shape(image_layer)
     if isinstance(layer, ShapesLayer):
         return _inside(layer, image_layer, shape)
-    labels = np.asarray(layer.data[0] if layer.multiscale else layer.data)
-    if labels.shape == convert.frame_shape(image_layer) != shape:
-        labels = square_mask(labels, convert.geometry_of(image_layer).shares)
-    if labels.shape != shape:
+    labels = np.asarray(layer_pixels.pixels_of(layer))
+    own = geometry.geometry_of(layer)
+    placed = not own.plain or own.in_nm  # otherwise labels are those of the pixels of the image, wherever that is
+    if labels.shape == shape and not placed:
+        return np.asarray(labels != 0, np.bool_)
+    if labels.ndim != 2 or not (placed or labels.shape == layer_pixels.frame_shape(image_layer)):
         raise InputError(
-            f"The mask in {layer.name} has the shape {labels.shape}, but {image_layer.name} has the shape {shape}. "
-            "Choose a labels layer of the same shape, or draw the mask in a shapes layer."
+            f"The mask in {layer.name} has the shape {labels.shape}, but {image_layer.name} has the shape "
+            f"{layer_pixels.frame_shape(image_layer)}. Choose a labels layer of the same shape, or draw the mask in a "
+            "shapes layer."
         )
-    return np.asarray(labels != 0, np.bool_)
+    grid = np.indices(shape).reshape(2, -1).T * np.array(geometry.geometry_of(image_layer).shares)
+    at = geometry.between(grid, image_layer, layer) if placed else grid
+    rows, columns = np.rint(at).astype(int).T
+    inside = (rows >= 0) & (rows < labels.shape[0]) & (columns >= 0) & (columns < labels.shape[1])
+    mask = np.zeros(len(grid), bool)
+    mask[inside] = labels[rows[inside], columns[inside]] != 0
+    return mask.reshape(shape)
 
 
 def _inside(layer: Any, image_layer: Any, shape: tuple[int, int]) -> Mask:

@@ -8,7 +8,7 @@ from typing import Any
 
 from napari.layers import Image, Layer
 
-from local_crystallography._napari.layers import convert, masks, rings
+from local_crystallography._napari.layers import convert, geometry, masks, rings
 from local_crystallography._napari.layers.convert import LayerData
 from local_crystallography.analysis import Analysis
 from local_crystallography.steps.paint_map import PaintMap
@@ -127,7 +127,7 @@ class PreviewLayers:
         """
         there = {name for name in maps if self._own.get(name) is not None}
         new = [name for name in maps if name not in there | self._made]
-        place, styles = convert.placement_of(self._own.image_layer), self._analysis.styles
+        place, styles = geometry.placement_of(self._own.image_layer), self._analysis.styles
         for name in (*there, *new[:1]):
             made_by = note(self._analysis, self._own.image_layer, name, PaintMap.name())
             data, arguments, kind = convert.map_layer(name, maps[name], place, made_by, styles)

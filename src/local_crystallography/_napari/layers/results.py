@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Layer
 
-from local_crystallography._napari.layers import convert, masks, named_layers, rings
+from local_crystallography._napari.layers import convert, geometry, masks, named_layers, rings
 from local_crystallography._napari.layers.convert import LayerData
 from local_crystallography._napari.layers.named_layers import NamedLayers, PreviewLayers
 from local_crystallography.analysis import Analysis
@@ -39,6 +39,7 @@ class ResultLayers:
         self._own = NamedLayers(viewer, image_layer)
         self._shown = self._own.shown
         self.previews = PreviewLayers(self._own, analysis)
+        self._place: geometry.Placement | None = None
         analysis.styles.changed.connect(self._on_styles_changed)
 
     @property
@@ -46,6 +47,10 @@ class ResultLayers:
         """Whether the image has frames."""
         image = self.analysis.image
         return image is not None and image.data.ndim == 3
+
+    @property
+    def _key(self) -> str:
+        return str(self.image_layer.unique_id)
 
     @property
     def keys(self) -> set[str]:
@@ -139,6 +144,20 @@ class ResultLayers:
                 if name in results:
                     self._shown[name] = results[name]
 
+    def place(self, shares: tuple[float, float]) -> bool:
+        """Let all layers made of the image follow it to where it is now; whether it has moved.
+
+        `shares`: height and width of a pixel that was analysed, in pixels of the layer.
+        """
+        place, before = geometry.placement_of(self.image_layer, shares), self._place
+        if before is not None and geometry.same_place(before, place):
+            return False
+        self._place = place
+        for layer in self.viewer.layers:
+            if convert.belongs(layer, self.image_layer) or convert.note_of(layer).get("of") == self._key:
+                geometry.put_at(layer, place)
+        return before is not None
+
     def prune(self) -> None:
         """Remove layers whose result no longer exists, except atoms edited by hand."""
         self._own.remove(self._own.names - set(self._results()) - {rings.NAME})
@@ -163,7 +182,7 @@ class ResultLayers:
             places = convert.coordinates(atoms, self.stack) if len(atoms) else np.empty((0, layer.ndim))
             rings.move(layer, places, self._point_size(atoms))
         elif len(atoms):
-            place, note = convert.placement_of(self.image_layer), self.note(rings.NAME)
+            place, note = geometry.placement_of(self.image_layer), self.note(rings.NAME)
             new = rings.made(atoms, place, note, size=self._point_size(atoms), stack=self.stack)
             self._own.put(rings.NAME, new)
 
@@ -230,7 +249,7 @@ class ResultLayers:
         return mask if self.mask_wanted or (mask is not None and mask.any()) else None
 
     def _layer_data(self, name: str, value: Any) -> LayerData:
-        place = convert.placement_of(self.image_layer)
+        place = geometry.placement_of(self.image_layer)
         if name in (convert.PROBABILITY, convert.STD):
             made = convert.probability_layer if name == convert.PROBABILITY else convert.std_layer
             return made(value, place, self.note(name, Segment.name()))

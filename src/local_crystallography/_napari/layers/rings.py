@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from local_crystallography._napari.layers import convert
+from local_crystallography._napari.layers import convert, geometry
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.steps.refine_atoms import by_hand
 
@@ -18,7 +18,7 @@ LEFT_OUT, LEFT_OUT_COLOUR = "atoms left out", "#ff40ff"
 REASON = "left_out"
 
 
-def made(atoms: Atoms, place: convert.Placement, note: Any, *, size: float, stack: bool) -> convert.LayerData:
+def made(atoms: Atoms, place: geometry.Placement, note: Any, *, size: float, stack: bool) -> convert.LayerData:
     """The selected atoms as bright rings around points of a given size."""
     return _hollow(atoms, place, note, stack, name=NAME, size=RING_SIZE * size, border_color=RING, border_width=0.15)
 
@@ -31,7 +31,7 @@ def move(layer: Any, places: npt.NDArray[np.float64], size: float) -> None:
         layer.size = RING_SIZE * size
 
 
-def left_out(atoms: Atoms, place: convert.Placement, note: Any, *, size: float, stack: bool) -> convert.LayerData:
+def left_out(atoms: Atoms, place: geometry.Placement, note: Any, *, size: float, stack: bool) -> convert.LayerData:
     """Atoms left out as a hidden layer; the reason is the first column, so that napari shows it under the pointer."""
     features = atoms.features[[REASON, *(name for name in atoms.features if name != REASON)]]
     table = {"features": features, "feature_defaults": convert.feature_defaults(features), "visible": False}
@@ -49,6 +49,6 @@ def joined(atoms: Atoms, restored: Atoms) -> Atoms:
     return Atoms(np.concatenate([atoms.yx, restored.yx]), features, atoms.pixel_size)
 
 
-def _hollow(atoms: Atoms, place: convert.Placement, note: Any, stack: bool, **look: Any) -> convert.LayerData:
+def _hollow(atoms: Atoms, place: geometry.Placement, note: Any, stack: bool, **look: Any) -> convert.LayerData:
     arguments = {"face_color": "transparent", "metadata": {convert.KEY: note}, **look, **place}
     return convert.coordinates(atoms, stack), arguments, "points"

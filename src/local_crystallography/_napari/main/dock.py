@@ -45,6 +45,10 @@ HALTED = (
     "⚠ Stopped after Refine atoms. {doubt} To continue anyway, set “when doubtful” to “continue” in Refine atoms and "
     "run again."
 )
+CHANGED = (
+    "⚠ {name} is no longer the image that was analysed: atoms, maps and plots are those of the earlier one. Run all "
+    "steps again."
+)
 
 
 class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
@@ -207,9 +211,12 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.progress.setVisible(running)
         doubt = session.analysis.doubt if session is not None and session.halted and not running else ""
         summary = "" if session is None or running else session.analysis.summary
-        if doubt or summary:
-            self.message.setText(HALTED.format(doubt=doubt) if doubt else summary)
-        self.message.setVisible(running or bool(doubt or summary))
+        words = HALTED.format(doubt=doubt) if doubt else summary
+        if session is not None and session.outdated and not running:
+            words = CHANGED.format(name=session.layer.name)
+        if words:
+            self.message.setText(words)
+        self.message.setVisible(running or bool(words))
         for watch in self.watches.values():
             watch.refresh(self.controller)
         for name in (SAVE, OPEN, REPORT):

@@ -98,7 +98,9 @@ def _panels(dock: MainDock) -> QtWidgets.QScrollArea:
 
 
 def _explain(dock: MainDock) -> None:
-    dock.image_box.setToolTip("The image layer to analyse")
+    dock.image_box.setToolTip(
+        "<qt>The image layer to analyse; a labels layer has to be converted to an image first, by a right-click</qt>"
+    )
     dock.run_all.setToolTip(
         f"<qt>Run all steps that are not up to date, in order; optional steps are skipped ({RUN_ALL})</qt>"
     )

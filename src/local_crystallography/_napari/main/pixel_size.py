@@ -7,7 +7,7 @@ from typing import Any
 
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.layers import convert
+from local_crystallography._napari.layers import geometry, layer_pixels
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.widgets.fields import NumberBox
 from local_crystallography.data.errors import InputError
@@ -35,6 +35,8 @@ class PixelSizeBox(QtWidgets.QWidget):  # type: ignore[misc]
         self.box, self.check = NumberBox(0.0, PIXELS[1]), QtWidgets.QToolButton(text=CHECK)
         self.note = QtWidgets.QLabel(wordWrap=True)
         self._seen: set[str] = set()
+        self._shown_for, self._said = "", ""
+        self._remarks: list[str] = []
         self.box.setSpecialValueText(UNKNOWN)
         self.box.setSuffix(" nm")
         self.box.setKeyboardTracking(False)
@@ -56,26 +58,32 @@ class PixelSizeBox(QtWidgets.QWidget):  # type: ignore[misc]
         session, running = self.controller.active, self.controller.running
         self.setEnabled(session is not None and not running)
         if session is None:
+            self._shown_for, self._said, self._remarks = "", "", []
+            self._show_note()
             return
-        if session.key not in self._seen:
+        if session.key != self._shown_for:
+            self._shown_for, self._said = session.key, ""
+        if session.key not in self._seen and not running:
             self._seen.add(session.key)
-            self.say("")
-            if convert.pixel_size_of(session.layer) is None and (pixel := pixel_of_source(session.layer)) is not None:
-                convert.set_pixel(session.layer, pixel)
-                self.say(f"As in the file {Path(session.layer.source.path).name}.")
-        size, (height, width) = convert.pixel_size_of(session.layer), convert.geometry_of(session.layer).sides
-        if convert.geometry_of(session.layer).shares != (1.0, 1.0) and not self.note.text():
-            self.say(
-                f"Pixels are {height / width:.3g} times as high as wide; the analysis resamples them to square ones."
-            )
+            if geometry.pixel_size_of(session.layer) is None and (pixel := pixel_of_source(session.layer)) is not None:
+                geometry.set_pixel(session.layer, pixel)
+                session.notice()
+                self._said = f"As in the file {Path(session.layer.source.path).name}."
         with QtCore.QSignalBlocker(self.box):
-            self.box.set(size or 0.0)
+            self.box.set(geometry.pixel_size_of(session.layer) or 0.0)
         self.check.setEnabled(session.analysis.atoms is not None)
+        self._remarks = geometry.remarks_on(session.layer)
+        self._show_note()
 
     def say(self, words: str) -> None:
-        """Show a sentence below the number; none for nothing."""
-        self.note.setText(words)
-        self.note.setVisible(bool(words))
+        """Show a sentence below the number, above the remarks on the layer; none for nothing."""
+        self._said = words
+        self._show_note()
+
+    def _show_note(self) -> None:
+        lines = [line for line in (self._said, *self._remarks) if line]
+        self.note.setText("\n".join(lines))
+        self.note.setVisible(bool(lines))
 
     def _on_changed(self) -> None:
         session, size = self.controller.active, self.box.get()
@@ -85,15 +93,8 @@ class PixelSizeBox(QtWidgets.QWidget):  # type: ignore[misc]
             self.say(f"Atoms cannot be seen with pixels of {size:g} nm; enter {PIXELS[0]:g} to {PIXELS[1]:g} nm.")
             return
         self.say("")
-        height, width = convert.geometry_of(session.layer).sides
-        least = min(height, width)
-        convert.set_pixel(session.layer, (size * height / least, size * width / least) if size else None)
-        session.follow_layer()
-        place = convert.placement_of(session.layer)
-        for layer in self.controller.viewer.layers:
-            if convert.belongs(layer, session.layer):
-                for name, value in place.items():
-                    setattr(layer, name, value)
+        geometry.set_pixel(session.layer, geometry.pixel_like(session.layer, size) if size else None)
+        session.notice()
         self.controller.viewer.reset_view()
         self.controller.changed.emit()
 
@@ -117,4 +118,4 @@ def pixel_of_source(layer: Any) -> tuple[float, float] | None:
     path = layer.source.path
     if path is None or not Path(path).is_file():
         return None
-    return pixel_in(path, convert.frame_shape(layer))
+    return pixel_in(path, layer_pixels.frame_shape(layer))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from napari.layers import Layer
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.layers import convert
+from local_crystallography._napari.layers import convert, geometry, layer_pixels
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography.analysis import Analysis
@@ -176,7 +176,7 @@ def frame_shown(viewer: Any, image_layer: Any) -> int:
     if image_layer.ndim < 3:
         return 0
     frame = round(float(image_layer.world_to_data(viewer.dims.point)[0]))
-    return int(np.clip(frame, 0, len(image_layer.data) - 1))
+    return int(np.clip(frame, 0, layer_pixels.frame_count(image_layer) - 1))
 
 
 def corrected_layer(session: ImageSession, name: str) -> Any:
@@ -190,7 +190,7 @@ def corrected_layer(session: ImageSession, name: str) -> Any:
     note = {"scan_of": session.key, "steps": {step.name(): step.model_dump(mode="json")}}
     named = replace(corrected, name=f"{name}, scan corrected", metadata={**corrected.metadata, **note})
     data, arguments, kind = convert.layer_of(named)
-    look_alike = {"colormap": session.layer.colormap, **convert.placement_of(session.layer)}
+    look_alike = {"colormap": session.layer.colormap, **geometry.placement_of(session.layer)}
     return Layer.create(data, arguments | look_alike, kind)
 
 

@@ -25,6 +25,7 @@ from local_crystallography.steps.train_vae import TrainVae
 
 RUN = "Ctrl+Return"
 """Runs the step whose panel has the keyboard."""
+OUTDATED = "out of date: the image has changed"
 
 
 class StepPanel(QCollapsible):  # type: ignore[misc]
@@ -89,6 +90,8 @@ def standing(session: ImageSession | None, step: Step, on_scan: Sequence[str] = 
         return f"✓ {len(analysis.atoms):,} atoms, edited by hand"
     if name in session.replaced and session.sources:
         return "not needed: " + " and ".join(f"{kind} from {layer.name}" for kind, layer in session.sources.items())
+    if session.outdated and (name in analysis.asked or name in analysis.used):
+        return OUTDATED
     if name == Segment.name() and session.mask.changed and name in analysis.used:
         return "the mask has changed: run again"
     if name == RefineAtoms.name() and analysis.doubt and (analysis.is_current(step) or name not in analysis.asked):

@@ -12,7 +12,7 @@ from napari.layers import Layer, Shapes
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.explorer.plot_box import how
-from local_crystallography._napari.layers import convert
+from local_crystallography._napari.layers import convert, geometry
 from local_crystallography._napari.selection.by_hand import OwnColumns
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
@@ -160,7 +160,7 @@ def ask_name(problem: str, name: str) -> str | None:
 def points_layer(session: ImageSession, atoms: Atoms, name: str) -> Any:
     """A points layer of atoms with all their columns; no later result changes it."""
     colour = convert.default_colour(atoms)
-    place, note = convert.placement_of(session.layer), _note(session, atoms)
+    place, note = geometry.placement_of(session.layer), _note(session, atoms)
     data, arguments, kind = convert.points_from(
         atoms, place, note, colour=colour, stack=session.results.stack, styles=session.analysis.styles
     )
@@ -173,7 +173,7 @@ def labels_layer(session: ImageSession, mask: Mask, brush: Brush, name: str) -> 
     atoms = session.analysis.atoms
     note = _note(session, None if atoms is None else atoms[mask])
     return Layer.create(
-        pixels, {"name": name, "metadata": {convert.KEY: note}, **convert.placement_of(session.layer)}, "labels"
+        pixels, {"name": name, "metadata": {convert.KEY: note}, **geometry.placement_of(session.layer)}, "labels"
     )
 
 

@@ -10,7 +10,7 @@ from napari.layers import Shapes
 from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.explorer.plot_box import KEYS, how_of
-from local_crystallography._napari.layers import convert
+from local_crystallography._napari.layers import convert, geometry
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography.data.polygons import inside_any
@@ -80,7 +80,7 @@ class ImageLasso(QtCore.QObject):  # type: ignore[misc]
         if tuple(dims.displayed) != (dims.ndim - 2, dims.ndim - 1):
             self.controller.failed.emit(NOT_IN_PLANE)
             return False
-        place = convert.placement_of(session.layer)
+        place = geometry.placement_of(session.layer)
         layer = Shapes(ndim=session.layer.ndim, name="lasso", edge_color=LINE, face_color="#ffffff22", **place)
         self._session, self._before, self._keys = session, self.viewer.layers.selection.active, ()
         # before the callbacks of the mode, so that the keys are known when the shape is finished

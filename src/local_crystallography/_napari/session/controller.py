@@ -13,6 +13,7 @@ from qtpy import QtCore
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.image_sessions import ImageSessions, new_session, open_session, opened
 from local_crystallography._napari.session.layer_queue import LayerQueue
+from local_crystallography._napari.session.layer_watch import LayerWatch
 from local_crystallography._napari.session.selection_sync import SelectionSync
 from local_crystallography._napari.session.trainings import PausedTrainings, Preview
 from local_crystallography._napari.session.worker import (
@@ -50,6 +51,8 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self.viewer = viewer
         self.sessions = ImageSessions(viewer, self)
         self.sessions.opened.connect(self.opened)
+        self.watch = LayerWatch(viewer, self)
+        self.watch.changed.connect(self._on_layer_changed)
         self.busy: ImageSession | None = None
         self._left = False
         self._waiting: Callable[[], object] | None = None
@@ -94,6 +97,8 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
     def choose(self, layer: Any | None) -> None:
         """Make an image layer the active one; the sessions of others are kept."""
         self.sessions.choose(layer)
+        if self.active is not None and self.active is not self.busy:
+            self.active.notice()
         self._show()
         self._open_session()
 
@@ -210,7 +215,9 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         """Disconnect from the viewer and stop the job, whose best result so far is kept with the image layer."""
         self.stop(everything=True)
         self.viewer.layers.events.removed.disconnect(self._on_layer_removed)
-        self.sessions.active, self._left, self._waiting = None, True, None
+        self.sessions.leave()
+        self.watch.follow(None)
+        self._left, self._waiting = True, None
         self.sync.follow(None)
         if not self.runner.running:
             self.paused.remove()
@@ -235,6 +242,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self.opened.emit(session)
 
     def _show(self) -> None:
+        self.watch.follow(None if self.active is None else self.active.layer)
         self.sync.follow(None if self.active is None else self.active.results)
         self.changed.emit()
 
@@ -285,6 +293,13 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
             call, self._waiting = self._waiting, None
             call()
         self._open_session()
+
+    def _on_layer_changed(self) -> None:
+        """Follow the layer of the active image, after the job that is running."""
+        if self.running:
+            self.watch.again()
+        elif self.active is not None and self.active.notice():
+            self._show()
 
     def _on_layer_removed(self, event: Any) -> None:
         session = self.sessions.remove(event.value)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from local_crystallography._napari.layers import convert, rings
+from local_crystallography._napari.layers import convert, geometry, layer_pixels, rings
 from local_crystallography._napari.layers.masks import Mask, drawn_mask
 from local_crystallography._napari.layers.results import ResultLayers
 from local_crystallography.analysis import MISSING, Analysis
@@ -90,6 +90,8 @@ class ImageSession:
         Whether the last run was stopped by an unreliable result.
     found
         Candidates for the atomic columns.
+    outdated
+        Whether the layer no longer shows what was analysed.
     """
 
     layer: Any
@@ -102,7 +104,8 @@ class ImageSession:
     mask: MaskChoice = field(default_factory=MaskChoice)
     halted: bool = False
     found: Found | None = None
-    _pixels: tuple[Any, Any, Any] | None = None
+    outdated: bool = False
+    _seen: tuple[Any, tuple[float, float]] | None = None
 
     @property
     def key(self) -> str:
@@ -202,6 +205,7 @@ class ImageSession:
     def _given_atoms(self) -> Atoms | None:
         if "atoms" in self.sources:
             atoms = convert.atoms_from(self.sources["atoms"], self.layer)
+            _check_places(atoms, self.sources["atoms"], self.layer)
             return None if self.analysis.knows(atoms) else atoms
         if (edited := self.results.edited_atoms()) is not None:
             self.edited = True
@@ -233,6 +237,7 @@ class ImageSession:
             For an image or mask that cannot be analysed, or a probability map of another shape.
         """
         if self.analysis.image is None:
+            self._seen = self._now()
             self.analysis.image = convert.image_from(self.layer)
         if "mask" in given:
             self.analysis.image = replace(self.analysis.image, mask=given["mask"])
@@ -245,17 +250,41 @@ class ImageSession:
                 _check_probability(value.values, self.analysis.image)
             setattr(self.analysis, name, value)
 
+    def take_up(self) -> None:
+        """Begin with an analysis that may be of an earlier state of the layer."""
+        image = self.analysis.image
+        self._seen = self._now() if image is not None and convert.shows(self.layer, image) else None
+        self.notice()
+
+    def notice(self) -> bool:
+        """Take over place and scale of the layer, and see whether it still shows what was analysed.
+
+        Results follow their image at once; those of other pixels are out of date. Returns whether there is news.
+        """
+        now = self._now()
+        shares = now[1]
+        as_analysed = shares if self.analysis.image is None or self._seen is None else self._seen[1]
+        news = self.results.place(as_analysed)
+        if self.analysis.image is None:
+            return news
+        before, self.outdated = self.outdated, self._seen != now
+        if shares == as_analysed:
+            news |= self.analysis.recalibrate(geometry.pixel_size_of(self.layer))
+        return news or before != self.outdated
+
     def follow_layer(self) -> bool:
         """Let go of results of pixels that the layer has no more, or of another scale; whether there were any."""
-        geometry = convert.geometry_of(self.layer)
-        pixels = self.layer.data[0] if self.layer.multiscale else self.layer.data
-        before, self._pixels = self._pixels, (pixels, geometry.pixel, geometry.shares)
-        if before is None or self.analysis.image is None:
-            return False
-        if before[0] is pixels and before[2] == geometry.shares:
-            return before[1] != geometry.pixel and self.analysis.recalibrate(convert.pixel_size_of(self.layer))
-        self.analysis.image = None
-        return True
+        news = self.notice()
+        if self.outdated:
+            self._leave_edited({Segment.name()})
+            self.analysis.image = None
+            self.outdated = False
+            return True
+        return news
+
+    def _now(self) -> tuple[Any, tuple[float, float]]:
+        """What the results depend on: the pixels of the layer, and their proportions."""
+        return layer_pixels.mark_of(self.layer), geometry.geometry_of(self.layer).shares
 
     def begin(self, steps: tuple[Step, ...], *, again: bool) -> tuple[Step, ...]:
         """Get ready for a run, and return the steps to run: all of them only with `again`."""
@@ -271,6 +300,7 @@ class ImageSession:
         """Remove layers without a result at the end of a job, and note the error of a step."""
         self.results.prune()
         self.results.set_editable(True)
+        self.notice()
         if step and error:
             self.errors[step] = error
 
@@ -283,6 +313,17 @@ class ImageSession:
                 layer.name, layer.visible = "atoms edited by hand", False
             self.results.forget("atoms")
             self.edited = False
+
+
+def _check_places(atoms: Atoms, layer: Any, image_layer: Any) -> None:
+    known = np.isfinite(atoms.yx).all(axis=1)
+    inside = (atoms.yx >= -0.5) & (atoms.yx < np.array(layer_pixels.analysed_shape(image_layer)) - 0.5)
+    if not known.all():
+        raise InputError(f"{(~known).sum()} points of {layer.name} have no place (NaN). Remove them.")
+    if not inside.all(axis=1).any():
+        raise InputError(
+            f"No point of {layer.name} lies on {image_layer.name}. Check scale, units and translation of both layers."
+        )
 
 
 def _check_probability(values: Any, image: Image | None) -> None:

@@ -59,6 +59,9 @@ class ImageSessions(QtCore.QObject):  # type: ignore[misc]
             self.opened.emit(plain)
             return plain
         others = [session for session in self._sessions.values() if session is not plain]
+        if analysis.image is not None and not convert.shows(plain.layer, analysis.image):
+            convert.note_of(plain.layer).pop("session", None)  # a part or a projection of that image
+            return plain
         session = session_again(self.viewer, plain.layer, analysis, others)
         self._sessions[session.key] = session
         if self.active is plain:
@@ -66,9 +69,17 @@ class ImageSessions(QtCore.QObject):  # type: ignore[misc]
             self.opened.emit(session)
         return session
 
+    def leave(self) -> None:
+        """Let other docks show the analyses."""
+        self.active = None
+        for session in self._sessions.values():
+            convert.note_of(session.layer).pop("in_use", None)
+
     def remove(self, layer: Any) -> ImageSession | None:
         """Forget a layer that was removed from the viewer; returns its session, if it had one."""
         removed = self._sessions.pop(str(layer.unique_id), None)
+        if removed is not None:
+            convert.note_of(layer).pop("in_use", None)
         for session in self._sessions.values():
             for name in [name for name, source in session.sources.items() if convert.same(source, layer)]:
                 session.sources.pop(name)
@@ -81,8 +92,9 @@ class ImageSessions(QtCore.QObject):  # type: ignore[misc]
         key = str(layer.unique_id)
         if key not in self:
             note = convert.note_of(layer)
-            earlier: Analysis | None = note.get("analysis")
-            if earlier is not None and all(session.analysis is not earlier for session in self._sessions.values()):
+            free = note.get("analysed") == key and not note.get("in_use")
+            earlier: Analysis | None = note.get("analysis") if free else None
+            if earlier is not None:
                 self._sessions[key] = session_again(self.viewer, layer, earlier, self._sessions.values())
                 self.opened.emit(self._sessions[key])
             else:
@@ -96,8 +108,10 @@ def session_on(viewer: Any, layer: Any, analysis: Analysis) -> ImageSession:
     session = ImageSession(layer, analysis, ResultLayers(viewer, layer, analysis))
     session.edited = analysis.atoms is not None and FindAtoms.name() not in analysis.asked
     session.mask = MaskChoice(painted=analysis.image is not None and analysis.image.mask is not None)
-    layer.metadata.setdefault(convert.KEY, {})["analysis"] = analysis
-    session.follow_layer()
+    # a dict of its own, since copies of a layer share that of the first
+    own = {"analysis": analysis, "analysed": session.key, "in_use": True}
+    layer.metadata[convert.KEY] = {**convert.note_of(layer), **own}
+    session.take_up()
     return session
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from napari.layers import Layer
 
-from local_crystallography._napari.layers import convert
+from local_crystallography._napari.layers import convert, geometry
 from local_crystallography._napari.results.compare.pictures import difference_colours
 from local_crystallography._napari.results.compare.runs import mark_of
 from local_crystallography._napari.session.controller import Controller
@@ -60,7 +60,7 @@ def painted(session: ImageSession, comparison: Comparison, pair: Pair) -> conver
     }
     return (
         convert.coordinates(atoms, session.results.stack),
-        {**arguments, **convert.placement_of(session.layer)},
+        {**arguments, **geometry.placement_of(session.layer)},
         "points",
     )
 

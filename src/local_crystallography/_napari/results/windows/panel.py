@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari.layers import convert, rings
+from local_crystallography._napari.layers import convert, geometry, rings
 from local_crystallography._napari.layers.named_layers import NamedLayers
 from local_crystallography._napari.results.windows.results import WindowsResults
 from local_crystallography._napari.results.windows.setup import StudyRequest, WindowsSetup, remembered_study
@@ -244,7 +244,7 @@ def show_maps(viewer: Any, session: ImageSession, run: str, maps: Mapping[str, n
             own.take(name, layer)
             if convert.is_result(layer) and name.split(" ")[-1] in ("label", "hand_label"):
                 layer.visible = False
-    place, image, shown = convert.placement_of(session.layer), session.analysis.image, []
+    place, image, shown = geometry.placement_of(session.layer), session.analysis.image, []
     for column, values in maps.items():
         name = f"{run} {column}"
         note = {"result": name, "of": session.key, "image": "" if image is None else image.name}
