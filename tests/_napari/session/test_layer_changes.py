@@ -18,6 +18,8 @@ from local_crystallography.data.image import Image
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.segment import Segment
 
+PLUGIN_SAMPLE = "napari-local-crystallography", "quick"
+
 
 @pytest.fixture
 def session(controller):
@@ -302,6 +304,7 @@ def test_runs_that_differ_only_by_unknown_pixels_are_of_the_same_image(quick_ana
     assert len(atoms_of({"one": one, "other": other})) == 2
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")  # of the thumbnail
 @pytest.mark.parametrize(
     ("points", "sentence"),
     [
@@ -314,3 +317,50 @@ def test_points_that_are_not_on_the_image_are_no_atoms(controller, session, poin
     session.choose_source("atoms", layer)
     with pytest.raises(InputError, match=sentence):
         session.given((Cluster(),))
+
+
+def test_a_layer_renamed_cropped_and_moved_while_a_step_runs(light_viewer, qtbot):
+    light_viewer.open_sample(*PLUGIN_SAMPLE)
+    controller = Controller(light_viewer)
+    layer = light_viewer.layers[0]
+    whole = layer.data
+    controller.choose(layer)
+    session = controller.active
+    controller.run((Segment(),), again=True)
+    qtbot.waitUntil(lambda: session.analysis.image is not None, timeout=20_000)
+    layer.name, layer.data, layer.translate = "other name", whole[:300], (1.0, 2.0)
+    qtbot.waitUntil(lambda: not controller.running, timeout=60_000)
+    assert session.outdated
+    np.testing.assert_array_equal(session.analysis.image.data, whole)
+    np.testing.assert_allclose(session.results.get("probability").translate, (1, 2))
+    controller.runner.halt()
+
+
+def test_one_of_two_images_removed_while_it_is_analysed(light_viewer, qtbot):
+    light_viewer.open_sample(*PLUGIN_SAMPLE)
+    light_viewer.open_sample(*PLUGIN_SAMPLE)
+    controller = Controller(light_viewer)
+    kept, gone = light_viewer.layers
+    assert kept.name != gone.name
+    controller.choose(gone)
+    controller.run((Segment(),), again=True)
+    controller.choose(kept)
+    light_viewer.layers.remove(gone)
+    qtbot.waitUntil(lambda: not controller.running, timeout=60_000)
+    assert [*light_viewer.layers] == [kept]
+    assert controller.analysis.image is None
+    controller.runner.halt()
+
+
+def test_a_crop_is_noticed_in_the_real_viewer(real_viewer, quick_analysis, qtbot):
+    """Where docks see the viewer and its layers through proxies."""
+    _, dock = real_viewer.window.add_plugin_dock_widget("napari-local-crystallography", "Local Crystallography")
+    session = dock.controller.adopt(copied(quick_analysis))
+    layer = real_viewer.layers[session.layer.name]
+    layer.rotate = 30
+    qtbot.waitUntil(lambda: np.array_equal(session.results.get("atoms").rotate, layer.rotate), timeout=5000)
+    assert "Rotated" in dock.pixel_size.note.text()
+    layer.data = np.asarray(layer.data)[:200]
+    qtbot.waitUntil(lambda: session.outdated, timeout=5000)
+    assert "no longer the image that was analysed" in dock.message.text()
+    dock.controller.runner.halt()

@@ -18,7 +18,7 @@ Placement = Mapping[str, Any]
 SHEAR = 1e-3
 """Cosine of the angle between rows and columns up to which that is a right one."""
 TINY = 1e-9
-"""Ratio of the sides of a pixel down to which it has an area."""
+"""Ratio of the sides of a pixel down to which it has an area, and of steps that are not rounding errors."""
 NO_UNIT = ("pixel", "css_pixel", "dimensionless", "")
 """Units that say nothing about a scale."""
 BENT = (
@@ -93,7 +93,8 @@ def geometry_of(layer: Any, *, in_world: bool = False) -> Geometry:
     # rotation, shear and scale follow each other in napari, and an affine comes last
     beside = units[:, None] * np.asarray(layer.affine.linear_matrix)[-2:, -2:] @ np.asarray(layer.rotate)[-2:, -2:]
     height, width = (np.abs(np.diag(np.linalg.qr(beside).R)) * np.abs(layer.scale[-2:])).tolist()
-    mixed = steps[:-2, -2:].any() or steps[-2:, :-2].any()
+    beyond = np.abs(np.concatenate([steps[:-2, -2:].ravel(), steps[-2:, :-2].ravel()])).max(initial=0)
+    mixed = beyond > TINY * np.abs(steps).max()
     flat = bool(np.isfinite(matrix).all() and min(height, width) > TINY * max(height, width) and not mixed)
     if not flat:
         height = width = 1.0
@@ -149,11 +150,11 @@ def remarks_on(layer: Any) -> list[str]:
     elif geometry.shares != (1.0, 1.0):
         said.append(f"Pixels are {height / width:.3g} times as high as wide; resampled to square ones.")
     if geometry.sheared:
-        said.append("Sheared: lengths and angles are those before.")
+        said.append("Sheared: lengths and angles are those before the shear.")
     elif geometry.mirrored:
-        said.append("Mirrored: angles are those before.")
+        said.append("Mirrored: angles are those before the flip.")
     elif geometry.rotated:
-        said.append("Rotated: angles are those before.")
+        said.append("Rotated: angles are those before the rotation.")
     if getattr(layer, "rgb", False):
         said.append("In colour: the luminance is analysed.")
     return said
@@ -174,10 +175,11 @@ def flat(place: Placement) -> dict[str, Any]:
     """Placement of a single frame that is shown on every frame of a stack."""
     if len(place["scale"]) == 2:
         return dict(place)
+    shear = np.asarray(place["shear"])
     return {
         **{name: place[name][-2:] for name in ("scale", "translate", "units")},
         "rotate": np.asarray(place["rotate"])[-2:, -2:],
-        "shear": np.asarray(place["shear"])[-1:],
+        "shear": shear[-2:, -2:] if shear.ndim == 2 else shear[-1:],
         "affine": place["affine"].set_slice([-2, -1]),
     }
 

@@ -33,9 +33,7 @@ def frame_count(layer: Any) -> int:
 def pixels_of(layer: Any) -> Any:
     """The array of a layer as napari keeps it, maybe on a disk; the finest level of several."""
     data = layer.data[0] if layer.multiscale else layer.data
-    if hasattr(data, "dims"):  # xarray
-        return data.data
-    return data if hasattr(data, "shape") else np.asarray(data)
+    return data.data if hasattr(data, "dims") else data  # xarray
 
 
 def check_image(layer: Any) -> None:
