@@ -16,6 +16,7 @@ import pandas as pd
 
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography.analysis import Analysis
+from local_crystallography.data.columns import is_angle
 from local_crystallography.data.progress import Columns, Progress
 from local_crystallography.steps.base import Step
 from local_crystallography.steps.catalog import columns as step_columns
@@ -81,7 +82,8 @@ class Previews:
             assert reach is not None
             left_out = not_cut(atoms, analysis.image, sub_images)
             self._brush = Brush(atoms, analysis.image, reach=reach, left_out=left_out)
-        leading = step_columns().leading(map(str, columns))[:MOST_MAPS]
+        # latents come first, since one new layer at a time is shown
+        leading = sorted(step_columns().leading(map(str, columns))[:MOST_MAPS], key=is_angle)
         maps = {name: self._brush.paint(seen.features[name].to_numpy(float)) for name in leading}
         return Preview(seen.to_frame(), maps)
 
