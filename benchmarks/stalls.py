@@ -21,7 +21,7 @@ from pathlib import Path
 import napari
 from qtpy import QtCore
 
-PLUGIN, DOCK = "napari-local-crystallography", "Local Crystallography"
+PLUGIN, DOCK = "napari-local-crystallography", "Analyse image …"
 BEAT = 5
 """Milliseconds between two beats."""
 LATE = 0.05

@@ -149,7 +149,7 @@ def test_the_dock_is_opened_once_and_shown_again(viewer, menu):
     dock.parentWidget().hide()
     assert commands.main_dock(viewer) == dock
     assert not dock.parentWidget().isHidden()
-    assert entry(menu, "Plugins", NAME, f"{NAME} ({NAME})").isCheckable()
+    assert entry(menu, "Plugins", NAME, f"Analyse image … ({NAME})").isCheckable()
 
 
 def test_the_explorer_opens_from_the_menu_of_plugins_with_the_dock(viewer, menu, qtbot):

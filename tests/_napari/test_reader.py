@@ -108,13 +108,12 @@ def test_a_saved_session_gives_image_maps_and_atoms(tmp_path, monkeypatch):
         ("image", "sample"),
         ("image", "probability"),
         ("image", "probability std"),
-        ("image", "z0"),
         ("labels", "label"),
         ("points", "atoms"),
     ]
     assert {arguments["scale"] for _, arguments, _ in read} == {(0.05, 0.05)}
     notes = [arguments["metadata"]["local_crystallography"] for _, arguments, _ in read]
-    assert [note["result"] for note in notes] == ["image", "probability", "probability std", "z0", "label", "atoms"]
+    assert [note["result"] for note in notes] == ["image", "probability", "probability std", "label", "atoms"]
     assert {note["session"] for note in notes} == {str(tmp_path)}
 
 

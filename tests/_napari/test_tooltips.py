@@ -203,7 +203,7 @@ def test_ctrl_return_runs_the_step_that_has_the_keyboard(dock, tabbed, ran, qtbo
         form = dock.panels[name].form
         press(dock.window(), form.findChild(QtWidgets.QAbstractSpinBox), RUN, qtbot)
         assert ran[-1] == [name]
-    press(dock.window(), dock.colour_box, RUN_ALL, qtbot)
+    press(dock.window(), dock.show_box, RUN_ALL, qtbot)
     assert "segment" in ran[-1]
     assert "paint_map" in ran[-1]
     assert len(ran) == 3

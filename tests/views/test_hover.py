@@ -19,7 +19,7 @@ from local_crystallography.data.image import Image
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.views.readout import readout
 
-PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
+PLUGIN, NAME = "napari-local-crystallography", "Analyse image …"
 NONE, SHIFT, ALT = (
     getattr(QtCore.Qt.KeyboardModifier, name) for name in ("NoModifier", "ShiftModifier", "AltModifier")
 )

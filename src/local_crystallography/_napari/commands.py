@@ -25,8 +25,7 @@ from local_crystallography.steps.paint_map import PaintMap
 from local_crystallography.steps.refine_atoms import RefineAtoms
 from local_crystallography.steps.segment import Segment
 
-NAME = "Local Crystallography"
-DOCK = f"{NAME} ({NAME})"
+DOCK = "Analyse image … (Local Crystallography)"
 """The name that napari gives to the dock when it is opened from the menu, which then can close it as well."""
 
 

@@ -12,6 +12,7 @@ from local_crystallography._napari.layers import convert
 from local_crystallography._napari.layers.convert import LayerData
 from local_crystallography.analysis import Analysis
 from local_crystallography.clustering.summary import telling_map
+from local_crystallography.data.columns import HAND_LABEL
 from local_crystallography.io.provenance import PROVENANCE
 from local_crystallography.simulate.samples import SAMPLES, load_sample
 
@@ -55,7 +56,10 @@ def is_session(folder: Path) -> bool:
 
 
 def session_layers(folder: Path) -> list[LayerData]:
-    """Image, probability map, painted maps and atoms of a session, from the bottom to the top."""
+    """Image, probability map, the most informative map and atoms of a session, from the bottom to the top.
+
+    Other maps get a layer when they are shown from the main panel.
+    """
     analysis = Analysis.open(folder)
     image = analysis.image
     if image is None:
@@ -74,8 +78,8 @@ def session_layers(folder: Path) -> list[LayerData]:
         found.append((data, {**arguments, "visible": False}, kind))
         found += [] if std is None else [convert.std_layer(std, place, note(convert.STD))]
     first = "label" if analysis.atoms is None else telling_map(analysis.atoms)
-    maps = (analysis.maps or {}).items()
-    found += [convert.map_layer(name, values, place, note(name), first=first) for name, values in maps]
+    maps = {name: values for name, values in (analysis.maps or {}).items() if name in (first, HAND_LABEL)}
+    found += [convert.map_layer(name, values, place, note(name), first=first) for name, values in maps.items()]
     if analysis.atoms is not None:
         colour, stack = convert.default_colour(analysis.atoms), image.data.ndim == 3
         found.append(convert.points_from(analysis.atoms, place, note("atoms"), colour=colour, stack=stack))

@@ -10,7 +10,7 @@ from qtpy import QtWidgets
 
 from local_crystallography.analysis import Analysis
 
-PLUGIN, DOCK = "napari-local-crystallography", "Local Crystallography"
+PLUGIN, DOCK = "napari-local-crystallography", "Analyse image …"
 SIZE = (1280, 800)
 
 

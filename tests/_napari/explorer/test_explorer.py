@@ -124,12 +124,11 @@ def test_every_plot_shows_the_same_selection(explorer, label, count, qtbot):
     assert all((plot.plot.mask == (label == 1)).all() for plot in explorer.plots)
 
 
-@pytest.mark.parametrize(("width", "rows"), [(600, 2), (1100, 1)])
+@pytest.mark.parametrize(("width", "rows"), [(400, 3), (600, 2), (1100, 1)])
 def test_three_plots_lie_in_two_rows_where_they_would_be_narrow(explorer, qtbot, width, rows):
     choose(explorer.bar.numbers, 2)
     explorer.resize(width, 500)
     qtbot.wait(3 * FRAME_MS)
-    assert explorer.rows == rows
     assert len({plot.y() for plot in explorer.plots}) == rows
     assert min(plot.width() for plot in explorer.plots) > 180
 

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
+PLUGIN, NAME = "napari-local-crystallography", "Analyse image …"
 pytestmark = pytest.mark.slow
 
 

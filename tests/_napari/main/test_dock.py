@@ -11,7 +11,7 @@ from local_crystallography._napari.main.dock import EXPLORER, MainDock
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.training import Training
 
-PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
+PLUGIN, NAME = "napari-local-crystallography", "Analyse image …"
 STEPS = [step.name() for step in Recipe().steps]
 ALWAYS = [step.name() for step in Recipe().steps if not step.optional]
 TRAININGS = [step.name() for step in Recipe().steps if isinstance(step, Training)]
@@ -60,28 +60,7 @@ def test_every_step_by_its_button(real_viewer, dock, viewer, press):
         assert not status(dock, name).startswith("✓")
         press(dock.panels[name].button)
         assert status(dock, name).startswith("✓")
-    assert names(viewer) == [
-        "quick",
-        "probability",
-        "angle_rad",
-        "z0",
-        "z1",
-        "offset_y_px",
-        "offset_x_px",
-        "c0",
-        "c1",
-        "strain_xx",
-        "strain_yy",
-        "strain_xy",
-        "lattice_rotation_rad",
-        "displacement_angle_rad",
-        "displacement_nm",
-        *("alternation", "alternation_hdi", "alternation_in_rope", "deciding_cells", "tetragonality", "cell_angle"),
-        "environment",
-        *("alternation_decision", "tetragonality_decision", "cell_angle_decision"),
-        "label",
-        "atoms",
-    ]
+    assert names(viewer) == ["quick", "probability", "label", "atoms"]
     visible = [layer.name for layer in viewer.layers if layer.visible]
     assert visible == ["quick", "label", "atoms"]
     assert dock.panels["segment"].form.fields["by"].shown.fields["sigma"].box.text().startswith("2.")
@@ -90,7 +69,7 @@ def test_every_step_by_its_button(real_viewer, dock, viewer, press):
     assert "precision 0." in status(dock, "refine_atoms")
     assert "sublattices" in status(dock, "measure_lattice")
     assert EXPLORER in viewer.window.dock_widgets
-    assert dock.colour_box.currentText() == "label"
+    assert dock.show_box.column == "label"
     assert [len(watch.plot.losses) for watch in dock.watches.values()] == [3, 3]
     assert "held-out loss" in status(dock, "train_cvae")
     assert "atoms encoded" in status(dock, "encode_cvae")
@@ -184,8 +163,8 @@ def _selecting_points_selects_in_the_scatter(dock, viewer):
 
 def _colours(dock, viewer):
     before = viewer.layers["atoms"].face_color
-    dock.colour_box.setCurrentText("z0")
-    dock.colour_box.activated.emit(dock.colour_box.currentIndex())
+    dock.show_box.setCurrentIndex(dock.show_box.findData("z0"))
+    dock.show_box.activated.emit(dock.show_box.currentIndex())
     assert not np.array_equal(viewer.layers["atoms"].face_color, before)
 
 
@@ -197,7 +176,7 @@ def _changed_settings_are_out_of_date(dock, press):
     labels = set(dock.session.analysis.atoms.features["label"])  # classes keep their numbers where others are merged
     assert -1 in labels
     assert len(labels) == 3
-    assert dock.colour_box.currentText() == "z0"
+    assert dock.show_box.column == "z0"
 
 
 def _edits_by_hand_are_used(dock, viewer, press):
@@ -345,7 +324,7 @@ def test_each_image_has_its_own_analysis(dock, viewer, press):
 
 
 def test_everything_says_what_it_does(dock):
-    widgets = [*dock.buttons.values(), dock.run_all, dock.image_box, dock.colour_box]
+    widgets = [*dock.buttons.values(), dock.run_all, dock.image_box, dock.show_box]
     widgets += [watch.stop for watch in dock.watches.values()]
     widgets += [panel.button for panel in dock.panels.values()] + list(dock.source_boxes.values())
     assert all(widget.toolTip() for widget in widgets)

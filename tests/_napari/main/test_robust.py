@@ -8,7 +8,7 @@ from local_crystallography._napari.widgets.training import STOP, STOPPING
 from local_crystallography.data.errors import InputError
 from local_crystallography.steps.training import Training
 
-PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
+PLUGIN, NAME = "napari-local-crystallography", "Analyse image …"
 LONG = 5000
 pytestmark = pytest.mark.slow
 
@@ -201,12 +201,12 @@ def test_one_watches_the_phases_appear(training, viewer, qtbot):
     assert viewer.layers["z0"].visible
     assert not viewer.layers["z1"].visible
     assert "z0" not in training.session.analysis.atoms.features
-    layer = viewer.layers["z0"]
     training.watches["train_vae"].stop.click()
     wait_for_end(training, qtbot)
-    assert viewer.layers["z0"] == layer
-    assert not layer.visible
-    np.testing.assert_array_equal(layer.data, training.session.analysis.maps["z0"])
+    assert names(viewer) == ["quick", "probability", "label", "atoms"]
+    training.show_box.choose("z0")
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["quick", "z0", "atoms"]
+    np.testing.assert_array_equal(viewer.layers["z0"].data, training.session.analysis.maps["z0"])
     np.testing.assert_array_equal(training.explorer.table["z0"], training.session.analysis.atoms.features["z0"])
 
 

@@ -18,7 +18,7 @@ from local_crystallography.data.progress import finish
 from local_crystallography.steps.average_frames import AverageFrames
 from local_crystallography.steps.correct_scan import CorrectScan
 
-PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
+PLUGIN, NAME = "napari-local-crystallography", "Analyse image …"
 CORRECTED = "lattice, scan corrected"
 
 

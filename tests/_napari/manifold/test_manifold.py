@@ -16,7 +16,7 @@ from local_crystallography.studies.gallery import Asked, class_pictures, gallery
 from local_crystallography.views.greys import grey, grey_limits
 from local_crystallography.views.manifold import Grid, latents_of, medians, tick_words
 
-PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
+PLUGIN, NAME = "napari-local-crystallography", "Analyse image …"
 SHIFT, ALT = QtCore.Qt.KeyboardModifier.ShiftModifier, QtCore.Qt.KeyboardModifier.AltModifier
 
 

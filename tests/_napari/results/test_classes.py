@@ -206,10 +206,10 @@ def iter_once(words):
 def test_the_dock_opens_behind_the_main_one_and_is_wired_to_it(main, qtbot):
     dock = main.docks.show_components()
     settle(dock.classes, qtbot)
-    assert dock.parent().width() <= 330
-    main.colour_box.choose("z0")
+    assert dock.parent().width() == main.parent().width()
+    main.show_box.choose("z0")
     dock.loadings.list.painted.emit("z1")
-    assert main.colour_box.currentText() == "z1"
+    assert main.show_box.column == "z1"
     dock.windows.chosen.emit(ExtractSubImages(window_size=24))
     assert main.panels["extract_sub_images"].form.step().window_size == 24
 

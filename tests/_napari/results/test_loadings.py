@@ -6,7 +6,8 @@ from analyses import copied
 
 from local_crystallography import Describe, PaintMap
 from local_crystallography._napari.results.loadings import panel as loadings_panel
-from local_crystallography._napari.results.loadings.panel import BROKEN, NOTHING, STOPPED, painting
+from local_crystallography._napari.results.loadings.panel import BROKEN, NOTHING, STOPPED
+from local_crystallography._napari.session.shown_map import painting
 from local_crystallography.baselines import alternatives
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
@@ -70,17 +71,22 @@ def test_colours_of_a_picture_are_white_at_zero_and_maps_follow_the_scores(panel
     np.testing.assert_array_equal(painted[..., 3] > 0, panel.made.rows >= 0)
 
 
+def maps_shown(session):
+    """Names of the maps that are seen."""
+    layers = {name: session.results.get(name) for name in session.analysis.maps}
+    return {name for name, layer in layers.items() if layer is not None and layer.visible}
+
+
 def test_a_click_paints_the_map_and_shows_no_other(panel, qtbot):
     session = panel.controller.active
     assert "pca1" not in session.analysis.maps
     button_of(panel, "pca1").click()
     settle(panel, qtbot)
     assert session.analysis.is_current(PaintMap())
-    visible = {name for name in session.analysis.maps if session.results.get(name).visible}
-    assert visible == {"pca1"}
+    assert maps_shown(session) == {"pca1"}
     button_of(panel, "class_pca0", 1).click()
     settle(panel, qtbot)
-    assert {name for name in session.analysis.maps if session.results.get(name).visible} == {"class_pca0"}
+    assert maps_shown(session) == {"class_pca0"}
 
 
 def test_maps_of_chosen_columns_stay_when_one_is_painted_beside_them(described):

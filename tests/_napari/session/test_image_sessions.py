@@ -9,19 +9,8 @@ from qtpy import QtWidgets
 from local_crystallography._napari.main.layout import OPEN, SAVE
 from local_crystallography.recipe import Recipe
 
-PLUGIN, NAME = "napari-local-crystallography", "Local Crystallography"
-LAYERS = [
-    "quick",
-    "probability",
-    "angle_rad",
-    "z0",
-    "z1",
-    "offset_y_px",
-    "offset_x_px",
-    "environment",
-    "label",
-    "atoms",
-]
+PLUGIN, NAME = "napari-local-crystallography", "Analyse image …"
+LAYERS = ["quick", "probability", "label", "atoms"]
 
 
 @pytest.fixture

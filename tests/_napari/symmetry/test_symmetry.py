@@ -226,7 +226,11 @@ def test_decisions_are_maps_with_their_names(main, viewer, qtbot):
     for name in ("decide_symmetry", "paint_map"):
         main.panels[name].button.click()
         qtbot.waitUntil(lambda: not main.controller.running, timeout=120_000)
+    for name in ("alternation", "alternation_decision"):
+        main.show_box.choose(name)
     layer = viewer.layers["alternation_decision"]
+    assert layer.visible
+    assert not viewer.layers["alternation"].visible
     assert isinstance(layer, Labels)
     assert list(layer.features["class"][:3]) == ["symmetric", "broken", "undecided"]
     values = main.session.analysis.atoms.features["alternation_decision"]

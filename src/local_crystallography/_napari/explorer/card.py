@@ -21,7 +21,7 @@ from local_crystallography.views import greys, manifold
 from local_crystallography.views.readout import readout
 
 FRAME_MS = 16
-WIDTH, SMALL, LARGE = 172, 70, 118
+NARROWEST, WIDTH, SMALL, LARGE = 140, 172, 70, 118
 SMALLER, FEWEST = 0.88, 4
 LOWEST = 208
 """Height of the card of an atom, so that its neighbours do not move."""
@@ -94,7 +94,8 @@ class HoverCard(QtWidgets.QWidget):  # type: ignore[misc]
         self.values.setToolTip(f'<qt><table cellspacing="2">{"".join(rows)}</table><p>{VALUES_TIP}</p></qt>')
 
     def _lay_out(self) -> None:
-        self.setFixedWidth(WIDTH)
+        self.setMinimumWidth(NARROWEST)
+        self.setMaximumWidth(WIDTH)
         self.setMinimumHeight(LOWEST)
         self.values.setAlignment(QtCore.Qt.AlignmentFlag.AlignTop)
         policies = QtWidgets.QSizePolicy.Policy

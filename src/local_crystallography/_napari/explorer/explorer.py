@@ -33,6 +33,8 @@ WIDE = 760
 """Width below which three plots are in two rows."""
 ROOMY = 1000
 """Width from which legend and card are side by side."""
+NARROW = 560
+"""Width below which legend and card are below the plots."""
 
 
 @dataclass
@@ -48,8 +50,6 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
     """Linked plots of one table; selection and hover refer to its rows and are shared with other views."""
 
     failed = QtCore.Signal(str)
-    rows_changed = QtCore.Signal(int)
-    """Number of rows of plots."""
 
     def __init__(
         self,
@@ -64,13 +64,13 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         self.table, self.styles = pd.DataFrame(), ClassStyles()
         self.doubts: tuple[Doubt, ...] = ()
         self.plots: list[PlotView] = []
-        self.rows = 1
         self.bar = ExplorerBar()
         self.legend = Legend(selection)
         self._dark = True
         self._writing = LatestTask(self)
         self._grid = QtWidgets.QGridLayout()
         self._side = QtWidgets.QBoxLayout(QtWidgets.QBoxLayout.Direction.TopToBottom)
+        self._middle = QtWidgets.QBoxLayout(QtWidgets.QBoxLayout.Direction.LeftToRight)
         self._lay_out()
         self._connect()
         self.bar.show_choices(self.last.preset, self.last.plots)
@@ -115,8 +115,8 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
             plot.set_theme(dark)
 
     def add_side(self, widget: QtWidgets.QWidget) -> None:
-        """Add a narrow widget on the right."""
-        widget.setFixedWidth(SIDE_WIDTH)
+        """Add a narrow widget on the right, or below where the explorer is narrow."""
+        widget.setMaximumWidth(SIDE_WIDTH)
         self._side.addWidget(widget, stretch=1)
 
     def leave(self) -> None:
@@ -127,15 +127,18 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
 
     def resizeEvent(self, event: Any) -> None:
         super().resizeEvent(event)
-        directions = QtWidgets.QBoxLayout.Direction
-        self._side.setDirection(directions.LeftToRight if self.width() >= ROOMY else directions.TopToBottom)
+        across, down = QtWidgets.QBoxLayout.Direction.LeftToRight, QtWidgets.QBoxLayout.Direction.TopToBottom
+        narrow = self.width() < NARROW
+        self._middle.setDirection(down if narrow else across)
+        self._side.setDirection(across if narrow or self.width() >= ROOMY else down)
         self._arrange()
 
     def _lay_out(self) -> None:
         scroll = QtWidgets.QScrollArea(widgetResizable=True)
         scroll.setWidget(self.legend)
         scroll.setFrameShape(scroll.Shape.NoFrame)
-        scroll.setFixedWidth(SIDE_WIDTH)
+        scroll.setMinimumWidth(SIDE_WIDTH - 40)
+        scroll.setMaximumWidth(SIDE_WIDTH)
         scroll.setMinimumHeight(60)
         scroll.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         key = QtWidgets.QVBoxLayout()
@@ -144,14 +147,13 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         key.addWidget(scroll, stretch=1)
         self._side.addLayout(key, stretch=1)
         self._grid.setSpacing(6)
-        middle = QtWidgets.QHBoxLayout()
-        middle.addLayout(self._grid, stretch=1)
-        middle.addLayout(self._side)
+        self._middle.addLayout(self._grid, stretch=1)
+        self._middle.addLayout(self._side)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(4, 2, 4, 2)
         layout.setSpacing(3)
         layout.addWidget(self.bar)
-        layout.addLayout(middle, stretch=1)
+        layout.addLayout(self._middle, stretch=1)
 
     def _connect(self) -> None:
         bar, buttons = self.bar, self.bar.buttons
@@ -194,15 +196,12 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         """Place the plots side by side, or in two rows if they would be too narrow; the last of three fills its row."""
         number = len(self.plots)
         across = 2 if number == 4 or (number == 3 and self.width() < WIDE) else number
-        rows = 1 if across == number else 2
+        across = 1 if self.width() < NARROW else across
         for index, plot in enumerate(self.plots):
-            last = index == number - 1
+            last = index == number - 1 and across > 1
             self._grid.addWidget(plot, index // across, index % across, 1, across - index % across if last else 1)
         for column in range(MOST_PLOTS):
             self._grid.setColumnStretch(column, int(column < across))
-        if rows != self.rows:
-            self.rows = rows
-            self.rows_changed.emit(rows)
 
     def _new_plot(self) -> PlotView:
         plot = PlotView(self.selection, self.hover)

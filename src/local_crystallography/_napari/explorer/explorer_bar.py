@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from qtpy import QtCore, QtGui, QtWidgets
+from superqt import QFlowLayout
 
 from local_crystallography._napari.explorer.plot_box import KEYS, Tool
 from local_crystallography._napari.widgets.help import HelpButton
@@ -44,7 +45,7 @@ class ExplorerBar(QtWidgets.QWidget):  # type: ignore[misc]
         self.status = QtWidgets.QLabel()
         self._tools = QtWidgets.QButtonGroup(self)
         self._actions: list[QtGui.QAction] = []
-        self._row = QtWidgets.QHBoxLayout(self)
+        self._choices, self._row = QtWidgets.QHBoxLayout(), QtWidgets.QHBoxLayout()
         self._fill()
         self.presets.activated.connect(lambda: self.preset_chosen.emit(self.presets.currentText()))
         self.numbers.activated.connect(lambda index: self.number_chosen.emit(index + 1))
@@ -78,7 +79,7 @@ class ExplorerBar(QtWidgets.QWidget):  # type: ignore[misc]
         button.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextOnly)
         # napari's style draws the arrow over the end of the text
         button.setMinimumWidth(self.fontMetrics().horizontalAdvance(text) + ARROW)
-        self._row.insertWidget(self._row.count() - 1, button)  # before the stretch
+        self._choices.addWidget(button)
         return button
 
     def add_tool(self, action: QtGui.QAction) -> QtWidgets.QToolButton:
@@ -103,8 +104,15 @@ class ExplorerBar(QtWidgets.QWidget):  # type: ignore[misc]
         return button
 
     def _fill(self) -> None:
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(3)
+        lines = QFlowLayout(self)  # choices and tools below each other where the explorer is narrow
+        lines.setContentsMargins(0, 0, 0, 0)
+        lines.setSpacing(3)
+        for row in (self._choices, self._row):
+            row.setContentsMargins(0, 0, 0, 0)
+            row.setSpacing(3)
+            line = QtWidgets.QWidget()
+            line.setLayout(row)
+            lines.addWidget(line)
         self.presets.addItems(PRESETS)
         self.presets.setPlaceholderText(OWN)
         self.presets.setToolTip("Plots as in the figures of the paper")
@@ -114,9 +122,9 @@ class ExplorerBar(QtWidgets.QWidget):  # type: ignore[misc]
         self.presets.setSizeAdjustPolicy(self.presets.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.numbers.addItems([str(number) for number in range(1, MOST_PLOTS + 1)])
         self.numbers.setToolTip("Number of linked plots")
-        self._row.addWidget(self.presets, stretch=1)
-        self.presets.setMaximumWidth(220)
-        self._row.addWidget(self.numbers)
+        self.presets.setFixedWidth(140)
+        self._choices.addWidget(self.presets)
+        self._choices.addWidget(self.numbers)
         for name, button in self.buttons.items():
             button.setToolTip(TIPS[name])
             if name in TOOLS:
@@ -126,4 +134,3 @@ class ExplorerBar(QtWidgets.QWidget):  # type: ignore[misc]
                 self._row.addSpacing(2)
             self._row.addWidget(button)
         self._row.addWidget(HelpButton("Latent explorer"))
-        self._row.addStretch()

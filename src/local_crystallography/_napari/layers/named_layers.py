@@ -113,12 +113,18 @@ class NamedLayers:
 
 
 class PreviewLayers:
-    """Maps of a running training in the layers of an image; missing layers are added, and the results reuse them."""
+    """Maps of a running training in the layers of an image; missing layers are added, and the results reuse them.
+
+    Attributes
+    ----------
+    made
+        Names of the layers that were added for previews.
+    """
 
     def __init__(self, own: NamedLayers, analysis: Analysis) -> None:
         self._own = own
         self._analysis = analysis
-        self._made: set[str] = set()
+        self.made: set[str] = set()
 
     def prepare(self, maps: Mapping[str, Any]) -> None:
         """Compute in any thread what the layers will show, so that showing it is quick.
@@ -126,7 +132,7 @@ class PreviewLayers:
         One new layer at a time, since each blocks the window for a moment; a layer that was removed is not added again.
         """
         there = {name for name in maps if self._own.get(name) is not None}
-        new = [name for name in maps if name not in there | self._made]
+        new = [name for name in maps if name not in there | self.made]
         place, styles = geometry.placement_of(self._own.image_layer), self._analysis.styles
         for name in (*there, *new[:1]):
             made_by = note(self._analysis, self._own.image_layer, name, PaintMap.name())
@@ -142,28 +148,28 @@ class PreviewLayers:
         self._own.ready.pop(name)
         self._own.shown.pop(name, None)  # so that an existing result is shown again later
         if isinstance(new, Layer):
-            self._made.add(name)
+            self.made.add(name)
             self._own.put(name, new)
         elif layer is not None:
             layer.data, layer.contrast_limits = new[0], new[1]["contrast_limits"]
-            if name in self._made:
+            if name in self.made:
                 layer.colormap = new[1]["colormap"]
 
     def hide(self) -> None:
         """Hide the layers added for previews; a result reuses them, otherwise they are removed."""
-        for name in self._made:
+        for name in self.made:
             if (layer := self._own.get(name)) is not None and layer.visible and self._own.shown.get(name) is None:
                 layer.visible = False
 
     def give(self, name: str, result: LayerData | Layer) -> None:
         """Hand a layer over to the result that it shows now, whose colormap it takes as well."""
-        if name in self._made and not isinstance(result, Layer):
-            self._made.discard(name)
+        if name in self.made and not isinstance(result, Layer):
+            self.made.discard(name)
             self._own.get(name).colormap = result[1]["colormap"]
 
     def forget(self) -> None:
         """End the previews of a training: none of the layers belongs to them any longer."""
-        self._made.clear()
+        self.made.clear()
 
 
 def note(analysis: Analysis, image_layer: Any, name: str, last: str | None = None) -> dict[str, Any]:

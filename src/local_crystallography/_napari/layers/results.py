@@ -13,9 +13,9 @@ from local_crystallography._napari.layers.convert import LayerData
 from local_crystallography._napari.layers.named_layers import NamedLayers, PreviewLayers
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
-from local_crystallography.data.columns import is_class
+from local_crystallography.data.columns import HAND_LABEL, is_class
 from local_crystallography.data.image import Image
-from local_crystallography.steps.paint_map import PaintMap
+from local_crystallography.steps.paint_map import PaintMap, default_columns
 from local_crystallography.steps.refine_atoms import RefineAtoms
 from local_crystallography.steps.segment import Segment
 
@@ -32,6 +32,7 @@ class ResultLayers:
         self.analysis = analysis
         self.wanted: str | None = None
         self.mask_wanted = False
+        self.asked_for: set[str] = set()
         self.updating = False
         self._mask: tuple[Image, masks.Mask | None] | None = None
         self._colours: dict[int, tuple[Atoms, str]] = {}
@@ -109,6 +110,16 @@ class ResultLayers:
         if name == self.default_colour:
             self._see_first(name)
         self.updating = False
+
+    def show_map(self, column: str) -> None:
+        """Show the map of a column and hide the others; "" hides all."""
+        for name in self.analysis.maps or {}:
+            if name == column and self.get(name) is None:
+                self._shown.pop(name, None)
+                self.asked_for.add(name)
+                self.show_one(name)
+            if (layer := self.get(name)) is not None:
+                layer.visible = name == column
 
     def _see_first(self, name: str) -> None:
         """Show the most informative map in place of the previous one, unless the user has hidden that."""
@@ -230,12 +241,22 @@ class ResultLayers:
         named = {
             convert.PROBABILITY: None if probability is None else probability.values,
             convert.STD: None if probability is None else probability.std,
-            **(self.analysis.maps or {}),
+            **self._maps(),
             masks.NAME: self._mask_to_show(),
             rings.LEFT_OUT: self.analysis.left_out or None,
             "atoms": self.analysis.atoms,
         }
         return {name: value for name, value in named.items() if value is not None}
+
+    def _maps(self) -> dict[str, Any]:
+        """The maps that have a layer: the most informative one, and those that somebody asked for."""
+        maps, atoms, paint = self.analysis.maps or {}, self.analysis.atoms, self.analysis.requested(PaintMap)
+        named = set() if paint is None else {*paint.columns}
+        usual = set() if atoms is None else {*default_columns(atoms)}
+        named -= usual if usual <= named else set()  # they are named only because others were added
+        there = {name for name in maps if self.get(name) is not None and name not in self.previews.made}
+        wanted = {self.default_colour, HAND_LABEL} | self.asked_for | named | there
+        return {name: painted for name, painted in maps.items() if name in wanted}
 
     def _mask_to_show(self) -> masks.Mask | None:
         """The mask of the image, if it has been found and is not empty, or is about to be painted on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,12 +22,14 @@ from local_crystallography._napari.main.layout import OPEN, REPORT, SAVE, TIPS, 
 from local_crystallography._napari.main.pixel_size import PixelSizeBox
 from local_crystallography._napari.main.region import RegionBox
 from local_crystallography._napari.main.scan import ScanTools
-from local_crystallography._napari.main.side_docks import COMPONENTS, EXPLORER, MANIFOLD, SYMMETRY, SideDocks
+from local_crystallography._napari.main.side_docks import COMPONENTS, EXPLORER, MAIN, MANIFOLD, SYMMETRY, SideDocks
 from local_crystallography._napari.main.step_panel import StepPanel, standing
+from local_crystallography._napari.reader import sample_layers
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
+from local_crystallography._napari.session.shown_map import ShownMap
 from local_crystallography._napari.session.worker import Report
-from local_crystallography._napari.widgets.boxes import ColourBox, LayerBox
+from local_crystallography._napari.widgets.boxes import LayerBox, ShowBox
 from local_crystallography._napari.widgets.dialogs import ask_to_save
 from local_crystallography._napari.widgets.timers import later
 from local_crystallography._napari.widgets.training import Clock, TrainingWatch
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
     import napari.viewer
 
 
+SAMPLE_NAME = "quick"
+UP_TO_DATE = "Nothing to do: all steps are up to date."
 HALTED = (
     "⚠ Stopped after Refine atoms. {doubt} To continue anyway, set “when doubtful” to “continue” in Refine atoms and "
     "run again."
@@ -66,7 +71,8 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.mask = MaskTools(self.controller)
         self.pixel_size = PixelSizeBox(self.controller)
         self.hint = Hint()
-        self.colour_box = ColourBox()
+        self.show_box = ShowBox()
+        self.shown_map = ShownMap(self.controller, self)
         self.run_all = QtWidgets.QPushButton("Run all")
         self.progress = QtWidgets.QProgressBar(textVisible=False)
         self.message = QtWidgets.QLabel(wordWrap=True)
@@ -82,6 +88,8 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.docks = SideDocks(self.controller, self)
         self._clock = Clock()
         self._docked = False
+        self._began: float | None = None
+        self.said = ""
         self.region_box: RegionBox = self.panels[RefineAtoms.name()].form.fields["region"]
         self.region_box.follow(napari_viewer, lambda: self.image_box.layer)
         arrange(self)
@@ -107,13 +115,14 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
 
     def sizeHint(self) -> QtCore.QSize:
         """Narrow, so that canvas and docks fit on a screen of 1280 x 800."""
-        return QtCore.QSize(330, 700)
+        return QtCore.QSize(318, 700)
 
     def _connect(self) -> None:
         controller = self.controller
         self.image_box.chosen.connect(controller.choose)
-        self.colour_box.chosen.connect(self._on_colour_chosen)
+        self.show_box.chosen.connect(self._on_show_chosen)
         self.run_all.clicked.connect(self._on_run_all_clicked)
+        self.hint.tried.connect(self._on_sample_tried)
         for watch in self.watches.values():
             watch.stop.clicked.connect(lambda: controller.stop(everything=False))
             watch.going_on.connect(controller.resume)
@@ -140,8 +149,23 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
     def _on_run_all_clicked(self) -> None:
         if self.controller.running:
             self.controller.stop(everything=True)
-        else:
-            self.controller.run(self.recipe.wanted(), again=False)
+            return
+        wanted, analysis = self.recipe.wanted(), self.controller.analysis
+        if analysis is not None and all(map(analysis.is_current, wanted)):
+            self.said = UP_TO_DATE
+        self.controller.run(wanted, again=False)
+
+    def _on_sample_tried(self) -> None:
+        """Open the sample, unless it is open already, and run all steps."""
+        if self.controller.running:
+            return
+        if SAMPLE_NAME not in self.viewer.layers:
+            data, arguments, _ = sample_layers(SAMPLE_NAME)[0]
+            self.viewer.add_image(data, **arguments)
+        layer = self.viewer.layers[SAMPLE_NAME]
+        self.image_box.choose(layer)
+        self.controller.choose(layer)
+        self._on_run_all_clicked()
 
     def _on_run_clicked(self, panel: StepPanel) -> None:
         self.controller.run((panel.form.step(),), again=True)
@@ -169,9 +193,10 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         for name, step in session.analysis.asked.items():
             self.panels[name].form.set(step)
 
-    def _on_colour_chosen(self, column: str) -> None:
+    def _on_show_chosen(self, column: str) -> None:
         if self.session is not None:
             self.session.results.set_colour(column)
+            self.shown_map.show(column)
 
     def _on_reported(self, report: Report) -> None:
         progress, busy = report.progress, self.controller.busy
@@ -194,8 +219,8 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
     def _on_controller_changed(self) -> None:
         session, atoms = self.session, self.controller.atoms
         default = "" if session is None else session.results.default_colour
-        colour = self.colour_box.offer(None if atoms is None else atoms.features, default)
-        self.colour_box.warn(() if session is None else session.analysis.doubts)
+        colour = self.show_box.offer(None if atoms is None else atoms.features, default)
+        self.show_box.warn(() if session is None else session.analysis.doubts)
         for name, box in self.source_boxes.items():
             box.show_chosen(None if session is None else session.sources.get(name))
         if session is not None:
@@ -211,7 +236,8 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.progress.setVisible(running)
         doubt = session.analysis.doubt if session is not None and session.halted and not running else ""
         summary = "" if session is None or running else session.analysis.summary
-        words = HALTED.format(doubt=doubt) if doubt else summary
+        self._take_time(running)
+        words = HALTED.format(doubt=doubt) if doubt else " ".join(filter(None, ("" if running else self.said, summary)))
         if session is not None and session.outdated and not running:
             words = CHANGED.format(name=session.layer.name)
         if words:
@@ -226,6 +252,14 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         for panel in self.panels.values():
             self._refresh_panel(panel, running, session)
 
+    def _take_time(self, running: bool) -> None:
+        """Note at the end of a run how long it took."""
+        if running and self._began is None:
+            self._began = time.monotonic()
+        elif not running and self._began is not None:
+            took, self._began = time.monotonic() - self._began, None
+            self.said = f"Done in {took:.0f} s." if took >= 1 else self.said
+
     def _refresh_panel(self, panel: StepPanel, running: bool, session: ImageSession | None) -> None:
         problem = panel.form.problem()
         if not running or panel.name != self.controller.step or self.controller.busy is not session:
@@ -238,9 +272,16 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         """Detect that the dock was closed: napari removes the widget from it, but does not destroy it."""
         if event.type() == QtCore.QEvent.Type.ParentChange:
             was_docked, self._docked = self._docked, self.parent() is not None
+            if self._docked:  # napari adds the name of the plugin, which is cut off
+                later(self, 0, self._shorten_title)
             if was_docked and not self._docked:
                 self._leave()
         return bool(super().event(event))
+
+    def _shorten_title(self) -> None:
+        bar = getattr(self.parent(), "titleBarWidget", lambda: None)()
+        for label in [] if bar is None else bar.findChildren(QtWidgets.QLabel):
+            label.setText(MAIN)
 
     def _leave(self) -> None:
         """Stop the job, show its results, and delete this widget."""

@@ -37,11 +37,12 @@ SOURCES = {
     ),
     "atoms": (ExtractSubImages.name(), "Use the atoms of Find atoms, or any points layer"),
 }
-TITLE = "Three clicks to a result"
-CLICKS = (
-    "File > Open Sample > Local Crystallography > Quick, or drop your own image on the viewer.",
-    "<b>Run all</b>: atoms, latents, classes and maps appear as layers.",
-    "<b>Lasso</b> in the latent explorer: the atoms you draw around are marked in the image.",
+TITLE = "First steps"
+SAMPLE, SAMPLE_TIP = "Try the sample", "Open the sample quick, NiO in LSMO with 1,000 atoms, and run all steps"
+STEPS = (
+    "Drop an image on the viewer, or try the sample.",
+    "<b>Run all</b>: atoms, latents, classes and maps appear. <b>Show</b> chooses what is seen.",
+    "<b>Latent explorer</b>: the atoms you draw around in a plot are marked in the image.",
 )
 DISMISS = "Do not show these steps again; to see them again, use File > Preferences > Local Crystallography"
 
@@ -56,7 +57,7 @@ def arrange(dock: MainDock) -> None:
     top.addRow("Image", dock.image_box)
     top.addRow("Pixel size", dock.pixel_size)
     top.addRow("Mask", dock.mask)
-    top.addRow("Colour atoms by", dock.colour_box)
+    top.addRow("Show", dock.show_box)
     layout = QtWidgets.QVBoxLayout(dock)
     layout.setContentsMargins(6, 4, 6, 4)
     layout.setSpacing(4)
@@ -111,9 +112,10 @@ def _explain(dock: MainDock) -> None:
 
 
 class Hint(QtWidgets.QGroupBox):  # type: ignore[misc]
-    """Three clicks to a result, in a box that can be closed."""
+    """The first steps, in a box that can be closed, with a sample to try."""
 
     dismissed = QtCore.Signal()
+    tried = QtCore.Signal()
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(TITLE, parent)
@@ -123,12 +125,16 @@ class Hint(QtWidgets.QGroupBox):  # type: ignore[misc]
         self.close_button.clicked.connect(lambda: self.dismissed.emit())
         top = QtCore.Qt.AlignmentFlag.AlignTop
         # a single label, since wrapped labels below each other get too much room
-        rows = "".join(f"<tr><td><b>{number}</b></td><td>{text}</td></tr>" for number, text in enumerate(CLICKS, 1))
-        layout = QtWidgets.QHBoxLayout(self)
+        rows = "".join(f"<tr><td><b>{number}</b></td><td>{text}</td></tr>" for number, text in enumerate(STEPS, 1))
+        self.sample = QtWidgets.QPushButton(SAMPLE, toolTip=SAMPLE_TIP)
+        self.sample.clicked.connect(lambda: self.tried.emit())
+        layout = QtWidgets.QGridLayout(self)
         layout.setContentsMargins(4, 8, 4, 4)
         layout.setSpacing(0)
-        layout.addWidget(QtWidgets.QLabel(f"<table cellpadding=3>{rows}</table>", wordWrap=True), stretch=1)
-        layout.addWidget(self.close_button, alignment=top)
+        layout.addWidget(QtWidgets.QLabel(f"<table cellpadding=3>{rows}</table>", wordWrap=True), 0, 0)
+        layout.addWidget(self.close_button, 0, 1, alignment=top)
+        layout.addWidget(self.sample, 1, 0, 1, 2)
+        layout.setColumnStretch(0, 1)
 
 
 class DockState(QtCore.QObject):  # type: ignore[misc]

@@ -18,7 +18,6 @@ from local_crystallography._napari.selection.selection_menu import TIP, Selectio
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.settings import Settings
 from local_crystallography._napari.symmetry.symmetry import SymmetryDock
-from local_crystallography._napari.widgets.timers import later
 from local_crystallography.clustering.doubts import Doubt
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.steps.cluster import Cluster
@@ -29,14 +28,12 @@ from local_crystallography.steps.symmetry import DecideSymmetry
 D = TypeVar("D", bound=QtWidgets.QWidget)
 MAIN, EXPLORER, MANIFOLD = "Local Crystallography", "Latent explorer", "Manifold"
 SYMMETRY, COMPONENTS = "Symmetry", "Components"
-HEIGHTS = {1: 385, 2: 500}
-"""Height of the explorer, by number of rows of plots."""
 LAST_CHOICES = LastChoices()
 """Last choices in the explorer, kept as long as the program runs."""
 
 
 class SideDocks(QtCore.QObject):  # type: ignore[misc]
-    """The explorer, below the canvas as soon as latents exist, and all other docks behind the main one."""
+    """The explorer, which opens as soon as latents exist, and all other docks, behind the main one."""
 
     def __init__(self, controller: Controller, main: QtWidgets.QWidget) -> None:
         super().__init__(main)
@@ -44,7 +41,6 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         self.explorer: LatentExplorer | None = None
         self._explored: Atoms | None = None
         self._previewed = False
-        self._rows = 0
         self._keys_enabled = False
         self._left = False
         self._dark = True
@@ -55,15 +51,20 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         controller.previewed.connect(self.show_preview)
 
     def show_explorer(self) -> LatentExplorer:
-        """Open the latent explorer below the canvas, once."""
+        """Open the latent explorer behind the main dock, once, and bring it to the front."""
+        explorer = self._add_explorer()
+        explorer.parent().show()
+        explorer.parent().raise_()
+        return explorer
+
+    def _add_explorer(self) -> LatentExplorer:
+        """The explorer; created if there is none or it was closed."""
         if self.explorer is not None and EXPLORER not in self.viewer.window.dock_widgets:
             self.explorer.deleteLater()
             self.explorer = None
         if self.explorer is None:
             self.explorer, self._explored = self._new_explorer(), None
-            self.viewer.window.add_dock_widget(self.explorer, name=EXPLORER, area="bottom")
-            self._make_room()
-            self.explorer.set_theme(self._dark)
+            self._add_behind(self.explorer, EXPLORER)
             self.controller.queue.add(self._fill)
         return self.explorer
 
@@ -138,14 +139,14 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
             self.controller.run((step, paint), again=True)
 
     def _open_explorer(self) -> None:
-        """Open the explorer automatically, unless the main dock has been closed meanwhile."""
+        """Open the explorer automatically, unless the main dock has been closed meanwhile; what is in front stays."""
         if not self._left:
-            self.show_explorer()
+            self._add_explorer()
+            self.main.parent().raise_()
 
     def _new_explorer(self) -> LatentExplorer:
         explorer = LatentExplorer(self.controller.selection, self.controller.hover, last=LAST_CHOICES)
         explorer.failed.connect(self.controller.failed)
-        explorer.rows_changed.connect(self._on_rows_changed)
         explorer.add_side(HoverCard(self.controller))
         explorer.bar.add_menu("Selection", self.actions.menu, TIP)
         explorer.bar.add_tool(self.actions.lasso.action)
@@ -156,26 +157,8 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         dock = ComponentsDock(self.controller, lambda: self.main.recipe)
         dock.windows.chosen.connect(self.main.panels[ExtractSubImages.name()].form.set)
         dock.classes.directed.connect(self._on_directed)
-        dock.loadings.list.painted.connect(self.main.colour_box.choose)
+        dock.loadings.list.painted.connect(self.main.show_box.choose)
         return dock
-
-    def _make_room(self) -> None:
-        """Put the explorer below the canvas only, so that panels and layer list keep their height."""
-        window, corners, areas = self.main.window(), QtCore.Qt.Corner, QtCore.Qt.DockWidgetArea
-        if isinstance(window, QtWidgets.QMainWindow) and self.explorer is not None:
-            window.setCorner(corners.BottomLeftCorner, areas.LeftDockWidgetArea)
-            window.setCorner(corners.BottomRightCorner, areas.RightDockWidgetArea)
-            self._rows = 0
-            self._on_rows_changed(self.explorer.rows)
-            # the canvas has its new size only after the layout
-            later(self.main, 100, self.viewer.reset_view)
-
-    def _on_rows_changed(self, rows: int) -> None:
-        """Resize for a second row of plots; a height set by hand is kept as long as the number of rows."""
-        window = self.main.window()
-        if rows != self._rows and isinstance(window, QtWidgets.QMainWindow) and self.explorer is not None:
-            self._rows = rows
-            window.resizeDocks([self.explorer.parent()], [HEIGHTS[rows]], QtCore.Qt.Orientation.Vertical)
 
     def _on_controller_changed(self) -> None:
         if not self._keys_enabled and isinstance(window := self.main.window(), QtWidgets.QMainWindow):

@@ -12,10 +12,15 @@ from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.layers.convert import is_result
 from local_crystallography.clustering.doubts import Doubt
+from local_crystallography.recipe import Recipe
 from local_crystallography.steps.catalog import columns
+from local_crystallography.views.axis import axis_of
 
-ONE_COLOUR = "one colour"
-COLOUR_TIP = "The column the atoms in the image are coloured by"
+IMAGE = "Image and atoms"
+SHOW_TIP = "What is shown over the image: the colours of the atoms and the map of a column, which is painted if need be"
+
+
+TITLES = {step.name(): step.title() for step in Recipe().steps}
 
 
 class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
@@ -88,8 +93,8 @@ class LayerBox(QtWidgets.QComboBox):  # type: ignore[misc]
         self.refresh()
 
 
-class ColourBox(QtWidgets.QComboBox):  # type: ignore[misc]
-    """A choice among the numeric columns; until one is chosen by hand, the most informative one is shown."""
+class ShowBox(QtWidgets.QComboBox):  # type: ignore[misc]
+    """A choice among the numeric columns, in words and by step; until one is chosen by hand, the most informative."""
 
     chosen = QtCore.Signal(str)
 
@@ -97,8 +102,9 @@ class ColourBox(QtWidgets.QComboBox):  # type: ignore[misc]
         super().__init__()
         self._by_hand: str | None = None
         self._doubts: tuple[Doubt, ...] = ()
-        self.setToolTip(COLOUR_TIP)
-        self.addItem(ONE_COLOUR, "")
+        self.setToolTip(SHOW_TIP)
+        self.addItem(IMAGE, "")
+        self.setSizeAdjustPolicy(self.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.activated.connect(self._on_activated)
 
     def offer(self, features: pd.DataFrame | None, default: str) -> str:
@@ -107,28 +113,50 @@ class ColourBox(QtWidgets.QComboBox):  # type: ignore[misc]
         names = [name for name in numbers if name not in ("id", "frame")]
         with QtCore.QSignalBlocker(self):
             self.clear()
-            self.addItem(ONE_COLOUR, "")
-            for name in names:
-                self.addItem(name, name)
+            self.addItem(IMAGE, "")
+            for heading, group in grouped_by_step(names):
+                self.addItem(heading)
+                self.model().item(self.count() - 1).setFlags(QtCore.Qt.ItemFlag.NoItemFlags)
+                for name in group:
+                    self.addItem(f"   {words_of(name)}", name)
             known = self._by_hand is not None and self._by_hand in ("", *names)
             wanted = self._by_hand if known else default
             self.setCurrentIndex(max(0, self.findData(wanted)))
-        return str(self.currentData())
+        return self.column
+
+    @property
+    def column(self) -> str:
+        """The chosen column; "" for the image alone."""
+        return str(self.currentData() or "")
 
     def warn(self, doubts: Iterable[Doubt]) -> None:
         """Mark columns that should not be trusted, with the reason."""
         self._doubts = tuple(doubts)
-        warn_in(self, self._doubts, COLOUR_TIP)
+        warn_in(self, self._doubts, SHOW_TIP)
 
     def choose(self, column: str) -> None:
         """Choose a column as if by hand; one that does not exist yet is chosen as soon as it does."""
         self.setCurrentIndex(max(0, self.findData(column)))
         self._by_hand = column
         self.warn(self._doubts)
-        self.chosen.emit(self.currentData())
+        self.chosen.emit(self.column)
 
     def _on_activated(self) -> None:
-        self.choose(str(self.currentData()))
+        self.choose(self.column)
+
+
+def grouped_by_step(names: Iterable[str]) -> list[tuple[str, list[str]]]:
+    """The names of columns by the title of the step that adds them, later steps first; others as of the user."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        groups[columns().owner(name) or ""].append(name)
+    order = ["", *reversed(TITLES)]
+    return [(TITLES.get(step, "Own"), groups[step]) for step in order if step in groups]
+
+
+def words_of(name: str) -> str:
+    """A column in words, with its unit."""
+    return "Class" if name == "label" else axis_of(name).label
 
 
 def offer(box: QtWidgets.QComboBox, names: list[str], first: int = 0) -> None:
@@ -153,11 +181,11 @@ def warn_in(box: QtWidgets.QComboBox, doubts: Iterable[Doubt], tip: str) -> None
     sign = box.style().standardIcon(QtWidgets.QStyle.StandardPixmap.SP_MessageBoxWarning)
     with QtCore.QSignalBlocker(box):
         for index in range(box.count()):
-            name = box.itemText(index)
+            name = str(box.itemData(index) or box.itemText(index))
             lines = [*reasons.get(name, []), *filter(None, [columns().help(name)])]
             box.setItemIcon(index, sign if name in reasons else QtGui.QIcon())
             box.setItemData(index, _html(lines) if lines else None, QtCore.Qt.ItemDataRole.ToolTipRole)
-    shown = reasons.get(box.currentText(), [])
+    shown = reasons.get(str(box.currentData() or box.currentText()), [])
     box.setToolTip(_html([*shown, *tip.split("\n")]) if shown else tip)
 
 

@@ -13,7 +13,7 @@ from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.results.loadings.pictures import LoadingPictures, LoadingRequest
 from local_crystallography._napari.session.controller import Controller
-from local_crystallography._napari.session.image_session import ImageSession
+from local_crystallography._napari.session.shown_map import ShownMap
 from local_crystallography._napari.widgets.panels import KEYS, ResultPanel, keys_held, narrow_label, panel_layout
 from local_crystallography._napari.widgets.pictures import (
     PictureButton,
@@ -30,7 +30,6 @@ from local_crystallography.baselines.loadings import PIXEL_LABEL, Loading, group
 from local_crystallography.data.errors import InputError
 from local_crystallography.steps.catalog import columns
 from local_crystallography.steps.describe import Describe
-from local_crystallography.steps.paint_map import PaintMap, default_columns
 from local_crystallography.views import small_map
 from local_crystallography.views.selection import How
 from local_crystallography.views.styles import ClassStyles
@@ -77,11 +76,11 @@ class LoadingsPanel(ResultPanel):
         self.list = LoadingsList()
         self.make, self.save = QtWidgets.QPushButton("Draw the components"), QtWidgets.QPushButton("Save figure …")
         self._by_hand: LoadingRequest | None = None
-        self._due: tuple[ImageSession, str] | None = None
+        self.shown_map = ShownMap(controller, self)
         self._lay_out()
         self.make.clicked.connect(self._on_make_clicked)
         self.save.clicked.connect(lambda _: self.ask_figure("loadings.png", self.save_figure))
-        self.list.painted.connect(self.paint_column)
+        self.list.painted.connect(self.shown_map.show)
         self.list.chosen.connect(self.select)
 
     @property
@@ -92,7 +91,6 @@ class LoadingsPanel(ResultPanel):
     def refresh(self) -> None:
         """Draw the components of the active image, where they are new."""
         if self.isVisible():
-            self._show_due()
             super().refresh()
             if self.message.text() == MAKING and not self.controller.running:
                 self.say(BROKEN, offer=True)
@@ -140,17 +138,6 @@ class LoadingsPanel(ResultPanel):
         super().say(words)
         self.make.setVisible(offer)
 
-    def paint_column(self, column: str) -> None:
-        """Show the map of a column and no other; it is painted first if need be."""
-        session = self.controller.active
-        if session is None or self.controller.running:
-            return
-        self._due = session, column
-        maps = session.analysis.maps
-        if maps is None or column not in maps:
-            self.controller.run((painting(session.analysis, column),), again=True)
-        self._show_due()
-
     def select(self, number: int, how: How = "replace") -> None:
         """Select the atoms of a class of the pixel mixture."""
         if self.made is not None:
@@ -180,16 +167,6 @@ class LoadingsPanel(ResultPanel):
             self.say(str(made))
         else:
             self._on_result(made)
-
-    def _show_due(self) -> None:
-        """Show the map of the component clicked, once it is painted, and hide the others."""
-        if self._due is None or self.controller.running:
-            return
-        (session, column), self._due = self._due, None
-        if session is self.controller.active and column in (session.analysis.maps or {}):
-            for name in session.analysis.maps or {}:
-                if (layer := session.results.get(name)) is not None:
-                    layer.visible = name == column
 
     def _on_make_clicked(self) -> None:
         self._by_hand = None if self.analysis is None else request_of(self.analysis)
@@ -249,15 +226,6 @@ def request_of(analysis: Analysis) -> LoadingRequest | None:
         return None
     found = tuple(name for name in analysis.columns.get(Describe.name(), []) if columns().painted([name]))
     return LoadingRequest(step, analysis.sub_images, atoms, found, analysis.image.shape) if found else None
-
-
-def painting(analysis: Analysis, column: str) -> PaintMap:
-    """The step that paints a column beside the present maps, or beside the usual ones where there are none."""
-    asked = analysis.requested(PaintMap)
-    if isinstance(asked, PaintMap) and analysis.maps is not None:
-        return asked.model_copy(update={"columns": tuple(dict.fromkeys([*analysis.maps, column]))})
-    others = [name for name in analysis.maps or () if not columns().painted([name])]
-    return PaintMap(columns=(*default_columns(analysis.atoms), *others)) if others and analysis.atoms else PaintMap()
 
 
 def _title(group: list[Loading], styles: ClassStyles) -> QtWidgets.QLabel:

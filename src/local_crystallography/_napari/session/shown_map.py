@@ -1,0 +1,50 @@
+"""The map that is shown over the active image; a column without a map is painted first."""
+
+from __future__ import annotations
+
+from qtpy import QtCore
+
+from local_crystallography._napari.session.controller import Controller
+from local_crystallography._napari.session.image_session import ImageSession
+from local_crystallography.analysis import Analysis
+from local_crystallography.steps.paint_map import PaintMap, default_columns
+
+
+class ShownMap(QtCore.QObject):  # type: ignore[misc]
+    """Shows the map of one column, and hides the others."""
+
+    def __init__(self, controller: Controller, parent: QtCore.QObject | None = None) -> None:
+        super().__init__(parent)
+        self.controller = controller
+        self._due: tuple[ImageSession, str] | None = None
+        controller.changed.connect(self._show_due)
+
+    def show(self, column: str) -> None:
+        """Show the map of a column of the active image and no other; "" for none."""
+        session = self.controller.active
+        if session is None or self.controller.running:
+            return
+        self._due = session, column
+        maps = session.analysis.maps or {}
+        if column and column not in maps:
+            self.controller.run((painting(session.analysis, column),), again=True)
+        self._show_due()
+
+    def _show_due(self) -> None:
+        if self._due is None or self.controller.running:
+            return
+        (session, column), self._due = self._due, None
+        maps = session.analysis.maps or {}
+        if session is self.controller.active and (not column or column in maps):
+            session.results.show_map(column)
+
+
+def painting(analysis: Analysis, column: str) -> PaintMap:
+    """The step that paints a column beside the present maps, or beside the usual ones where there are none."""
+    before, atoms, maps = analysis.requested(PaintMap), analysis.atoms, [*(analysis.maps or {})]
+    usual = () if atoms is None else default_columns(atoms)
+    if before is None or not maps:
+        maps = [*usual, *maps]
+    named = tuple(dict.fromkeys([*maps, column]))
+    by_hand = before is not None and before.columns
+    return (before or PaintMap()).model_copy(update={"columns": named if by_hand or {*named} - {*usual} else ()})
