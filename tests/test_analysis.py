@@ -376,3 +376,9 @@ def test_an_error_within_a_property_is_not_taken_for_a_missing_one(monkeypatch):
         Analysis(Image(np.eye(20))).summary  # noqa: B018
     with pytest.raises(AttributeError, match="its results are"):
         Analysis().nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(("name", "value"), [("image", np.eye(20)), ("image", "a.tif"), ("atoms", [[1.0, 2.0]])])
+def test_results_of_another_type_are_refused(name, value):
+    with pytest.raises(InputError, match=f"cannot take the type {type(value).__name__} for its {name}"):
+        setattr(Analysis(), name, value)

@@ -87,7 +87,7 @@ def test_a_bad_file_is_said_with_its_line(tmp_path, text, words):
 
 
 def test_a_missing_file_is_said(tmp_path):
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="does not exist"):
         Recipe.from_toml(tmp_path / "none.toml")
 
 
@@ -113,7 +113,7 @@ def test_optional_steps_are_run_where_asked_for(recipe, asked, names):
 
 @pytest.mark.parametrize("asked", [{"also": ("fly",)}, {"only": ("fly",)}])
 def test_an_unknown_step_is_said(asked):
-    with pytest.raises(InputError, match="There is no step fly; pick from segment"):
+    with pytest.raises(InputError, match="There is no step fly; choose from segment"):
         Recipe().wanted(**asked)
 
 
@@ -184,3 +184,26 @@ def test_a_recipe_of_0_1_0_still_opens(tmp_path):
 def test_a_parameter_under_both_names_is_refused():
     with pytest.raises(ValidationError):
         FindAtoms(smallest=2, min_size=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[segmentt]\nx = 1\n", "segmentt: There is no such name; choose from segment, find_atoms"),
+        ("[find_atoms]\nlevel = 1\n", "find_atoms.level = 1: There is no such name; choose from threshold"),
+        ("[find_atoms]\nthreshold = 'high'\n", "find_atoms.threshold = 'high': Must be a number"),
+        ("segment = 3\n", "segment = 3: Must be a table of parameters"),
+        ("also = 'describe'\n", "also = 'describe': Must be a list in square brackets"),
+        ("also = ['latice']\n", "also = 'latice': There is no such optional step"),
+    ],
+)
+def test_a_recipe_that_cannot_be_used_is_refused_in_words(tmp_path, text, words):
+    (tmp_path / "recipe.toml").write_text(text)
+    with pytest.raises(InputError, match=words):
+        Recipe.from_toml(tmp_path / "recipe.toml")
+
+
+def test_a_file_that_is_no_text_is_no_recipe(tmp_path):
+    (tmp_path / "recipe.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="is not a text file; choose a recipe"):
+        Recipe.from_toml(tmp_path / "recipe.toml")

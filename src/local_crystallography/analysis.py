@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae
 
 T = TypeVar("T")
+MADE_BY = {"image": (Image, "Image(array, pixel_size) or read_image(path)"), "atoms": (Atoms, "Atoms.at(yx)")}
+"""Types of results that are assigned, and what makes them."""
 S = TypeVar("S", bound=Step)
 Judged: TypeAlias = tuple[Atoms, Any, Any, tuple[str, tuple[Doubt, ...]]]
 """Atoms, sub-images and network, and their summary and doubts."""
@@ -107,6 +109,7 @@ class Analysis:
         if name in type(self).results:
             if name == "probability" and value is not None:
                 value = ProbabilityMap.of(value)
+            _check_type(name, value)
             replaced = {name}
             if name == "atoms" and value is not None and value.same_atoms(self._results["atoms"]):
                 replaced = self._columns.replaced(self._results["atoms"], value)
@@ -425,3 +428,17 @@ def calibrated(atoms: Atoms, pixel_size: float | None) -> Atoms:
     return atoms.with_features(
         **{name.replace("_px", "_nm"): atoms.features[name].to_numpy(float) * pixel_size for name in lengths}
     )
+
+
+def _check_type(name: str, value: Any) -> None:
+    """Refuse an image or atoms of another type.
+
+    Raises
+    ------
+    InputError
+        For anything else than `Image` and `Atoms`, or None.
+    """
+    kind, maker = MADE_BY.get(name, (object, ""))
+    if value is not None and not isinstance(value, kind):
+        came = type(value).__name__
+        raise InputError(f"An analysis cannot take the type {came} for its {name}; make the {name} with {maker}.")

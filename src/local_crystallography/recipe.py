@@ -99,7 +99,7 @@ class Recipe(BaseModel):
             only = [*self.also, *(step.name() for step in self.steps if not step.optional)]
         names, known = {*only, *also}, [step.name() for step in self.steps]
         if unknown := sorted(names - set(known)):
-            raise InputError(f"There is no step {', '.join(unknown)}; pick from {', '.join(known)}.")
+            raise InputError(f"There is no step {', '.join(unknown)}; choose from {', '.join(known)}.")
         return tuple(step for step in self.steps if step.name() in names)
 
     def with_step(self, step: Step) -> Recipe:
@@ -140,15 +140,21 @@ class Recipe(BaseModel):
         """
         try:
             recipe = cls.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        except FileNotFoundError as error:
+            raise InputError(f"{path} does not exist; check the spelling of the path.") from error
         except OSError as error:
             raise InputError(f"{path} cannot be read ({error.strerror}); choose a recipe in TOML.") from error
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise InputError(f"{path} is not TOML ({error}); use a recipe such as recipe.toml of a result.") from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path} is not a text file; choose a recipe such as recipe.toml of a result.") from error
+        except tomllib.TOMLDecodeError as error:
+            raise InputError(
+                f"{path} is not TOML ({error}); choose a recipe such as recipe.toml of a result."
+            ) from error
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(path_of(error))
+            place = ".".join(part for part in path_of(error) if not part.isdecimal())
             came = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
-            raise InputError(f"{path}: {place}{came}: {sentence(error)}; correct this line.") from error
+            raise InputError(f"{path}: {place}{came}: {sentence(error, cls)}; correct this line.") from error
         return recipe
 
 

@@ -87,7 +87,7 @@ def test_of_several_images_the_haadf_is_shown_on_top(tmp_path, monkeypatch):
         ("two B-D", False),
         ("two HAADF", True),
     ]
-    assert "two HAADF is shown; hidden are two B-D" in said[-1]
+    assert "two HAADF is shown, the others are hidden (two B-D" in said[-1]
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tif", "session"])

@@ -181,7 +181,7 @@ REFUSED = {
     "no tiff to correct": (["correct-image", "plain", "--out", "o"], "let it end in .tif"),
     "no session": (["correct-image", "taken", "--out", "o.tif"], "taken"),
     "not corrected": (["correct-image", "plain", "--out", "o.tif"], "--also correct_scan"),
-    "no such case": (["symmetry-chain", "--case", "3", "--out", "o.d"], "--case 3: input should be"),
+    "no such case": (["symmetry-chain", "--case", "3", "--out", "o.d"], "--case 3: must be at most 2"),
     "too short a chain": (["symmetry-chain", "--cells", "3", "--out", "o.d"], "The chain has 6 bonds"),
     "no ROPE": (["symmetry-chain", "--model.rope-half-width", "0", "--out", "o.d"], "--model.rope-half-width 0"),
     "sigma": (
@@ -223,3 +223,25 @@ def test_a_file_that_cannot_be_written_is_told(stack: Path, tmp_path: Path, caps
 def test_the_average_of_a_written_stack_is_float32(stack: Path, tmp_path: Path) -> None:
     main(["average-frames", str(stack), "--out", str(tmp_path / "a.tiff")])
     assert tifffile.imread(tmp_path / "a.tiff").dtype == np.float32
+
+
+WORDS = {
+    "no such command": (["runs"], "There is no command runs; choose from demo, info"),
+    "no such option": (["run", "a.tif", "--out", "o", "--fly", "1"], "--fly 1 is not part of this command; see"),
+    "no value": (["run", "a.tif", "--out"], "--out needs a value; see"),
+    "no file": (["info"], "FILE must be given; see"),
+    "not a number": (["run", "a.tif", "--out", "o", "--pixel-size", "nan"], "--pixel-size nan: must be a number; see"),
+    "a word": (["run", "a.tif", "--out", "o", "--index", "x"], "--index x: must be a whole number; see"),
+    "too high": (["run", "a.tif", "--out", "o", "--find-atoms.threshold", "7"], "must be at most 1; see"),
+    "no table": (
+        ["train-segmenter", "--out", "a", "--image", "a.tif", "--points", "no.csv"],
+        "no.csv cannot be read as a table of atoms (No such file or directory); give a CSV file",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WORDS)
+def test_a_line_that_cannot_be_read_is_refused_in_words(case: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments, says = WORDS[case]
+    assert main(arguments) == 2
+    assert says in capsys.readouterr().err

@@ -20,7 +20,10 @@ RAMP = np.arange(400.0).reshape(20, 20)
         (np.zeros((20, 20)), "every pixel is 0"),
         (np.where(RAMP < 200, np.nan, RAMP), "only 200 pixels are valid"),
         (RAMP.astype(complex), "real numbers"),
-        (np.full((20, 20), "a"), "real numbers"),
+        (np.full((20, 20), "a"), "real numbers; convert them first"),
+        (RAMP * 1e300, "too large; divide them by a constant"),
+        (np.full((20, 20), np.nan), "no pixel is valid"),
+        ("image.tif", "str is not an array of pixels; read a file with read_image"),
     ],
 )
 def test_what_is_no_image_is_refused_in_words(data, words):
@@ -28,8 +31,8 @@ def test_what_is_no_image_is_refused_in_words(data, words):
         Image(data)
 
 
-@pytest.mark.parametrize("pixel_size", [0, -0.1, np.nan, np.inf])
-def test_a_pixel_size_is_positive(pixel_size):
+@pytest.mark.parametrize("pixel_size", [0, -0.1, np.nan, np.inf, 1e-6, 5.0, "0.02", (0.02, 0.02), True])
+def test_a_pixel_size_is_a_length_at_which_atoms_are_seen(pixel_size):
     with pytest.raises(InputError, match="pixel size"):
         Image(RAMP, pixel_size)
 
@@ -113,3 +116,8 @@ def test_frames_of_a_stack_share_one_scale():
 def test_a_stack_without_frames_is_refused():
     with pytest.raises(InputError, match="array has shape"):
         Image(np.zeros((0, 20, 20)))
+
+
+def test_positions_of_three_numbers_are_refused():
+    with pytest.raises(InputError, match=r"Positions of shape \(4, 3\) cannot be used, only \(N, 2\)"):
+        Atoms.at(np.zeros((4, 3)))

@@ -80,7 +80,7 @@ def test_descriptions_are_read(given, step):
             "by",
             "valley is not a parameter of k-means; its parameters are: classes",
         ),
-        (Cluster, {"by": {"method": "k-means", "classes": 0}}, "by.classes", "greater than or equal to 1"),
+        (Cluster, {"by": {"method": "k-means", "classes": 0}}, "by.classes", "Must be at least 1"),
         (Cluster, {"by": "median"}, "by", "There is no such method; choose from 'mixture'"),
         (Cluster, {"min_size": 0.02}, "", "min_size is a parameter of the method HDBSCAN"),
         (Segment, {"spacing": 9.0}, "", "spacing is a parameter of the method blobs"),

@@ -257,3 +257,92 @@ def test_masked_elements_of_an_array_are_invalid_pixels(kind):
         np.testing.assert_array_equal(image.masked(number) & hidden[number], hidden[number])
         np.testing.assert_array_equal(image.read(number)[~hidden[number]], pixels[number][~hidden[number]])
     assert Image(np.ma.MaskedArray(pixels)).data.dtype == kind
+
+
+def test_a_file_without_arrays_is_said_to_be_one(tmp_path):
+    h5py.File(tmp_path / "a.h5", "w").close()
+    for read in (contents, read_image, read_images):
+        with pytest.raises(InputError, match="holds no image, and no other array; open"):
+            read(tmp_path / "a.h5")
+
+
+def test_an_image_of_nan_is_blank(tmp_path):
+    path = emd(tmp_path / "a.emd", {"DF2": np.full_like(PIXELS, np.nan), "DF4": PIXELS})
+    assert read_image(path).metadata["title"] == "DF4"
+    assert [(one.problem, one.usual) for one in contents(path)] == [("every pixel is the same", False), ("", True)]
+
+
+@pytest.mark.parametrize("usual", [PIXELS, np.zeros_like(PIXELS)])
+def test_what_is_no_image_is_not_the_usual_one(tmp_path, usual):
+    np.save(tmp_path / "a.npy", usual)
+    assert [one.usual for one in contents(tmp_path / "a.npy")] == [bool(usual.any())]
+
+
+def test_a_number_of_what_is_no_image_is_refused(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["DF4"], file["wave"] = PIXELS, PIXELS * 1j
+    with pytest.raises(
+        InputError, match=r"Number 1 of a.h5 is no image \(complex numbers\); choose another: 0: 48 x 64"
+    ):
+        read_image(tmp_path / "a.h5", 1)
+
+
+CHOICES = {
+    "yes": ({"index": True}, "True is not the number of an image"),
+    "a fraction": ({"index": 0.5}, "0.5 is not the number of an image"),
+    "text": ({"index": "0"}, "'0' is not the number of an image"),
+    "no name": ({"detector": ""}, "'' is not the name of a detector"),
+    "a number for a name": ({"detector": 4}, "4 is not the name of a detector"),
+    "three sides": ({"pixel_size": (0.02, 0.02, 0.02)}, "is not a pixel size; give one number in nm, or"),
+    "no side": ({"pixel_size": ()}, "is not a pixel size"),
+    "words for a size": ({"pixel_size": "small"}, "'small' is not a pixel size"),
+    "a size that cannot be": ({"pixel_size": 20}, "pixels of 20 nm; give a pixel size from 0.0005 to 0.2 nm"),
+    "long pixels": ({"pixel_size": (0.0005, 0.2)}, "too elongated; check their height and width"),
+}
+
+
+@pytest.mark.parametrize("case", CHOICES)
+def test_a_choice_that_cannot_be_is_refused(tmp_path, case):
+    options, words = CHOICES[case]
+    with pytest.raises(InputError, match=words):
+        read_image(emd(tmp_path / "a.emd", {"DF4": PIXELS}), **options)
+
+
+@pytest.mark.parametrize("size", [np.float32(0.02), (0.02,), np.array([0.02, 0.02])])
+def test_a_pixel_size_may_be_a_number_of_numpy(tmp_path, size):
+    np.save(tmp_path / "a.npy", PIXELS)
+    assert read_image(tmp_path / "a.npy", pixel_size=size).pixel_size == pytest.approx(0.02)
+
+
+SCALES = {
+    "long pixels": ((2000, 6), "nm", "too elongated"),
+    "one side": ((0, 50), "nm", "only one side of a pixel, 0.02 nm"),
+    "angles": ((50, 50), "mrad", "in mrad, as of a diffraction pattern"),
+}
+
+
+@pytest.mark.parametrize("case", SCALES)
+def test_a_scale_that_cannot_be_is_left_out_and_said(tmp_path, case):
+    resolution, unit, words = SCALES[case]
+    tifffile.imwrite(tmp_path / "a.tif", COUNTS, imagej=True, resolution=resolution, metadata={"unit": unit})
+    image = read_image(tmp_path / "a.tif")
+    assert image.pixel_size is None
+    assert words in image.metadata["messages"][0]
+
+
+def test_what_may_be_a_map_of_spectra_is_said(tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).random((20, 20, 200)))
+    assert "if it is a map of spectra" in read_image(tmp_path / "a.npy").metadata["messages"][0]
+
+
+@pytest.mark.parametrize("mask", [np.full((48, 64), "x"), np.ones((48, 64), complex)])
+def test_a_mask_holds_real_numbers(tmp_path, mask):
+    np.save(tmp_path / "mask.npy", mask)
+    with pytest.raises(InputError, match="but a mask must hold real numbers"):
+        read_mask(tmp_path / "mask.npy")
+
+
+def test_a_mask_that_masks_nothing_is_said(tmp_path, caplog):
+    np.save(tmp_path / "mask.npy", np.zeros((48, 64)))
+    assert not read_mask(tmp_path / "mask.npy").any()
+    assert "mask.npy is 0 everywhere, so no pixels are masked." in caplog.messages

@@ -261,18 +261,18 @@ def _datacube(path):
 
 NO_IMAGES = {
     "frames of a detector": ("a.h5", _detector, "frames of a pixelated detector"),
-    "4D-STEM of py4DSTEM": ("a.emd", _datacube, "3 x 4 x 16 x 16 float64 .datacube. .4 dimensions., but no image"),
+    "4D-STEM of py4DSTEM": ("a.emd", _datacube, "holds no image, only 0: 3 x 4 x 16 x 16 float64 .datacube. .4 dim"),
     "4D-STEM of py4DSTEM in h5": ("a.h5", _datacube, "virtual dark field"),
     "4D-STEM of Nion Swift": ("a.h5", lambda path: _nion(path, np.ones((3, 4, 16, 16))), "4 dimensions"),
-    "spectra of Nion Swift": ("a.h5", lambda path: _nion(path, STACK, datum_dimension_count=1), "but no image"),
+    "spectra of Nion Swift": ("a.h5", lambda path: _nion(path, STACK, datum_dimension_count=1), "holds no image"),
     "spectra of USID": (
         "a.h5",
         lambda path: _usid(path, spectrum=20),
-        "24 x 32 x 20 float64 .Height. .a map of spectra., but no image",
+        "holds no image, only 0: 24 x 32 x 20 float64 .Height. .a map of spectra.",
     ),
-    "spectra of NSID": ("a.hf5", lambda path: _nsid(path, ("x", "y", "bias"), STACK.T, "V"), "but no image"),
-    "spectra of NeXus": ("a.nxs", lambda path: _nexus(path, STACK.T, ("x", "y", "E")), "but no image"),
-    "nothing": ("a.hdf5", lambda path: h5py.File(path, "w").close(), "holds nothing, but no image"),
+    "spectra of NSID": ("a.hf5", lambda path: _nsid(path, ("x", "y", "bias"), STACK.T, "V"), "holds no image"),
+    "spectra of NeXus": ("a.nxs", lambda path: _nexus(path, STACK.T, ("x", "y", "E")), "holds no image"),
+    "nothing": ("a.hdf5", lambda path: h5py.File(path, "w").close(), "holds no image, and no other array"),
     "a pickle": ("a.ndata", lambda path: _ndata(path, np.full((20, 20), None)), "cannot be read as NDATA"),
 }
 

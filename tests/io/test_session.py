@@ -429,3 +429,10 @@ def test_positions_are_given_in_pixels_of_the_file_too(tmp_path):
     assert opened.image.file_pixels == pytest.approx((0.8, 1.0))
     again = opened.save(tmp_path / "again")
     pd.testing.assert_frame_equal(pd.read_csv(again / "atoms.csv"), table)
+
+
+@pytest.mark.parametrize("name", ["atoms.csv", "recipe.toml"])
+def test_a_file_of_a_session_that_is_gone_is_missed(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(InputError, match=f"{name} is missing, .*; restore the file"):
+        Analysis.open(copy)

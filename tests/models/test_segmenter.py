@@ -182,3 +182,8 @@ def test_points_without_an_image_are_refused(tmp_path, capsys):
 
 def test_the_network_has_as_many_channels_as_classes():
     assert UNet(3)(torch.zeros(1, CHANNELS, 32, 48)).shape == (1, 3, 32, 48)
+
+
+def test_a_file_that_is_missing_is_said_to_be(tmp_path):
+    with pytest.raises(InputError, match="does not exist; check the spelling of the path, or name none"):
+        Segmenter.load(tmp_path / "a.safetensors")

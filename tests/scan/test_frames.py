@@ -5,6 +5,8 @@ import pytest
 from scans import drifting, spoiled
 from scipy import ndimage
 
+from local_crystallography.clustering.doubts import of_frames
+from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.image import Image
 from local_crystallography.scan.frames import EXAMINED, lattice_vectors, moved, spacing_off, unusual, usual
 
@@ -53,3 +55,20 @@ def test_in_a_perfect_crystal_no_frame_is_off():
     rng = np.random.default_rng(0)
     first, second = (ndimage.gaussian_filter(clean + rng.normal(0, 0.5, clean.shape), 1.5) for _ in range(2))
     assert not spacing_off(first, second, 1.5).any()
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_a_frame_without_pixels_is_unusual_and_doubted_though_it_has_no_atoms(value):
+    frames = drifting(count=6)[0].astype(np.float32)
+    frames[3] = value
+    image = Image(frames)
+    assert unusual(image) == (3,)
+    (doubt,) = of_frames(Atoms.at([[10.0, 10.0]]), image)
+    assert doubt.says.startswith("Frame 3 (of 0 to 5) is unlike the others")
+    assert not doubt.rows.any()
+
+
+def test_a_masked_area_does_not_hide_a_bad_frame():
+    frames = spoiled(drifting(count=6)[0], 2, "noise").astype(np.float32)
+    frames[:, :20, :20] = np.nan
+    assert unusual(Image(frames)) == (2,)

@@ -7,7 +7,7 @@ from scans import drifting, skewed, spoiled
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.progress import finish
-from local_crystallography.steps.average_frames import AverageFrames
+from local_crystallography.steps.average_frames import AverageFrames, FrameAverage
 
 
 def test_frames_are_laid_over_each_other():
@@ -35,7 +35,7 @@ def test_a_bad_frame_is_left_out_and_named(kind, bad):
     frames, path, _ = drifting(count=8)
     average = AverageFrames().average(Image(spoiled(frames, bad, kind)))
     assert average.left_out == [bad]
-    assert f"frame {bad} of 0 to 7" in average.remark
+    assert f"Frame {bad} (of 0 to 7) was left out" in average.remark
     assert average.image.metadata["messages"] == [average.remark]
     good = [i for i in range(8) if i != bad]
     np.testing.assert_allclose(average.shifts[good], path[good[0]] - path[good], atol=0.15)
@@ -68,3 +68,10 @@ def test_progress_is_reported_for_every_frame_and_a_stop_keeps_the_shifts_so_far
     assert len(reports) == 4
     assert sorted(reports) == reports
     np.testing.assert_allclose(average.shifts, -path, atol=0.5)
+
+
+def test_frames_that_had_to_be_shifted_far_are_doubted():
+    image, shifts = Image(np.eye(128)), np.array([[0.0, 0.0], [0.0, 40.0], [np.nan, np.nan]])
+    words = "Frames were shifted by up to 40 px; check that all of them show the same area."
+    assert FrameAverage(image, shifts, np.ones((128, 128), np.int64)).remark.endswith(words)
+    assert "same area" not in FrameAverage(image, shifts / 2, np.ones((128, 128), np.int64)).remark

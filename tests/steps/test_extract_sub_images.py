@@ -126,3 +126,9 @@ def test_smoothing_takes_contrast_away():
 def test_what_cannot_be_cut_is_said(step, atoms, words):
     with pytest.raises(InputError, match=words):
         step(atoms, IMAGE)
+
+
+@pytest.mark.parametrize("frame", [-1, 1])
+def test_atoms_of_a_frame_that_the_image_does_not_have_are_refused(frame):
+    with pytest.raises(InputError, match=f"in frame {frame}, but image has frames 0 to 0"):
+        ExtractSubImages(window_size=16)(Atoms.at(PLACES, frame=frame), IMAGE)

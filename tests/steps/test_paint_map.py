@@ -127,3 +127,8 @@ def test_deviations_are_painted_beside_their_columns():
     maps = PaintMap(deviations=True, reach=8)(atoms, IMAGE)
     assert {name for name in maps if "std" in name} == {"angle_std_rad", "z0_std"}
     assert maps["z0_std"][10, 30] == np.float32(0.2)
+
+
+def test_a_column_of_text_is_refused():
+    with pytest.raises(InputError, match="Column name contains text instead of numbers; leave it out"):
+        PaintMap(columns=("name",))(ATOMS.with_features(name=["a", "b", "c"]), IMAGE)

@@ -38,7 +38,9 @@ def read_layers(path: str | list[str]) -> list[LayerData]:
             show_info(f"{one.name}: {message}")
         if len(images) > 1:
             names = ", ".join(image.name for image in images[1:])
-            show_info(f"{one.name} holds {len(images)} images: {images[0].name} is shown; hidden are {names}.")
+            show_info(
+                f"{one.name} holds {len(images)} images: {images[0].name} is shown, the others are hidden ({names})."
+            )
         for number, image in reversed([*enumerate(images)]):
             data, arguments, kind = convert.layer_of(image)
             layers.append((data, {**arguments, "visible": number == 0}, kind))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from json import JSONDecodeError
 from typing import Protocol, cast
 
 from pydantic import ValidationError
@@ -37,6 +39,13 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.parameters import path_of, sentence
 
 PROGRAM = "local-crystallography"
+SPOKEN = (
+    (r"argument \{.*\}: invalid choice: (\S+) \(choose from (.*)\)", r"There is no command \1; choose from \2"),
+    (r"argument (\S+): expected .*", r"\1 needs a value"),
+    (r"unrecognized arguments: (.*)", r"\1 is not part of this command"),
+    (r"the following arguments are required: (.*)", r"\1 must be given"),
+)
+"""Messages of argparse, and what is said instead."""
 
 
 class Command(Protocol):
@@ -100,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ValidationError as error:
         return refuse(option_sentence(error))
     except SettingsError as error:
-        return refuse(str(error).replace("error parsing CLI: ", "", 1) + "; see --help.")
+        return refuse(command_sentence(error, arguments))
     try:
         with logging_to_stderr():
             code = command.execute()
@@ -116,6 +125,20 @@ def refuse(problem: str) -> int:
     """Report input that cannot be used; the exit code."""
     sys.stderr.write(f"{PROGRAM}: {problem}\n")
     return 2
+
+
+def command_sentence(error: SettingsError, arguments: list[str]) -> str:
+    """What is wrong with the words of a command line, before any value of an option is checked."""
+    said = str(error).removeprefix("error parsing CLI: ")
+    if isinstance(error.__cause__, JSONDecodeError):  # a list with a word that is no number
+        value = error.__cause__.doc.strip("[]")
+        place = arguments.index(value) if value in arguments else 0
+        option = f"{arguments[place - 1]} {value}" if place else value
+        return f"{option}: must be a number; see --help."
+    for pattern, words in SPOKEN:
+        if found := re.fullmatch(pattern, said):
+            return f"{found.expand(words).replace(chr(39), '')}; see --help."
+    return f"{said}; see --help."
 
 
 def option_sentence(error: ValidationError) -> str:

@@ -104,7 +104,8 @@ def summarise(analysis: Analysis, out: Path) -> None:
         counts = f"{len(analysis.atoms):,} atoms"
         if "label" in analysis.atoms.features:
             labels = analysis.atoms.features["label"]
-            counts += f" in {labels[labels >= 0].nunique()} classes"
+            count = labels[labels >= 0].nunique()
+            counts += f" in {count} class{'es' * (count != 1)}"
         say(f"Found {counts}.")
         if analysis.summary:
             say(analysis.summary)

@@ -47,7 +47,11 @@ class TrainSegmenter(BaseModel):
             try:
                 atoms = Atoms.from_frame(pd.read_csv(self.points))
             except (OSError, ValueError) as error:
-                raise InputError(f"{self.points} cannot be read as a CSV table of atoms ({error}).") from error
+                reason = (isinstance(error, OSError) and error.strerror) or str(error).rstrip(".")
+                raise InputError(
+                    f"{self.points} cannot be read as a table of atoms ({reason}); give a CSV file with the columns "
+                    "y_px and x_px."
+                ) from error
             steps = self.steps or segmenters.TUNING_STEPS
             image = read_image(self.image)
             job = segmenters.tune_segmenter(image, atoms, seed=self.seed, steps=steps, checkpoint=self.checkpoint)

@@ -70,13 +70,13 @@ def of_frames(atoms: Atoms, image: Image) -> tuple[Doubt, ...]:
     """A warning about frames of a stack that are unlike the others."""
     bad = unusual(image)
     rows = np.isin(atoms.frame, bad)
-    if not rows.any():
+    if not bad:
         return ()
     numbers = ", ".join(map(str, bad))
-    are, it, its = ("s", "them", "their") if len(bad) > 1 else ("", "it", "its")
+    s, are, it, its = ("s", "are", "them", "their") if len(bad) > 1 else ("", "is", "it", "its")
     says = (
-        f"Unlike the others, and blank, incomplete, unsharp or of something else: frame{are} {numbers} of 0 to "
-        f"{image.count - 1}. Do not trust {its} atoms; the scale was chosen without {it}, and Average frames leaves "
+        f"Frame{s} {numbers} (of 0 to {image.count - 1}) {are} unlike the others: blank, incomplete, unsharp or of "
+        f"another area. Do not trust {its} atoms; the scale was chosen without {it}, and Average frames leaves "
         f"{it} out."
     )
     return (Doubt("unusual frame", ("probability",), rows, says),)

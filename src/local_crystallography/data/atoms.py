@@ -38,10 +38,10 @@ class Atoms:
     left_out: Atoms | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        yx = np.asarray(self.yx, dtype=np.float64).reshape(-1, 2)
+        yx = _pairs(self.yx)
         if len(yx) != len(self.features):
             raise InputError(
-                f"There are {len(yx)} positions but {len(self.features)} rows of features; the numbers must be equal."
+                f"There are {len(yx)} positions but {len(self.features)} rows of features; give one row for each atom."
             )
         object.__setattr__(self, "yx", yx)
         object.__setattr__(self, "features", self.features.reset_index(drop=True))
@@ -56,7 +56,7 @@ class Atoms:
         columns: dict[str, Any] | None = None,
     ) -> Atoms:
         """New atoms, numbered 0 to N - 1, at the given (N, 2) positions."""
-        yx = np.asarray(yx, dtype=np.float64).reshape(-1, 2)
+        yx = _pairs(yx)
         n = len(yx)
         features = pd.DataFrame({"id": np.arange(n), "frame": np.broadcast_to(np.asarray(frame), n).astype(int)})
         return cls(yx, features.assign(**(columns or {})), pixel_size)
@@ -125,9 +125,29 @@ class Atoms:
             Where the table has no y_px and x_px.
         """
         if not {"y_px", "x_px"} <= set(table.columns):
-            raise InputError(f"The table has columns {list(table.columns)}, but y_px and x_px are required.")
+            raise InputError(
+                f"The table has the columns {', '.join(map(str, table.columns))}, but it needs y_px and x_px; rename "
+                "the columns of the positions."
+            )
         features = table.drop(columns=["y_px", "x_px", "y_nm", "x_nm", *IN_FILE], errors="ignore")
         for name, default in (("frame", np.zeros(len(table), int)), ("id", np.arange(len(table)))):
             if name not in features:
                 features.insert(0, name, default)
         return cls(table[["y_px", "x_px"]].to_numpy(float), features, pixel_size)
+
+
+def _pairs(yx: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """(N, 2) positions; an empty list is none.
+
+    Raises
+    ------
+    InputError
+        For an array of another shape.
+    """
+    pairs = np.asarray(yx, dtype=np.float64)
+    if pairs.size and (pairs.ndim != 2 or pairs.shape[1] != 2):
+        raise InputError(
+            f"Positions of shape {pairs.shape} cannot be used, only (N, 2); give y and x of each atom, and the frame "
+            "separately."
+        )
+    return pairs.reshape(-1, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,6 +14,8 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.mask import filled, find_mask
 
 T = TypeVar("T")
+LARGEST = 1e30
+"""Largest magnitude of a pixel; squares of larger ones exceed the range of numbers in single precision."""
 FEWEST = 256
 """Minimum number of valid pixels, as many as in an image of 16 x 16."""
 
@@ -58,7 +61,8 @@ class Image:
     Raises
     ------
     InputError
-        For anything but a real, non-constant image of at least 16 x 16 pixels, and for a mask of another shape.
+        For anything but a real, non-constant image of at least 16 x 16 pixels, for a pixel size at which atoms cannot
+        be seen, and for a mask of another shape.
     """
 
     data: npt.NDArray[Any]
@@ -72,19 +76,23 @@ class Image:
 
     def __post_init__(self) -> None:
         data = self.data if hasattr(self.data, "chunks") else unmasked(self.data)
+        if not data.ndim and data.dtype.kind in "OU":
+            raise InputError(
+                f"{self.name}: {type(self.data).__name__} is not an array of pixels; read a file with read_image first."
+            )
         if data.ndim not in (2, 3) or min(data.shape[-2:]) < 16 or not data.shape[0]:
             raise InputError(
                 f"{self.name}: the array has shape {data.shape}, but an image must be (H, W) or (frames, H, W) with at "
                 "least 16 x 16 pixels; choose one image of the file or crop less."
             )
         if data.dtype.kind not in "buif":
+            todo = "take the magnitude or the phase first" if data.dtype.kind == "c" else "convert them first"
+            raise InputError(f"{self.name}: values of type {data.dtype} cannot be used, only real numbers; {todo}.")
+        size = self.pixel_size
+        if size is not None and not (isinstance(size, Real) and can_show_atoms(float(size))):
             raise InputError(
-                f"{self.name}: values of type {data.dtype} cannot be used, only real numbers; "
-                "take the magnitude or one component first."
-            )
-        if self.pixel_size is not None and not (np.isfinite(self.pixel_size) and self.pixel_size > 0):
-            raise InputError(
-                f"{self.name}: the pixel size is {self.pixel_size} nm, but must be positive, or None if unknown."
+                f"{self.name}: atoms cannot be seen with a pixel size of {size!r}; give a number from {PIXELS[0]} to "
+                f"{PIXELS[1]} in nm, or None if unknown."
             )
         object.__setattr__(self, "data", data)
         if self.mask is not None:
@@ -107,12 +115,18 @@ class Image:
             if not frame.size:
                 continue
             low, high, count = min(low, float(frame.min())), max(high, float(frame.max())), count + frame.size
+            if max(abs(low), abs(high)) > LARGEST:
+                raise InputError(
+                    f"{self.name}: values up to {max(abs(low), abs(high)):.3g} are too large; divide them by a "
+                    "constant first."
+                )
             means.append(frame.mean())
             variances.append(frame.var())
         if count < FEWEST:
             raise InputError(
-                f"{self.name}: only {count} pixels are valid, the others are masked, NaN or infinite; check that "
-                "the right channel was opened and what the mask covers."
+                f"{self.name}: {f'only {count} pixels are' if count else 'no pixel is'} valid, "
+                f"{'the others' if count else 'all'} are masked, NaN or infinite; check that the right channel was "
+                "opened and what the mask covers."
             )
         if low == high:
             raise InputError(

@@ -39,6 +39,8 @@ def find_mask(frame: npt.NDArray[Any]) -> Mask:
     bars with their lettering; and single outlying pixels, such as X-ray hits and dead pixels.
     """
     known = np.isfinite(frame)
+    if not known.any():
+        return np.asarray(~known, np.bool_)
     values = np.where(known, frame, 0).astype(np.float64)
     mask = ~known | uniform_areas(values, known)
     mask |= bars(values, ~known)

@@ -34,12 +34,51 @@ def words(name: str) -> str:
     return re.sub(rf"\b({'|'.join(SPELT)})\b", lambda found: SPELT[found[0]], name.replace("_", " "))
 
 
-def sentence(error: ValidationError) -> str:
-    """What is wrong with the first wrong parameter, in words."""
+PLAIN = {
+    "bool_parsing": "Must be true or false",
+    "bool_type": "Must be true or false",
+    "dict_type": "Must be a table of parameters",
+    "extra_forbidden": "There is no such parameter",
+    "finite_number": "Must be a finite number",
+    "float_parsing": "Must be a number",
+    "float_type": "Must be a number",
+    "greater_than": "Must be above {gt:g}",
+    "greater_than_equal": "Must be at least {ge:g}",
+    "int_from_float": "Must be a whole number",
+    "int_parsing": "Must be a whole number",
+    "int_type": "Must be a whole number",
+    "less_than": "Must be below {lt:g}",
+    "less_than_equal": "Must be at most {le:g}",
+    "list_type": "Must be a list in square brackets",
+    "literal_error": "Must be {expected}",
+    "model_attributes_type": "Must be a table of parameters",
+    "model_type": "Must be a table of parameters",
+    "string_type": "Must be a text in quotation marks",
+    "too_long": "Must have at most {max_length} values, not {actual_length}",
+    "too_short": "Must have at least {min_length} values, not {actual_length}",
+    "tuple_type": "Must be a list in square brackets",
+    "union_tag_invalid": "There is no such method; choose from {expected_tags}",
+}
+"""What is wrong with a value, by the type of error that pydantic reports."""
+
+
+def sentence(error: ValidationError, kind: type[BaseModel] | None = None) -> str:
+    """What is wrong with the first wrong parameter, in words; with the model, also which names there are."""
     first = error.errors()[0]
-    if first["type"] == "union_tag_invalid":
-        return f"There is no such method; choose from {first['ctx']['expected_tags']}"
-    return first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden" and kind is not None and (known := _names(kind, path_of(error)[:-1])):
+        return f"There is no such name; choose from {', '.join(known)}"
+    plain = PLAIN.get(first["type"])
+    return plain.format(**first.get("ctx", {})) if plain else first["msg"].removeprefix("Value error, ")
+
+
+def _names(kind: type[BaseModel], path: list[str]) -> list[str]:
+    """Names of the parameters at a place in a model; none where several models are possible there."""
+    for part in path:
+        found = kind.model_fields[part].annotation if part in kind.model_fields else None
+        if not (isinstance(found, type) and issubclass(found, BaseModel)):
+            return []
+        kind = found
+    return list(kind.model_fields)
 
 
 def path_of(error: ValidationError) -> list[str]:

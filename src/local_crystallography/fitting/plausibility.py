@@ -71,7 +71,7 @@ class Plausibility:
     def doubt(self) -> str:
         """What is wrong with the atoms, in words; "" where they are plausible."""
         if self.count < FEWEST:
-            return f"only {self.count} atoms were found"
+            return f"only {self.count} atom{'s were' if self.count != 1 else ' was'} found"
         if self.missed > MISSED:
             return f"{self.missed:.0%} of the maxima that look like these atoms have no atom"
         if self.off > OFF:

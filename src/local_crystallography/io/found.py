@@ -96,9 +96,11 @@ class Found:
 
     @property
     def is_blank(self) -> bool:
-        """Whether every pixel is the same; reads the array."""
+        """Whether every pixel that is a number is the same; reads the array."""
         data = np.asarray(self.data)
-        return bool(data.dtype.names is None and (data == data.flat[0]).all())
+        if data.dtype.kind == "f" and not (finite := np.isfinite(data)).all():
+            data = data[finite]
+        return bool(data.dtype.names is None and (data == data.flat[:1]).all())
 
     @property
     def rank(self) -> int:

@@ -124,9 +124,11 @@ def read_provenance(folder: Path) -> Provenance:
     try:
         return Provenance.model_validate_json(path.read_bytes())
     except OSError as error:
+        if not folder.exists():
+            raise InputError(f"{folder} does not exist; check the spelling of the path.") from error
         raise InputError(
-            f"{folder} is not a saved session: it has no readable {PROVENANCE}. Choose a folder written by saving a "
-            "session."
+            f"{folder} is not a saved session, since it has no readable {PROVENANCE}; choose a folder written by "
+            "saving a session."
         ) from error
     except ValidationError as error:
         first = error.errors()[0]

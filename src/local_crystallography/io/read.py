@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 LISTED = 8
 """Largest number of arrays of a file that a message lists."""
+ELONGATED = 10.0
+"""Ratio of the sides of a pixel above which one of them is wrong."""
 METRE = 1e9
 """A metre in nm."""
 
@@ -68,20 +71,30 @@ def read_image(
         If the file is missing, damaged, of an unknown type or without an image, or has no such detector.
     """
     path = _existing_file(path)
+    pixel = None if pixel_size is None else _given(pixel_size)
+    _check_choice(path, index, detector)
     with _one_sentence(path):
         found = load(path)
-        return _image(path, found, _choose(path, found, index, detector), pixel_size=pixel_size)
+        return _image(path, found, _choose(path, found, index, detector), given=pixel)
 
 
 def read_mask(path: str | Path) -> npt.NDArray[np.bool_]:
     """(H, W) True where the first array in a file is not 0; raises the same errors as `read_image`."""
     path = _existing_file(path)
     with _one_sentence(path):
-        data = np.squeeze(np.asarray(load(path)[0].data))
+        found = load(path)
+        data = np.squeeze(np.asarray(found[0].data)) if found else np.array(0)
+    if data.dtype.kind not in "buif":
+        raise InputError(
+            f"{path.name} holds values of type {data.dtype}, but a mask must hold real numbers; save it with 0 where "
+            "pixels are used and 1 where they are not."
+        )
     if data.ndim == 3 and data.shape[-1] <= 4:  # transparency is the last of 2 or 4
         data = np.asarray(data[..., : 3 if data.shape[-1] > 2 else 1].any(axis=-1))
     if data.ndim != 2:
         raise InputError(f"{path.name} has the shape {data.shape}, but a mask must be (H, W); save a single image.")
+    if not data.any():
+        logger.warning("%s is 0 everywhere, so no pixels are masked.", path.name)
     return np.asarray(data != 0)
 
 
@@ -103,7 +116,8 @@ def contents(path: str | Path) -> list[Contents]:
     path = _existing_file(path)
     with _one_sentence(path):
         found = load(path)
-        usual = _choose(path, found) if any(one.is_image for one in found) else -1
+        usual = _choose(path, found) if not found or any(one.is_image for one in found) else -1
+        problems = [one.problem or ("every pixel is the same" if one.is_blank else "") for one in found]
         return [
             Contents(
                 index=index,
@@ -111,10 +125,10 @@ def contents(path: str | Path) -> list[Contents]:
                 shape=tuple(one.data.shape),
                 dtype=str(one.data.dtype),
                 pixel=_pixel(one.yx)[0],
-                problem=one.problem or ("every pixel is the same" if one.is_blank else ""),
-                usual=index == usual,
+                problem=problem,
+                usual=index == usual and not problem,
             )
-            for index, one in enumerate(found)
+            for index, (one, problem) in enumerate(zip(found, problems, strict=True))
         ]
 
 
@@ -155,7 +169,7 @@ class Contents:
 
 def _existing_file(path: str | Path) -> Path:
     path = Path(path)
-    readable = f"files with one of {', '.join(EXTENSIONS)} can be read"
+    readable = ", ".join(EXTENSIONS)
     if not path.exists():
         raise InputError(f"{path} does not exist; check the spelling of the path.")
     if path.suffix.lower() == ".zspy":
@@ -163,29 +177,47 @@ def _existing_file(path: str | Path) -> Path:
             f"{path.name} is a Zarr store, which can hold code; save it as .hspy in HyperSpy and open that."
         )
     if path.is_dir():
-        raise InputError(f"{path} is a folder; choose a file in it ({readable}).")
+        raise InputError(f"{path} is a folder; choose a file in it, of one of the types {readable}.")
     if path.suffix.lower() not in EXTENSIONS:
-        kind = f"of type {path.suffix}" if path.suffix else "without an extension"
-        raise InputError(f"{path.name} is {kind}; export the image to TIFF with its scale ({readable}).")
+        kind = f"is of type {path.suffix}, which cannot be read" if path.suffix else "has no extension"
+        raise InputError(
+            f"{path.name} {kind}; export the image as TIFF with its scale, or open a file of one of the types "
+            f"{readable}."
+        )
     if path.stat().st_size == 0:
         raise InputError(f"{path.name} is empty (0 bytes); copy or export it again.")
     return path
 
 
+def _check_choice(path: Path, index: int | None, detector: str | None) -> None:
+    """Refuse a number that is no whole number, an empty name of a detector, and both at once."""
+    if index is not None and (isinstance(index, bool) or not isinstance(index, Integral)):
+        raise InputError(f"{index!r} is not the number of an image of {path.name}; give a whole number from 0.")
+    if detector is not None and not (isinstance(detector, str) and detector.strip()):
+        raise InputError(f"{detector!r} is not the name of a detector of {path.name}; give its name, or a part of it.")
+    if index is not None and detector is not None:
+        raise InputError(f"An image of {path.name} is chosen by number or by detector, not by both; give only one.")
+
+
 def _choose(path: Path, found: list[Found], index: int | None = None, detector: str | None = None) -> int:
     """Number of the array to read: the one requested, or the best of the images that are not blank."""
-    held = _held(found)
-    images = [i for i, one in enumerate(found) if one.is_image]
-    if detector is not None:
-        if index is not None:
-            raise InputError("Choose an image by its number or by the name of its detector, not by both.")
+    every = images = [i for i, one in enumerate(found) if one.is_image]
+    if detector is not None and every:
         images = [i for i in images if detector.lower() in found[i].title.lower()]
         if not images:
-            raise InputError(f"{path.name} has no image of a detector {detector}; name one that it holds: {held}.")
-    if index is not None:
+            raise InputError(
+                f"{path.name} has no image of a detector {detector}; name one that it holds: {_held(found, every)}."
+            )
+    if index is not None and found:
         if not 0 <= index < len(found):
-            raise InputError(f"{path.name} has no image {index}; choose a number from 0 to {len(found) - 1}: {held}.")
+            todo = "leave the number out, since it holds only" if len(found) == 1 else "choose from"
+            raise InputError(f"{path.name} has no image number {index}; {todo} {_held(found)}.")
         images = [i for i in images if i == index]
+        if every and not images:
+            raise InputError(
+                f"Number {index} of {path.name} is no image ({found[index].problem}); choose another: "
+                f"{_held(found, every)}."
+            )
     order = sorted(images, key=lambda i: found[i].rank)
     for i in order:
         if len(order) == 1 or not found[i].is_blank:
@@ -194,18 +226,20 @@ def _choose(path: Path, found: list[Found], index: int | None = None, detector: 
         return order[0]  # `Image` reports that it is blank
     if path.suffix.lower() not in MICROSCOPE_FORMATS and len(found) == 1 and len(found[0].shape) < 4:
         return 0  # `Image` reports what is wrong with it
+    only = f"only {_held(found)}" if found else "and no other array"
     raise InputError(
-        f"{path.name} holds {held}, but no image (H, W) or stack (frames, H, W) of real numbers with at least "
-        "16 x 16 pixels; open a file with an image, or save one, such as a virtual dark field, from the program that "
-        "wrote this file."
+        f"{path.name} holds no image, {only}; open a file with an image (H, W) or a stack (frames, H, W) of real "
+        "numbers with at least 16 x 16 pixels, or save one, such as a virtual dark field, from the program that wrote "
+        "this file."
     )
 
 
-def _held(found: list[Found]) -> str:
-    """The arrays of a file with their numbers, and why they are no images."""
-    each = [f"{i}: {one}" + (f" [{one.problem}]" if one.problem else "") for i, one in enumerate(found[:LISTED])]
-    more = f"and {len(found) - LISTED} more, which `local-crystallography info` lists"
-    return "; ".join([*each, more] if len(found) > LISTED else each) or "nothing"
+def _held(found: list[Found], numbers: Sequence[int] | None = None) -> str:
+    """Arrays of a file with their numbers, and why they are no images; None for all."""
+    numbers = range(len(found)) if numbers is None else numbers
+    each = [f"{i}: {found[i]}" + (f" [{found[i].problem}]" if found[i].problem else "") for i in numbers[:LISTED]]
+    more = [f"and {len(numbers) - LISTED} more, which `local-crystallography info` lists"]
+    return "; ".join(each + more * (len(numbers) > LISTED))
 
 
 def _image(
@@ -214,14 +248,14 @@ def _image(
     index: int,
     *,
     announce: bool = True,
-    pixel_size: float | tuple[float, float] | None = None,
+    given: tuple[float, float] | None = None,
 ) -> Image:
     """The chosen array as an Image: grey, in memory, with square pixels and messages on any conversion."""
     one = found[index]
     data, mask, messages = _grey(np.squeeze(np.array(one.data)), picture=path.suffix.lower() in (*PICTURES, *TIFF))
     data = data.astype(data.dtype.newbyteorder("="), copy=False)  # not every library reads big-endian arrays
     data, moved = _frames_first(data, one)
-    pixel, said = _pixel(one.yx) if pixel_size is None else (_given(pixel_size), [])
+    pixel, said = _pixel(one.yx) if given is None else (given, [])
     messages = [*one.notes, *messages, *moved, *said]
     count = sum(other.is_image for other in found)
     if announce and count > 1:
@@ -247,22 +281,49 @@ def _image(
 def _frames_first(data: npt.NDArray[Any], one: Found) -> tuple[npt.NDArray[Any], list[str]]:
     """A stack with its frames first, where neither the file nor its shape says so."""
     if data.ndim != 3 or one.axes or data.shape[0] < 16 or data.shape[2] >= min(64, data.shape[0], data.shape[1]):
-        return data, []
+        return data, [_doubtful_stack(data.shape)] if data.ndim == 3 and not one.axes and _like_spectra(data) else []
     height, width, count = data.shape
     message = f"The array of {height} x {width} x {count} was taken as {count} frames of {height} x {width} pixels."
     return np.moveaxis(data, -1, 0), [message]
 
 
+def _like_spectra(data: npt.NDArray[Any]) -> bool:
+    """Whether an array may be a map of spectra: as many rows as columns, and many more values at each place."""
+    height, width, values = data.shape
+    return bool(height == width >= 16 and values >= 2 * width)
+
+
+def _doubtful_stack(shape: tuple[int, ...]) -> str:
+    count, height, width = shape
+    return (
+        f"The array of {count} x {height} x {width} was taken as {count} frames of {height} x {width} pixels; if it is "
+        "a map of spectra, save an image from it and open that."
+    )
+
+
 def _given(pixel_size: float | tuple[float, float]) -> tuple[float, float]:
     """A pixel size somebody gave, as (height, width)."""
-    pixel = (pixel_size, pixel_size) if isinstance(pixel_size, (int, float)) else tuple(pixel_size)
-    if not all(can_show_atoms(size) for size in pixel):
-        low, high = PIXELS
+    try:
+        pixel = np.atleast_1d(np.asarray(pixel_size, float)).tolist()
+    except (TypeError, ValueError):
+        pixel = []
+    if np.ndim(pixel) != 1 or len(pixel) not in (1, 2):
         raise InputError(
-            f"Atoms cannot be seen with pixels of {' x '.join(f'{size:g}' for size in pixel)} nm; give a pixel size "
-            f"from {low} to {high} nm."
+            f"{pixel_size!r} is not a pixel size; give one number in nm, or the height and the width of a pixel."
         )
-    return pixel[0], pixel[1]
+    low, high = PIXELS
+    if not all(can_show_atoms(size) for size in pixel):
+        raise InputError(
+            f"Atoms cannot be seen with pixels of {_sides(pixel)} nm; give a pixel size from {low} to {high} nm."
+        )
+    if max(pixel) > ELONGATED * min(pixel):
+        raise InputError(f"Pixels of {_sides(pixel)} nm are too elongated; check their height and width.")
+    return pixel[0], pixel[-1]
+
+
+def _sides(pixel: Sequence[float]) -> str:
+    """Height and width of a pixel, or one number where they are the same."""
+    return " x ".join(f"{size:.4g}" for size in dict.fromkeys(pixel))
 
 
 def _grey(data: npt.NDArray[Any], picture: bool) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None, list[str]]:
@@ -290,15 +351,20 @@ def _pixel(yx: tuple[tuple[float, str], ...]) -> tuple[tuple[float, float] | Non
     sizes = [to_nm(scale, unit) for scale, unit in yx]
     ask = "the pixel size is left unknown: set it with --pixel-size or in the main panel"
     if len(sizes) != 2 or sizes[0] is None or sizes[1] is None:
-        units = {unit for _, unit in yx if re.search(r"1\s*/|-1|⁻¹", unit)}
-        said = f"The scale of the file is in {', '.join(units)}, as of a diffraction pattern; {ask}."
-        return None, [said] if units else []
+        units = sorted({unit for _, unit in yx if re.search(r"1\s*/|-1|⁻¹|^\s*[mµ]?rad|^\s*deg", unit)})
+        if units:
+            return None, [f"The scale of the file is in {', '.join(units)}, as of a diffraction pattern; {ask}."]
+        one_side = [size for size in sizes if size is not None]
+        return None, [f"The file gives only one side of a pixel, {one_side[0]:.4g} nm; {ask}."] if one_side else []
     if all(can_show_atoms(size) for size in sizes):
+        if max(sizes[0], sizes[1]) > ELONGATED * min(sizes[0], sizes[1]):
+            return None, [
+                f"The file gives pixels of {_sides([sizes[0], sizes[1]])} nm, which are too elongated; {ask}."
+            ]
         return (sizes[0], sizes[1]), []
     if max(sizes[0], sizes[1]) > METRE:  # TIA writes 1/m as if they were m
-        return None, [f"The scale of the file is that of a diffraction pattern; {ask}."]
-    words = f"{sizes[0]:.4g}" if sizes[0] == sizes[1] else f"{sizes[0]:.4g} x {sizes[1]:.4g}"
-    return None, [f"The file gives pixels of {words} nm, at which atoms cannot be seen; {ask}."]
+        return None, [f"The scale of the file looks like that of a diffraction pattern; {ask}."]
+    return None, [f"The file gives pixels of {_sides([sizes[0], sizes[1]])} nm, at which atoms cannot be seen; {ask}."]
 
 
 @contextmanager
@@ -311,7 +377,10 @@ def _one_sentence(path: Path) -> Iterator[None]:
     except reader_errors() as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         kind = path.suffix.lower().lstrip(".").upper()
-        todo = "check that it was copied completely and opens in the program that wrote it"
+        todo = "check that it was copied completely, has the right extension and opens in the program that wrote it"
+        if "Python objects" in reason or "pickle" in reason:
+            reason = "it holds Python objects, or no array"
+            todo = "check that it was copied completely, or save an array of numbers with numpy.save"
         if "imagecodecs" in reason:
             todo = "save it without compression, or install the package imagecodecs"
         raise InputError(f"{path.name} cannot be read as {kind} ({reason}); {todo}.") from error

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 NETWORKS = {"vae": "model.safetensors", "cvae": "cvae.safetensors"}
 """The file of each network, by its name among the results."""
+RECIPE = "recipe.toml"
+"""The settings of every step, automatic ones filled in."""
 MASK, LEFT_OUT = "mask.tif", "left_out.csv"
 """The mask if given by hand, and the atoms that Refine atoms left out."""
 FLAGS = "flags"
@@ -54,7 +56,7 @@ FILES = (
     "labels.tif",
     LEFT_OUT,
     *NETWORKS.values(),
-    "recipe.toml",
+    RECIPE,
     PROVENANCE,
 )
 REPORT = "report.html"
@@ -153,7 +155,9 @@ def load(folder: Path) -> Session:
         asked = Recipe.model_validate(provenance.asked)
     except ValidationError as error:
         raise _unusable(folder / PROVENANCE, "a record of the steps of this version", error) from error
-    recipe = Recipe.parsed(folder / "recipe.toml")
+    if not (folder / RECIPE).exists():
+        raise _unusable(folder / RECIPE, "the record of the settings", FileNotFoundError())
+    recipe = Recipe.parsed(folder / RECIPE)
     results = _read(folder, provenance)
     used = {name: getattr(recipe, name) for name in Recipe.model_fields if name in provenance.steps}
     if ExtractSubImages.name() in used and results["atoms"] is not None:
@@ -234,7 +238,7 @@ def _write(session: Session, image: Image, folder: Path) -> None:
         write_tiff(folder / map_file(name), painted.astype(np.float32), image.pixel_size)
     if "label" in maps:
         write_tiff(folder / "labels.tif", label_image(maps["label"]), image.pixel_size)
-    (folder / "recipe.toml").write_text(recipe_of(session.used).to_toml(), encoding="utf-8")
+    (folder / RECIPE).write_text(recipe_of(session.used).to_toml(), encoding="utf-8")
     (folder / PROVENANCE).write_text(to_json(session.provenance), encoding="utf-8")
 
 
@@ -274,6 +278,8 @@ def _read(folder: Path, provenance: Provenance) -> dict[str, Any]:
     image = _read_image(folder / "image.tif", provenance)
     shape = image.data.shape
     atoms = folder / "atoms.csv"
+    if provenance.types and not atoms.exists():
+        raise _unusable(atoms, "the table of atoms", FileNotFoundError())
     networks = {name: folder / file for name, file in NETWORKS.items()}
     return {
         "image": image,
@@ -352,7 +358,7 @@ def _read_vae(path: Path) -> Vae:
 def _unusable(path: Path, expected: str, error: Exception) -> InputError:
     """One sentence on a file that cannot be used, with the first line of the reason."""
     if isinstance(error, FileNotFoundError):
-        return InputError(f"{path} is missing, which is {expected}; restore the file or save the session again.")
+        return InputError(f"{path} is missing, {expected}; restore the file or save the session again.")
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

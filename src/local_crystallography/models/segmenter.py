@@ -189,6 +189,11 @@ class Segmenter:
         InputError
             Where the file is missing or of another kind.
         """
+        if not Path(path).is_file():
+            raise InputError(
+                f"{path} does not exist; check the spelling of the path, or name none to use the network that comes "
+                "with the program."
+            )
         try:
             with safe_open(path, framework="pt") as file:
                 notes = file.metadata() or {}

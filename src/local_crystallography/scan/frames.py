@@ -10,6 +10,7 @@ from scipy import ndimage
 from skimage.feature import peak_local_max
 
 from local_crystallography.data.image import Image
+from local_crystallography.data.mask import filled
 
 Array = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -47,7 +48,7 @@ def unusual(image: Image) -> tuple[int, ...]:
     def found() -> tuple[int, ...]:
         numbers = spread(range(image.count), EXAMINED)
         middle = slice(max(0, image.shape[1] - WIDEST) // 2, None)
-        frames = np.stack([image.frame(number)[:, middle][:, :WIDEST] for number in numbers])
+        frames = np.stack([whole(image.frame(number)[:, middle][:, :WIDEST]) for number in numbers])
         bad = weak(frames.astype(np.float64))
         return tuple(np.array(numbers)[bad].tolist()) if bad.mean() < MOST else ()
 
@@ -58,6 +59,11 @@ def usual(image: Image, most: int) -> list[int]:
     """Numbers of at most so many frames, evenly spread over a stack, without unusual ones."""
     bad = unusual(image)
     return spread([number for number in range(image.count) if number not in bad], most)
+
+
+def whole(frame: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """(H, W) frame with masked pixels filled in; 0 where all are masked."""
+    return filled(frame, ~np.isfinite(frame))
 
 
 def spread(numbers: Sequence[int], most: int) -> list[int]:

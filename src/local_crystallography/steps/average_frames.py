@@ -22,6 +22,7 @@ Array = npt.NDArray[np.float64]
 
 ROUNDS = 2  # of aligning every frame to the mean of all others
 HOPS = 3  # from one lattice vector to the next
+FAR = 0.25  # of the shorter side: a shift beyond which frames hardly overlap
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,23 @@ class FrameAverage:
 
     @property
     def remark(self) -> str:
-        """Which frames were left out, in a sentence; "" where all were averaged."""
+        """Which frames were left out, and whether the others moved suspiciously far; "" where neither is so."""
+        return " ".join(filter(None, (self._left_out_words(), self._far_words())))
+
+    def _far_words(self) -> str:
+        far = float(np.nanmax(np.abs(self.shifts)))
+        if far <= FAR * min(self.image.shape):
+            return ""
+        return f"Frames were shifted by up to {far:.0f} px; check that all of them show the same area."
+
+    def _left_out_words(self) -> str:
         if not self.left_out:
             return ""
         numbers = ", ".join(map(str, self.left_out))
-        are = "s" if len(self.left_out) > 1 else ""
+        s, were = ("s", "were") if len(self.left_out) > 1 else ("", "was")
         return (
-            f"Left out, since blank, incomplete, torn, unsharp or unlike the others: frame{are} {numbers} of 0 to "
-            f"{len(self.shifts) - 1}."
+            f"Frame{s} {numbers} (of 0 to {len(self.shifts) - 1}) {were} left out: blank, incomplete, torn, unsharp or "
+            "unlike the others."
         )
 
 

@@ -86,7 +86,8 @@ class ExtractSubImages(Step):
         Raises
         ------
         InputError
-            If the window is larger than the image, no atom is left, or the probability map is missing.
+            If the window is larger than the image, no atom is left, atoms are in frames that the image does not have,
+            or the probability map is missing.
         """
         yield Progress(0.0, "cutting sub-images …")
         side = self.resolve(atoms, image).window_size
@@ -97,6 +98,12 @@ class ExtractSubImages(Step):
             raise InputError(
                 f"A window of {side} pixels is larger than the image of {height} x {width}; use one of at most "
                 f"{min(height, width)} pixels."
+            )
+        beyond = (atoms.frame < 0) | (atoms.frame >= image.count)
+        if beyond.any():
+            raise InputError(
+                f"Some atoms are in frame {atoms.frame[beyond][0]}, but {image.name} has frames 0 to "
+                f"{image.count - 1}; use the image they were found in."
             )
         inside = fits(atoms.yx, image.shape, side) & (masked_share(atoms, image, side) <= MOST_MASKED)
         if not inside.any():

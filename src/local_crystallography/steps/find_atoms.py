@@ -94,8 +94,9 @@ class FindAtoms(Step):
         found = [table for table in tables if len(table)]
         if not found:
             raise InputError(
-                f"No atom was found: no blob of at least {self.min_size} pixels reaches the threshold of "
-                f"{self.threshold:g} (the highest probability is {given.values.max():.2g}); lower the threshold."
+                f"No atom was found: no blob of at least {self.min_size} pixel{'s' * (self.min_size > 1)} reaches the "
+                f"threshold of {self.threshold:g} (the highest probability is {given.values.max():.2g}); lower the "
+                "threshold."
             )
         table = pd.concat(found, ignore_index=True)
         return Atoms.at(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy.spatial import cKDTree
 
+from local_crystallography.clustering.features import numbers
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import is_class, std_of
 from local_crystallography.data.errors import InputError
@@ -78,7 +79,7 @@ class PaintMap(Step):
         Raises
         ------
         InputError
-            If a column is missing.
+            If a column is missing or contains text.
         """
         yield Progress(0.0, "painting maps …")
         step = self.resolve(atoms, image)
@@ -86,7 +87,7 @@ class PaintMap(Step):
         missing = [name for name in step.columns if name not in atoms.features]
         if missing:
             raise InputError(
-                f"There is no column {', '.join(missing)}; pick from {', '.join(map(str, atoms.features))}."
+                f"There is no column {', '.join(missing)}; choose from {', '.join(map(str, atoms.features))}."
             )
         brush = Brush(atoms, image, reach=step.max_distance, left_out=not_cut(atoms, image, sub_images))
         return {name: brush.paint(column_values(atoms, name)) for name in step.columns}
@@ -144,7 +145,7 @@ def own_columns(replaced: set[str]) -> set[str] | None:
 
 def column_values(atoms: Atoms, name: str) -> npt.NDArray[np.float64]:
     """(N,) numbers of a column; NaN for atoms without a class or a decision."""
-    values = atoms.features[name].to_numpy(float)
+    values = numbers(atoms, name)
     return np.where(values < 0, np.nan, values) if is_class(name) else values
 
 

@@ -68,7 +68,9 @@ def calibration(atoms: Atoms, known: float) -> Calibration:
     yx = atoms.yx[atoms.frame == atoms.frame.min()] if len(atoms) else atoms.yx
     lattices = find_lattices(yx)
     if not lattices:
-        raise InputError("The atoms form no lattice, so a known spacing cannot be compared with theirs.")
+        raise InputError(
+            "The atoms form no lattice, so a known spacing cannot be compared with theirs; check the atoms."
+        )
     a, b = lattices[0].vectors
     lengths = [float(np.linalg.norm(m * a + n * b)) for m, n in product((-1, 0, 1), repeat=2) if (m, n) != (0, 0)]
     lengths.append(float(np.nanmedian(neighbour_shell(yx)[1])))

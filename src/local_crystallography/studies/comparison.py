@@ -175,7 +175,9 @@ def atoms_of(runs: Mapping[str, Analysis]) -> dict[str, Atoms]:
             raise InputError(f"{name} has no atoms; run it to the end.")
         first = next(iter(runs.values())).image
         if first is None or not np.array_equal(first.data, run.image.data, equal_nan=True):
-            raise InputError(f"{name} is of another image than {next(iter(runs))}; compare runs on the same image.")
+            raise InputError(
+                f"{name} is a run of another image than {next(iter(runs))}; compare runs on the same image."
+            )
         found[name] = run.atoms
     return found
 

@@ -261,7 +261,7 @@ def run(name, column="", image="", **columns):
 @pytest.mark.parametrize(
     ("runs", "column", "words"),
     [
-        ([run("a", image="x"), run("b", image="y")], "label", "b is of another image than a"),
+        ([run("a", image="x"), run("b", image="y")], "label", "b is a run of another image than a"),
         ([run("a"), run("b", column="z9")], "label", "b has no numbers in z9"),
         ([run("a", z0=1.0), run("b", column="z0", z0=1.0)], "label", "like with like"),
         ([run("a"), run("b")], "", "no numbers in any column"),

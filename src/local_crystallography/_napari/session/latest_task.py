@@ -75,7 +75,9 @@ def _result(function: Callable[[], Any]) -> Any:
     except (RuntimeError, MemoryError) as error:
         # torch raises a RuntimeError when memory runs out
         message = str(error).strip().split("\n")[0] or type(error).__name__
-        return InputError(f"The computation failed: {message}.")
+        return InputError(
+            f"The computation failed ({message}); close other programs, or use a smaller image or window."
+        )
 
 
 def _handed_over(then: Callable[[Any], object], failed: Callable[[str], object], result: Any) -> None:

@@ -130,8 +130,8 @@ def aligned(runs: Sequence[Run], column: str) -> tuple[dict[str, Atoms], str]:
     for run in known:
         if run.image != known[0].image:
             raise InputError(
-                f"{run.name} is of another image than {known[0].name}; only runs of the same image can be compared: "
-                "remove one of them."
+                f"{run.name} is a run of another image than {known[0].name}; compare runs of the same image, and "
+                "remove one of these."
             )
     for run, name in zip(runs, names, strict=True):
         if name not in _numbers(run.atoms):
