@@ -5,9 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+from analyses import copied
 from mouse import drag
 
-from local_crystallography._napari.main.dock import EXPLORER, MainDock
+from local_crystallography._napari.main.dock import EXPLORER, UP_TO_DATE, MainDock
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.training import Training
 
@@ -353,3 +354,54 @@ def test_without_an_image_nothing_can_be_run(viewer):
     viewer.open_sample(PLUGIN, "quick")
     assert not dock.hint.isHidden()  # the first of three clicks
     dock.deleteLater()
+
+
+def test_the_sample_is_opened_and_run_with_one_click(light_viewer, qtbot, monkeypatch):
+    _, dock = light_viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
+    begun = []
+    monkeypatch.setattr(dock.controller, "run", lambda steps, *, again: begun.append((steps, again)))
+    dock.hint.sample.click()
+    assert names(light_viewer) == ["quick"]
+    assert dock.session.layer.name == "quick"
+    assert begun == [(dock.recipe.wanted(), False)]
+    dock.hint.sample.click()
+    assert names(light_viewer) == ["quick"]
+
+
+def test_the_end_of_a_run_and_nothing_to_do_are_said(light_viewer, quick_analysis, qtbot, monkeypatch):
+    _, dock = light_viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
+    dock.controller.adopt(copied(quick_analysis))
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=20_000)
+    for name, step in dock.controller.analysis.asked.items():
+        dock.panels[name].form.set(step)
+    dock.run_all.click()
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=20_000)
+    assert dock.message.text().startswith(UP_TO_DATE)
+    now = [100.0]
+    monkeypatch.setattr("local_crystallography._napari.main.dock.time.monotonic", lambda: now[0])
+    dock.panels["paint_map"].button.click()
+    now[0] += 12.4
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=20_000)
+    assert dock.message.text() == f"Done in 12 s. {dock.controller.analysis.summary}"
+
+
+def test_columns_are_shown_in_words_and_by_step(light_viewer, quick_analysis, qtbot):
+    _, dock = light_viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
+    dock.controller.adopt(copied(quick_analysis))
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=20_000)
+    box = dock.show_box
+    rows = {box.itemText(i).strip(): box.itemData(i) for i in range(box.count())}
+    assert rows["Image and atoms"] == ""
+    assert rows["Class"] == "label"
+    assert rows["Angle (°)"] == "angle_rad"
+    order = [box.itemText(i) for i in range(box.count()) if box.itemData(i) is None]
+    assert order[:2] == ["Cluster", "Encode"]
+    box.choose("angle_rad")
+    assert [layer.name for layer in light_viewer.layers if layer.visible] == ["quick", "angle_rad", "atoms"]
+    assert names(light_viewer) == ["quick", "probability", "angle_rad", "label", "atoms"]
+    box.choose("intensity")
+    qtbot.waitUntil(lambda: "intensity" in light_viewer.layers, timeout=20_000)
+    qtbot.waitUntil(lambda: not dock.controller.running, timeout=20_000)
+    assert [layer.name for layer in light_viewer.layers if layer.visible] == ["quick", "intensity", "atoms"]
+    box.choose("")
+    assert [layer.name for layer in light_viewer.layers if layer.visible] == ["quick", "atoms"]
