@@ -163,7 +163,7 @@ def test_the_analysis_has_pixels_of_its_own():
         (lambda: Image(np.stack([STACK, STACK]), name="movie"), r"movie has the shape \(2, 3, 64, 80\).*Split Stack"),
         (lambda: Image(PIXELS[None, None]), "Split Stack"),
         (lambda: Image(PIXELS[:10, :10]), "at least 16 x 16"),
-        (lambda: Image(np.full_like(PIXELS, np.nan), contrast_limits=(0, 1)), "only 0 pixels are valid"),
+        (lambda: Image(np.full_like(PIXELS, np.nan), contrast_limits=(0, 1)), "no pixel is valid"),
         (lambda: Image(np.ones_like(PIXELS)), "every pixel is 1"),
         (lambda: Image(PIXELS, affine=[[1, 1, 0], [1, 1, 0], [0, 0, 1]]), "makes them coincide"),
         (lambda: Image(STACK, affine=np.eye(4)[[2, 1, 0, 3]]), "out of the image"),
