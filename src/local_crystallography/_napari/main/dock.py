@@ -236,7 +236,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.progress.setVisible(running)
         doubt = session.analysis.doubt if session is not None and session.halted and not running else ""
         summary = "" if session is None or running else session.analysis.summary
-        self._take_time(running)
+        self._take_time(self.controller.runner.running)
         words = HALTED.format(doubt=doubt) if doubt else " ".join(filter(None, ("" if running else self.said, summary)))
         if session is not None and session.outdated and not running:
             words = CHANGED.format(name=session.layer.name)
