@@ -155,6 +155,7 @@ def test_faint_columns_found_in_part_do_not_break_a_lattice(found):
     lattice = lattices[0]
     assert len(lattice.rows) > 0.97 * seen.sum()
     assert len(lattice.basis) == 4
+    assert (np.abs(lattice.basis) < 1).all()
     np.testing.assert_allclose(np.sort(np.linalg.norm(lattice.vectors, axis=1)), [30, 34], rtol=0.005)
     for number in range(4):
         assert len(np.unique(site[seen][lattice.rows[lattice.site == number]])) == 1

@@ -172,7 +172,8 @@ def _new_sites(cell: Cell, coordinates: Array, near: float, fewest: float) -> li
         seed = int(close.sum(axis=1).argmax())
         if close[seed].sum() < max(SMALLEST // 2, fewest):
             break
-        sites.append(coordinates[seed] - apart[seed, close[seed]].mean(axis=0))
+        centre = coordinates[seed] - apart[seed, close[seed]].mean(axis=0)
+        sites.append(centre - np.floor(centre + 1e-6))
         coordinates = coordinates[~close[seed]]
     return sites
 

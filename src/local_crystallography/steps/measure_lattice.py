@@ -93,7 +93,8 @@ class MeasureLattice(Step):
     )
 
     def summary(self, result: Atoms) -> str:
-        return f"{result.features['grain'].max() + 1} grains, {result.features['sublattice'].max() + 1} sublattices"
+        counts = {name: int(result.features[name].max()) + 1 for name in ("grain", "sublattice")}
+        return ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items())
 
     def run(self, atoms: Atoms) -> Job[Atoms]:
         """The atoms with columns of neighbours and lattice; NaN, or -1 for integers, where undefined.
