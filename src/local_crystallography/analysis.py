@@ -224,7 +224,7 @@ class Analysis:
         """
         atoms, image = self._results["atoms"], self._results["image"]
         of_image = () if atoms is None or image is None else of_frames(atoms, image)
-        return (*of_image, *self._judged()[1])
+        return of_image + self._judged()[1]
 
     @property
     def summary(self) -> str:

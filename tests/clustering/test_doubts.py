@@ -9,7 +9,7 @@ from qtpy import QtCore
 
 from local_crystallography import Analysis, Atoms, Image
 from local_crystallography._napari.explorer.plot_view import PlotView
-from local_crystallography._napari.widgets.boxes import ColourBox
+from local_crystallography._napari.widgets.boxes import ShowBox
 from local_crystallography.clustering.doubts import doubts, flags
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.report.html import render
@@ -134,7 +134,7 @@ def test_doubts_are_recomputed_only_for_other_columns():
 
 
 def test_the_choice_of_a_column_says_why_it_is_unreliable(qtbot):
-    box = ColourBox()
+    box = ShowBox()
     qtbot.addWidget(box)
     made = atoms(angle_std=0.4)
     box.offer(made.features, "label")

@@ -436,3 +436,16 @@ def test_a_file_of_a_session_that_is_gone_is_missed(copy: Path, name: str) -> No
     (copy / name).unlink()
     with pytest.raises(InputError, match=f"{name} is missing, .*; restore the file"):
         Analysis.open(copy)
+
+
+def test_a_session_with_a_scale_at_which_no_atoms_are_seen_opens_without_it(tmp_path):
+    analysis = Analysis(Image(np.random.default_rng(0).random((40, 50)), 0.02))
+    analysis.atoms = Atoms.at([[10.0, 20.0]], pixel_size=0.02)
+    folder = analysis.save(tmp_path / "session")
+    record = json.loads((folder / "provenance.json").read_text())
+    record["image"]["pixel_size"] = 5.0
+    (folder / "provenance.json").write_text(json.dumps(record))
+    opened = Analysis.open(folder)
+    assert opened.image.pixel_size is None
+    assert opened.atoms.pixel_size is None
+    np.testing.assert_array_equal(opened.atoms.yx, [[10, 20]])

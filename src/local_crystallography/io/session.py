@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import IN_FILE
 from local_crystallography.data.errors import InputError, writing
-from local_crystallography.data.image import Image
+from local_crystallography.data.image import Image, can_show_atoms
 from local_crystallography.data.subimages import as_found
 from local_crystallography.io.formats import reader_errors
 from local_crystallography.io.probability import SHARES, STD, VALUES, read_probability, write_probability
@@ -291,12 +291,18 @@ def _read(folder: Path, provenance: Provenance) -> dict[str, Any]:
     }
 
 
+def _pixel_size(provenance: Provenance) -> float | None:
+    """nm per pixel; None for what earlier versions took though no atoms can be seen at it."""
+    size = provenance.image.pixel_size
+    return size if can_show_atoms(size) else None
+
+
 def _read_image(path: Path, provenance: Provenance) -> Image:
     record = provenance.image
     data = _read_array(path, record.shape)
     mask = path.with_name(MASK)
     given = _read_array(mask, record.shape[-2:]) != 0 if mask.exists() else None
-    image = Image(data, record.pixel_size, record.name, dict(record.metadata), given)
+    image = Image(data, _pixel_size(provenance), record.name, dict(record.metadata), given)
     if pixels_sha256(image) != record.sha256:
         raise InputError(
             f"{path} is not the image that was analysed: its pixels differ from the record in {PROVENANCE}. Restore "
@@ -325,7 +331,7 @@ def _read_atoms(path: Path, provenance: Provenance) -> Atoms:
         if ids.dtype.kind != "i" or len(np.unique(ids)) < len(ids):
             raise ValueError("ids are not unique whole numbers")
         table = table.astype({name: kind for name, kind in provenance.types.items() if name in table})
-        return Atoms.from_frame(table, provenance.image.pixel_size if "y_nm" in table else None)
+        return Atoms.from_frame(table, _pixel_size(provenance) if "y_nm" in table else None)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise _unusable(path, "a table with id, frame, y_px and x_px", error) from error
 
