@@ -189,7 +189,8 @@ def test_run_all_stops_on_doubt_and_says_how_to_go_on(dock, qtbot):
     dock.panels["refine_atoms"].form.fields["when_doubtful"].set("continue")
     dock.panels["extract_sub_images"].form.fields["window_size"].set(512)  # ends the run soon
     press(dock.run_all, dock, qtbot)
-    assert dock.message.isHidden()
+    assert dock.message.text().startswith("⚠ Extract sub-images: ")
+    assert "no window of 512" in dock.message.text()
     assert dock.panels["refine_atoms"].status.text().startswith(f"⚠ {DOUBT}")
     assert "no window of 512" in dock.panels["extract_sub_images"].status.text()
 

@@ -29,7 +29,7 @@ from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.shown_map import ShownMap
 from local_crystallography._napari.session.worker import Report
-from local_crystallography._napari.widgets.boxes import LayerBox, ShowBox
+from local_crystallography._napari.widgets.boxes import TITLES, LayerBox, ShowBox
 from local_crystallography._napari.widgets.dialogs import ask_to_save
 from local_crystallography._napari.widgets.timers import later
 from local_crystallography._napari.widgets.training import Clock, TrainingWatch
@@ -90,6 +90,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self._docked = False
         self._began: float | None = None
         self.said = ""
+        self._said_of: ImageSession | None = None
         self.region_box: RegionBox = self.panels[RefineAtoms.name()].form.fields["region"]
         self.region_box.follow(napari_viewer, lambda: self.image_box.layer)
         arrange(self)
@@ -218,6 +219,8 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _on_controller_changed(self) -> None:
         session, atoms = self.session, self.controller.atoms
+        if session is not self._said_of:
+            self._said_of, self.said = session, ""
         default = "" if session is None else session.results.default_colour
         colour = self.show_box.offer(None if atoms is None else atoms.features, default)
         self.show_box.warn(() if session is None else session.analysis.doubts)
@@ -236,7 +239,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.progress.setVisible(running)
         doubt = session.analysis.doubt if session is not None and session.halted and not running else ""
         summary = "" if session is None or running else session.analysis.summary
-        self._take_time(self.controller.runner.running)
+        self._take_time()
         words = HALTED.format(doubt=doubt) if doubt else " ".join(filter(None, ("" if running else self.said, summary)))
         if session is not None and session.outdated and not running:
             words = CHANGED.format(name=session.layer.name)
@@ -252,13 +255,19 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         for panel in self.panels.values():
             self._refresh_panel(panel, running, session)
 
-    def _take_time(self, running: bool) -> None:
-        """Note at the end of a run how long it took."""
-        if running and self._began is None:
+    def _take_time(self) -> None:
+        """Note at the end of a run how it ended and how long it took; a step that failed comes into view."""
+        if self.controller.runner.running and self._began is None:
             self._began = time.monotonic()
-        elif not running and self._began is not None:
+        elif not self.controller.running and self._began is not None:
             took, self._began = time.monotonic() - self._began, None
-            self.said = f"Done in {took:.0f} s." if took >= 1 else self.said
+            failed = {} if self.session is None else self.session.errors
+            for name, error in failed.items():
+                self.said = f"⚠ {TITLES[name]}: {error}"
+                later(self.scroll, 50, partial(self.scroll.ensureWidgetVisible, self.panels[name]))
+            if not failed and took >= 1:
+                stopped = self.controller.runner.stop.everything.is_set()
+                self.said = f"Stopped after {took:.0f} s." if stopped else f"Done in {took:.0f} s."
 
     def _refresh_panel(self, panel: StepPanel, running: bool, session: ImageSession | None) -> None:
         problem = panel.form.problem()
