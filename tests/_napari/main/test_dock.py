@@ -61,16 +61,16 @@ def test_every_step_by_its_button(real_viewer, dock, viewer, press):
         assert not status(dock, name).startswith("✓")
         press(dock.panels[name].button)
         assert status(dock, name).startswith("✓")
-    assert names(viewer) == ["quick", "probability", "label", "atoms"]
+    assert names(viewer) == ["quick", "probability", "alternation_decision", "label", "atoms"]
     visible = [layer.name for layer in viewer.layers if layer.visible]
-    assert visible == ["quick", "label", "atoms"]
+    assert visible == ["quick", "alternation_decision", "atoms"]
     assert dock.panels["segment"].form.fields["by"].shown.fields["sigma"].box.text().startswith("2.")
     assert "bright columns, sigma 2." in status(dock, "segment")
     assert status(dock, "refine_atoms").startswith("✓ kept ")
     assert "precision 0." in status(dock, "refine_atoms")
     assert "sublattices" in status(dock, "measure_lattice")
     assert EXPLORER in viewer.window.dock_widgets
-    assert dock.show_box.column == "label"
+    assert dock.show_box.column == "alternation_decision"
     assert [len(watch.plot.losses) for watch in dock.watches.values()] == [3, 3]
     assert "held-out loss" in status(dock, "train_cvae")
     assert "atoms encoded" in status(dock, "encode_cvae")

@@ -223,14 +223,15 @@ def test_a_figure_that_cannot_be_written_is_said(dock, chain, qtbot, tmp_path, m
 
 def test_decisions_are_maps_with_their_names(main, viewer, qtbot):
     main.panels["decide_symmetry"].form.fields["windows"].set(3)
-    for name in ("decide_symmetry", "paint_map"):
-        main.panels[name].button.click()
-        qtbot.waitUntil(lambda: not main.controller.running, timeout=120_000)
-    for name in ("alternation", "alternation_decision"):
-        main.show_box.choose(name)
+    main.panels["decide_symmetry"].button.click()
+    qtbot.waitUntil(lambda: "alternation_decision" in viewer.layers, timeout=120_000)
+    qtbot.waitUntil(lambda: not main.controller.running, timeout=20_000)
     layer = viewer.layers["alternation_decision"]
+    assert main.show_box.column == "alternation_decision"
     assert layer.visible
-    assert not viewer.layers["alternation"].visible
+    main.show_box.choose("alternation")
+    assert not layer.visible
+    assert viewer.layers["alternation"].visible
     assert isinstance(layer, Labels)
     assert list(layer.features["class"][:3]) == ["symmetric", "broken", "undecided"]
     values = main.session.analysis.atoms.features["alternation_decision"]

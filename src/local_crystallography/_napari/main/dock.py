@@ -33,11 +33,13 @@ from local_crystallography._napari.widgets.boxes import TITLES, LayerBox, ShowBo
 from local_crystallography._napari.widgets.dialogs import ask_to_save
 from local_crystallography._napari.widgets.timers import later
 from local_crystallography._napari.widgets.training import Clock, TrainingWatch
+from local_crystallography.data.columns import is_class
 from local_crystallography.recipe import Recipe
 from local_crystallography.report.html import write_report
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.refine_atoms import RefineAtoms
 from local_crystallography.steps.segment import Segment
+from local_crystallography.steps.symmetry import DecideSymmetry
 from local_crystallography.steps.training import Training
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self._began: float | None = None
         self.said = ""
         self._said_of: ImageSession | None = None
+        self._deciding = False
         self.region_box: RegionBox = self.panels[RefineAtoms.name()].form.fields["region"]
         self.region_box.follow(napari_viewer, lambda: self.image_box.layer)
         arrange(self)
@@ -170,6 +173,16 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
 
     def _on_run_clicked(self, panel: StepPanel) -> None:
         self.controller.run((panel.form.step(),), again=True)
+        self._deciding = self.controller.running and panel.name == DecideSymmetry.name()
+
+    def _show_decision(self) -> None:
+        """Show the first decision once it has been made by its own button."""
+        analysis = self.controller.analysis
+        if self._deciding and not self.controller.running:
+            self._deciding = False
+            made = [] if analysis is None else analysis.columns.get(DecideSymmetry.name(), [])
+            if not self.said.startswith("⚠") and (decisions := [name for name in made if is_class(name)]):
+                self.show_box.choose(decisions[0])
 
     def _on_save_clicked(self) -> None:
         settings = self.state.settings
@@ -229,6 +242,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         if session is not None:
             session.results.set_colour(colour)
         self._refresh()
+        self._show_decision()
 
     def _refresh(self) -> None:
         running, session = self.controller.running, self.session
