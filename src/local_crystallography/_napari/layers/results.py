@@ -33,6 +33,7 @@ class ResultLayers:
         self.wanted: str | None = None
         self.mask_wanted = False
         self.asked_for: set[str] = set()
+        self._chosen: str | None = None
         self.updating = False
         self._mask: tuple[Image, masks.Mask | None] | None = None
         self._colours: dict[int, tuple[Atoms, str]] = {}
@@ -63,6 +64,13 @@ class ResultLayers:
         """The column that colours the atoms until the user chooses one; "" for a single colour."""
         atoms = self.analysis.atoms
         return "" if atoms is None else self._default_colour(atoms)
+
+    @property
+    def _first_map(self) -> str:
+        """The map to be seen: the one chosen, as long as there is its column, or else the most informative one."""
+        atoms, chosen = self.analysis.atoms, self._chosen
+        there = chosen == "" or (atoms is not None and chosen in atoms.features)
+        return chosen if chosen is not None and there else self.default_colour
 
     def get(self, name: str) -> Any:
         """The layer of a result, or None if it is not in the viewer."""
@@ -107,12 +115,13 @@ class ResultLayers:
         self._own.put(name, new)
         self.previews.give(name, new)
         self._shown[name] = value
-        if name == self.default_colour:
+        if name == self._first_map:
             self._see_first(name)
         self.updating = False
 
     def show_map(self, column: str) -> None:
-        """Show the map of a column and hide the others; "" hides all."""
+        """Show the map of a column and hide the others, from now on; "" hides all."""
+        self._chosen = column
         for name in self.analysis.maps or {}:
             if name == column and self.get(name) is None:
                 self._shown.pop(name, None)
@@ -255,7 +264,7 @@ class ResultLayers:
         usual = set() if atoms is None else {*default_columns(atoms)}
         named -= usual if usual <= named else set()  # they are named only because others were added
         there = {name for name in maps if self.get(name) is not None and name not in self.previews.made}
-        wanted = {self.default_colour, HAND_LABEL} | self.asked_for | named | there
+        wanted = {self.default_colour, self._first_map, HAND_LABEL} | self.asked_for | named | there
         return {name: painted for name, painted in maps.items() if name in wanted}
 
     def _mask_to_show(self) -> masks.Mask | None:
@@ -285,7 +294,7 @@ class ResultLayers:
                 value, place, note, colour=self._colour(value), stack=self.stack, styles=self.analysis.styles
             )
         note = self.note(name, PaintMap.name())
-        return convert.map_layer(name, value, place, note, self.analysis.styles, first=self.default_colour)
+        return convert.map_layer(name, value, place, note, self.analysis.styles, first=self._first_map)
 
     def _on_styles_changed(self, column: str) -> None:
         """Show classes with their new names and colours."""
