@@ -74,6 +74,7 @@ def described(finished_and_described):
     return copy_of(finished_and_described)
 
 
+@pytest.mark.slow
 def test_a_run_makes_every_result(analysis):
     assert all(getattr(analysis, step.makes) is not None for step in Recipe().steps if not step.optional)
     assert {"angle_rad", "z0", "label"} <= set(analysis.atoms.features)
@@ -214,6 +215,7 @@ def test_an_optional_step_is_run_only_when_asked_for(analysis):
     assert analysis.recipe.also == ("describe",)
 
 
+@pytest.mark.slow
 def test_choosing_the_number_of_classes_can_be_stopped(analysis, monkeypatch):
     monkeypatch.setattr(mixtures, "CURVES", mixtures.Last())
     told = []
@@ -285,6 +287,7 @@ def test_classes_given_by_hand_are_to_be_painted(analysis):
     assert {*maps, "hand_label"} == set(analysis.maps)
 
 
+@pytest.mark.slow
 def test_columns_of_ones_own_survive_a_step_that_moves_the_atoms():
     analysis = Analysis(Image(blobs(square_lattice(9.0)), 0.02))
     for step in (Segment(), FindAtoms(), RefineAtoms()):
@@ -336,6 +339,7 @@ def test_a_failed_step_loses_nothing(analysis):
     assert analysis.atoms is atoms
 
 
+@pytest.mark.slow
 def test_a_stopped_run_keeps_what_is_done():
     analysis = Analysis(Image(blobs(square_lattice(9.0))))
     finish(analysis.run(RECIPE), lambda progress: progress.loss is not None)

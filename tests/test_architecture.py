@@ -57,6 +57,7 @@ def imports(tree):
         yield from ((name, id(node) not in deferred | typing_only) for name in names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_run_downwards(path):
     """Late imports and those for types count as well."""
@@ -89,6 +90,7 @@ def test_no_step_imports_another_but_where_it_names_it():
                 assert other in ("base", "catalog") or (path.stem, other) in allowed, (path.stem, other)
 
 
+@pytest.mark.slow
 def test_no_module_keeps_what_changes():
     """No list, set or dictionary that a function of a module changes, and no `global`."""
     for path in FILES:
@@ -120,6 +122,7 @@ def test_no_module_keeps_what_changes():
                     assert not (isinstance(held, ast.Name) and held.id in made), path
 
 
+@pytest.mark.slow
 def test_importing_the_package_loads_nothing_heavy():
     code = (
         "import sys, local_crystallography as lc; lc.Recipe, lc.Analysis, lc.Atoms;"

@@ -48,6 +48,7 @@ def test_every_step_is_known_once():
     assert all(kind.name() == name for name, kind in known.items())
 
 
+@pytest.mark.slow
 def test_every_column_that_a_run_makes_is_declared_by_its_step(quick_within):
     done = copied(quick_within)
     steps = {"correct_scan": CorrectScan(), "measure_lattice": MeasureLattice(), "decide_symmetry": DecideSymmetry()}

@@ -69,6 +69,7 @@ def test_every_command_imports(command):
     assert callable(getattr(importlib.import_module(module), name))
 
 
+@pytest.mark.slow
 def test_every_entry_is_in_the_menu_of_the_viewer(menu):
     for menu_id, item in [(each, item) for each in TOP for item in CONTRIBUTIONS["menus"][each]]:
         if "command" in item:
@@ -87,6 +88,7 @@ def test_the_widgets_have_a_menu_of_their_own_under_plugins(menu):
         entry(menu, "Plugins", NAME, f"{widget} ({NAME})")
 
 
+@pytest.mark.slow
 def test_find_atoms_opens_the_dock_and_finds_atoms(viewer, menu, qtbot, said):
     viewer.open_sample(PLUGIN, "quick")
     entry(menu, "Segment", "Find atoms").trigger()
@@ -116,6 +118,7 @@ def dock_of(viewer):
 STEPWISE = [("Segment", "Find atoms"), ("Measure", "Measure lattice"), ("Classify", "Classify"), (NAME, "Paint map")]
 
 
+@pytest.mark.slow
 def test_without_an_image_a_command_says_so(viewer, menu, said):
     for words in STEPWISE:
         entry(menu, *words).trigger()
@@ -129,6 +132,7 @@ def test_without_an_image_a_command_says_so(viewer, menu, said):
     assert all(each.startswith("dots is not an image. Select an image layer") for each in said)
 
 
+@pytest.mark.slow
 def test_a_command_says_what_has_to_be_done_first(viewer, menu, said):
     viewer.add_image(np.eye(64), name="eye")
     for words in STEPWISE[1:]:
@@ -137,6 +141,7 @@ def test_a_command_says_what_has_to_be_done_first(viewer, menu, said):
     assert said == ["Find atoms first: there is nothing to work on."] * len(STEPWISE[1:])
 
 
+@pytest.mark.slow
 def test_a_command_leaves_a_step_that_runs_alone(viewer, menu, said, monkeypatch):
     viewer.add_image(np.eye(64), name="eye")
     monkeypatch.setattr("local_crystallography._napari.session.controller.Controller.running", True)
@@ -144,6 +149,7 @@ def test_a_command_leaves_a_step_that_runs_alone(viewer, menu, said, monkeypatch
     assert said == ["A step is running. Wait until it has finished, or stop it."]
 
 
+@pytest.mark.slow
 def test_the_dock_is_opened_once_and_shown_again(viewer, menu):
     dock = commands.main_dock(viewer)
     dock.parentWidget().hide()
@@ -152,6 +158,7 @@ def test_the_dock_is_opened_once_and_shown_again(viewer, menu):
     assert entry(menu, "Plugins", NAME, f"Analyse image … ({NAME})").isCheckable()
 
 
+@pytest.mark.slow
 def test_the_explorer_opens_from_the_menu_of_plugins_with_the_dock(viewer, menu, qtbot):
     entry(menu, "Plugins", NAME, "Latent explorer").trigger()
     qtbot.waitUntil(lambda: EXPLORER in viewer.window.dock_widgets, timeout=5000)

@@ -155,6 +155,7 @@ def test_the_folder_of_a_session_is_offered_again(open_dock, tmp_path, monkeypat
     assert asked == ["", tmp_path / "session", str(tmp_path), tmp_path / "session"]
 
 
+@pytest.mark.slow
 def test_a_script_does_not_read_the_settings(tmp_path):
     (tmp_path / f"{PLUGIN}.yaml").write_text("computing: {device: cuda}", encoding="utf-8")
     code = (

@@ -4,6 +4,7 @@ import gc
 import weakref
 
 import numpy as np
+import pytest
 
 from local_crystallography import Atoms, Describe, SubImages
 from local_crystallography.baselines import components
@@ -23,6 +24,7 @@ def test_it_is_computed_once_for_every_setting_and_stack():
     assert [count(one, times=1), count(one, times=1), count(one, times=2), count(other, times=1)] == [1, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_it_is_dropped_with_the_sub_images():
     class Result:
         pass

@@ -202,6 +202,7 @@ def test_blocks_of_a_chain_are_odd_and_even_bonds_and_their_difference():
     assert difference.priors.centre == 0
 
 
+@pytest.mark.slow
 def test_importing_it_loads_no_sampler():
     code = (
         "import sys, local_crystallography.bayes.sampling;"

@@ -122,6 +122,7 @@ def test_a_bond_given_stands_in_for_that_of_the_case(tmp_path: Path) -> None:
     assert decisions(tmp_path)["mean"].iloc[-1] == pytest.approx(0, abs=0.05)
 
 
+@pytest.mark.slow
 def test_measured_rates_are_written_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ["symmetry-chain", "--case", "1", "--cells", "20", "--deviation", "0.02", "--calibrate"]
     assert main([*given, "--out", str(tmp_path)]) == 0
@@ -144,6 +145,7 @@ def doubled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return analysis.save(tmp_path_factory.mktemp("doubled") / "s")
 
 
+@pytest.mark.slow
 def test_a_row_of_atoms_is_a_chain(doubled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     last = {}
     for direction in "ab":

@@ -190,6 +190,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert local_crystallography.__version__ in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
@@ -280,6 +281,7 @@ def test_sample_has_image_and_truth(tmp_path: Path) -> None:
     assert {"image.tif", "truth.csv", "truth.json"} <= {path.name for path in (tmp_path / "s").iterdir()}
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -390,6 +392,7 @@ def test_the_nearest_pair_is_matched_first() -> None:
     assert (rows.tolist(), columns.tolist()) == ([1], [0])
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_leaves_earlier_results(quick_session: Path, tmp_path: Path, capsys) -> None:
     folder = shutil.copytree(quick_session, tmp_path / "earlier")
     before = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

@@ -16,6 +16,7 @@ def other_session(quick_analysis, tmp_path_factory):
     return other.save(tmp_path_factory.mktemp("other") / "two")
 
 
+@pytest.mark.slow
 def test_runs_are_compared(quick_session, other_session, tmp_path, capsys):
     given = ["compare", str(quick_session), str(other_session), "--out", str(tmp_path / "new"), "--figures", "svg"]
     assert main(given) == 0
@@ -31,6 +32,7 @@ def test_runs_are_compared(quick_session, other_session, tmp_path, capsys):
     assert "adjusted_rand" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_windows_are_studied_and_what_was_done_is_not_done_again(quick_session, tmp_path, capsys):
     given = ["study-windows", str(quick_session), "--windows", "24", "--epochs", "1", "--out", str(tmp_path / "w")]
     assert main(given) == 0

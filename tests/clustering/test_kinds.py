@@ -29,6 +29,7 @@ def ribbons(kind, apart, *, outliers=0.0, seed=0):
     return Atoms.at(10.0 * GRID).with_features(z0=z[:, 0], z1=z[:, 1]), ~lost
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outliers", [0.03, 0.1])
 @pytest.mark.parametrize("kind", [CHECKS, HALVES], ids=["alternating", "in two regions"])
 def test_two_ribbons_with_outliers_between_are_two_classes(kind, outliers):
@@ -97,6 +98,7 @@ def test_a_small_far_class_goes_to_the_near_large_one_and_does_not_outlive_it(or
     assert adjusted_rand_score(np.minimum(kind, 1), found.shares.argmax(axis=1)) == 1
 
 
+@pytest.mark.slow
 def test_a_ribbon_that_varies_slowly_over_the_image_is_one_class():
     """Like an uneven thickness or tilt: most of the image is uniform, and one side is not."""
     rng = np.random.default_rng(0)

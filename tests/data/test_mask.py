@@ -86,6 +86,7 @@ def test_letters_beside_a_bar_are_masked_with_it():
     assert find_mask(with_bar(noisy()))[151:163, 31].all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AREAS)
 def test_positions_and_their_errors_are_as_good_beside_such_areas(name):
     change, where = AREAS[name]
@@ -103,6 +104,7 @@ def test_positions_and_their_errors_are_as_good_beside_such_areas(name):
     assert 0.75 < over < 1.2  # of a few dozen columns
 
 
+@pytest.mark.slow
 def test_a_hot_pixel_is_masked_and_does_no_harm():
     image = noisy()
     plain = len(refined(image))
@@ -112,6 +114,7 @@ def test_a_hot_pixel_is_masked_and_does_no_harm():
     assert len(refined(image)) == plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gain", [360, 400, 440])
 def test_saturated_columns_are_found_once(gain):
     strong = np.where(np.arange(len(PLACES)) % 2, 1.0, 0.5)
@@ -126,6 +129,7 @@ def test_saturated_columns_are_found_once(gain):
     assert abs(len(refined(image)) - inside) <= 0.02 * inside
 
 
+@pytest.mark.slow
 def test_a_mask_given_by_hand_is_the_mask():
     mask = np.zeros((SIDE, SIDE), bool)
     mask[:, 120:] = True
@@ -149,6 +153,7 @@ def test_gaps_are_filled_smoothly():
     assert np.array_equal(filled(ramp, mask)[~mask], ramp[~mask])
 
 
+@pytest.mark.slow
 def test_a_blank_frame_has_no_atoms_and_the_others_have_theirs():
     frame = (noisy() * 1000).clip(0).astype(np.uint16)
     alone = len(refined(frame))

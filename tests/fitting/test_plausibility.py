@@ -74,6 +74,7 @@ def test_refine_atoms_reports_what_it_removed():
     assert len(atoms.left_out) + len(atoms) == len(PLACES) + len(wrong)
 
 
+@pytest.mark.slow
 def test_a_doubtful_run_stops_after_refine_atoms_unless_it_is_to_continue(monkeypatch):
     monkeypatch.setattr(RefineAtoms, "doubt", lambda *_: "These atoms should not be trusted.")
     image = Image(FRAME)
@@ -91,6 +92,7 @@ def test_a_doubtful_run_stops_after_refine_atoms_unless_it_is_to_continue(monkey
     assert continued.left_out is None
 
 
+@pytest.mark.slow
 def test_the_command_line_reports_it_and_exits_with_3(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(RefineAtoms, "doubt", lambda *_: "These atoms should not be trusted: a reason. Do this.")
     np.save(tmp_path / "image.npy", FRAME)
@@ -105,6 +107,7 @@ def test_the_command_line_reports_it_and_exits_with_3(tmp_path, monkeypatch, cap
     assert again.left_out is not None
 
 
+@pytest.mark.slow
 def test_a_mask_comes_from_a_file_and_is_kept_with_the_session(tmp_path):
     mask = np.zeros((SIDE, SIDE), np.uint8)
     mask[:, 130:] = 1
@@ -118,6 +121,7 @@ def test_a_mask_comes_from_a_file_and_is_kept_with_the_session(tmp_path):
     assert again.atoms.yx[:, 1].max() < 130
 
 
+@pytest.mark.slow
 def test_noise_alone_is_refused_or_doubted():
     image = Image(np.random.default_rng(5).standard_normal((128, 128)))
     assert not Segment().candidates(image) or Segment().candidates(image)[0].repetition < 0.1

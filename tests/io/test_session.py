@@ -124,6 +124,7 @@ def moved(quick_session: Path) -> Analysis:
     return analysis
 
 
+@pytest.mark.slow
 def test_moving_atoms_keeps_network_and_sub_images(moved: Analysis, quick_analysis: Analysis) -> None:
     assert not moved.atoms.same_atoms(quick_analysis.atoms)
     assert moved.vae is not None
@@ -138,6 +139,7 @@ def test_moved_atoms_come_back_with_the_sub_images_cut_where_they_were_found(mov
     assert back.is_current(Encode(correct_positions=True))
 
 
+@pytest.mark.slow
 def test_moved_atoms_go_back_after_opening(moved: Analysis, quick_analysis: Analysis, tmp_path: Path) -> None:
     back = Analysis.open(moved.save(tmp_path / "moved"))
     finish(back.apply(Encode()))
@@ -153,6 +155,7 @@ def test_channels_come_back(quick_analysis: Analysis, tmp_path: Path) -> None:
     np.testing.assert_array_equal(back.sub_images.windows, analysis.sub_images.windows)
 
 
+@pytest.mark.slow
 def test_a_stopped_training_comes_back_as_stopped(quick_analysis: Analysis, tmp_path: Path) -> None:
     analysis = Analysis(quick_analysis.image)
     finish(analysis.run(Recipe()), lambda progress: progress.loss is not None)
@@ -203,6 +206,7 @@ def test_a_damaged_conditional_network_is_named(within: Path, tmp_path: Path) ->
         Analysis.open(copy)
 
 
+@pytest.mark.slow
 def test_the_file_of_a_checkpoint_is_on_record(quick_analysis: Analysis, tmp_path: Path) -> None:
     step = TrainVae(epochs=1, checkpoint=tmp_path / "größe 1.safetensors")
     analysis = Analysis(quick_analysis.image)
@@ -229,6 +233,7 @@ def test_work_goes_on_after_opening(quick_session: Path) -> None:
     assert "label" not in analysis.maps
 
 
+@pytest.mark.slow
 def test_a_fresh_process_opens_it(quick_session: Path, quick_analysis: Analysis) -> None:
     code = "import sys; from local_crystallography import Analysis; print(len(Analysis.open(sys.argv[1]).atoms))"
     done = subprocess.run([sys.executable, "-c", code, quick_session], capture_output=True, text=True, check=True)

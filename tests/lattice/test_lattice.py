@@ -79,6 +79,7 @@ def test_random_values_give_no_sublattice():
     assert len(lattice.basis) == 1
 
 
+@pytest.mark.slow
 def test_a_sublattice_continues_where_the_weaker_becomes_the_stronger():
     yx, site = crystal(SQUARE, [(0, 0), (0.5, 0.5)], side=900)
     values = np.where((site == 1) == (yx[:, 0] < 400), 2.0, 1.0) + np.random.default_rng(1).normal(0, 0.2, len(yx))
@@ -124,6 +125,7 @@ def test_random_atoms_have_no_lattice():
     assert find_lattices(np.random.default_rng(0).uniform(0, 500, (1000, 2))) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sample", "least"), [("quick", 0.99), ("two_grains", 0.99), ("sr3fe2o7", 0.999)])
 def test_samples_are_indexed(sample, least):
     truth = load_truth(sample).query("heavy")
@@ -141,6 +143,7 @@ def test_reduced_vectors_span_the_same_lattice(vectors):
     assert 59.9 <= gamma <= 120.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("found", [0.1, 0.4, 0.8])
 def test_faint_columns_found_in_part_do_not_break_a_lattice(found):
     vectors, basis = np.array([[0.0, 30.0], [34.0, 0.0]]), np.array([[0, 0], [0.5, 0.5], [0.5, 0.0], [0.0, 0.5]])

@@ -51,6 +51,7 @@ def loss_of_mean(data):
     return math.log(spread) + 0.5 * (1 + math.log(2 * math.pi))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=lambda k: "-".join(k.values()))
 def test_every_kind_learns_more_than_the_mean_image(data, kind):
     vae = TrainVae(epochs=30, batch_size=64, offset_prior=0.3, **kind)(data)
@@ -59,6 +60,7 @@ def test_every_kind_learns_more_than_the_mean_image(data, kind):
     assert rest.std() < (data.windows - data.windows.mean(axis=0)).std()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rvae", "vae"])
 def test_the_decoder_of_the_paper_learns_too_if_slowly(data, kind):
     losses = []
@@ -69,6 +71,7 @@ def test_the_decoder_of_the_paper_learns_too_if_slowly(data, kind):
     assert vae.decode([0, 0]).shape == (1, SIDE, SIDE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CONDITIONAL, ids=lambda k: "-".join(k.values()))
 def test_a_conditional_network_decodes_the_given_class(data, kind):
     vae = TrainCvae(epochs=60, batch_size=64, **kind)(data, data.atoms)
@@ -110,6 +113,7 @@ def test_atoms_without_a_class_are_left_out_of_a_conditional_training(data):
         TrainCvae(epochs=1)(data, data.atoms.without(["label"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rvae", "vae"])
 def test_several_channels_are_encoded_and_decoded(data, kind):
     """The second channel shows the negative at another scale and with another noise."""
@@ -127,6 +131,7 @@ def test_several_channels_are_encoded_and_decoded(data, kind):
         vae.encode(data.windows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rvae", "vae"])
 def test_probabilities_are_learned_with_a_bernoulli_likelihood(kind):
     rng = np.random.default_rng(2)
@@ -191,6 +196,7 @@ def test_the_canonical_decoder_shows_its_image_at_pose_zero():
     torch.testing.assert_close(decoder(z, torch.zeros(1, 0), torch.zeros(1, 3)), middle, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_far_shift_equals_the_image_drawn_there():
     harmonics = Harmonics(32, 1.0)
     network = TrainVae(epochs=1, detail=2 * np.pi)(sub_images(np.random.default_rng(0).random((30, 32, 32)))).network

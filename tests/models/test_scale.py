@@ -32,6 +32,7 @@ def noise(seed=0, blur=0.0):
     return smooth / smooth.std()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [1.2, 2.5, 6.0, 11.0])
 @pytest.mark.parametrize("blur", [0.0, 0.4])
 def test_the_width_is_that_of_the_columns_and_not_of_the_noise(sigma, blur):
@@ -41,6 +42,7 @@ def test_the_width_is_that_of_the_columns_and_not_of_the_noise(sigma, blur):
     assert step.contrast == "bright"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blur", [0.0, 1.0])
 def test_dark_columns_are_dark(blur):
     _, clean = lattice(3.0)
@@ -49,12 +51,14 @@ def test_dark_columns_are_dark(blur):
     assert step.by.sigma == pytest.approx(3.0, rel=0.12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sign", "contrast"), [(1, "bright"), (-1, "dark")])
 def test_a_honeycomb_is_its_atoms_and_not_its_holes(sign, contrast):
     _, _, clean = honeycomb(14, 5.0)
     assert Segment().resolve(Image(sign * clean / np.ptp(clean) + 0.05 * noise())).contrast == contrast
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("bond", [13, 14, 20])
 def test_a_very_noisy_honeycomb_is_still_its_atoms(sign, bond):
@@ -78,6 +82,7 @@ def test_noise_has_no_overtones(blur):
     assert max(abs(overtones(noise(seed, blur), 3.0)) for seed in range(8)) < 0.02
 
 
+@pytest.mark.slow
 def test_a_tilted_surface_with_a_step_shows_its_atoms():
     _, clean = lattice(3.0)
     y, x = np.mgrid[:SIDE, :SIDE] / SIDE
@@ -85,6 +90,7 @@ def test_a_tilted_surface_with_a_step_shows_its_atoms():
     assert Segment().resolve(Image(clean + relief + 0.05 * noise())).by.sigma == pytest.approx(3.0, rel=0.25)
 
 
+@pytest.mark.slow
 def test_the_clearest_frame_of_a_stack_decides():
     _, clean = lattice(2.5)
     frames = [noise(number) for number in range(4)]
@@ -92,6 +98,7 @@ def test_the_clearest_frame_of_a_stack_decides():
     assert Segment().resolve(Image(np.stack(frames))).by.sigma == pytest.approx(2.5, rel=0.12)
 
 
+@pytest.mark.slow
 def test_candidates_are_the_choice_and_its_alternatives():
     image = Image(lattice(3.0)[1] + 0.1 * noise())
     first, *others = Segment().candidates(image)

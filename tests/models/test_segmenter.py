@@ -58,6 +58,7 @@ def test_tiles_cover_a_side_once(length):
     assert all(outer.start <= inner.start and inner.stop <= outer.stop for outer, inner in tiles(length, 768, 64))
 
 
+@pytest.mark.slow
 def test_tiles_give_the_same_as_the_whole():
     frame = noisy(np.random.default_rng(0), training_image(21, side=192))
     whole, parts = (shipped().probabilities(frame, members=1, tile=side) for side in (192, 128))
@@ -78,6 +79,7 @@ def test_another_kind_of_file_is_refused(tmp_path):
         Segment(by=Network(weights=tmp_path / "a.safetensors"))(Image(blobs(square_lattice())))
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_the_mean_of_its_members():
     image = Image(blobs(square_lattice()) + 0.3 * np.random.default_rng(2).standard_normal((128, 128)))
     step = Segment().resolve(image)
@@ -89,6 +91,7 @@ def test_an_ensemble_is_the_mean_of_its_members():
     assert both.shares is None
 
 
+@pytest.mark.slow
 def test_an_ensemble_with_too_many_members_is_refused(tmp_path):
     alone = Segmenter(shipped().networks[:1], ("atom",), COLUMN)
     alone.save(tmp_path / "one.safetensors")
@@ -100,6 +103,7 @@ def training(steps=3):
     return SegmenterTraining(partial(simulated, seed=1), ("atom",), COLUMN, steps, 1e-3, 1)
 
 
+@pytest.mark.slow
 def test_training_resumes_as_if_never_interrupted(tmp_path, monkeypatch):
     monkeypatch.setattr("local_crystallography.models.segmenter_training.FIRST", 8)
     monkeypatch.setattr("local_crystallography.models.segmenter_training.SAVED_EVERY", 1)
@@ -113,6 +117,7 @@ def test_training_resumes_as_if_never_interrupted(tmp_path, monkeypatch):
         finish(training(7).run(tmp_path / "c"))
 
 
+@pytest.mark.slow
 def test_training_learns(monkeypatch):
     monkeypatch.setattr("local_crystallography.models.segmenter_training.FIRST", 8)
     monkeypatch.setattr("local_crystallography.models.segmenter_training.WARM_UP", 1)
@@ -142,6 +147,7 @@ def test_an_example_of_an_image_marks_every_class():
     assert (example.target.sum(axis=0) <= 1.001).all()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)  # minutes of training, twice as long where other tests share the cores
 def test_classes_are_distinguished_after_fine_tuning(tmp_path):
     places = square_lattice(16, shape=(224, 224))
@@ -164,6 +170,7 @@ def test_classes_are_distinguished_after_fine_tuning(tmp_path):
     assert (atoms.features["kind"][at] == kind[nearest[at]]).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_a_custom_network_is_trained_and_used_from_the_command_line(tmp_path):
     places = square_lattice(13)
     np.save(tmp_path / "image.npy", blobs(places))

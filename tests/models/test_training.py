@@ -27,6 +27,7 @@ def weights_equal(one: Vae, other: Vae) -> bool:
     return all(torch.equal(value, other.weights[name]) for name, value in one.weights.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rvae", "vae"])
 def test_a_training_resumes_from_a_checkpoint_as_if_never_interrupted(data, kind, tmp_path):
     step = TrainVae(kind=kind, epochs=6, batch_size=64)
@@ -75,6 +76,7 @@ def test_a_checkpoint_that_cannot_be_written_is_reported(data, tmp_path):
         TrainVae(epochs=1, checkpoint=tmp_path / "nowhere" / "training.safetensors")(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rvae", "vae"])
 def test_the_global_random_state_is_unchanged(data, kind):
     torch.manual_seed(5)
@@ -86,12 +88,14 @@ def test_the_global_random_state_is_unchanged(data, kind):
     assert weights_equal(one, TrainVae(kind=kind, epochs=2)(data))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rvae", "vae"])
 def test_seeds_change_the_start(data, kind):
     one, other = (TrainVae(kind=kind, epochs=1, seed=s)(data) for s in (0, 1))
     assert not weights_equal(one, other)
 
 
+@pytest.mark.slow
 def test_of_several_starts_the_best_is_kept(data):
     step = TrainVae(epochs=3, restarts=3, learning_rate=0.01)
     fractions, losses = [], []
@@ -107,6 +111,7 @@ def test_of_several_starts_the_best_is_kept(data):
     assert best.settings.held_out_loss <= one.settings.held_out_loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reports", [1, 2, 5, 22, 24])
 def test_one_request_to_stop_is_enough_at_any_time(data, reports):
     """Only one report is answered by a stop; there must be no later one."""
@@ -121,6 +126,7 @@ def test_one_request_to_stop_is_enough_at_any_time(data, reports):
     assert np.isfinite(vae.encode(data.windows).to_numpy()).all()
 
 
+@pytest.mark.slow
 def test_training_ends_when_the_loss_stops_improving(data):
     messages = []
     finish(TrainVae(epochs=400, patience=3, learning_rate=1e-5).run(data), lambda p: messages.append(p.message))
@@ -136,12 +142,14 @@ def test_pure_noise_is_reported_as_uninformative():
     assert "No latent is informative" in vae.remarks[0]
 
 
+@pytest.mark.slow
 def test_an_idle_latent_is_named(data):
     vae = TrainVae(epochs=60, latents=5, batch_size=64)(data)
     assert min(vae.settings.nats) < 0.05 < max(vae.settings.nats)
     assert "fewer latents would suffice" in vae.remarks[0]
 
 
+@pytest.mark.slow
 def test_capacity_sets_the_information_of_the_latents(data):
     free, held = (
         TrainVae(epochs=200, batch_size=64, capacity=c, kl_weight=w)(data) for c, w in ((None, 1), (0.5, 100))
@@ -165,6 +173,7 @@ def test_divergence_is_reported(data, monkeypatch):
         finish(job)
 
 
+@pytest.mark.slow
 def test_the_posterior_of_the_angle_has_a_peak_for_every_symmetry_rotation():
     """Four equal neighbours: four equivalent rotations, 90 degrees apart."""
     turns = np.pi / 2 * np.arange(4)
@@ -230,6 +239,7 @@ assert not any("gloo" in name for name in names), names
 """
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_network(data, tmp_path):
     """Started as by torchrun: both end with the same network, as good as that of one process."""
     script = tmp_path / "train.py"
@@ -247,6 +257,7 @@ def test_two_processes_train_one_network(data, tmp_path):
 LOOKS = [({"kind": "rvae"}, True), ({"kind": "vae"}, False), ({"kind": "rvae", "decoder": "canonical"}, True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "turns"), LOOKS)
 def test_a_preview_does_not_affect_the_training(data, how, turns):
     step, seen = TrainVae(epochs=3, batch_size=64, **how), []
@@ -264,6 +275,7 @@ def test_a_preview_does_not_affect_the_training(data, how, turns):
     assert all(len(column) == N for column in seen[-1].values())
 
 
+@pytest.mark.slow
 def test_a_preview_agrees_with_the_final_encoding(data):
     step, seen = TrainVae(epochs=30, batch_size=64), []
     vae = finish(step.run(data), lambda p: seen.append(next(p.preview())) if p.preview else None)

@@ -135,6 +135,7 @@ def test_nothing_collapses(columns):
     assert (columns[["z0", "z1"]].std() > 3 * columns[["z0_std", "z1_std"]].mean().to_numpy()).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("turns", "found"), [((0.0, 0.5), True), ((0.0, 0.0), False)])
 def test_the_shear_of_a_scan_is_found_from_two_grains(turns, found):
     """As with drift: every grain is sheared along the axes of the image, whatever its orientation."""
@@ -152,6 +153,7 @@ def test_the_shear_of_a_scan_is_found_from_two_grains(turns, found):
     assert diagonal == pytest.approx(0.04 if found else 0, abs=0.008)
 
 
+@pytest.mark.slow
 def test_the_shear_of_a_nearly_hexagonal_lattice_is_found():
     """Columns of fcc along [110]: near a rotation of 60 degrees another, larger shear makes grains similar."""
     rng = np.random.default_rng(2)
@@ -169,6 +171,7 @@ def test_the_shear_of_a_nearly_hexagonal_lattice_is_found():
     assert found == pytest.approx((0, -0.05), abs=0.008)
 
 
+@pytest.mark.slow
 def test_two_motifs_are_not_mistaken_for_a_sheared_one():
     """Randomly rotated hexagons and squares: a shear of the squares fits better than none."""
     rng = np.random.default_rng(0)
@@ -190,6 +193,7 @@ def test_reconstructions_are_in_the_atoms_own_pose(vae, truth):
     assert rest.std() < 1.3 * NOISE
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_network(truth):
     one, same, other = (TrainVae(epochs=2, seed=s)(truth[0]) for s in (3, 3, 4))
     first = one.encode(truth[0].windows[:20])
@@ -197,6 +201,7 @@ def test_the_same_seed_gives_the_same_network(truth):
     assert not first.equals(other.encode(truth[0].windows[:20]))
 
 
+@pytest.mark.slow
 def test_a_stopped_training_keeps_the_best_so_far(truth):
     reports = []
 
@@ -210,6 +215,7 @@ def test_a_stopped_training_keeps_the_best_so_far(truth):
     assert vae.settings.held_out_loss == pytest.approx(best)
 
 
+@pytest.mark.slow
 def test_progress_grows_to_one(truth):
     fractions = []
     finish(TrainVae(epochs=2).run(truth[0]), lambda p: fractions.append(p.fraction))

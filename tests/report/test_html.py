@@ -61,6 +61,7 @@ def html(quick_analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> 
     return write_report(quick_analysis, path).read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_nothing_from_elsewhere(html: str) -> None:
     assert len(html) < 5_000_000
     assert not re.search(r'(src|href)="(?!data:)|<script|@import|url\(', html)
@@ -116,6 +117,7 @@ def test_stack_with_unlabelled_atoms() -> None:
     assert headings(html) == ["Image and atoms", "Provenance"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_every_channel_is_shown(quick_analysis: Analysis, channels: int) -> None:
     given, vae = quick_analysis.sub_images, quick_analysis.vae
@@ -144,6 +146,7 @@ def picture_of(url: str) -> np.ndarray:
     return np.asarray(Picture.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGBA")).astype(int)
 
 
+@pytest.mark.slow
 def test_what_varies_within_every_class_is_shown(quick_within: Analysis) -> None:
     html = page(quick_within)
     assert headings(html)[3:5] == ["Latents", "Variation within classes"]
@@ -154,6 +157,7 @@ def test_what_varies_within_every_class_is_shown(quick_within: Analysis) -> None
     assert {"Histogram of c0", "Map of c1"} <= set(re.findall(r'alt="(.*?)"', html))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("latents", [1, 2])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_of_several_channels_the_first_is_shown(quick_within: Analysis, channels: int, latents: int) -> None:
@@ -183,6 +187,7 @@ def test_a_tableau_less_its_average_has_both_signs_about_zero() -> None:
     assert tableau.mean() == 1
 
 
+@pytest.mark.slow
 def test_remarks_stand_beside_the_latents(quick_analysis: Analysis, html: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "z0 holds nothing." not in html
     monkeypatch.setattr("local_crystallography.models.vae.Vae.remarks", ["z0 holds nothing."])
@@ -249,6 +254,7 @@ def test_mosaic_keeps_rows_and_columns() -> None:
     assert np.isnan(disc_only(pictures)[0, 0, 0, 0])
 
 
+@pytest.mark.slow
 def test_classes_have_the_colours_of_the_user(quick_analysis: Analysis, html: str) -> None:
     analysis = copied(quick_analysis)
     labels = quick_analysis.atoms.features["label"].to_numpy()
@@ -262,6 +268,7 @@ def test_classes_have_the_colours_of_the_user(quick_analysis: Analysis, html: st
         assert red[1] > 50 + red[0], alt
 
 
+@pytest.mark.slow
 def test_loadings_are_there_where_a_baseline_has_columns(quick_analysis: Analysis, html: str) -> None:
     assert "Loadings" not in headings(html)
     analysis = copied(quick_analysis)

@@ -148,6 +148,7 @@ def test_slow_shifts_stay_on_request(plain):
     assert np.corrcoef(np.diff(quick.row_shift), np.diff(shift))[0, 1] > 0.9
 
 
+@pytest.mark.slow
 def test_ambiguities_are_reported():
     pixels, seen, _, _, _ = scene(angle=0.0)
     remarks = " ".join(corrected(pixels, seen)[0].remarks)

@@ -29,6 +29,7 @@ def test_one_frame_is_its_own_average():
         AverageFrames().average(image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["blank", "cut", "torn", "unsharp", "noise"])
 @pytest.mark.parametrize("bad", [0, 3])
 def test_a_bad_frame_is_left_out_and_named(kind, bad):
@@ -41,6 +42,7 @@ def test_a_bad_frame_is_left_out_and_named(kind, bad):
     np.testing.assert_allclose(average.shifts[good], path[good[0]] - path[good], atol=0.15)
 
 
+@pytest.mark.slow
 def test_good_frames_of_different_brightness_are_all_averaged():
     frames, _, _ = drifting(count=8)
     gains = np.linspace(0.9, 1.1, 8)[:, None, None]

@@ -38,17 +38,20 @@ def three_groups(n=400):
     return Atoms.at(np.zeros((len(kind), 2))).with_features(z0=z[:, 0], z1=z[:, 1]), kind
 
 
+@pytest.mark.slow
 def test_the_number_of_classes_is_found():
     atoms, kind = three_groups()
     assert Cluster().resolve(atoms).by.classes == 3
     assert adjusted_rand_score(kind, Cluster()(atoms).features["label"]) > 0.97
 
 
+@pytest.mark.slow
 def test_one_round_cloud_is_one_class():
     z = RNG.normal(0, 1, (500, 2))
     assert Cluster().resolve(Atoms.at(np.zeros((500, 2))).with_features(z0=z[:, 0], z1=z[:, 1])).by.classes == 1
 
 
+@pytest.mark.slow
 def test_long_ribbons_are_told_apart():
     """As a thickness wedge makes them: far longer than they are apart."""
     along = RNG.uniform(-5, 5, 600)
@@ -57,6 +60,7 @@ def test_long_ribbons_are_told_apart():
     assert adjusted_rand_score(kind, Cluster(by=GaussianMixture(classes=3))(atoms).features["label"]) > 0.99
 
 
+@pytest.mark.slow
 def test_a_bent_ribbon_is_one_class():
     t = RNG.uniform(0, np.pi, 800)
     arc = np.stack([np.cos(t), np.sin(t)], axis=1) * 5 + RNG.normal(0, 0.4, (800, 2))
@@ -67,11 +71,13 @@ def test_a_bent_ribbon_is_one_class():
     assert adjusted_rand_score(np.repeat([0, 1], [800, 200]), Cluster()(atoms).features["label"]) == 1
 
 
+@pytest.mark.slow
 def test_labels_go_by_falling_size():
     label = Cluster(by=GaussianMixture(classes=3))(three_groups()[0]).features["label"]
     assert np.all(np.diff(np.bincount(label)) < 0)
 
 
+@pytest.mark.slow
 def test_atoms_without_latents_have_no_class():
     atoms, _ = three_groups()
     z0 = atoms.features["z0"].where(atoms.ids > 10)
@@ -81,6 +87,7 @@ def test_atoms_without_latents_have_no_class():
     assert (features["label"][11:] >= 0).all()
 
 
+@pytest.mark.slow
 def test_angles_do_not_break_at_pi():
     angle = np.pi + RNG.normal(0, 0.1, 300)
     other = RNG.normal(0, 0.1, 300)
@@ -90,6 +97,7 @@ def test_angles_do_not_break_at_pi():
     assert adjusted_rand_score(np.repeat([0, 1], 300), label) == 1
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_labels():
     atoms, _ = three_groups()
     assert Cluster(seed=5)(atoms).features.equals(Cluster(seed=5)(atoms).features)
@@ -107,6 +115,7 @@ def test_latents_come_before_components(there, taken):
     assert Cluster(by=GaussianMixture(classes=1, components=1)).resolve(atoms).columns == taken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_tells_far_groups_apart(method):
     atoms, kind = three_groups()
@@ -121,6 +130,7 @@ def test_every_method_tells_far_groups_apart(method):
     assert found["label_entropy"][~sure].isna().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_the_step_that_was_used_gives_the_same_classes(method):
     atoms, _ = three_groups()
@@ -130,6 +140,7 @@ def test_the_step_that_was_used_gives_the_same_classes(method):
     assert used(atoms).features.equals(step(atoms).features)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [method for method in METHODS if method is not Hdbscan])
 def test_one_class_is_certain(method):
     found = Cluster(by=method(classes=1))(three_groups()[0]).features
@@ -178,6 +189,7 @@ def test_classes_started_by_hand_keep_their_numbers(method):
     assert (label == np.array([7, 2, 4])[kind]).mean() > 0.98
 
 
+@pytest.mark.slow
 def test_the_curve_is_lowest_at_the_components_taken():
     atoms, _ = three_groups()
     curve = finish(Cluster().curve(atoms))
@@ -194,6 +206,7 @@ def analysed():
     return analysis, kind
 
 
+@pytest.mark.slow
 def test_classes_keep_their_number_when_sorted_again():
     """Though by size they would now be another."""
     analysis, kind = analysed()
@@ -205,6 +218,7 @@ def test_classes_keep_their_number_when_sorted_again():
     assert set(analysis.columns["cluster"]) == made
 
 
+@pytest.mark.slow
 def test_classes_merged_by_hand_keep_their_numbers_when_sorted_again():
     analysis, kind = analysed()
     label = analysis.atoms.features["label"]
@@ -259,6 +273,7 @@ def test_what_cannot_be_sorted_is_said(step, columns, words):
         step(Atoms.at(np.zeros((10, 2))).with_features(**columns))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-13, 1e200])
 @pytest.mark.parametrize("method", METHODS)
 def test_the_unit_of_a_column_changes_nothing(method, scale):
@@ -273,6 +288,7 @@ def test_a_constant_of_any_size_is_constant():
         Cluster()(Atoms.at(np.zeros((300, 2))).with_features(z0=np.arange(300.0), z1=np.full(300, 1234567.123)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance", ["full", "tied", "diagonal", "spherical"])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_column_that_follows_from_another_is_no_obstacle(method, covariance):

@@ -32,6 +32,7 @@ def test_frames_are_put_right_one_by_one_and_seen_places_stay():
         assert left(table(atoms)[number == i], true)[1] < 0.6 * left(before, true)[1]
 
 
+@pytest.mark.slow
 def test_a_named_cell_takes_shear_off():
     pixels, seen, _ = skewed(shear=0.06)
     atoms = CorrectScan(cell="square")(Atoms.at(seen), Image(pixels))

@@ -86,6 +86,7 @@ def test_a_motif_without_symmetry_has_no_fold():
     assert (described([motif()]).features[["fold_2", "fold_3", "fold_4", "fold_6"]] < 0.7).all(axis=None)
 
 
+@pytest.mark.slow
 def test_components_sort_turned_lattices():
     rng = np.random.default_rng(0)
     kind = rng.integers(0, 2, 200)
@@ -202,6 +203,7 @@ def test_cluster_sorts_by_the_columns_of_every_method(method):
     assert set(label[1:-1]) == {0, 1}
 
 
+@pytest.mark.slow
 def test_cluster_does_not_mix_methods_unasked():
     stack, atoms = scattered()
     described = Describe(methods=("PCA", "ICA"), components=2, classes=2)(stack, atoms)

@@ -23,6 +23,7 @@ def wall():
     return measured(yx), index
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("radius", "least"), [(5.1, 0.93), (5.7, 0.95)])
 def test_both_halves_of_a_wall_are_decided_and_none_wrongly(radius, least):
     """Four images; at 5.1 noise alone lets 95.2 % of symmetric sites be decided, 1.5 % more or less in one image."""
@@ -40,6 +41,7 @@ def test_both_halves_of_a_wall_are_decided_and_none_wrongly(radius, least):
     assert wrong == 0
 
 
+@pytest.mark.slow
 def test_columns_of_the_wall(wall):
     table = DecideSymmetry(each=True)(wall[0]).features
     assert table["alternation_kind"].unique().tolist() == [list(ALTERNATIONS).index("a")]

@@ -178,6 +178,7 @@ def mouse(main, viewer, qtbot):
     return move
 
 
+@pytest.mark.slow
 def test_the_pointer_tells_the_atom_below_it(main, mouse, quick_analysis):
     hover, atoms = main.controller.hover, quick_analysis.atoms
     for row in (200, 400, 900):
@@ -187,6 +188,7 @@ def test_the_pointer_tells_the_atom_below_it(main, mouse, quick_analysis):
     assert hover.row is None
 
 
+@pytest.mark.slow
 def test_the_pointer_leaves_the_canvas(main, viewer, mouse, quick_analysis):
     viewer.mouse_over_canvas = True
     mouse(quick_analysis.atoms.yx[200])
@@ -194,6 +196,7 @@ def test_the_pointer_leaves_the_canvas(main, viewer, mouse, quick_analysis):
     assert main.controller.hover.row is None
 
 
+@pytest.mark.slow
 def test_a_click_selects_and_keys_combine(main, mouse, quick_analysis, qtbot):
     yx, selected = quick_analysis.atoms.yx, lambda: np.flatnonzero(main.controller.selection.mask).tolist()
     for row, modifiers, wanted in ((400, NONE, [400]), (600, SHIFT, [400, 600]), (400, ALT, [600]), (500, NONE, [500])):
@@ -204,11 +207,13 @@ def test_a_click_selects_and_keys_combine(main, mouse, quick_analysis, qtbot):
     assert selected() == [500]
 
 
+@pytest.mark.slow
 def test_a_drag_moves_the_image_and_selects_nothing(main, mouse, quick_analysis):
     mouse(quick_analysis.atoms.yx[400], click=True, drag=25)
     assert main.controller.selection.count == 0
 
 
+@pytest.mark.slow
 def test_a_click_that_adds_a_point_does_not_select(main, viewer, mouse, quick_analysis):
     layer = main.session.results.get("atoms")
     viewer.layers.selection.active = viewer.add_points(np.zeros((1, 2)), name="mine", scale=layer.scale)
@@ -217,6 +222,7 @@ def test_a_click_that_adds_a_point_does_not_select(main, viewer, mouse, quick_an
     assert main.controller.selection.count == 0
 
 
+@pytest.mark.slow
 def test_a_plot_that_points_at_an_atom_rings_it_in_the_image(main, viewer, quick_analysis, mouse):
     hover, ring = main.controller.hover, main.docks.pointer.ring
     hover.on_atom(500, source="plot")
@@ -274,6 +280,7 @@ def test_the_card_has_nothing_to_say_of_other_places(main, card, place, qtbot):
     assert not any(picture.isVisible() for picture in card.pictures.values())
 
 
+@pytest.mark.slow
 def test_the_card_stays_with_the_only_selected_atom(main, card, quick_analysis, mouse, qtbot):
     mouse(quick_analysis.atoms.yx[400], click=True)
     mouse((-30.0, -30.0))

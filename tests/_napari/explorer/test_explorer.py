@@ -205,6 +205,7 @@ def test_menus_and_cards_of_others(explorer, qtbot):
     qtbot.waitUntil(card.isVisible, timeout=2000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["png", "svg", "pdf"])
 def test_figures_are_written_in_the_background(explorer, qtbot, tmp_path, end, monkeypatch):
     path = tmp_path / f"plots.{end}"

@@ -53,6 +53,7 @@ def test_a_lasso_selects_exactly_the_cluster(view, label, drag):
     np.testing.assert_array_equal(view.selection.mask, label == 1)
 
 
+@pytest.mark.slow
 def test_keys_say_how_to_combine(view, label, drag):
     drag(around(0))
     drag(around(3), SHIFT)

@@ -31,6 +31,7 @@ def status(dock, name):
     return dock.panels[name].status.text()
 
 
+@pytest.mark.slow
 def test_closing_the_viewer_while_training_does_not_hang(dock, viewer, qtbot):
     dock.panels["train_vae"].form.fields["epochs"].set(5000)
     dock.run_all.click()
@@ -40,6 +41,7 @@ def test_closing_the_viewer_while_training_does_not_hang(dock, viewer, qtbot):
     assert time.monotonic() - start < 15
 
 
+@pytest.mark.slow
 def test_closing_the_dock_stops_the_job_and_keeps_the_best(dock, viewer, qtbot):
     dock.panels["train_vae"].form.fields["epochs"].set(5000)
     dock.run_all.click()
@@ -61,6 +63,7 @@ def close_by_x(dock):
     dock.parent().titleBarWidget().close_button.click()
 
 
+@pytest.mark.slow
 def test_closing_the_dock_leaves_nothing_that_listens(dock, viewer, qtbot):
     with qtbot.waitSignal(dock.destroyed, timeout=15_000):
         close_by_x(dock)

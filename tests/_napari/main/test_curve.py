@@ -33,6 +33,7 @@ def test_the_curve_is_that_of_the_step_and_goes_with_the_atoms(dock, qtbot):
     assert not dock.curve.button.isEnabled()
 
 
+@pytest.mark.slow
 def test_the_reasons_stand_below_the_curve(dock, qtbot):
     dock.curve.button.click()
     qtbot.waitUntil(lambda: dock.curve.curve is not None, timeout=60_000)

@@ -234,6 +234,7 @@ def test_a_window_larger_than_the_image_is_a_sentence(dock, viewer, press):
     assert dock.session.analysis.sub_images is None
 
 
+@pytest.mark.slow
 def test_a_mistake_is_a_sentence_and_loses_nothing(dock, viewer, press):
     for name in STEPS[:2]:
         press(dock.panels[name].button)
@@ -244,6 +245,7 @@ def test_a_mistake_is_a_sentence_and_loses_nothing(dock, viewer, press):
     assert dock.session.analysis.atoms is before
 
 
+@pytest.mark.slow
 def test_layers_of_the_user_can_be_the_source(dock, viewer, press):
     yx = np.stack(np.meshgrid(np.arange(60, 440, 12), np.arange(60, 440, 12)), axis=-1).reshape(-1, 2)
     mine = viewer.add_points(yx, name="mine", scale=viewer.layers["quick"].scale, units=viewer.layers["quick"].units)
@@ -336,6 +338,7 @@ def test_it_fits_beside_the_canvas(dock):
     assert dock.minimumSizeHint().height() <= 600
 
 
+@pytest.mark.slow
 def test_opening_the_dock_loads_neither_torch_nor_pymc():
     code = (
         "import sys; from napari.components import ViewerModel; from qtpy.QtWidgets import QApplication; "
@@ -368,6 +371,7 @@ def test_the_sample_is_opened_and_run_with_one_click(light_viewer, qtbot, monkey
     assert names(light_viewer) == ["quick"]
 
 
+@pytest.mark.slow
 def test_the_end_of_a_run_and_nothing_to_do_are_said(light_viewer, quick_analysis, qtbot, monkeypatch):
     _, dock = light_viewer.window.add_plugin_dock_widget(PLUGIN, NAME)
     dock.controller.adopt(copied(quick_analysis))

@@ -175,6 +175,7 @@ def press(button, dock, qtbot):
     qtbot.waitUntil(lambda: not dock.controller.running, timeout=120_000)
 
 
+@pytest.mark.slow
 def test_run_all_stops_on_doubt_and_says_how_to_go_on(dock, qtbot):
     for _ in range(2):
         press(dock.run_all, dock, qtbot)
@@ -195,6 +196,7 @@ def test_run_all_stops_on_doubt_and_says_how_to_go_on(dock, qtbot):
     assert "no window of 512" in dock.panels["extract_sub_images"].status.text()
 
 
+@pytest.mark.slow
 def test_the_step_alone_shows_the_doubt_too(dock, qtbot):
     for name in ("segment", "find_atoms", "refine_atoms"):
         press(dock.panels[name].button, dock, qtbot)

@@ -52,6 +52,7 @@ def status(dock, name):
     return dock.panels[name].status.text()
 
 
+@pytest.mark.slow
 def test_the_panel_tells_how_the_training_stands(training, qtbot):
     watch = training.watches["train_vae"]
     qtbot.waitUntil(lambda: " left · CPU, 1 thread" in watch.place.text(), timeout=20_000)
@@ -66,6 +67,7 @@ def test_the_panel_tells_how_the_training_stands(training, qtbot):
     assert watch.resume.isHidden()
 
 
+@pytest.mark.slow
 def test_stop_says_so_at_once_and_other_steps_wait_meanwhile(training, qtbot):
     watch = training.watches["train_vae"]
     assert (watch.stop.text(), watch.stop.isEnabled()) == (STOP, True)
@@ -78,6 +80,7 @@ def test_stop_says_so_at_once_and_other_steps_wait_meanwhile(training, qtbot):
     assert status(training, "paint_map").startswith("✓")
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_where_it_was(training, qtbot):
     watch, field = training.watches["train_vae"], training.panels["train_vae"].form.fields["epochs"]
     training.run_all.click()
@@ -103,6 +106,7 @@ def test_a_stopped_training_goes_on_where_it_was(training, qtbot):
     assert training.session.analysis.asked["train_vae"].checkpoint is None
 
 
+@pytest.mark.slow
 def test_the_state_of_a_training_is_removed_with_the_dock(real_viewer, training, viewer, qtbot):
     folder = training.controller.paused.folder
     assert list(folder.iterdir())
@@ -111,6 +115,7 @@ def test_the_state_of_a_training_is_removed_with_the_dock(real_viewer, training,
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_a_result_layer_taken_away_comes_back_with_a_new_result(training, viewer, qtbot):
     viewer.layers.remove("atoms")
     viewer.layers.remove("probability")
@@ -121,6 +126,7 @@ def test_a_result_layer_taken_away_comes_back_with_a_new_result(training, viewer
     np.testing.assert_array_equal(viewer.layers["atoms"].data, training.session.analysis.atoms.yx)
 
 
+@pytest.mark.slow
 def test_another_image_in_the_place_of_the_first_gets_nothing_of_it(training, viewer, qtbot):
     sample = viewer.layers["quick"]
     data, scale = sample.data, sample.scale
@@ -132,6 +138,7 @@ def test_another_image_in_the_place_of_the_first_gets_nothing_of_it(training, vi
     assert training.watches["train_vae"].isHidden()
 
 
+@pytest.mark.slow
 def test_another_image_chosen_meanwhile_gets_nothing_of_the_first(training, viewer, qtbot):
     other = viewer.add_image(np.random.default_rng(0).normal(size=(64, 64)), name="other")
     quick = training.session
@@ -150,6 +157,7 @@ def test_another_image_chosen_meanwhile_gets_nothing_of_the_first(training, view
     assert not training.watches["train_vae"].resume.isHidden()
 
 
+@pytest.mark.slow
 def test_a_second_click_starts_nothing(training, qtbot):
     training.panels["segment"].button.click()
     training.controller.run((training.panels["segment"].form.step(),), again=True)
@@ -158,6 +166,7 @@ def test_a_second_click_starts_nothing(training, qtbot):
     assert training.controller.step == "train_vae"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "said"),
     [
@@ -195,6 +204,7 @@ def send(dock, qtbot, value):
     qtbot.waitUntil(lambda: not dock.controller.queue.busy, timeout=5000)
 
 
+@pytest.mark.slow
 def test_one_watches_the_phases_appear(training, viewer, qtbot):
     qtbot.waitUntil(lambda: "angle_rad" in names(viewer), timeout=60_000)
     qtbot.waitUntil(lambda: training.explorer is not None and "z0" in training.explorer.table, timeout=10_000)
@@ -210,6 +220,7 @@ def test_one_watches_the_phases_appear(training, viewer, qtbot):
     np.testing.assert_array_equal(training.explorer.table["z0"], training.session.analysis.atoms.features["z0"])
 
 
+@pytest.mark.slow
 def test_previews_go_when_the_training_gives_nothing_to_paint(training, viewer, qtbot):
     send(training, qtbot, 1.0)
     assert "z0" in names(viewer)
@@ -219,6 +230,7 @@ def test_previews_go_when_the_training_gives_nothing_to_paint(training, viewer, 
     assert "z0" not in training.explorer.table
 
 
+@pytest.mark.slow
 def test_a_preview_taken_away_is_not_made_anew(training, viewer, qtbot):
     send(training, qtbot, 1.0)
     viewer.layers.remove("z0")
@@ -227,6 +239,7 @@ def test_a_preview_taken_away_is_not_made_anew(training, viewer, qtbot):
     assert (viewer.layers["z1"].data == 2).all()
 
 
+@pytest.mark.slow
 def test_one_panel_that_does_not_fit_together_stops_no_other(dock, qtbot):
     """Kind vae has no rotation, so no harmonic decoder: Train VAE cannot run, and all else can."""
     form = dock.panels["train_vae"].form

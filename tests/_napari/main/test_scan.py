@@ -110,6 +110,7 @@ def test_a_look_at_an_image_that_is_removed_meanwhile_opens_nothing(done, viewer
     assert done.scan.dialog is None
 
 
+@pytest.mark.slow
 def test_a_figure_that_is_not_true_any_more_says_so(done, press):
     press(done.scan.buttons[SHOW])
     stale = done.scan.dialog.stale
@@ -176,6 +177,7 @@ def test_the_menu_offers_the_average():
     assert commands == [f"{PLUGIN}.average_frames"]
 
 
+@pytest.mark.slow
 def test_a_stack_is_averaged_into_a_layer(make_napari_viewer_proxy, qtbot):
     from napari._app_model import get_app_model
 

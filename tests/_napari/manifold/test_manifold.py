@@ -191,6 +191,7 @@ def test_the_main_dock_opens_the_manifold_once(main, viewer):
     assert main.docks.show_manifold() is not first
 
 
+@pytest.mark.slow
 def test_a_click_on_a_tile_selects_its_atoms(shown, qtbot):
     dock, selection = shown, shown.controller.selection
     one, other = fullest(dock)[:2]
@@ -202,6 +203,7 @@ def test_a_click_on_a_tile_selects_its_atoms(shown, qtbot):
     assert selection.count > 0
 
 
+@pytest.mark.slow
 def test_the_keys_reach_every_tile(shown, qtbot):
     view, selection, key = shown.panel.view, shown.controller.selection, QtCore.Qt.Key
     tile = int(fullest(shown)[0])
@@ -213,6 +215,7 @@ def test_the_keys_reach_every_tile(shown, qtbot):
     np.testing.assert_array_equal(selection.mask, shown.gallery.tile_of == tile)
 
 
+@pytest.mark.slow
 def test_pointing_at_a_tile_tells_how_many_atoms_it_has(shown, qtbot):
     tile = int(fullest(shown)[0])
     row, column = divmod(tile, 9)
@@ -239,12 +242,14 @@ def test_names_of_classes_are_followed(shown, within):
     assert "class 1" in shown.classes.buttons[1].text()
 
 
+@pytest.mark.slow
 def test_the_number_of_tiles(shown, qtbot):
     shown.panel.tiles.setValue(5)
     qtbot.waitUntil(lambda: shown.gallery.tiles.shape[:2] == (5, 5), timeout=10_000)
     assert "5 × 5 tiles" in shown.panel.status.text()
 
 
+@pytest.mark.slow
 def test_a_new_network_brings_new_tiles(shown, quick_analysis, qtbot):
     before, session = shown.gallery, shown.controller.active
     session.analysis.restore_results(
@@ -259,6 +264,7 @@ def test_a_new_network_brings_new_tiles(shown, quick_analysis, qtbot):
     assert any(NO_TABLEAUX in words for words in said)
 
 
+@pytest.mark.slow
 def test_a_hidden_dock_makes_nothing(shown, qtbot):
     before = shown.gallery
     shown.parent().hide()
@@ -269,6 +275,7 @@ def test_a_hidden_dock_makes_nothing(shown, qtbot):
     qtbot.waitUntil(lambda: shown.gallery.tiles.shape[:2] == (6, 6), timeout=10_000)
 
 
+@pytest.mark.slow
 def test_everything_has_a_tooltip_and_the_theme(shown, viewer):
     controls = [shown.panel.tiles, shown.panel.atoms, shown.panel.save, shown.panel.view, *shown.panel.axes.values()]
     assert all(widget.toolTip() for widget in (*controls, *shown.classes.buttons.values()))
@@ -278,6 +285,7 @@ def test_everything_has_a_tooltip_and_the_theme(shown, viewer):
         assert (brightness < 128) == (get_theme(theme).type == "dark")
 
 
+@pytest.mark.slow
 def test_the_figure_is_saved_from_the_dock(shown, tmp_path, monkeypatch, qtbot):
     path = tmp_path / "tiles"
     ask_path = lambda *_, **__: (str(path), "PDF (*.pdf)")  # noqa: E731

@@ -173,6 +173,7 @@ def test_nothing_is_computed_while_the_tab_is_not_seen(controller, components_do
     assert panel.report.numbers == (0,)
 
 
+@pytest.mark.slow
 def test_long_names_and_many_classes_make_nothing_wider(panel, qtbot):
     analysis = analysis_of(panel)
     analysis.styles.rename("label", 1, "A & B, " + "W" * 30)
@@ -203,6 +204,7 @@ def iter_once(words):
         yield Progress(0.5, words)
 
 
+@pytest.mark.slow
 def test_the_dock_opens_behind_the_main_one_and_is_wired_to_it(main, qtbot):
     dock = main.docks.show_components()
     settle(dock.classes, qtbot)
@@ -241,6 +243,7 @@ def test_a_cell_is_as_dark_as_its_share_in_both_themes(qtbot):
         assert [picture.pixelColor(spot).name() for spot in spots] == ["#2a6fb5", ground]
 
 
+@pytest.mark.slow
 def test_a_direction_pointed_at_becomes_the_one_angles_are_counted_from(main, qtbot, monkeypatch):
     panel = main.docks.show_components().classes
     settle(panel, qtbot)

@@ -144,6 +144,7 @@ def test_two_columns_of_one_result_are_compared(panel, qtbot):
     assert panel.shown.pair.found.adjusted_rand == 1
 
 
+@pytest.mark.slow
 def test_saved_sessions_are_compared_and_other_folders_refused(panel, changed, quick_session, tmp_path, qtbot):
     panel.add.read(quick_session)
     settle(panel, qtbot)
@@ -174,6 +175,7 @@ def test_runs_of_different_images_are_a_sentence(panel, qtbot):
     assert not panel.results.isVisible()
 
 
+@pytest.mark.slow
 def test_differences_of_other_atoms_cannot_be_selected_but_are_told(panel, changed, qtbot):
     analysis = panel.controller.active.analysis
     panel.add.keep.click()
@@ -200,6 +202,7 @@ def test_a_renamed_run_is_renamed_everywhere(panel, changed, qtbot):
     assert len(set(panel.shown.comparison.names)) == 2
 
 
+@pytest.mark.slow
 def test_the_run_that_is_selected_stays_so_while_now_changes(panel, qtbot):
     panel.add.keep.click()
     panel.list.setCurrentItem(panel.list.topLevelItem(0))
@@ -234,6 +237,7 @@ def test_maps_are_drawn_in_the_colours_of_the_classes(panel, changed, qtbot):
     assert (difference == SAME).all(axis=-1).mean() > 0.3
 
 
+@pytest.mark.slow
 def test_tables_and_figure_are_written(panel, changed, tmp_path, qtbot):
     panel.save_tables(tmp_path / "runs.csv")
     settle(panel, qtbot)

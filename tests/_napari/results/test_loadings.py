@@ -116,6 +116,7 @@ def test_long_names_make_nothing_wider(panel, qtbot):
     assert panel.minimumSizeHint().width() <= 299
 
 
+@pytest.mark.slow
 def test_pictures_are_made_anew_only_where_they_change(panel, qtbot):
     before, analysis = panel.made, panel.controller.active.analysis
     analysis.atoms = analysis.atoms.with_features(more=1.0)

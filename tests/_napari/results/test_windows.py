@@ -138,6 +138,7 @@ def test_what_cannot_be_asked_for_is_a_sentence(panel, qtbot, tmp_path):
         assert said in panel.message.text()
 
 
+@pytest.mark.slow
 def test_runs_are_seen_in_tables_and_pictures(studied):
     results = studied.results
     assert [results.runs.item(row, 1).text() for row in range(2)] == ["20", "28"]
@@ -159,6 +160,7 @@ def test_a_folder_with_the_same_runs_is_gone_on_from(studied, qtbot, monkeypatch
     assert "2 of 2 runs are finished" in studied.message.text()
 
 
+@pytest.mark.slow
 def test_a_run_is_seen_while_the_next_one_trains_and_stays_when_that_is_cancelled(panel, qtbot, tmp_path):
     ask(panel, str(tmp_path), windows=(20, 28, 36))
     seen = []
@@ -203,6 +205,7 @@ def test_maps_of_a_run_are_layers_of_their_own(controller, viewer_model, studied
     assert controller.active.analysis.maps is results
 
 
+@pytest.mark.slow
 def test_the_window_of_a_run_is_told_as_a_step(studied, qtbot):
     studied.results.choose("image-28-seed0")
     form = StepForm(ExtractSubImages())
@@ -221,6 +224,7 @@ def test_the_figure_opens_large(studied, qtbot):
     assert studied.window_of_figure.picture.pixmap().width() > 800
 
 
+@pytest.mark.slow
 def test_figure_and_tables_are_written(studied, qtbot, tmp_path, monkeypatch):
     monkeypatch.setattr(panels, "ask_figure", lambda parent, name: tmp_path / "windows.svg")
     monkeypatch.setattr(panels, "ask_to_save", lambda *_: tmp_path / "windows.csv")
@@ -326,6 +330,7 @@ def test_every_image_has_its_folder_and_its_words(controller, studied, runs, qui
     assert "2 of 2 runs are finished" in studied.message.text()
 
 
+@pytest.mark.slow
 def test_a_study_that_breaks_off_says_so(panel, qtbot, tmp_path, monkeypatch):
     def breaks(*_):
         raise ValueError("broken")

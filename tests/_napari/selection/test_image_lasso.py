@@ -89,6 +89,7 @@ def names(controller):
     return [layer.name for layer in controller.viewer.layers]
 
 
+@pytest.mark.slow
 def test_atoms_inside_are_selected_in_the_frame_shown(controller, lasso, analysis, qtbot):
     before = controller.viewer.layers.selection.active
     lasso.action.trigger()
@@ -106,6 +107,7 @@ def test_atoms_inside_are_selected_in_the_frame_shown(controller, lasso, analysi
     assert controller.viewer.layers.selection.active == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "combine"),
     [
@@ -147,6 +149,7 @@ def cancel_by_closing(controller, lasso):
     lasso.leave()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cancel", [cancel_by_escape, cancel_by_second_press, cancel_by_removing_the_lasso, cancel_by_closing]
 )
@@ -168,6 +171,7 @@ def test_cancelling_leaves_everything_as_it_was(controller, analysis, qtbot, can
     press_escape(widget)  # nobody listens any more
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("analysis", [1], indirect=True)
 def test_another_layer_chosen_meanwhile_stays_chosen(controller, lasso, qtbot):
     lasso.action.trigger()
@@ -177,6 +181,7 @@ def test_another_layer_chosen_meanwhile_stays_chosen(controller, lasso, qtbot):
     assert controller.viewer.layers.selection.active.name == "atoms"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("analysis", [1], indirect=True)
 def test_the_image_removed_meanwhile_ends_it(controller, lasso):
     lasso.action.trigger()
@@ -191,6 +196,7 @@ def test_without_atoms_there_is_nothing_to_draw_around(make_napari_viewer_proxy)
     controller.leave()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("analysis", [3], indirect=True)
 def test_an_image_seen_from_the_side_is_said(controller, lasso):
     said = []

@@ -270,6 +270,7 @@ def test_export_writes_the_selected_rows(controller, menu, left, wait, monkeypat
     assert set(table["environment_name"]) <= {"unknown", "interior", "boundary", "edge", "defect"}
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_written_is_said(controller, menu, left, wait, monkeypatch, tmp_path):
     said = []
     controller.failed.connect(said.append)
@@ -295,6 +296,7 @@ def test_atoms_inside_what_is_drawn(controller, menu, viewer):
     assert within.any()
 
 
+@pytest.mark.slow
 def test_keys_give_classes_in_the_plots_and_on_the_image(dock, qtbot):
     menu, left = dock.docks.actions, select_left(dock.controller)
     assert menu.menu in [button.menu() for button in dock.explorer.findChildren(QtWidgets.QToolButton)]
@@ -317,6 +319,7 @@ def test_keys_give_classes_in_the_plots_and_on_the_image(dock, qtbot):
     assert not [action for action in window.centralWidget().actions() if action.shortcut().toString() == "3"]
 
 
+@pytest.mark.slow
 def test_keys_give_classes_on_the_image_where_no_explorer_was_opened(dock, qtbot):
     dock.viewer.window.remove_dock_widget(dock.docks.explorer)
     dock.docks.explorer = None
@@ -329,6 +332,7 @@ def test_keys_give_classes_on_the_image_where_no_explorer_was_opened(dock, qtbot
     np.testing.assert_array_equal(hand_labels(dock.controller), np.where(left, 4, -1))
 
 
+@pytest.mark.slow
 def test_work_on_these_only_and_back_again_and_train(dock, qtbot):
     menu, left, viewer = dock.docks.actions, select_left(dock.controller), dock.viewer
     before, wait, n = dock.session.analysis.atoms, waiting(menu, qtbot), f"{left.sum()} atoms of quick"

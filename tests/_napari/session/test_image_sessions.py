@@ -57,6 +57,7 @@ def is_back(dock, analysis):
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dock_first", [True, False])
 def test_a_dropped_session_comes_back_without_a_second_layer(
     real_viewer, viewer, open_dock, settled, quick_session, quick_analysis, dock_first
@@ -73,6 +74,7 @@ def test_a_dropped_session_comes_back_without_a_second_layer(
     assert names(viewer) == [*LAYERS, "selected atoms"]
 
 
+@pytest.mark.slow
 def test_a_session_dropped_twice_gives_two_works_with_layers_of_their_own(viewer, open_dock, settled, quick_session):
     for _ in range(2):
         viewer.open(quick_session, plugin=PLUGIN)
@@ -86,6 +88,7 @@ def test_a_session_dropped_twice_gives_two_works_with_layers_of_their_own(viewer
     assert not dock.session.results.keys & first.results.keys
 
 
+@pytest.mark.slow
 def test_a_step_run_after_the_drop_writes_to_the_layers_that_are_there(viewer, open_dock, settled, quick_session):
     viewer.open(quick_session, plugin=PLUGIN)
     dock = open_dock()

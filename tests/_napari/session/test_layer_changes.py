@@ -354,6 +354,7 @@ def test_one_of_two_images_removed_while_it_is_analysed(light_viewer, qtbot):
     controller.runner.halt()
 
 
+@pytest.mark.slow
 def test_a_crop_is_noticed_in_the_real_viewer(real_viewer, quick_analysis, qtbot):
     """Where docks see the viewer and its layers through proxies."""
     _, dock = real_viewer.window.add_plugin_dock_widget("napari-local-crystallography", "Analyse image …")

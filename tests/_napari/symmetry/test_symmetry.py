@@ -58,12 +58,14 @@ def choose(dock, source, qtbot):
     settle(dock, qtbot)
 
 
+@pytest.mark.slow
 def test_case_2_is_seen_at_first_and_cannot_be_decided(chain):
     assert chain.words.text().startswith("After 200 unit cells: undecided.")
     assert all(plot.listDataItems() for name, plot in chain.plots.plots.items() if name != "difference")
     assert chain.plots.image.image.shape[0] == 191
 
 
+@pytest.mark.slow
 def test_another_chain_another_decision(dock, chain, qtbot):
     choose(dock, CASE_1, qtbot)
     assert "broken" in chain.words.text()
@@ -74,6 +76,7 @@ def test_another_chain_another_decision(dock, chain, qtbot):
     assert "symmetric" in chain.words.text().splitlines()[0]
 
 
+@pytest.mark.slow
 def test_cells_are_added_one_by_one(dock, chain, qtbot):
     chain.cells.setValue(20)
     settle(dock, qtbot)
@@ -98,6 +101,7 @@ def test_an_own_prior_moves_the_posterior(dock, chain, qtbot):
     assert chain.view.mu1.mean()[-1] > before + 0.01
 
 
+@pytest.mark.slow
 def test_a_bound_below_the_data_is_a_sentence_and_nothing_is_shown(dock, chain, qtbot):
     chain.priors.own["mu3"].setChecked(True)
     chain.priors.forms["mu3"].fields["sigma_high"].set(0.001)
@@ -110,6 +114,7 @@ def test_a_bound_below_the_data_is_a_sentence_and_nothing_is_shown(dock, chain, 
     assert not chain.plots.isHidden()
 
 
+@pytest.mark.slow
 def test_the_rule_in_use_is_calibrated(dock, chain, qtbot):
     chain.buttons["calibrate"].click()
     settle(dock, qtbot)
@@ -117,6 +122,7 @@ def test_the_rule_in_use_is_calibrated(dock, chain, qtbot):
     assert chain.table.text().count("<tr>") == 5
 
 
+@pytest.mark.slow
 def test_a_calibration_can_be_stopped(dock, chain, qtbot):
     chain.buttons["calibrate"].click()
     assert not dock.cancel.isHidden()
@@ -135,6 +141,7 @@ def test_draws_by_pymc_lie_on_the_closed_form(dock, chain, qtbot):
     assert any(type(item).__name__ == "ScatterPlotItem" for item in chain.plots.plots["mean"].getPlotItem().items)
 
 
+@pytest.mark.slow
 def test_a_row_of_atoms_is_selected_and_judged(dock, chain, qtbot):
     choose(dock, ROW, qtbot)
     row = chain.source.row.chain()
@@ -147,6 +154,7 @@ def test_a_row_of_atoms_is_selected_and_judged(dock, chain, qtbot):
     assert set(np.flatnonzero(dock.controller.selection.mask)) == set(chain.source.row.chain().atoms)
 
 
+@pytest.mark.slow
 def test_rows_within_the_selection(dock, chain, qtbot):
     choose(dock, ROW, qtbot)
     x = dock.controller.active.analysis.atoms.yx[:, 1]
@@ -156,6 +164,7 @@ def test_rows_within_the_selection(dock, chain, qtbot):
     assert (x[chain.source.row.chain().atoms] < np.median(x)).all()
 
 
+@pytest.mark.slow
 def test_a_row_along_a_line(main, dock, chain, viewer, qtbot):
     chain.source.row.direction.setCurrentText(LINE)
     choose(dock, ROW, qtbot)
@@ -170,6 +179,7 @@ def test_a_row_along_a_line(main, dock, chain, viewer, qtbot):
     assert dock.controller.selection.count >= 5
 
 
+@pytest.mark.slow
 def test_without_a_lattice_it_is_said(main, dock, chain, qtbot):
     session = main.session
     session.analysis.atoms = session.analysis.atoms.without(["grain", "sublattice", "cell_a", "cell_b"])
@@ -179,6 +189,7 @@ def test_without_a_lattice_it_is_said(main, dock, chain, qtbot):
     assert not dock.study.buttons["study"].isEnabled()
 
 
+@pytest.mark.slow
 def test_windows_are_studied_calibrated_and_weighed(dock, qtbot):
     study = dock.study
     study.buttons["calibrate"].click()
@@ -205,6 +216,7 @@ def test_windows_are_studied_calibrated_and_weighed(dock, qtbot):
     assert "have no hand_label" in study.weighed.text()
 
 
+@pytest.mark.slow
 def test_a_figure_is_written(dock, chain, qtbot, tmp_path, monkeypatch):
     path = tmp_path / "chain.svg"
     monkeypatch.setattr(panels, "ask_figure", lambda parent, name: path)
@@ -213,6 +225,7 @@ def test_a_figure_is_written(dock, chain, qtbot, tmp_path, monkeypatch):
     assert path.read_text().startswith("<?xml")
 
 
+@pytest.mark.slow
 def test_a_figure_that_cannot_be_written_is_said(dock, chain, qtbot, tmp_path, monkeypatch):
     path = tmp_path / "nowhere" / "chain.png"
     monkeypatch.setattr(panels, "ask_figure", lambda parent, name: path)
@@ -221,6 +234,7 @@ def test_a_figure_that_cannot_be_written_is_said(dock, chain, qtbot, tmp_path, m
     assert f"{path} cannot be written" in said.args[0]
 
 
+@pytest.mark.slow
 def test_decisions_are_maps_with_their_names(main, viewer, qtbot):
     main.panels["decide_symmetry"].form.fields["windows"].set(3)
     main.panels["decide_symmetry"].button.click()
@@ -241,6 +255,7 @@ def test_decisions_are_maps_with_their_names(main, viewer, qtbot):
     assert viewer.layers["alternation"].colormap.name == "RdBu_r"
 
 
+@pytest.mark.slow
 def test_it_follows_the_theme_and_goes_with_the_main_dock(main, dock, viewer, qtbot):
     viewer.theme = "light"
     assert get_theme(viewer.theme).type == "light"
