@@ -32,7 +32,7 @@ class ResultLayers:
         self.analysis = analysis
         self.wanted: str | None = None
         self.mask_wanted = False
-        self.asked_for: set[str] = set()
+        self.requested: set[str] = set()
         self._chosen: str | None = None
         self.updating = False
         self._mask: tuple[Image, masks.Mask | None] | None = None
@@ -83,6 +83,7 @@ class ResultLayers:
     def prepare(self) -> None:
         """Compute in any thread what the layers will show, including new layers, so that showing it is quick."""
         self.find_mask()
+        len(self.analysis.doubts)  # found here once, and not in the thread of the window
         results = self._results()
         for name in self.pending():
             new = self._layer_data(name, results[name])
@@ -125,7 +126,7 @@ class ResultLayers:
         for name in self.analysis.maps or {}:
             if name == column and self.get(name) is None:
                 self._shown.pop(name, None)
-                self.asked_for.add(name)
+                self.requested.add(name)
                 self.show_one(name)
             if (layer := self.get(name)) is not None:
                 layer.visible = name == column
@@ -258,13 +259,13 @@ class ResultLayers:
         return {name: value for name, value in named.items() if value is not None}
 
     def _maps(self) -> dict[str, Any]:
-        """The maps that have a layer: the most informative one, and those that somebody asked for."""
+        """The maps that have a layer: the most informative one, and those requested."""
         maps, atoms, paint = self.analysis.maps or {}, self.analysis.atoms, self.analysis.requested(PaintMap)
         named = set() if paint is None else {*paint.columns}
         usual = set() if atoms is None else {*default_columns(atoms)}
         named -= usual if usual <= named else set()  # they are named only because others were added
         there = {name for name in maps if self.get(name) is not None and name not in self.previews.made}
-        wanted = {self.default_colour, self._first_map, HAND_LABEL} | self.asked_for | named | there
+        wanted = {self.default_colour, self._first_map, HAND_LABEL} | self.requested | named | there
         return {name: painted for name, painted in maps.items() if name in wanted}
 
     def _mask_to_show(self) -> masks.Mask | None:
