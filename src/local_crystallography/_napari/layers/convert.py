@@ -16,7 +16,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import HAND_LABEL, is_class
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image, square
-from local_crystallography.steps.refine_atoms import Region
+from local_crystallography.data.polygons import Region
 from local_crystallography.views import raster
 from local_crystallography.views.styles import ClassStyles
 
