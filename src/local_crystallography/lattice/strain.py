@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
+import pandas as pd
 from scipy.spatial import cKDTree
 
 from local_crystallography.data.arrays import Array, Index
@@ -39,30 +40,49 @@ def neighbour_shell(yx: Array) -> tuple[Index, Array]:
     return number, (distance * inside).sum(axis=1) / number
 
 
-def local_vectors(yx: Array, lattice: Lattice, neighbours: int) -> tuple[Array, Array]:
-    """(n, 2, 2) vectors a, b around every atom of a lattice, and (n, 2, 2) spread of their least-squares fit.
+def local_vectors(yx: Array, lattice: Lattice, neighbours: int, std: Array | None = None) -> tuple[Array, Array]:
+    """Vectors a, b around every atom of a lattice, (n, 2, 2), and covariances (n, 2, 2, 2): axis, a or b, a or b.
 
     Each sublattice has its own origin in the fit to the nearest atoms, so that a shift of one sublattice against
-    another does not count as strain. The spread times the variance of a coordinate is the covariance of that coordinate
-    of a and b. NaN where fewer than four atoms or only a row of them are near.
+    another does not count as strain. Atoms count by their precision: a faint column in between tells little. NaN where
+    fewer than four atoms or only a row of them are near.
+
+    Parameters
+    ----------
+    std
+        (N, 2) standard deviations of all positions in pixels; None: alike and 1, so that the covariances are those of
+        a unit variance.
     """
     positions = yx[lattice.rows]
     near = cKDTree(positions).query(positions, k=min(neighbours + 1, len(positions)))[1]
     index, pixels, site = lattice.index[near].astype(float), positions[near], lattice.site[near]
+    variance = np.ones_like(positions) if std is None else _known_variance(std[lattice.rows])
+    precision = 1 / variance.mean(axis=1)[near]
     fitted = np.zeros(near.shape, bool)
     for s in range(len(lattice.basis)):
         part = site == s
-        weight = (part / np.maximum(part.sum(axis=1, keepdims=True), 1))[..., None]
+        weight = part * precision
+        weight = (weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-30))[..., None]
         for quantity in (index, pixels):
             centred = quantity - (weight * quantity).sum(axis=1, keepdims=True)
             quantity[part] = centred[part]
         fitted |= part & (part.sum(axis=1, keepdims=True) >= 2)
     index[~fitted] = 0
-    normal = np.einsum("nki,nkj->nij", index, index)
+    weighted = index * precision[..., None]
+    normal = np.einsum("nki,nkj->nij", weighted, index)
     good = (fitted.sum(axis=1) >= 4) & (np.linalg.det(normal) > 0.05 * np.trace(normal, axis1=1, axis2=2) ** 2 / 4)
-    spread = np.full(normal.shape, np.nan)
-    spread[good] = np.linalg.inv(normal[good])
-    return spread @ np.einsum("nki,nkj->nij", index, pixels), spread
+    inverse = np.full(normal.shape, np.nan)
+    inverse[good] = np.linalg.inv(normal[good])
+    of_axis = np.einsum("nki,nka,nkj->naij", weighted, variance[near], weighted)
+    spread = inverse[:, None] @ of_axis @ inverse[:, None]
+    return inverse @ np.einsum("nki,nkj->nij", weighted, pixels), spread
+
+
+def _known_variance(std: Array) -> Array:
+    """(n, 2) variances, the median where one is unknown, and none below a hundredth of it."""
+    variance = std**2
+    usual = float(np.nanmedian(variance)) if np.isfinite(variance).any() else 1.0
+    return np.asarray(np.maximum(np.where(np.isfinite(variance), variance, usual), 0.01 * usual or 1.0))
 
 
 def lengths_and_angle(vectors: Array) -> tuple[Array, Array, Array]:
@@ -70,6 +90,29 @@ def lengths_and_angle(vectors: Array) -> tuple[Array, Array, Array]:
     a, b = vectors[:, 0], vectors[:, 1]
     cross = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]  # counter-clockwise as displayed, y down
     return np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1), np.arctan2(cross, (a * b).sum(axis=1))
+
+
+def vectors_from(table: pd.DataFrame) -> tuple[Array, Array]:
+    """(n, 2, 2) vectors a, b around atoms, (y, x) in pixels, and their (2, 2) reference, from columns of the table.
+
+    NaN where the reference of the strain is that of another lattice.
+    """
+    a, b, gamma, angle = (table[name].to_numpy(float) for name in ("a_px", "b_px", "gamma_rad", "lattice_angle_rad"))
+    vectors = np.stack(
+        [
+            np.stack([-a * np.sin(angle), a * np.cos(angle)], axis=1),
+            np.stack([-b * np.sin(angle + gamma), b * np.cos(angle + gamma)], axis=1),
+        ],
+        axis=1,
+    )
+    xx, yy, xy = (table[f"strain_{part}"].to_numpy(float) for part in ("xx", "yy", "xy"))
+    stretch = np.stack([np.stack([1 + yy, xy], axis=1), np.stack([xy, 1 + xx], axis=1)], axis=1)
+    turn = table["lattice_rotation_rad"].to_numpy(float)
+    turned = np.stack([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]).transpose(2, 0, 1) @ stretch
+    known = np.isfinite(turned).all(axis=(1, 2))
+    if not known.any():
+        return vectors, np.full((2, 2), np.nan)
+    return vectors, np.median(vectors[known] @ np.swapaxes(np.linalg.inv(turned[known]), 1, 2), axis=0)
 
 
 def affine(vectors: Array, reference: Array) -> Array:

@@ -115,6 +115,7 @@ class MeasureLattice(Step):
             "Rotation of the lattice relative to the reference cell, counter-clockwise.",
             signed=True,
             painted=True,
+            has_std=True,
         ),
         Column("displacement_angle_rad", "Direction of the displacement, counter-clockwise from x.", painted=True),
         Column(
@@ -136,6 +137,7 @@ class MeasureLattice(Step):
         Column("sublattice", "Sublattice, 0 being the most intense; -1 for none."),
         Column("[ab]_(px|nm)", "Length of a lattice vector around the atom."),
         Column("gamma_rad", "Angle from lattice vector a to b."),
+        Column("lattice_angle_rad", "Direction of lattice vector a around the atom, counter-clockwise from x."),
     )
     reads: ClassVar = ("refine_atoms", "correct_scan", own(HAND_LABEL))
     optional: ClassVar = True
@@ -238,7 +240,8 @@ class MeasureLattice(Step):
         - `grain`, largest first within each frame; `cell_a`, `cell_b`, the number of the cell along a and b (0 off the
           lattice), and `sublattice`, 0 being the most intense. A lattice that continues without a break across a
           change of its cell is one grain, and the change is strain.
-        - `a_px`, `b_px`, `gamma_rad`: lattice vectors around the atom, and the angle from a to b
+        - `a_px`, `b_px`, `gamma_rad`, `lattice_angle_rad`: lattice vectors around the atom, the angle from a to b, and
+          the direction of a
         - `strain_xx`, `strain_yy`, `strain_xy`, along the image axes, x right and y down, of the stretch U of the
           map M = R U from the reference cell to the local one; `lattice_rotation_rad` of R, counter-clockwise as
           displayed. The reference is the median cell of the grain, of another grain, of atoms in a region or of a
@@ -246,8 +249,9 @@ class MeasureLattice(Step):
           by more than 20 % have none.
         - `displacement_y_px`, `displacement_x_px`, `displacement_px`, `displacement_angle_rad` (counter-clockwise
           as displayed) from the mean position of the cage, if none of its atoms is missing: see `cage_displacements`
-        - with `y_std_px` and `x_std_px`: `displacement_y_std_px`, `displacement_x_std_px`, their root mean square
-          `displacement_std_px`, and `strain_xx_std`, `strain_yy_std`, `strain_xy_std`
+        - with `y_std_px` and `x_std_px`, the standard deviations that follow from them: `displacement_y_std_px`,
+          `displacement_x_std_px`, their root mean square `displacement_std_px`, `strain_xx_std`, `strain_yy_std`,
+          `strain_xy_std`, `lattice_rotation_std_rad`
         - lengths also in nm if the pixel size is known
 
         Raises
@@ -270,7 +274,7 @@ class MeasureLattice(Step):
         if atoms.pixel_size is not None:
             for name in [name for name in map(str, table) if name.endswith("_px")]:
                 table[name.replace("_px", "_nm")] = table[name] * atoms.pixel_size
-        stale = [f"strain_{name}_std" for name in ("xx", "yy", "xy")]
+        stale = ["lattice_rotation_std_rad", *(f"strain_{name}_std" for name in ("xx", "yy", "xy"))]
         stale += [f"displacement_{name}std_{unit}" for name in ("", "y_", "x_") for unit in ("px", "nm")]
         return atoms.without(stale).with_features(**{str(name): table[name] for name in table})
 
@@ -286,7 +290,7 @@ class MeasureLattice(Step):
         table = pd.DataFrame({"neighbours": count, "neighbour_distance_px": distance})
         table = table.assign(grain=-1, cell_a=0, cell_b=0, sublattice=-1)
         lattices = [lattice for lattice in find_lattices(yx, values) if len(lattice.rows) >= self.min_size]
-        fits = [local_vectors(yx, each, self.neighbours or PER_SITE * len(each.basis)) for each in lattices]
+        fits = [local_vectors(yx, each, self.neighbours or PER_SITE * len(each.basis), std) for each in lattices]
         medians = [_median(vectors, each) for (vectors, _), each in zip(fits, lattices, strict=True)]
         reference = self._common_reference(atoms, lattices, fits, medians)
         parts = [
@@ -327,6 +331,7 @@ class MeasureLattice(Step):
             "cell_b": lattice.index[:, 1],
             "sublattice": lattice.site,
             **dict(zip(_LATTICE, (a, b, gamma), strict=False)),
+            "lattice_angle_rad": np.arctan2(-vectors[:, 0, 0], vectors[:, 0, 1]),
             "strain_xx": strain[:, 1, 1],
             "strain_yy": strain[:, 0, 0],
             "strain_xy": strain[:, 0, 1],
@@ -383,7 +388,16 @@ def _median(vectors: Array, lattice: Lattice) -> Array:
     return np.asarray(np.nanmedian(vectors, axis=0) if np.isfinite(vectors).any() else lattice.vectors)
 
 
-_LATTICE = ("a_px", "b_px", "gamma_rad", "strain_xx", "strain_yy", "strain_xy", "lattice_rotation_rad")
+_LATTICE = (
+    "a_px",
+    "b_px",
+    "gamma_rad",
+    "strain_xx",
+    "strain_yy",
+    "strain_xy",
+    "lattice_rotation_rad",
+    "lattice_angle_rad",
+)
 _DISPLACEMENT = ("displacement_y_px", "displacement_x_px", "displacement_px", "displacement_angle_rad")
 
 
@@ -403,13 +417,13 @@ def _deviations(std: Array, lattice: Lattice, cage: Index, reference: Array, spr
     size = np.maximum(members.sum(axis=1), 1)
     of_cage = np.where(members, variance[cage], 0).sum(axis=1) / size**2
     of_shift = np.where(members[:, 0], variance[lattice.rows] + of_cage, np.nan)
-    y, x = variance[lattice.rows].T
-    shape = np.einsum("ij,njk,lk->nil", back, spread, back)
+    shape = back @ spread @ back.T  # (n, axis, 2, 2)
     return {
         "displacement_y_std_px": np.sqrt(of_shift[:, 0]),
         "displacement_x_std_px": np.sqrt(of_shift[:, 1]),
         "displacement_std_px": np.sqrt(of_shift.mean(axis=1)),
-        "strain_xx_std": np.sqrt(x * shape[:, 1, 1]),
-        "strain_yy_std": np.sqrt(y * shape[:, 0, 0]),
-        "strain_xy_std": np.sqrt(x * shape[:, 0, 0] + y * shape[:, 1, 1]) / 2,
+        "strain_xx_std": np.sqrt(shape[:, 1, 1, 1]),
+        "strain_yy_std": np.sqrt(shape[:, 0, 0, 0]),
+        "strain_xy_std": np.sqrt(shape[:, 0, 1, 1] + shape[:, 1, 0, 0]) / 2,
+        "lattice_rotation_std_rad": np.sqrt(shape[:, 0, 1, 1] + shape[:, 1, 0, 0]) / 2,
     }
