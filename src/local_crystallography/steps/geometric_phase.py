@@ -23,6 +23,8 @@ from local_crystallography.steps.base import Step
 Array = npt.NDArray[np.float64]
 
 PARTS = ("xx", "yy", "xy")
+LIKELY = 1.5
+"""Difference over that expected from the standard errors, up to which both methods agree."""
 FEWEST = 100
 """Fewest atoms of a grain whose phases are analysed."""
 
@@ -76,16 +78,14 @@ class GeometricPhase(Step):
         said = []
         invalid = [f"{(why == kind).sum():,} {kind.words}" for kind in Validity if kind > 0 and (why == kind).any()]
         if invalid:
+            said.append(f"Not valid around these atoms: {', '.join(invalid)}.")
+        valid = table[why == Validity.VALID]
+        if len(valid):
+            difference = valid[[f"gpa_difference_{part}" for part in PARTS]]
+            rms = np.sqrt((difference**2).mean())
+            told = ", ".join(f"{100 * value:.2f} % ({part})" for part, value in zip(PARTS, rms, strict=True))
             said.append(
-                f"Geometric phase analysis is not valid around {' atoms, '.join(invalid)}.".replace(",  ", ", ")
-            )
-        difference = table.loc[why == Validity.VALID, [f"gpa_difference_{part}" for part in PARTS]]
-        if len(difference):
-            rms = 100 * np.sqrt((difference**2).mean())
-            said.append(
-                "Where it is valid it differs from the strain of Measure lattice by "
-                + ", ".join(f"{value:.2f} % ({part})" for part, value in zip(PARTS, rms, strict=True))
-                + " rms: both average over different areas, and noise enters differently."
+                f"Where valid, it differs from the strain of Measure lattice by {told} rms{_reason(valid, rms)}."
             )
         if "x_corrected_px" in table:
             said.append(
@@ -100,7 +100,7 @@ class GeometricPhase(Step):
         - `gpa_strain_xx`, `gpa_strain_yy`, `gpa_strain_xy`, `gpa_rotation_rad` defined as those of Measure lattice, of
           the local lattice at the position of the atom; their standard deviations are those due to noise of the image
         - `gpa_difference_xx`, `gpa_difference_yy`, `gpa_difference_xy` from the strain of Measure lattice
-        - `gpa_decision`, a `Validity`
+        - `gpa_decision`, a `Validity`; where that is a weak reflection, an edge or a jump, the others are NaN
 
         Raises
         ------
@@ -147,10 +147,27 @@ class GeometricPhase(Step):
         elsewhere[rows] = False
         others = atoms.yx[elsewhere]
         why = validity(phases, values, std, yx, _from_edge(yx, others, masked))
+        disturbed = np.isin(why, [Validity.WEAK, Validity.EDGE, Validity.JUMP])
+        values[disturbed], std[disturbed], angle[disturbed] = np.nan, np.nan, np.nan
         table.loc[rows, [f"gpa_strain_{part}" for part in PARTS]] = values
         table.loc[rows, [f"gpa_strain_{part}_std" for part in PARTS]] = std
         table.loc[rows, "gpa_rotation_rad"] = angle
         table.loc[rows, "gpa_decision"] = why
+
+
+def _reason(valid: pd.DataFrame, rms: pd.Series) -> str:
+    """How the difference compares with the standard errors of both, in words; "" if those are unknown."""
+    errors = [f"{name}_{part}_std" for name in ("strain", "gpa_strain") for part in PARTS]
+    if not {*errors} <= {*valid}:
+        return ""
+    expected = np.sqrt((valid[errors].to_numpy(float) ** 2).reshape(len(valid), 2, 3).sum(axis=1))
+    ratio = float(np.sqrt((rms**2).mean() / np.nanmean(expected**2)))
+    if ratio <= LIKELY:
+        return f", {ratio:.1f} times what the standard errors of both give: they agree"
+    return (
+        f", {ratio:.1f} times what the standard errors of both give: they average over different areas, shifts of "
+        "sublattices change phases, and scan distortions enter differently"
+    )
 
 
 def _columns() -> list[str]:

@@ -32,7 +32,7 @@ PLAIN = "#2a95ff"
 PROBABILITY, STD = "probability", "probability std"
 POINT_SHARE = 0.35
 """Diameter of a point as a fraction of the nearest-neighbour distance."""
-RESULT = ("features", "feature_defaults", "size", "face_color", "contrast_limits", "metadata")
+RESULT = ("features", "feature_defaults", "size", "face_color", "edge_color", "contrast_limits", "metadata")
 """Attributes that a new result sets on its layer; all others stay as the user left them."""
 ELLIPSE_CORNERS = 48
 SAMPLE = 200_000
@@ -205,6 +205,12 @@ def atoms_from(layer: Any, image_layer: Any) -> Atoms:
     rest = features.drop(columns=["id", "frame"], errors="ignore")
     table = pd.concat([pd.DataFrame({"id": _ids(features, len(points)), "frame": frame}), rest], axis=1)
     return Atoms(_in_pixels(points[:, -2:], layer, image_layer), table, pixel_size_of(image_layer))
+
+
+def line_from(layer: Any, image_layer: Any, number: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Start and end (y, x) of one line in a shapes layer, in pixels of the image."""
+    start, end = _in_pixels(np.asarray(layer.data[number], float)[[0, -1], -2:], layer, image_layer).tolist()
+    return tuple(start), tuple(end)
 
 
 def corners_from(layer: Any, image_layer: Any) -> npt.NDArray[np.float64]:
