@@ -57,8 +57,8 @@ class RegionCell(Alternative):
     method: Literal["region"] = "region"
     region: Region = Field(
         (),
-        description="Areas of the image, each given by its corners (y, x) in pixels, as drawn in a Shapes layer; none: the "
-        "whole image.",
+        description="Areas of the image, each given by its corners (y, x) in pixels, as drawn in a Shapes layer; none: "
+        "the whole image.",
     )
 
 
