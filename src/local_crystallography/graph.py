@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.subimages import FOUND, as_found
 from local_crystallography.recipe import Recipe
@@ -13,6 +17,8 @@ from local_crystallography.steps.encode import Encode
 
 After = Callable[[set[str]], tuple[str, ...]]
 """The steps that depend on what was replaced, as `stale_after` gives them."""
+SAME = 1e-6
+"""Distance in pixels below which an atom has not been moved."""
 CONTINUED = tuple(step.name() for step in Recipe().steps if step.continues)
 
 
@@ -45,6 +51,29 @@ class StepColumns:
     def by_step(self) -> dict[str, list[str]]:
         """Names of the columns, by the step that made them."""
         return {step: list(names) for step, names in self._made.items()}
+
+    def __copy__(self) -> StepColumns:
+        other = StepColumns()
+        other._made, other._moved, other._last = self.by_step, dict(self._moved), dict(self._last)
+        return other
+
+    def untouched(self, before: Atoms, edited: Atoms) -> Atoms:
+        """Edited atoms, without a value in the columns of steps where they were added or moved."""
+        old = pd.DataFrame(before.yx, index=before.ids).reindex(edited.ids).to_numpy()
+        touched = ~(np.abs(old - edited.yx) < SAME).all(axis=1)
+        names = [str(name) for name in edited.features if columns().owner(str(name)) is not None]
+        return edited.join(edited.ids[~touched], edited.features.loc[~touched, names]) if touched.any() else edited
+
+    def lacking(self, step: Step, atoms: Atoms) -> npt.NDArray[np.bool_]:
+        """(N,) atoms without any value of a step: added or moved since."""
+        names = [name for name in self._made.get(step.name(), []) if name in atoms.features]
+        return np.asarray(atoms.features[names].isna().all(axis=1), bool)
+
+    def carried(self, before: Atoms, after: Atoms, steps: set[str]) -> Atoms:
+        """Atoms with the columns of these steps as they were before, by id; NaN for new atoms."""
+        names = [name for step in steps for name in self._made.get(step, []) if name in before.features]
+        missing = [name for name in names if name not in after.features]
+        return after.join(before.ids, before.features[missing]) if missing else after
 
     def keep(self, step: Step, before: Atoms, after: Atoms) -> None:
         """Take note of what a step has made of the atoms it was called with."""
