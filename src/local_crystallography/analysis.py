@@ -233,8 +233,7 @@ class Analysis:
         self.behind |= {name: self.asked.pop(name, self.used[name]) for name in behind if name not in self.behind}
         self.edited.clear()
         self._columns.remember(before)
-        # every atom that remains is wanted, so that refining again leaves none out
-        self._results["atoms"] = self._columns.untouched(before, atoms).with_features(kept=True)
+        self._results["atoms"] = self._columns.untouched(before, atoms)
         self.changed.emit("atoms")
 
     @property

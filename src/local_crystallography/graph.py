@@ -58,11 +58,20 @@ class StepColumns:
         return other
 
     def untouched(self, before: Atoms, edited: Atoms) -> Atoms:
-        """Edited atoms, without a value in the columns of steps where they were added or moved."""
+        """Edited atoms, without a value in the columns of steps where they were moved or added.
+
+        What Find atoms knows of an added one stays, since it may have been left out before.
+        """
         old = pd.DataFrame(before.yx, index=before.ids).reindex(edited.ids).to_numpy()
-        touched = ~(np.abs(old - edited.yx) < SAME).all(axis=1)
-        names = [str(name) for name in edited.features if columns().owner(str(name)) is not None]
-        return edited.join(edited.ids[~touched], edited.features.loc[~touched, names]) if touched.any() else edited
+        added = np.isnan(old).any(axis=1)
+        touched = added | (np.abs(old - edited.yx) > SAME).any(axis=1)
+        owner = {str(name): columns().owner(str(name)) for name in edited.features}
+        owned = [name for name, step in owner.items() if step is not None]
+        later = [name for name in owned if step_classes()[owner[name] or ""].adds_columns()]
+        for rows, names in ((touched, later), (touched & ~added, owned)):
+            if rows.any() and names:
+                edited = edited.join(edited.ids[~rows], edited.features[names][~rows])
+        return edited
 
     def lacking(self, step: Step, atoms: Atoms) -> npt.NDArray[np.bool_]:
         """(N,) atoms without any value of a step: added or moved since."""

@@ -266,7 +266,7 @@ class Cluster(Step):
         if not len(numbers):
             raise InputError(
                 f"No atom with latents has a class assigned by hand, in the column {HAND_LABEL}, to start from; "
-                "select atoms and press a number, or start from random."
+                "select atoms and press Alt and a digit, or start from random."
             )
         if len(numbers) > LARGEST:
             raise InputError(f"{len(numbers)} classes are given by hand, at most {LARGEST} can be; take some away.")

@@ -212,10 +212,18 @@ class ResultLayers:
         layer, atoms = self.get("atoms"), self._shown.get("atoms")
         if layer is None or atoms is None or np.array_equal(layer.data, convert.coordinates(atoms, self.stack)):
             return None
-        edited = convert.atoms_from(layer, self.image_layer)
-        # columns computed for the old positions no longer hold, and every atom that remains is wanted
-        old = [name for names in self.analysis.columns.values() for name in names]
-        return edited.without(old).with_features(kept=True)
+        return convert.atoms_from(layer, self.image_layer) if len(layer.data) else atoms[:0]
+
+    def keep_edits(self) -> None:
+        """Go on with the points as they were edited, since the analysis has them now."""
+        layer, atoms = self.get("atoms"), self.analysis.atoms
+        if atoms is None:
+            return
+        self.updating = True
+        layer.features, layer.feature_defaults = atoms.features, convert.feature_defaults(atoms.features)
+        layer.face_color = convert.face_colors(atoms, self._colour(atoms), self.analysis.styles)
+        self._shown["atoms"] = atoms
+        self.updating = False
 
     def painted_mask(self) -> masks.Mask | None:
         """(H, W) mask as it is now in its layer; if that was removed, the mask drawn by hand, if any."""

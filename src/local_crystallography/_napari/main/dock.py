@@ -21,6 +21,7 @@ from local_crystallography._napari.main.layer_tools import LeftOutTools, MaskToo
 from local_crystallography._napari.main.layout import OPEN, REPORT, SAVE, TIPS, DockState, Hint, arrange
 from local_crystallography._napari.main.pixel_size import PixelSizeBox
 from local_crystallography._napari.main.region import RegionBox
+from local_crystallography._napari.main.run_all import steps_to_run
 from local_crystallography._napari.main.scan import ScanTools
 from local_crystallography._napari.main.side_docks import COMPONENTS, EXPLORER, MAIN, MANIFOLD, SYMMETRY, SideDocks
 from local_crystallography._napari.main.step_panel import StepPanel, standing
@@ -58,6 +59,10 @@ CHANGED = (
 )
 
 
+EDITED = "⚠ The atoms were edited: what depends on them is out of date."
+MEND = "Encode the edited atoms"
+
+
 class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
     """Runs the steps on an image layer and shows their results as layers."""
 
@@ -78,6 +83,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.run_all = QtWidgets.QPushButton("Run all")
         self.progress = QtWidgets.QProgressBar(textVisible=False)
         self.message = QtWidgets.QLabel(wordWrap=True)
+        self.mend = QtWidgets.QPushButton(MEND)
         self.scroll = QtWidgets.QScrollArea()
         self.panels = {step.name(): StepPanel(step) for step in Recipe().steps}
         trainings = [step.name() for step in Recipe().steps if isinstance(step, Training)]
@@ -126,6 +132,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.image_box.chosen.connect(controller.choose)
         self.show_box.chosen.connect(self._on_show_chosen)
         self.run_all.clicked.connect(self._on_run_all_clicked)
+        self.mend.clicked.connect(self.controller.mend)
         self.hint.tried.connect(self._on_sample_tried)
         for watch in self.watches.values():
             watch.stop.clicked.connect(lambda: controller.stop(everything=False))
@@ -154,10 +161,12 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         if self.controller.running:
             self.controller.stop(everything=True)
             return
+        self.controller.take_edits()
         wanted, analysis = self.recipe.wanted(), self.controller.analysis
         if analysis is not None and all(map(analysis.is_current, wanted)):
             self.said = UP_TO_DATE
-        self.controller.run(wanted, again=False)
+        if steps := steps_to_run(self, self.controller, wanted):
+            self.controller.run(steps, again=False)
 
     def _on_sample_tried(self) -> None:
         """Open the sample, unless it is open already, and run all steps."""
@@ -257,9 +266,12 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         words = HALTED.format(doubt=doubt) if doubt else " ".join(filter(None, ("" if running else self.said, summary)))
         if session is not None and session.outdated and not running:
             words = CHANGED.format(name=session.layer.name)
+        behind = session is not None and not running and bool(session.analysis.mending)
+        words = EDITED if behind else words
         if words:
             self.message.setText(words)
         self.message.setVisible(running or bool(words))
+        self.mend.setVisible(behind)
         for watch in self.watches.values():
             watch.refresh(self.controller)
         for name in (SAVE, OPEN, REPORT):

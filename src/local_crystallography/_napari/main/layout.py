@@ -37,6 +37,10 @@ SOURCES = {
     ),
     "atoms": (ExtractSubImages.name(), "Use the atoms of Find atoms, or any points layer"),
 }
+MEND_TIP = (
+    "Refine the edited atoms, encode them with the present network, and update classes and maps; other atoms keep "
+    "their positions and classes"
+)
 TITLE = "First steps"
 SAMPLE, SAMPLE_TIP = "Try the sample", "Open the sample quick, NiO in LSMO with 1,000 atoms, and run all steps"
 STEPS = (
@@ -62,8 +66,16 @@ def arrange(dock: MainDock) -> None:
     layout.setContentsMargins(6, 4, 6, 4)
     layout.setSpacing(4)
     layout.addLayout(top)
-    for widget in (dock.hint, dock.run_all, dock.progress, dock.message):
-        layout.addWidget(widget)
+    row = QtWidgets.QHBoxLayout()
+    row.setSpacing(2)
+    row.addWidget(dock.run_all, stretch=1)
+    for button in dock.docks.undo.buttons():
+        row.addWidget(button)
+    layout.addWidget(dock.hint)
+    layout.addLayout(row)
+    layout.addWidget(dock.progress)
+    layout.addWidget(dock.message)
+    layout.addWidget(dock.mend)
     layout.addWidget(_panels(dock), stretch=1)
     for names in ((SAVE, OPEN, REPORT), (EXPLORER, MANIFOLD), (SYMMETRY, COMPONENTS)):
         row = QtWidgets.QHBoxLayout()
@@ -105,6 +117,7 @@ def _explain(dock: MainDock) -> None:
     dock.run_all.setToolTip(
         f"<qt>Run all steps that are not up to date, in order; optional steps are skipped ({RUN_ALL})</qt>"
     )
+    dock.mend.setToolTip(f"<qt>{MEND_TIP}</qt>")
     for name, button in dock.buttons.items():
         button.setToolTip(TIPS[name])
     for name, (_, tip) in SOURCES.items():

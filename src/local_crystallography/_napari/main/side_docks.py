@@ -12,6 +12,7 @@ from qtpy import QtCore, QtWidgets
 from local_crystallography._napari.explorer.card import HoverCard
 from local_crystallography._napari.explorer.explorer import LastChoices, LatentExplorer
 from local_crystallography._napari.explorer.hover import ImageHover
+from local_crystallography._napari.main.undo import UndoActions
 from local_crystallography._napari.manifold.manifold import ManifoldDock
 from local_crystallography._napari.results.dock import ComponentsDock
 from local_crystallography._napari.selection.selection_menu import TIP, SelectionActions
@@ -47,6 +48,8 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         self.behind: dict[str, Any] = {}
         self.pointer = ImageHover(self.viewer, controller, main)
         self.actions = SelectionActions(controller, lambda: main.recipe)
+        self.undo = UndoActions(controller, main)
+        self.undo.listen_in(main)
         controller.changed.connect(self._on_controller_changed)
         controller.previewed.connect(self.show_preview)
 
@@ -93,6 +96,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
     def set_theme(self, dark: bool) -> None:
         """Follow the dark or the light theme."""
         self._dark = dark
+        self.undo.set_theme(dark)
         for dock in (self.explorer, *self.behind.values()):
             if dock is not None:
                 dock.set_theme(dark)
@@ -104,6 +108,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         self._left = True
         self.pointer.leave()
         self.actions.leave()
+        self.undo.leave()
         for name, dock in {**self.behind, EXPLORER: self.explorer}.items():
             if dock is not None and name in self.viewer.window.dock_widgets:
                 self.viewer.window.remove_dock_widget(dock)
@@ -126,6 +131,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
     def _add_behind(self, dock: QtWidgets.QWidget, name: str) -> None:
         """Add a dock behind the main one, with the same width."""
         self.viewer.window.add_dock_widget(dock, name=name, area="right", tabify=True)
+        self.undo.listen_in(dock)
         dock.set_theme(self._dark)
         if isinstance(window := self.main.window(), QtWidgets.QMainWindow):
             # long names in the tabs would widen both docks, or be cut off
@@ -150,6 +156,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         explorer.add_side(HoverCard(self.controller))
         explorer.bar.add_menu("Selection", self.actions.menu, TIP)
         explorer.bar.add_tool(self.actions.lasso.action)
+        explorer.bar.add_buttons(self.undo.buttons())
         self.actions.listen_in(explorer)
         return explorer
 
@@ -163,7 +170,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
     def _on_controller_changed(self) -> None:
         if not self._keys_enabled and isinstance(window := self.main.window(), QtWidgets.QMainWindow):
             self._keys_enabled = True
-            self.actions.listen_in(window.centralWidget())
+            self.actions.listen_on_image(window.centralWidget())
         atoms = self.controller.atoms
         wanted = Settings().opens_explorer and self.explorer is None
         if wanted and atoms is not None and "z0" in atoms.features:

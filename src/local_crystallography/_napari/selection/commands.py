@@ -126,7 +126,7 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
         self._add(made)
         selection.active = before
         if self.controller.active is session:
-            self.controller.choose_source("atoms", made[-1])
+            self.controller.choose_source("atoms", made[-1], "Analyse the selected atoms only")
             take = partial(self.controller.compute, RESTRICTING, partial(_given, session))
             self.controller.when_idle(self._train if train else take)
 
