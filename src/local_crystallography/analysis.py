@@ -195,11 +195,11 @@ class Analysis:
         resolved, early = yield from ended(step.resolving(*inputs))
         result, late = yield from watched(resolved.run(*inputs))
         if step.adds_columns():
-            result = self._columns.continued(resolved, result, self._results["atoms"])
+            now = self._results["atoms"]
+            result = self._columns.continued(resolved, result, now)
+            result = resolved.mended(result, now, touched) if mends else result
             self._columns.keep(step, inputs[step.needs.index("atoms")], result)
             if mends:
-                now = self._results["atoms"]
-                result = resolved.mended(result, now, touched)
                 result = self._columns.carried(now, result, set(self.behind) - {step.name()})
         self._assign(step.makes, result, step.replaces(), mends=mends)
         if isinstance(step, RefineAtoms) and not mends:
@@ -250,12 +250,13 @@ class Analysis:
 
     def snapshot(self) -> Snapshot:
         """Everything there is now, to come back to with `restore`; results are shared, not copied."""
-        return {name: copy(getattr(self, name)) for name in RECORDED} | {"styles": self.styles.to_dict()}
+        now = {name: getattr(self, name) for name in RECORDED}
+        return {name: _own(value) for name, value in now.items()} | {"styles": self.styles.to_dict()}
 
     def restore(self, snapshot: Snapshot) -> None:
         """Come back to an earlier moment."""
         for name in RECORDED:
-            object.__setattr__(self, name, copy(snapshot[name]))
+            object.__setattr__(self, name, _own(snapshot[name]))
         if self.styles.to_dict() != snapshot["styles"]:
             self.styles.take(snapshot["styles"])
         for name in self.results:
@@ -462,6 +463,11 @@ class Analysis:
         analysis.left_out, analysis.doubt = session.left_out, session.doubt
         analysis.behind, analysis.edited = dict(session.behind), set(session.edited)
         return analysis
+
+
+def _own(record: T) -> T:
+    """A copy of what changes in place; anything else itself."""
+    return copy(record) if isinstance(record, (dict, set, StepColumns)) else record
 
 
 def watched(job: Job[T]) -> Job[tuple[T, bool]]:

@@ -15,7 +15,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import is_class, std_of
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
-from local_crystallography.data.progress import Job, Progress
+from local_crystallography.data.progress import Cancelled, Job, Progress
 from local_crystallography.data.subimages import SubImages, fits
 from local_crystallography.lattice.shells import neighbour_distance
 from local_crystallography.steps import catalog
@@ -90,7 +90,12 @@ class PaintMap(Step):
                 f"There is no column {', '.join(missing)}; choose from {', '.join(map(str, atoms.features))}."
             )
         brush = Brush(atoms, image, reach=step.max_distance, left_out=not_cut(atoms, image, sub_images))
-        return {name: brush.paint(column_values(atoms, name)) for name in step.columns}
+        maps: dict[str, Array] = {}
+        for number, name in enumerate(step.columns):
+            if (yield Progress(number / len(step.columns), f"painting maps: {number + 1} of {len(step.columns)}")):
+                raise Cancelled
+            maps[name] = brush.paint(column_values(atoms, name))
+        return maps
 
 
 class Brush:

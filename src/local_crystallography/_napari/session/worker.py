@@ -20,7 +20,7 @@ from local_crystallography._napari.session.trainings import Preview, Previews
 from local_crystallography._napari.settings import Settings, limited
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.progress import Job, Progress
+from local_crystallography.data.progress import Cancelled, Job, Progress
 from local_crystallography.steps.base import Step
 from local_crystallography.steps.train_vae import TrainVae
 
@@ -116,6 +116,8 @@ def run_steps(
                 return Outcome(step=name, doubtful=True)
     except InputError as error:
         return Outcome(step=name, error=str(error))
+    except Cancelled:
+        return Outcome(step=name)
     return Outcome()
 
 
@@ -171,6 +173,8 @@ def run_job(
         result = yield from _reports(function(), "", stop.everything.is_set)
     except InputError as error:
         return Outcome(error=str(error))
+    except Cancelled:
+        return Outcome()
     return Outcome(partial(then, result))
 
 
