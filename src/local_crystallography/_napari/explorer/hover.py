@@ -163,7 +163,7 @@ class Ring:
     def show_around(self, place: npt.NDArray[np.float64], size: float) -> None:
         """Show the ring around a position (…, y, x) with a diameter, both in world coordinates."""
         self._place = (place, size)
-        canvas = self._canvas()
+        canvas = canvas_in(self._parent)
         if canvas is None:
             return
         if self._widget is None or self._widget.parent() is not canvas:
@@ -206,12 +206,6 @@ class Ring:
         side = max(SMALLEST_RING, round(size * camera.zoom))
         return QtCore.QRect(round(x - side / 2), round(y - side / 2), side, side)
 
-    def _canvas(self) -> Any:
-        window = self._parent
-        while window is not None and not isinstance(window, QtWidgets.QMainWindow):
-            window = window.parentWidget()
-        return None if window is None else window.centralWidget().findChild(QOpenGLWidget)
-
 
 class RingWidget(QtWidgets.QWidget):  # type: ignore[misc]
     """A white ring with a dark rim, transparent to the mouse."""
@@ -238,6 +232,13 @@ class RingWidget(QtWidgets.QWidget):  # type: ignore[misc]
 def camera_of(viewer: Any) -> Any:
     """The camera; since napari 0.9 it belongs to the scene."""
     return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+
+
+def canvas_in(widget: Any) -> Any:
+    """The widget that the layers are drawn on, in the window of another widget; None without a window."""
+    while widget is not None and not isinstance(widget, QtWidgets.QMainWindow):
+        widget = widget.parentWidget()
+    return None if widget is None else widget.centralWidget().findChild(QOpenGLWidget)
 
 
 def grid_of(viewer: Any) -> Any:

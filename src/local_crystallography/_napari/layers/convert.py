@@ -226,6 +226,13 @@ def polygons_from(layer: Any, image_layer: Any) -> Region:
     return tuple(polygons)
 
 
+def in_image(world: npt.NDArray[np.float64], image_layer: Any) -> npt.NDArray[np.float64]:
+    """(n, 2) positions (y, x) in the world, as napari draws it, in pixels of the image as it is analysed."""
+    geometry = geometry_of(image_layer, in_world=True)
+    yx = np.linalg.solve(geometry.matrix, (world - geometry.origin).T).T
+    return np.asarray(yx / geometry_of(image_layer).shares)
+
+
 def face_colors(atoms: Atoms, column: str, styles: ClassStyles | None = None) -> Any:
     """(N, 4) RGBA from 0 to 1, or a single colour for an unknown column."""
     if column not in atoms.features:
