@@ -13,6 +13,7 @@ from local_crystallography.views.raster import (
     categorical_colors,
     colors_of,
     dim,
+    dots,
     is_categorical,
     limits_of,
     radius_for,
@@ -224,3 +225,46 @@ def test_angles_of_one_grain_take_all_colours():
     colormap, (low, high) = scale_of("angle_rad", np.random.default_rng(0).normal(0.3, 0.02, 2000))
     assert colormap == SEQUENTIAL
     assert 0.2 < low < high < 0.4
+
+
+def dotted(points, colors=None, **how):
+    colors = np.tile(RED, (len(points), 1)) if colors is None else np.array(colors)
+    return dots(points, colors, **({"view": (0, 40, 0, 30), "size": (30, 40), "diameter": 3.0} | how))
+
+
+@pytest.mark.parametrize("diameter", [1.0, 2.3, 4.0, 9.0])
+@pytest.mark.parametrize("place", [(20.5, 15.5), (20.0, 15.0), (20.3, 15.8)])
+def test_a_disc_covers_its_area_around_its_place(diameter, place):
+    alpha = dotted([place], diameter=diameter)[..., 3] / 255
+    assert alpha.sum() == pytest.approx(np.pi / 4 * diameter**2, rel=0.5)
+    middle = (alpha[..., None] * (np.indices((30, 40)).transpose(1, 2, 0) + 0.5)).sum(axis=(0, 1)) / alpha.sum()
+    np.testing.assert_allclose(middle, place[::-1], atol=0.2)
+
+
+def test_a_point_smaller_than_a_pixel_is_still_seen_in_its_colour():
+    drawn = dotted([(20.5, 15.5)], diameter=0.05)
+    np.testing.assert_array_equal(drawn[15, 20], RED)
+
+
+def test_points_denser_than_the_pixels_fade_and_keep_their_colours():
+    rng = np.random.default_rng(0)
+    colors = np.stack([RED, GREEN])[rng.integers(0, 2, 5000)]
+    drawn = dotted(rng.uniform(0, (40, 30), (5000, 2)), colors, diameter=1.0)
+    assert 0.3 < drawn[..., 3].mean() / 255 < 0.6
+    seen = drawn[drawn[..., 3] > 0][:, :3]
+    assert {tuple(each) for each in seen} == {tuple(RED[:3]), tuple(GREEN[:3])}
+
+
+def test_a_selected_point_has_a_white_rim_around_its_colour():
+    drawn = dotted([(10.5, 15.5), (30.5, 15.5)], diameter=4.0, halo=np.array([True, False]))
+    np.testing.assert_array_equal(drawn[15, [10, 30]], [RED, RED])
+    white = (drawn[..., :3].min(axis=2) > 200) & (drawn[..., 3] > 100)
+    assert white[:, :20].sum() > 10
+    assert not white[:, 20:].any()
+
+
+def test_points_beyond_the_edge_are_cut_off():
+    drawn = dotted([(-1.0, 15.0), (41.0, 15.0), (20.0, -1.0), (20.0, 31.0), (-9.0, 0.0)], diameter=4.0)
+    assert drawn[15, [0, -1], 3].all()
+    assert drawn[[0, -1], 20, 3].all()
+    assert not drawn[5:25, 5:35, 3].any()

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from qtpy import QtCore, QtGui, QtWidgets
-from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from scipy.spatial import cKDTree
 
 from local_crystallography._napari.explorer.plot_box import how_of
+from local_crystallography._napari.layers.camera import camera_of, canvas_in, grid_of
 from local_crystallography._napari.main.scan import frame_shown
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
@@ -227,23 +227,6 @@ class RingWidget(QtWidgets.QWidget):  # type: ignore[misc]
         for colour, width in (("black", 2 * LINE), ("white", LINE)):
             painter.setPen(QtGui.QPen(QtGui.QColor(colour), width))
             painter.drawEllipse(self.rect().adjusted(LINE, LINE, -LINE, -LINE))
-
-
-def camera_of(viewer: Any) -> Any:
-    """The camera; since napari 0.9 it belongs to the scene."""
-    return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
-
-
-def canvas_in(widget: Any) -> Any:
-    """The widget that the layers are drawn on, in the window of another widget; None without a window."""
-    while widget is not None and not isinstance(widget, QtWidgets.QMainWindow):
-        widget = widget.parentWidget()
-    return None if widget is None else widget.centralWidget().findChild(QOpenGLWidget)
-
-
-def grid_of(viewer: Any) -> Any:
-    """The grid of layers; since napari 0.9 it belongs to the canvas."""
-    return viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
 
 
 def _in_world(session: ImageSession, atoms: Atoms, row: int) -> tuple[npt.NDArray[np.float64], float]:

@@ -32,6 +32,8 @@ PLAIN = "#2a95ff"
 PROBABILITY, STD = "probability", "probability std"
 POINT_SHARE = 0.35
 """Diameter of a point as a fraction of the nearest-neighbour distance."""
+SIZES = (0, 10_000)
+"""Sizes of points on the screen, in pixels: napari gives points below the first a grey border of half that size."""
 RESULT = ("features", "feature_defaults", "size", "face_color", "contrast_limits", "metadata")
 """Attributes that a new result sets on its layer; all others stay as the user left them."""
 ELLIPSE_CORNERS = 48
@@ -173,6 +175,7 @@ def points_from(
         "size": point_size(atoms),
         "face_color": face_colors(atoms, colour, styles),
         "border_width": 0.0,  # an edge would hide the colour where atoms are few pixels apart
+        "canvas_size_limits": SIZES,
         "metadata": {KEY: note},
     }
     return coordinates(atoms, stack), {**arguments, **place}, "points"

@@ -13,6 +13,8 @@ from local_crystallography._napari.layers.convert import LayerData
 from local_crystallography.analysis import Analysis
 from local_crystallography.steps.paint_map import PaintMap
 
+OVERVIEW = "atoms overview"
+"""Picture of many atoms; see `overview`."""
 ORDER = (
     "image",
     convert.PROBABILITY,
@@ -22,6 +24,7 @@ ORDER = (
     "hand_label",
     masks.NAME,
     rings.LEFT_OUT,
+    OVERVIEW,
     "atoms",
     rings.NAME,
 )
@@ -69,7 +72,7 @@ class NamedLayers:
         if layer is None:
             # afterwards, since no argument of the layer shows a colour bar
             new = new if isinstance(new, Layer) else Layer.create(*new)
-            if isinstance(new, Image) and name not in (convert.PROBABILITY, convert.STD):
+            if isinstance(new, Image) and name not in (convert.PROBABILITY, convert.STD, OVERVIEW):
                 new.colorbar.visible = True
             self._layers[name] = self._insert(name, new)
         else:

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari.explorer.hover import camera_of, canvas_in, grid_of
 from local_crystallography._napari.explorer.plot_box import KEYS, how
 from local_crystallography._napari.layers import convert
+from local_crystallography._napari.layers.camera import canvas_in, in_plane, in_world
 from local_crystallography._napari.main.scan import frame_shown
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
@@ -82,7 +82,7 @@ class ImageLasso(QtCore.QObject):  # type: ignore[misc]
         session, canvas = self.controller.active, canvas_in(self.controller.parent())
         if session is None or canvas is None or not self._ready():
             return False
-        if not self._in_plane():
+        if not in_plane(self.viewer):
             self.controller.failed.emit(NOT_IN_PLANE)
             return False
         self._session, self.sheet = session, Sheet(canvas)
@@ -104,26 +104,13 @@ class ImageLasso(QtCore.QObject):  # type: ignore[misc]
         self.action.setChecked(False)
 
     def _on_drawn(self, outline: npt.NDArray[np.float64], modifiers: Any) -> None:
-        session, in_plane = self._session, self._in_plane()
+        session, sheet, atoms = self._session, self.sheet, self.controller.selectable
         self.cancel()
-        atoms = self.controller.selectable
-        if session is None or atoms is None or not in_plane:
+        if session is None or sheet is None or atoms is None or not in_plane(self.viewer):
             return
-        polygon = convert.in_image(self._in_world(outline), session.layer)
+        polygon = convert.in_image(in_world(self.viewer, outline, (sheet.height(), sheet.width())), session.layer)
         mask = inside(atoms.yx, polygon) & (atoms.frame == frame_shown(self.viewer, session.layer))
         self.controller.selection.apply(mask, how(modifiers), source=self)
-
-    def _in_world(self, outline: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """(n, 2) positions (x, y) on the canvas as (y, x) in the world."""
-        camera, canvas = camera_of(self.viewer), canvas_in(self.controller.parent())
-        sense = [1 if str(way) in ("down", "right") else -1 for way in camera.orientation2d]
-        away = outline[:, ::-1] - np.array([canvas.height(), canvas.width()]) / 2
-        return np.asarray(np.asarray(camera.center[-2:]) + away * sense / camera.zoom)
-
-    def _in_plane(self) -> bool:
-        """Whether the camera alone determines where the image is on the canvas."""
-        dims = self.viewer.dims
-        return tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1) and not grid_of(self.viewer).enabled
 
     def _ready(self) -> bool:
         """Whether there are atoms to select."""
