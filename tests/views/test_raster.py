@@ -7,7 +7,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from local_crystallography.data.errors import InputError
 from local_crystallography.views.raster import (
     CYCLIC,
-    GREY,
+    HAND_PALETTE,
     PALETTE,
     SEQUENTIAL,
     categorical_colors,
@@ -170,17 +170,42 @@ PROTAN = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.0
 DEUTAN = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
 
 
-@pytest.mark.parametrize("sight", [np.eye(3), PROTAN, DEUTAN], ids=["normal", "protan", "deutan"])
-def test_the_palette_is_told_apart_by_every_eye(sight):
-    rgb = np.vstack([PALETTE, GREY])[:, :3]
+TRITAN = [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+GREYS = np.repeat(np.linspace(0, 1, 52)[:, None], 3, axis=1)
+
+
+def lab(rgb, sight):
+    """Colours as an eye sees them."""
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ np.transpose(sight), 1e-9, 1)
-    lab = rgb2lab(np.where(seen <= 0.0031308, seen * 12.92, 1.055 * seen ** (1 / 2.4) - 0.055))
-    apart = deltaE_ciede2000(lab[:, None], lab[None])
-    classes = apart[:-1, :-1][np.triu_indices(10, 1)]
-    assert PALETTE.shape == (10, 4)
-    assert classes.min() > 17
-    assert apart[-1, :-1].min() > 9
+    return rgb2lab(np.where(seen <= 0.0031308, seen * 12.92, 1.055 * seen ** (1 / 2.4) - 0.055))
+
+
+def closest(colours, others, sight):
+    apart = deltaE_ciede2000(lab(colours, sight)[:, None], lab(others, sight)[None])
+    return (apart[np.triu_indices(len(apart), 1)] if colours is others else apart).min()
+
+
+@pytest.mark.parametrize("sight", [np.eye(3), PROTAN, DEUTAN, TRITAN], ids=["normal", "protan", "deutan", "tritan"])
+def test_classes_are_told_apart_by_every_eye_and_on_every_grey(sight):
+    classes, by_hand = PALETTE[:, :3], HAND_PALETTE[:, :3]
+    first = classes[:8]
+    assert closest(first, first, sight) > 16
+    assert closest(classes, classes, sight) > 13
+    assert closest(by_hand, by_hand, sight) > 10
+    assert min(closest(classes, GREYS, sight), closest(by_hand, GREYS, sight)) > 9
+
+
+def test_classes_by_hand_have_colours_of_their_own():
+    assert closest(HAND_PALETTE[:, :3], PALETTE[:, :3], np.eye(3)) > 13
+
+
+def test_a_disc_is_seen_on_its_own_colour():
+    drawn = dotted([(20.5, 15.5)], diameter=10.0)
+    middle, edge = drawn[15, 20], drawn[15, 25]
+    np.testing.assert_array_equal(middle, RED)
+    assert edge[:3].max() < 100
+    assert edge[3] > 150
 
 
 @pytest.mark.parametrize(

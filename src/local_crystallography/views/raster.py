@@ -23,6 +23,10 @@ ORDERS = (1, 2, 3, 4, 6)
 """Rotational symmetry orders of motifs in crystals."""
 FULL = 0.95
 """Share of a sector that angles reduced to it must span."""
+EDGE = 0.12
+"""Width of the dark edge of a disc, in its diameters."""
+EDGED = 4.0
+"""Diameter from which on a disc has an edge, in pixels."""
 HALO = 1.6
 """Diameter of a white rim, in diameters of its disc."""
 DENSEST = 0.5
@@ -35,11 +39,16 @@ def _rgba(codes: str) -> npt.NDArray[np.float64]:
     return np.array([[*bytes.fromhex(code), 255] for code in codes.split()]) / 255
 
 
-PALETTE = _rgba("2a95ff ea4080 eaea00 95eaff 6a6a00 aaeabf bf952a 4040ea 40aaaa 006a55")
+PALETTE = _rgba("8080ff d50000 ffff00 aa0080 d5aa55 55d5ff 2a8055 2a2aff ff2a80 d5ffaa")
 """(10, 4) floats, one colour per class.
 
-Found by maximising the smallest CIEDE2000 difference, for normal, protan and deutan vision (Machado et al. 2009,
-doi:10.1109/TVCG.2009.113), among the colours and from grey, white and a dark canvas.
+Found by maximising the smallest CIEDE2000 difference among the first 8, whether seen with normal, protan, deutan or
+tritan vision (Machado et al. 2009, doi:10.1109/TVCG.2009.113): 16, and 13 among all; at least 9 from every grey.
+"""
+HAND_PALETTE = _rgba("00aa55 55d500 0055aa aa002a 2a80d5 aa8000 ff8080 55aaff 00ff80")
+"""(9, 4) floats, colours of the classes assigned by hand, the first being that of class 9.
+
+At least 10 apart in the same sense, and for normal vision 13 from every colour of `PALETTE`.
 """
 
 
@@ -91,7 +100,8 @@ def dots(
     """Draw each point as a small disc with a smooth edge, between the pixels where it lies.
 
     A disc never shrinks below a pixel; where discs are denser than the pixels all of them fade, so that what lies below
-    is still seen. A pixel has the colour of one point, never a mixture, which might be that of another class.
+    is still seen. A pixel has the colour of one point, never a mixture, which might be that of another class. A disc of
+    some pixels has a dark edge, so that it is seen on a map of its own colour.
 
     Parameters
     ----------
@@ -105,21 +115,28 @@ def dots(
     _check(view, size)
     points = np.asarray(points, np.float64).reshape(-1, 2)
     diameter = max(diameter, 1.0)
-    cover, ranks = _discs(points, diameter, view, size)
+    edged = diameter >= EDGED
+    cover, ranks = _discs(points, diameter * (1 - EDGE) if edged else diameter, view, size)
     inks = np.zeros((len(points) + 1, 4), np.uint8)
     inks[1:] = colors
     image = inks.view(np.uint32)[:, 0][ranks].view(np.uint8).reshape(*size, 4)
     opaque = cover * image[..., 3]
+    if edged:
+        _put_below(image, opaque, _discs(points, diameter * (1 + EDGE), view, size)[0], 0)
     if halo is not None and halo.any():
-        rim, _ = _discs(points[halo], diameter * HALO + 1, view, size)
-        wet = rim > 0
-        above, below = opaque[wet], 255 * rim[wet]
-        below *= 1 - above / 255
-        opaque[wet] = above + below
-        white = (below / np.maximum(above + below, 1))[:, None]
-        image[wet, :3] = np.rint(image[wet, :3] * (1 - white) + 255 * white)
+        _put_below(image, opaque, _discs(points[halo], diameter * HALO + 1, view, size)[0], 255)
     image[..., 3] = opaque
     return image
+
+
+def _put_below(image: Colors, opaque: npt.NDArray[np.float32], cover: npt.NDArray[np.float32], grey: int) -> None:
+    """Put grey below what an image shows, whose opacity is 0 to 255, where it covers a part of the pixels."""
+    wet = cover > 0
+    above = opaque[wet]
+    below = cover[wet] * (255 - above)
+    part = (below / np.maximum(above + below, 1))[:, None]
+    image[wet, :3] = np.rint(image[wet, :3] * (1 - part) + grey * part)
+    opaque[wet] = above + below
 
 
 def dim(colors: Colors, mask: npt.NDArray[np.bool_]) -> Colors:

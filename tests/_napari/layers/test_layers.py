@@ -23,7 +23,7 @@ from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.encode_cvae import EncodeCvae
 from local_crystallography.steps.find_atoms import FindAtoms
-from local_crystallography.views.raster import PALETTE
+from local_crystallography.views.raster import HAND_PALETTE, PALETTE
 from local_crystallography.views.selection import Selection
 from local_crystallography.views.styles import ClassStyles
 
@@ -145,7 +145,7 @@ def test_classes_given_by_hand_are_a_labels_layer_with_their_names():
     assert layer.visible
     assert layer.get_status((0, 1), world=True)["value"].endswith("class: A site")
     np.testing.assert_allclose(layer.colormap.map(2), [1, 0, 0, 1], atol=0.003)
-    np.testing.assert_allclose(layer.colormap.map(3), PALETTE[2], atol=0.003)
+    np.testing.assert_allclose(layer.colormap.map(3), HAND_PALETTE[2], atol=0.003)
 
 
 @pytest.mark.parametrize("values", [np.full((20, 20), np.nan), np.ones((20, 20))])
@@ -335,7 +335,7 @@ def test_new_columns_of_the_same_atoms_change_nothing_else(shown):
     np.testing.assert_array_equal(layer.face_color, colours)
     shown.analysis.atoms = shown.analysis.atoms.with_features(hand_label=np.arange(12) % 2)
     shown.show()
-    np.testing.assert_allclose(layer.face_color, PALETTE[np.arange(12) % 2], atol=0.003)
+    np.testing.assert_allclose(layer.face_color, HAND_PALETTE[np.arange(12) % 2], atol=0.003)
 
 
 @pytest.fixture

@@ -174,7 +174,8 @@ def points_from(
         "feature_defaults": feature_defaults(atoms.features),
         "size": point_size(atoms),
         "face_color": face_colors(atoms, colour, styles),
-        "border_width": 0.0,  # an edge would hide the colour where atoms are few pixels apart
+        "border_width": raster.EDGE,  # so that atoms are seen on a map of their own colour
+        "border_color": "black",
         "canvas_size_limits": SIZES,
         "metadata": {KEY: note},
     }
