@@ -316,6 +316,59 @@ def test_the_map_that_tells_most_is_seen_after_a_training(shown, kinds, seen):
     assert [name for name, layer in layers.items() if layer is not None and layer.visible] == [seen]
 
 
+def previewed(shown, maps):
+    for _ in maps:
+        shown.previews.prepare(maps)
+        for name in maps:
+            shown.previews.show(name)
+
+
+def visible(shown):
+    return {layer.name for layer in shown.viewer.layers if layer.visible} - {"sample", "probability", "atoms"}
+
+
+def test_no_map_of_the_network_before_is_seen_over_a_training(shown):
+    shown.show_map("label")
+    shown.requested.add("strain_xx")
+    shown.analysis.maps = {"z0": PIXELS, "label": PIXELS % 3, "strain_xx": PIXELS, "hand_label": PIXELS % 2}
+    shown.show()
+    shown.get("strain_xx").visible = True
+    shown.previews.begin()
+    assert visible(shown) == {"strain_xx", "hand_label"}
+    previewed(shown, {"z0": PIXELS + 1})
+    assert visible(shown) == {"strain_xx", "hand_label", "z0"}
+    shown.previews.hide()
+    shown.analysis.maps = {**shown.analysis.maps, "label": PIXELS % 2}
+    shown.show()
+    shown.prune()
+    assert visible(shown) == {"strain_xx", "hand_label", "label"}
+
+
+def test_a_map_whose_result_is_gone_stays_away_after_a_training(shown):
+    shown.get("z0").visible = True
+    shown.previews.begin()
+    shown.analysis.maps = None
+    shown.prune()
+    assert visible(shown) == set()
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_map_of_angles_becomes_cyclic_when_they_are(shown, live):
+    angles = np.linspace(-np.pi, np.pi, PIXELS.size, dtype=np.float32).reshape(PIXELS.shape)
+    shown.requested.add("angle_rad")
+    for values, colormap in ((angles / 100, "viridis"), (angles, "twilight"), (angles / 100, "viridis")):
+        if live:
+            previewed(shown, {"angle_rad": values})
+        else:
+            shown.analysis.maps = {"angle_rad": values}
+            shown.show()
+        assert shown.get("angle_rad").colormap.name == colormap
+    shown.get("angle_rad").colormap = "magma"
+    shown.analysis.maps = {"angle_rad": angles}
+    shown.show()
+    assert shown.get("angle_rad").colormap.name == "magma"
+
+
 def test_maps_of_numbers_have_a_colour_bar(shown):
     assert shown.get("z0").colorbar.visible
     assert not shown.get("probability").colorbar.visible

@@ -161,6 +161,7 @@ def map_layer(
         return data, {"opacity": 0.5, **class_look(name, styles or ClassStyles()), **arguments}, "labels"
     some = values.ravel()[:: max(1, values.size // SAMPLE)].astype(float)
     colormap, limits = raster.scale_of(name, some)
+    arguments["metadata"] = {KEY: {**note, "colormap": colormap}}
     return values, {"colormap": colormap, "contrast_limits": limits, **arguments}, "image"
 
 
@@ -287,10 +288,19 @@ def update(layer: Any, new: LayerData) -> None:
     data, arguments, _ = new
     if not _same(layer.data, data):
         layer.data = data
+    follow_colormap(layer, arguments)
     for name in RESULT:
         # each assignment redraws the layer
         if name in arguments and not (name in ("size", "face_color") and _same(getattr(layer, name), arguments[name])):
             setattr(layer, name, arguments[name])
+
+
+def follow_colormap(layer: Any, arguments: dict[str, Any]) -> None:
+    """Give a map the colormap of its new values, cyclic or not, unless the user has chosen another one."""
+    given = arguments["metadata"][KEY].get("colormap")
+    if given is not None and layer.colormap.name == note_of(layer).get("colormap") != given:
+        layer.colormap = given
+        layer.metadata = arguments["metadata"]
 
 
 def _same(shown: Any, new: Any) -> bool:

@@ -124,7 +124,7 @@ class ResultLayers:
         self._own.put(name, new)
         if name == "atoms":
             self.overview.follow(self.get(name))
-        self.previews.give(name, new)
+        self.previews.give(name)
         self._shown[name] = value
         if name == self._first_map:
             self._see_first(name)
@@ -144,10 +144,12 @@ class ResultLayers:
     def _see_first(self, name: str) -> None:
         """Show the most informative map in place of the previous one, unless the user has hidden that."""
         before = None if self._seen is None else self.get(self._seen)
-        if name != self._seen and (self._seen is None or (before is not None and before.visible)):
+        was_seen = before is not None and (before.visible or self.previews.is_stale(before))
+        if name != self._seen and (self._seen is None or was_seen):
             self.get(name).visible = True
             if before is not None:
                 before.visible = False
+                self.previews.replace(before)
         self._seen = name
 
     def _show_columns(self, atoms: Atoms) -> bool:
