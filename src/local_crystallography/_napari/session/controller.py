@@ -33,6 +33,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job
 from local_crystallography.steps.base import Step
+from local_crystallography.steps.train_vae import TrainVae
 from local_crystallography.views.hover import Hover
 from local_crystallography.views.selection import Selection
 
@@ -345,6 +346,8 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
             self.step = report.step
             if self.busy is not None:
                 self.queue.show(self.busy, self._show)
+                if report.step == TrainVae.name():
+                    self.queue.add(self.busy.results.previews.begin)
         if report.preview is not None and self.busy is not None and not self.queue.busy:
             self.show_preview(self.busy, report.preview)
         self.reported.emit(report)

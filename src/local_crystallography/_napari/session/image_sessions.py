@@ -74,12 +74,14 @@ class ImageSessions(QtCore.QObject):  # type: ignore[misc]
         self.active = None
         for session in self._sessions.values():
             convert.note_of(session.layer).pop("in_use", None)
+            session.results.leave()
 
     def remove(self, layer: Any) -> ImageSession | None:
         """Forget a layer that was removed from the viewer; returns its session, if it had one."""
         removed = self._sessions.pop(str(layer.unique_id), None)
         if removed is not None:
             convert.note_of(layer).pop("in_use", None)
+            removed.results.leave()
         for session in self._sessions.values():
             for name in [name for name, source in session.sources.items() if convert.same(source, layer)]:
                 session.sources.pop(name)
