@@ -22,8 +22,9 @@ UNEVEN = (0.08, 2.2)
 """Largest misfit around an atom that predicts others, in nearest-neighbour distances and relative to the seed."""
 SHELL = 1.3
 """Radius within which neighbours are counted, in mean spacings."""
-SAME = 0.05
-"""Sites closer than this, in nearest-neighbour distances, are the same site of a smaller cell."""
+SAME = 0.1
+"""Sites closer than this, in nearest-neighbour distances, are the same site of a smaller cell, unless the difference
+proves to be more than noise (`find_superlattice`)."""
 
 
 @dataclass(frozen=True)
