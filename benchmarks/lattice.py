@@ -5,10 +5,10 @@
 The samples, and the real images with reference positions in the folder REAL or in LOCAL_CRYSTALLOGRAPHY_REAL_DATA.
 Atoms are those of Refine atoms.
 
-The reference cell comes from the phases of a structure factor: in tiles of the reference positions of one kind of site,
-the two reciprocal vectors of the seed tile are refined to the maximum of |sum exp(2 pi i q r)|, and lengths and angle are
-medians over the tiles in which both are three quarters as strong. Grains and sites per cell are what an expert
-would name (given below, with the point of a tile that seeds each grain).
+The reference cell comes from the phases of a structure factor: in tiles of the reference positions of one kind of
+site, the two reciprocal vectors of the seed tile are refined to the maximum of |sum exp(2 pi i q r)|, and lengths and
+angle are medians over the tiles in which both are three quarters as strong. Grains and sites per cell are what an
+expert would name (given below, with the point of a tile that seeds each grain).
 """
 
 import argparse
@@ -183,8 +183,8 @@ def main() -> None:
     parser.add_argument("--tables", type=Path, help="folder that keeps the atoms of each image for the next run")
     options = parser.parse_args()
     print(
-        "| image | grains (an expert's) | sublattices | on the lattice, % | cell, px | its area / reference | a, b off, % | "
-        "angle off | said |\n|" + " --- |" * 9
+        "| image | grains (an expert's) | sublattices | on the lattice, % | cell, px | its area / reference "
+        "| a, b off, % | angle off | said |\n|" + " --- |" * 9
     )
     for name in [*CASES, *(REAL if options.real else ())]:
         if not options.only or name in options.only:

@@ -19,7 +19,7 @@ GAP = 2.0
 PAIRS = 8
 """Fewest atoms along a border that tell whether the lattice runs on."""
 AGREE = 0.8
-"""Fraction of them that must be offset by the same lattice vector; along a boundary of any misorientation it changes."""
+"""Fraction of them that must be offset by one vector; along a boundary between two orientations it changes."""
 ERROR = 0.4
 """Largest error of the offset at a border, in nearest-neighbour distances."""
 TURNED = 0.25
@@ -91,7 +91,7 @@ def extended(places: Array, coordinates: Array, place: Array) -> Array:
 
 
 def joined(yx: Array, grains: Sequence[Indexed]) -> list[list[tuple[int, Array]]]:
-    """Grains of one lattice: for each, numbers of the parts and (n, 2) coordinates of their atoms in the first's cell."""
+    """For each lattice, the numbers of its grains and (n, 2) coordinates of their atoms, all in one cell."""
     groups: list[tuple[Indexed, list[tuple[int, Array]]]] = []
     for number, grain in enumerate(grains):
         for place, (whole, parts) in enumerate(groups):

@@ -19,6 +19,7 @@ from local_crystallography.lattice.sites import (
     Cell,
     cell_of_patch,
     find_superlattice,
+    new_sites,
     reduce_vectors,
 )
 
@@ -37,8 +38,8 @@ NEAR = 6
 SITE, RARE = 0.2, 0.05
 """Largest distance of a faint column from its site, in nearest-neighbour distances; and the smallest fraction of cells
 in which it is found."""
-MOST = 2000
-"""Most faint columns among which sites are sought."""
+CELLS = 8
+"""Fewest cells that make a lattice."""
 TRIES = 8
 """Positions at which a lattice is sought before the best is grown."""
 
@@ -149,7 +150,7 @@ def _with(lattice: Lattice, rows: Index, coordinates: Array, values: Array | Non
     if values is not None:
         weakest = min(values[lattice.rows[lattice.site == s]].mean() for s in np.unique(lattice.site))
         faint = values[rows] < weakest
-        cell = Cell(cell.vectors, np.array([*cell.basis, *_new_sites(cell, coordinates[faint], near, RARE * cells)]))
+        cell = Cell(cell.vectors, np.array([*cell.basis, *new_sites(cell, coordinates[faint], near, RARE * cells)]))
     index, site, left = cell.settle(coordinates)
     sites = np.vstack([np.c_[lattice.index, lattice.site], np.c_[index, site]])
     _, once = np.unique(sites, axis=0, return_index=True)  # the atoms of the lattice come first
@@ -158,26 +159,6 @@ def _with(lattice: Lattice, rows: Index, coordinates: Array, values: Array | Non
     kept = np.intersect1d(once, np.flatnonzero(on))
     kept = kept[np.argsort(every[kept])]
     return replace(lattice, basis=cell.basis, rows=every[kept], index=sites[kept, :2], site=sites[kept, 2])
-
-
-def _new_sites(cell: Cell, coordinates: Array, near: float, fewest: float) -> list[Array]:
-    """Fractional coordinates (2,) of sites beside those of a cell where many of (n, 2) coordinates are."""
-    _, _, left = cell.settle(coordinates)
-    coordinates = coordinates[np.linalg.norm(left @ cell.vectors, axis=1) > near]
-    step = max(1, len(coordinates) // MOST)
-    coordinates, fewest = coordinates[::step], fewest / step
-    sites: list[Array] = []
-    while len(coordinates):
-        apart = coordinates[:, None] - coordinates
-        apart -= np.round(apart)
-        close = np.linalg.norm(apart @ cell.vectors, axis=-1) <= near
-        seed = int(close.sum(axis=1).argmax())
-        if close[seed].sum() < max(SMALLEST // 2, fewest):
-            break
-        centre = coordinates[seed] - apart[seed, close[seed]].mean(axis=0)
-        sites.append(centre - np.floor(centre + 1e-6))
-        coordinates = coordinates[~close[seed]]
-    return sites
 
 
 def _grown_from_patches(around: Surroundings, values: Array | None) -> list[Lattice]:
@@ -191,7 +172,8 @@ def _grown_from_patches(around: Surroundings, values: Array | None) -> list[Latt
             break
         cell, patch = start
         grown = grow(around, cell, patch, free)
-        parts = [part for part in _parts(around, grown) if part.sum() >= SMALLEST]
+        fewest = max(SMALLEST, CELLS * len(grown.cell.basis))
+        parts = [part for part in _parts(around, grown) if part.sum() >= fewest]
         vain = 0 if parts else vain + 1
         untried[patch[: len(patch) // 4]] = False
         for part in parts:

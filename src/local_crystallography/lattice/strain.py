@@ -38,8 +38,8 @@ def local_vectors(yx: Array, lattice: Lattice, neighbours: int) -> tuple[Array, 
 
     Each sublattice has its own origin in the fit to the nearest atoms, so that a shift of one sublattice against
     another does not count as strain. Nearest are those on the nearest sites: of atoms as near as each other, those that
-    noise moves closer would make the vectors too short. The spread times the variance of a coordinate is the covariance of that coordinate
-    of a and b. NaN where fewer than four atoms or only a row of them are near.
+    noise moves closer would make the vectors too short. The spread times the variance of a coordinate is the covariance
+    of that coordinate of a and b. NaN where fewer than four atoms or only a row of them are near.
     """
     positions = yx[lattice.rows]
     sites = lattice.coordinates @ lattice.vectors
