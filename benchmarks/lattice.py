@@ -22,6 +22,7 @@ from scipy.optimize import minimize
 from scipy.spatial import cKDTree
 
 from local_crystallography import Analysis, MeasureLattice, read_image
+from local_crystallography.clustering.doubts import of_lattice
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
@@ -231,7 +232,7 @@ def row(atoms: Atoms, case: Case, cells: list[np.ndarray]) -> str:
         "; ".join(f"{ratio:.2f}" for ratio, _ in off),
         "; ".join(f"{d[0]:+.2f}, {d[1]:+.2f}" for _, d in off),
         "; ".join(f"{d[2]:+.2f}°" for _, d in off),
-        " ".join(MeasureLattice().remarks(atoms)),
+        " ".join(doubt.says for doubt in of_lattice(atoms)),
     )
     return " | ".join(entries)
 
