@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
-from local_crystallography.clustering.doubts import Doubt, doubts, flags, of_frames
+from local_crystallography.clustering.doubts import Doubt, doubts, flags, of_frames, of_lattice
 from local_crystallography.clustering.summary import sentence
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
@@ -288,13 +288,13 @@ class Analysis:
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
-        """What should not be believed of frames, angles, latents and classes, see `clustering.doubts`.
+        """What should not be believed of frames, lattices, angles, latents and classes, see `clustering.doubts`.
 
         May take a second.
         """
         atoms, image = self._results["atoms"], self._results["image"]
         of_image = () if atoms is None or image is None else of_frames(atoms, image)
-        return of_image + self._judged()[1]
+        return of_image + (() if atoms is None else of_lattice(atoms)) + self._judged()[1]
 
     @property
     def summary(self) -> str:

@@ -37,11 +37,13 @@ def local_vectors(yx: Array, lattice: Lattice, neighbours: int) -> tuple[Array, 
     """(n, 2, 2) vectors a, b around every atom of a lattice, and (n, 2, 2) spread of their least-squares fit.
 
     Each sublattice has its own origin in the fit to the nearest atoms, so that a shift of one sublattice against
-    another does not count as strain. The spread times the variance of a coordinate is the covariance of that coordinate
-    of a and b. NaN where fewer than four atoms or only a row of them are near.
+    another does not count as strain. Nearest are those on the nearest sites: of atoms as near as each other, those that
+    noise moves closer would make the vectors too short. The spread times the variance of a coordinate is the covariance
+    of that coordinate of a and b. NaN where fewer than four atoms or only a row of them are near.
     """
     positions = yx[lattice.rows]
-    near = cKDTree(positions).query(positions, k=min(neighbours + 1, len(positions)))[1]
+    sites = lattice.coordinates @ lattice.vectors
+    near = cKDTree(sites).query(sites, k=min(neighbours + 1, len(sites)))[1]
     index, pixels, site = lattice.index[near].astype(float), positions[near], lattice.site[near]
     fitted = np.zeros(near.shape, bool)
     for s in range(len(lattice.basis)):

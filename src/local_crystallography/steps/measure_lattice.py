@@ -14,6 +14,7 @@ from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.parameters import unset
 from local_crystallography.data.progress import Job, Progress
+from local_crystallography.lattice.cells import grain_cells
 from local_crystallography.lattice.lattices import Lattice, find_lattices
 from local_crystallography.lattice.strain import (
     affine,
@@ -94,7 +95,12 @@ class MeasureLattice(Step):
 
     def summary(self, result: Atoms) -> str:
         counts = {name: int(result.features[name].max()) + 1 for name in ("grain", "sublattice")}
-        return ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items())
+        words = [f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items()]
+        cells = grain_cells(result)
+        if cells:
+            first = max(cells, key=lambda cell: cell.atoms)
+            words.append(f"{first.words}, {first.lattice}")
+        return ", ".join(words)
 
     def run(self, atoms: Atoms) -> Job[Atoms]:
         """The atoms with columns of neighbours and lattice; NaN, or -1 for integers, where undefined.
@@ -127,8 +133,9 @@ class MeasureLattice(Step):
         table = pd.concat(tables).sort_index() if tables else pd.DataFrame({"grain": []})
         if not (table["grain"] >= 0).any():
             raise InputError(
-                f"No lattice of at least {self.min_size} atoms was found among {len(atoms)} atoms. Check that the "
-                "atoms were found correctly, or lower the minimum number of atoms in a grain."
+                f"No lattice of at least {self.min_size} atoms was found among {len(atoms)} atoms: where there is a "
+                "crystal, check that its atoms were found (atoms that are missing, false or doubled break a lattice), "
+                "or lower the minimum number of atoms in a grain; amorphous material has none."
             )
         if atoms.pixel_size is not None:
             for name in ("neighbour_distance", "a", "b", "displacement"):
