@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from analyses import copied
 
-from local_crystallography import CorrectScan, DecideSymmetry, Describe, MeasureLattice
+from local_crystallography import CorrectScan, DecideSymmetry, Describe, GeometricPhase, MeasureLattice
 from local_crystallography.data.columns import kind_of, std_of, without_std
 from local_crystallography.data.progress import finish
 from local_crystallography.recipe import Recipe, column_table
@@ -51,7 +51,8 @@ def test_every_step_is_known_once():
 @pytest.mark.slow
 def test_every_column_that_a_run_makes_is_declared_by_its_step(quick_within):
     done = copied(quick_within)
-    steps = {"correct_scan": CorrectScan(), "measure_lattice": MeasureLattice(), "decide_symmetry": DecideSymmetry()}
+    added = (CorrectScan(), MeasureLattice(), GeometricPhase(), DecideSymmetry())
+    steps = {step.name(): step for step in added}
     finish(done.run(done.recipe.model_copy(update=steps), only=[*steps]))
     finish(done.apply(Describe(methods=tuple(method() for method in METHODS))))
     for step, made in done.columns.items():

@@ -8,7 +8,7 @@ from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.paint_map import PaintMap
 
 ALWAYS = ["segment", "find_atoms", "refine_atoms", "extract_sub_images", "train_vae", "encode", "cluster", "paint_map"]
-PLACES = ["correct_scan", "measure_lattice", "decide_symmetry"]
+PLACES = ["correct_scan", "measure_lattice", "geometric_phase", "decide_symmetry"]
 WITHIN = ["train_cvae", "encode_cvae"]
 
 
@@ -18,8 +18,9 @@ WITHIN = ["train_cvae", "encode_cvae"]
         ("image", {*ALWAYS, *PLACES, "describe", *WITHIN}),
         ("atoms", {*ALWAYS[2:], *PLACES, "describe", *WITHIN}),
         ("refine_atoms", {*ALWAYS[3:], *PLACES, "describe", *WITHIN}),
-        ("correct_scan", {"measure_lattice", "decide_symmetry", "cluster", *WITHIN, "paint_map"}),
-        ("measure_lattice", {"decide_symmetry", "cluster", *WITHIN, "paint_map"}),
+        ("correct_scan", {"measure_lattice", "geometric_phase", "decide_symmetry", "cluster", *WITHIN, "paint_map"}),
+        ("measure_lattice", {"geometric_phase", "decide_symmetry", "cluster", *WITHIN, "paint_map"}),
+        ("geometric_phase", {"paint_map"}),
         ("decide_symmetry", {"paint_map"}),
         ("sub_images", {*ALWAYS[4:], "describe", *WITHIN}),
         ("vae", {"encode", "cluster", *WITHIN, "paint_map"}),

@@ -121,7 +121,7 @@ def test_an_unknown_step_is_said(asked):
 def test_a_step_takes_only_what_earlier_steps_give(step):
     order = [other.name() for other in Recipe().steps]
     earlier = Recipe().steps[: order.index(step.name())]
-    given = {"image", OWN, own("label")} | {other.gives() for other in earlier}
+    given = {"image", OWN, own("label"), own("hand_label")} | {other.gives() for other in earlier}
     assert step.takes() <= given
     assert all(other.adds_columns() for other in earlier if other.name() in step.reads)
 

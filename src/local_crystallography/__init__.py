@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from local_crystallography.steps.encode_cvae import EncodeCvae as EncodeCvae
     from local_crystallography.steps.extract_sub_images import ExtractSubImages as ExtractSubImages
     from local_crystallography.steps.find_atoms import FindAtoms as FindAtoms
+    from local_crystallography.steps.geometric_phase import GeometricPhase as GeometricPhase
     from local_crystallography.steps.measure_lattice import MeasureLattice as MeasureLattice
     from local_crystallography.steps.paint_map import PaintMap as PaintMap
     from local_crystallography.steps.refine_atoms import RefineAtoms as RefineAtoms
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
     from local_crystallography.steps.train_vae import TrainVae as TrainVae
     from local_crystallography.studies.classes import class_report as class_report
     from local_crystallography.studies.comparison import compare as compare
+    from local_crystallography.studies.means import means as means
+    from local_crystallography.studies.profile import LineProfile as LineProfile
     from local_crystallography.studies.windows import WindowStudy as WindowStudy
     from local_crystallography.studies.windows import run_window_study as run_window_study
 
@@ -96,10 +99,13 @@ _HOME = {
     "FFT": "baselines.alternatives",
     "FindAtoms": "steps.find_atoms",
     "GaussianMixture": "clustering.alternatives",
+    "GeometricPhase": "steps.geometric_phase",
     "Hdbscan": "clustering.alternatives",
     "ICA": "baselines.alternatives",
     "Image": "data.image",
     "KMeans": "clustering.alternatives",
+    "LineProfile": "studies.profile",
+    "means": "studies.means",
     "MeasureLattice": "steps.measure_lattice",
     "Neighbours": "baselines.alternatives",
     "Network": "steps.segment",

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.columns import without_std
 from local_crystallography.data.subimages import FOUND, as_found
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import OWN, Step, own
@@ -186,4 +187,6 @@ def lengths_of(atoms: Atoms) -> list[str]:
     """The columns in pixels that are given in nm as well where the pixel size is known."""
     declared = [column for added in columns().by_step.values() for column in added if column.in_nm]
     names = [str(name) for name in atoms.features if str(name).endswith("_px")]
-    return [name for name in names if any(column.matches(name) for column in declared)]
+    also_std = [(name, column) for name in names for column in declared if column.has_std]
+    stds = {name for name, column in also_std if column.matches(without_std(name))}
+    return [name for name in names if name in stds or any(column.matches(name) for column in declared)]

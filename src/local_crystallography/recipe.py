@@ -22,6 +22,7 @@ from local_crystallography.steps.encode import Encode
 from local_crystallography.steps.encode_cvae import EncodeCvae
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
 from local_crystallography.steps.find_atoms import FindAtoms
+from local_crystallography.steps.geometric_phase import GeometricPhase
 from local_crystallography.steps.measure_lattice import MeasureLattice
 from local_crystallography.steps.paint_map import PaintMap
 from local_crystallography.steps.refine_atoms import RefineAtoms
@@ -56,6 +57,10 @@ class Recipe(BaseModel):
     measure_lattice: MeasureLattice = Field(
         default_factory=MeasureLattice,
         description="Neighbours, cell, strain, rotation and displacement of every atom (optional).",
+    )
+    geometric_phase: GeometricPhase = Field(
+        default_factory=GeometricPhase,
+        description="Strain by geometric phase analysis, as a cross-check of that of Measure lattice (optional).",
     )
     decide_symmetry: DecideSymmetry = Field(
         default_factory=DecideSymmetry,

@@ -201,6 +201,12 @@ class SymmetryOpener(DockOpener):
     opens = "show_symmetry"
 
 
+class MeasureOpener(DockOpener):
+    """Opens the measure dock: profile, regions and vectors."""
+
+    opens = "show_measure"
+
+
 class ComponentsOpener(DockOpener):
     """Opens the components dock: classes, loadings, windows and comparison."""
 

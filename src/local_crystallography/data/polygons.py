@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+Region = tuple[tuple[tuple[float, float], ...], ...]
+"""Areas, each given by its corners (y, x) in pixels."""
+
 
 def inside(points: npt.ArrayLike, polygon: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     """Exact test of which points lie inside a polygon, which is closed automatically.

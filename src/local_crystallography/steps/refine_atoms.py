@@ -17,7 +17,7 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.mask import filled, saturated
 from local_crystallography.data.parameters import unset
-from local_crystallography.data.polygons import inside
+from local_crystallography.data.polygons import Region, inside
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.fitting.background import terraces
 from local_crystallography.fitting.evidence import repetition, support
@@ -27,9 +27,6 @@ from local_crystallography.fitting.quadratic import tops
 from local_crystallography.steps.base import Step
 
 Array = npt.NDArray[np.float64]
-Region = tuple[tuple[tuple[float, float], ...], ...]
-"""Areas, each given by its corners (y, x) in pixels."""
-
 CERTAIN = 0.98
 """Probability from which an atom is kept however weak, as are atoms added by hand, which have no probability."""
 EVEN, FEW, SUPPORT, USUAL = 0.5, 12, 0.2, 0.38

@@ -13,6 +13,7 @@ from local_crystallography.bayes.decision import Decision
 from local_crystallography.clustering.environment import Environment
 from local_crystallography.data.columns import HAND_LABEL
 from local_crystallography.data.errors import InputError
+from local_crystallography.lattice.gpa import Validity
 from local_crystallography.views.raster import HAND_PALETTE, PALETTE, Colors, categorical_colors
 
 HEX = re.compile(r"#[0-9a-f]{6}")
@@ -30,7 +31,7 @@ SURROUNDED = {
     Environment.DEFECT: "#cc79a7",
 }
 """Colours of environments."""
-ENVIRONMENT = "environment"
+ENVIRONMENT, GPA = "environment", "gpa_decision"
 LONGEST = 40
 """Maximum number of letters of a name."""
 
@@ -51,6 +52,8 @@ class ClassStyles:
         """Name of a class; "none" for -1. Decisions and environments have names of their own unless renamed."""
         if (given := self._names.get(column, {}).get(number)) is not None:
             return given
+        if column == GPA and number in list(Validity):
+            return Validity(number).words
         if column.endswith("_decision") and number in list(Decision):
             return Decision(number).words
         if column == ENVIRONMENT and number in list(Environment):

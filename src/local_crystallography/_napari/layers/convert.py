@@ -16,7 +16,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import HAND_LABEL, is_class
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image, square
-from local_crystallography.steps.refine_atoms import Region
+from local_crystallography.data.polygons import Region
 from local_crystallography.views import raster
 from local_crystallography.views.styles import ClassStyles
 
@@ -34,7 +34,7 @@ POINT_SHARE = 0.35
 """Diameter of a point as a fraction of the nearest-neighbour distance."""
 SIZES = (0, 10_000)
 """Sizes of points on the screen, in pixels: napari gives points below the first a grey border of half that size."""
-RESULT = ("features", "feature_defaults", "size", "face_color", "contrast_limits", "metadata")
+RESULT = ("features", "feature_defaults", "size", "face_color", "edge_color", "contrast_limits", "metadata")
 """Attributes that a new result sets on its layer; all others stay as the user left them."""
 ELLIPSE_CORNERS = 48
 SAMPLE = 200_000
@@ -210,6 +210,12 @@ def atoms_from(layer: Any, image_layer: Any) -> Atoms:
     rest = features.drop(columns=["id", "frame"], errors="ignore")
     table = pd.concat([pd.DataFrame({"id": _ids(features, len(points)), "frame": frame}), rest], axis=1)
     return Atoms(_in_pixels(points[:, -2:], layer, image_layer), table, pixel_size_of(image_layer))
+
+
+def line_from(layer: Any, image_layer: Any, number: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Start and end (y, x) of one line in a shapes layer, in pixels of the image."""
+    start, end = _in_pixels(np.asarray(layer.data[number], float)[[0, -1], -2:], layer, image_layer).tolist()
+    return tuple(start), tuple(end)
 
 
 def corners_from(layer: Any, image_layer: Any) -> npt.NDArray[np.float64]:

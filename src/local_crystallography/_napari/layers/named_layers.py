@@ -8,7 +8,7 @@ from typing import Any
 
 from napari.layers import Image, Layer
 
-from local_crystallography._napari.layers import convert, geometry, masks, rings
+from local_crystallography._napari.layers import convert, geometry, masks, rings, vectors
 from local_crystallography._napari.layers.convert import LayerData
 from local_crystallography.analysis import Analysis
 from local_crystallography.steps.catalog import columns
@@ -24,10 +24,13 @@ ORDER = (
     "map",
     "label",
     "hand_label",
+    vectors.COLOURS,
     masks.NAME,
     rings.LEFT_OUT,
     OVERVIEW,
     "atoms",
+    vectors.ARROWS,
+    vectors.WHEEL,
     rings.NAME,
 )
 """From the bottom to the top."""
@@ -74,7 +77,8 @@ class NamedLayers:
         if layer is None:
             # afterwards, since no argument of the layer shows a colour bar
             new = new if isinstance(new, Layer) else Layer.create(*new)
-            if isinstance(new, Image) and name not in (convert.PROBABILITY, convert.STD, OVERVIEW):
+            plain = isinstance(new, Image) and not new.rgb
+            if plain and name not in (convert.PROBABILITY, convert.STD, OVERVIEW):
                 new.colorbar.visible = True
             self._layers[name] = self._insert(name, new)
         else:

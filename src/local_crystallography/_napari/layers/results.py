@@ -9,17 +9,20 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Layer
 
-from local_crystallography._napari.layers import convert, geometry, masks, named_layers, rings
+from local_crystallography._napari.layers import convert, geometry, masks, named_layers, rings, vectors
 from local_crystallography._napari.layers.convert import LayerData
 from local_crystallography._napari.layers.named_layers import OVERVIEW, NamedLayers, PreviewLayers
 from local_crystallography._napari.layers.overview import AtomsOverview, is_many
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import HAND_LABEL, is_class
+from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.steps.measure_lattice import MeasureLattice
 from local_crystallography.steps.paint_map import PaintMap, default_columns
 from local_crystallography.steps.refine_atoms import RefineAtoms
 from local_crystallography.steps.segment import Segment
+from local_crystallography.views.vectors import SHIFT, VectorField
 
 BESIDE = {rings.NAME, OVERVIEW}
 """Layers that show no result of their own."""
@@ -38,6 +41,8 @@ class ResultLayers:
         self.wanted: str | None = None
         self.mask_wanted = False
         self.requested: set[str] = set()
+        self.field = VectorField()
+        self._drawn: vectors.Drawn | None = None
         self._chosen: str | None = None
         self.updating = False
         self._mask: tuple[Image, masks.Mask | None] | None = None
@@ -77,7 +82,7 @@ class ResultLayers:
     def _first_map(self) -> str:
         """The map to be seen: the one chosen, as long as there is its column, or else the most informative one."""
         atoms, chosen = self.analysis.atoms, self._chosen
-        there = chosen == "" or (atoms is not None and chosen in atoms.features)
+        there = chosen in ("", *vectors.SHOWN) or (atoms is not None and chosen in atoms.features)
         return chosen if chosen is not None and there else self.default_colour
 
     def get(self, name: str) -> Any:
@@ -132,14 +137,49 @@ class ResultLayers:
 
     def show_map(self, column: str) -> None:
         """Show the map of a column and hide the others, from now on; "" hides all."""
-        self._chosen = column
-        for name in self.analysis.maps or {}:
-            if name == column and self.get(name) is None:
+        before, self._chosen = self._chosen, column
+        fields = (*vectors.SHOWN, vectors.WHEEL) if self._has_vectors() else ()
+        wanted = {column, vectors.WHEEL} if column in vectors.SHOWN else {column}
+        if (atoms := self.get("atoms")) is not None and (column in vectors.SHOWN) != (before in vectors.SHOWN):
+            atoms.visible = column not in vectors.SHOWN  # or they would cover the arrows and the image
+        for name in (*(self.analysis.maps or {}), *fields):
+            if name in wanted and self.get(name) is None:
                 self._shown.pop(name, None)
                 self.requested.add(name)
                 self.show_one(name)
             if (layer := self.get(name)) is not None:
-                layer.visible = name == column
+                layer.visible = name in wanted
+
+    def draw_vectors(self) -> None:
+        """Draw the displacements, if they are new; in any thread, since it takes a moment.
+
+        Raises
+        ------
+        InputError
+            If there are none.
+        """
+        atoms, image = self.analysis.atoms, self.analysis.image
+        if atoms is None or image is None or not self._has_vectors():
+            self._drawn = None
+        elif self._drawn is None or not self._drawn.of(self.field, atoms):
+            self._drawn = vectors.draw(self.field, atoms, image)
+
+    def _has_vectors(self) -> bool:
+        atoms = self.analysis.atoms
+        return atoms is not None and {*SHIFT} <= {*atoms.features}
+
+    def _vectors(self) -> dict[str, Any]:
+        """The displacements, as soon as they were chosen once, until they are not measured any more."""
+        chosen = self._chosen in vectors.SHOWN
+        if not chosen and not any(name in self._own.names for name in vectors.SHOWN):
+            return {}
+        try:
+            self.draw_vectors()
+        except InputError:  # the sublattice that was chosen is gone
+            self._drawn = None
+        if self._drawn is None:
+            return {}
+        return dict.fromkeys((vectors.COLOURS, vectors.WHEEL, vectors.ARROWS), self._drawn)
 
     def _see_first(self, name: str) -> None:
         """Show the most informative map in place of the previous one, unless the user has hidden that."""
@@ -206,6 +246,7 @@ class ResultLayers:
     def set_colour(self, column: str) -> None:
         """Colour the atoms by a column; "" for a single colour."""
         before = self._colour(self.analysis.atoms)
+        column = "" if column in vectors.SHOWN else column
         self.wanted = column
         layer, atoms = self.get("atoms"), self._shown.get("atoms")
         if column != before and layer is not None and atoms is not None and len(layer.data) == len(atoms):
@@ -287,6 +328,7 @@ class ResultLayers:
             convert.PROBABILITY: None if probability is None else probability.values,
             convert.STD: None if probability is None else probability.std,
             **self._maps(),
+            **self._vectors(),
             masks.NAME: self._mask_to_show(),
             rings.LEFT_OUT: self.analysis.left_out or None,
             "atoms": self.analysis.atoms,
@@ -330,6 +372,11 @@ class ResultLayers:
                 value, place, note, colour=self._colour(value), stack=self.stack, styles=self.analysis.styles
             )
             return data, {**look, "visible": not is_many(data)}, kind
+        if name in (*vectors.SHOWN, vectors.WHEEL):
+            note = self.note(name, MeasureLattice.name())
+            if name == vectors.ARROWS:
+                return vectors.arrows_layer(value, place, note, stack=self.stack)
+            return (vectors.colours_layer if name == vectors.COLOURS else vectors.wheel_layer)(value, place, note)
         note = self.note(name, PaintMap.name())
         return convert.map_layer(name, value, place, note, self.analysis.styles, first=self._first_map)
 

@@ -23,7 +23,15 @@ from local_crystallography._napari.main.pixel_size import PixelSizeBox
 from local_crystallography._napari.main.region import RegionBox
 from local_crystallography._napari.main.run_all import steps_to_run
 from local_crystallography._napari.main.scan import ScanTools
-from local_crystallography._napari.main.side_docks import COMPONENTS, EXPLORER, MAIN, MANIFOLD, SYMMETRY, SideDocks
+from local_crystallography._napari.main.side_docks import (
+    COMPONENTS,
+    EXPLORER,
+    MAIN,
+    MANIFOLD,
+    MEASURE,
+    SYMMETRY,
+    SideDocks,
+)
 from local_crystallography._napari.main.step_panel import StepPanel, standing
 from local_crystallography._napari.reader import sample_layers
 from local_crystallography._napari.session.controller import Controller
@@ -38,7 +46,6 @@ from local_crystallography.data.columns import is_class
 from local_crystallography.recipe import Recipe
 from local_crystallography.report.html import write_report
 from local_crystallography.steps.cluster import Cluster
-from local_crystallography.steps.refine_atoms import RefineAtoms
 from local_crystallography.steps.segment import Segment
 from local_crystallography.steps.symmetry import DecideSymmetry
 from local_crystallography.steps.training import Training
@@ -100,8 +107,9 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.said = ""
         self._said_of: ImageSession | None = None
         self._deciding = False
-        self.region_box: RegionBox = self.panels[RefineAtoms.name()].form.fields["region"]
-        self.region_box.follow(napari_viewer, lambda: self.image_box.layer)
+        self.region_boxes = [box for panel in self.panels.values() for box in panel.findChildren(RegionBox)]
+        for box in self.region_boxes:
+            box.follow(napari_viewer, lambda: self.image_box.layer)
         arrange(self)
         self.state = DockState(self)
         self._connect()
@@ -149,6 +157,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.buttons[MANIFOLD].clicked.connect(self.docks.show_manifold)
         self.buttons[SYMMETRY].clicked.connect(self.docks.show_symmetry)
         self.buttons[COMPONENTS].clicked.connect(self.docks.show_components)
+        self.buttons[MEASURE].clicked.connect(self.docks.show_measure)
         controller.changed.connect(self._on_controller_changed)
         controller.reported.connect(self._on_reported)
         controller.opened.connect(self._on_opened)
@@ -321,7 +330,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
     def _leave(self) -> None:
         """Stop the job, show its results, and delete this widget."""
         self.viewer.events.theme.disconnect(self._on_theme_changed)
-        boxes = (self.image_box, *self.source_boxes.values(), self.region_box)
+        boxes = (self.image_box, *self.source_boxes.values(), *self.region_boxes)
         parts: tuple[Any, ...] = (*boxes, self.mask, self.left_out, self.docks, self.state, self.controller)
         for part in parts:
             part.leave()

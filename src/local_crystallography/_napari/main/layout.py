@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari.main.side_docks import COMPONENTS, EXPLORER, MANIFOLD, SYMMETRY
+from local_crystallography._napari.main.side_docks import COMPONENTS, EXPLORER, MANIFOLD, MEASURE, SYMMETRY
 from local_crystallography._napari.settings import Settings
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.correct_scan import CorrectScan
@@ -27,6 +27,7 @@ TIPS = {
     REPORT: "Save figures, classes, parameters and provenance as one HTML page, and open it",
     EXPLORER: "Plot the columns of the atoms and select atoms with a lasso",
     MANIFOLD: "Show the images decoded across the latent space, and the classes in pictures",
+    MEASURE: "Draw a profile across an interface, means of regions, and displacement vectors",
     SYMMETRY: "Test chains, rows of atoms and windows for symmetry, with the certainty of each decision",
     COMPONENTS: "Show statistics of the classes, loadings of baseline methods, window sizes, and results side by side",
 }
@@ -77,7 +78,7 @@ def arrange(dock: MainDock) -> None:
     layout.addWidget(dock.message)
     layout.addWidget(dock.mend)
     layout.addWidget(_panels(dock), stretch=1)
-    for names in ((SAVE, OPEN, REPORT), (EXPLORER, MANIFOLD), (SYMMETRY, COMPONENTS)):
+    for names in ((SAVE, OPEN, REPORT), (EXPLORER, MANIFOLD), (MEASURE, SYMMETRY, COMPONENTS)):
         row = QtWidgets.QHBoxLayout()
         for name in names:
             row.addWidget(dock.buttons[name])

@@ -8,7 +8,7 @@ from napari.layers import Shapes as ShapesLayer
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.layers.convert import polygons_from
-from local_crystallography.steps.refine_atoms import Region
+from local_crystallography.data.polygons import Region
 
 WHOLE, GIVEN = "whole image", "given"
 

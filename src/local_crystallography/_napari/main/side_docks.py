@@ -14,6 +14,7 @@ from local_crystallography._napari.explorer.explorer import LastChoices, LatentE
 from local_crystallography._napari.explorer.hover import ImageHover
 from local_crystallography._napari.main.undo import UndoActions
 from local_crystallography._napari.manifold.manifold import ManifoldDock
+from local_crystallography._napari.measure.dock import MeasureDock
 from local_crystallography._napari.results.dock import ComponentsDock
 from local_crystallography._napari.selection.selection_menu import TIP, SelectionActions
 from local_crystallography._napari.session.controller import Controller
@@ -28,7 +29,7 @@ from local_crystallography.steps.symmetry import DecideSymmetry
 
 D = TypeVar("D", bound=QtWidgets.QWidget)
 MAIN, EXPLORER, MANIFOLD = "Local Crystallography", "Latent explorer", "Manifold"
-SYMMETRY, COMPONENTS = "Symmetry", "Components"
+SYMMETRY, COMPONENTS, MEASURE = "Symmetry", "Components", "Measure"
 LAST_CHOICES = LastChoices()
 """Last choices in the explorer, kept as long as the program runs."""
 
@@ -84,6 +85,10 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
     def show_components(self) -> ComponentsDock:
         """Open the components dock behind the main dock, once, and bring it to the front."""
         return self._show_behind(COMPONENTS, self._new_components)
+
+    def show_measure(self) -> MeasureDock:
+        """Open the measure dock behind the main dock, once, and bring it to the front."""
+        return self._show_behind(MEASURE, lambda: MeasureDock(self.controller, self.main.show_box.choose))
 
     def show_preview(self, table: pd.DataFrame) -> None:
         """Show the latents of a network that still trains, until the job ends or the atoms change."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from qtpy import QtCore
 
+from local_crystallography._napari.layers.vectors import SHOWN
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography.analysis import Analysis
@@ -25,6 +29,9 @@ class ShownMap(QtCore.QObject):  # type: ignore[misc]
         if session is None or self.controller.running:
             return
         self._due = session, column
+        if column in SHOWN:
+            self.controller.compute("Drawing the displacements …", partial(_drawn, session))
+            return
         maps = session.analysis.maps or {}
         if column and column not in maps:
             self.controller.run((painting(session.analysis, column),), again=True, title=None)
@@ -35,8 +42,14 @@ class ShownMap(QtCore.QObject):  # type: ignore[misc]
             return
         (session, column), self._due = self._due, None
         maps = session.analysis.maps or {}
-        if session is self.controller.active and (not column or column in maps):
+        if session is self.controller.active and (not column or column in maps or column in SHOWN):
             session.results.show_map(column)
+
+
+def _drawn(session: ImageSession) -> Callable[[], object]:
+    """Draw the displacements; they are shown when the job has ended."""
+    session.results.draw_vectors()
+    return lambda: None
 
 
 def painting(analysis: Analysis, column: str) -> PaintMap:

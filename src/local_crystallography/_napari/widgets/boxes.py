@@ -11,10 +11,13 @@ import pandas as pd
 from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.layers.convert import is_result
+from local_crystallography._napari.layers.vectors import SHOWN
 from local_crystallography.clustering.doubts import Doubt
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.catalog import columns
+from local_crystallography.steps.measure_lattice import MeasureLattice
 from local_crystallography.views.axis import axis_of
+from local_crystallography.views.vectors import SHIFT
 
 IMAGE = "Image and atoms"
 SHOW_TIP = "What is shown over the image: the colours of the atoms and the map of a column, which is painted if need be"
@@ -111,14 +114,11 @@ class ShowBox(QtWidgets.QComboBox):  # type: ignore[misc]
         """Offer the columns of a table; the name of the chosen one."""
         numbers = [] if features is None else [str(name) for name in features.select_dtypes("number")]
         names = [name for name in numbers if name not in ("id", "frame")]
+        names += SHOWN if {*SHIFT} <= {*names} else ()
         with QtCore.QSignalBlocker(self):
             self.clear()
             self.addItem(IMAGE, "")
-            for heading, group in grouped_by_step(names):
-                self.addItem(heading)
-                self.model().item(self.count() - 1).setFlags(QtCore.Qt.ItemFlag.NoItemFlags)
-                for name in group:
-                    self.addItem(f"   {words_of(name)}", name)
+            add_columns(self, names)
             known = self._by_hand is not None and self._by_hand in ("", *names)
             wanted = self._by_hand if known else default
             self.setCurrentIndex(max(0, self.findData(wanted)))
@@ -145,11 +145,45 @@ class ShowBox(QtWidgets.QComboBox):  # type: ignore[misc]
         self.choose(self.column)
 
 
+class ColumnBox(QtWidgets.QComboBox):  # type: ignore[misc]
+    """A choice among the numeric columns, in words and by step."""
+
+    def offer_numbers(self, features: pd.DataFrame, first: Iterable[str], *, vectors: bool = False) -> None:
+        """Offer the columns of a table; the choice stays, and is at first the first of some names that is there.
+
+        `vectors`: also the displacement vectors, as a whole.
+        """
+        names = [str(name) for name in features.select_dtypes("number") if name not in ("id", "frame")]
+        names += SHOWN[:1] if vectors and {*SHIFT} <= {*names} else ()
+        if names == [self.itemData(i) for i in range(self.count()) if self.itemData(i)]:
+            return
+        before = self.column
+        with QtCore.QSignalBlocker(self):
+            self.clear()
+            add_columns(self, names)
+            wanted = [name for name in (before, *first, *names[:1]) if name in names]
+            self.setCurrentIndex(max(0, self.findData(wanted[0])) if wanted else -1)
+
+    @property
+    def column(self) -> str:
+        """The chosen column; "" for none."""
+        return str(self.currentData() or "")
+
+
+def add_columns(box: QtWidgets.QComboBox, names: Iterable[str]) -> None:
+    """Add columns in words, below the titles of the steps that add them."""
+    for heading, group in grouped_by_step(names):
+        box.addItem(heading)
+        box.model().item(box.count() - 1).setFlags(QtCore.Qt.ItemFlag.NoItemFlags)
+        for name in group:
+            box.addItem(f"   {words_of(name)}", name)
+
+
 def grouped_by_step(names: Iterable[str]) -> list[tuple[str, list[str]]]:
     """The names of columns by the title of the step that adds them, later steps first; others as of the user."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name in names:
-        groups[columns().owner(name) or ""].append(name)
+        groups[MeasureLattice.name() if name in SHOWN else columns().owner(name) or ""].append(name)
     order = ["", *reversed(TITLES)]
     return [(TITLES.get(step, "Own"), groups[step]) for step in order if step in groups]
 

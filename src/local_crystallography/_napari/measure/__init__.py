@@ -1,0 +1,1 @@
+"""The measure dock: profile across a line, means of regions, displacement vectors."""
