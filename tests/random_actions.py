@@ -162,7 +162,9 @@ class Player:
             if wrong:
                 history = self.controller.active.history
                 there = f"undoable {history.undoable[:3]}, redoable {history.redoable[:3]}"
-                self.faults.append(f"{word} of {name}: {', '.join(wrong)} ({there}, after {', '.join(self.log[-4:])})")
+                of = f"which changed {', '.join(sorted(changed))}"
+                where = f"{there}, errors {self.controller.active.errors}, after {', '.join(self.log[-4:])}"
+                self.faults.append(f"{word} of {name}, {of}: {', '.join(wrong)} ({where})")
         self.check_marks()
 
     def watch(self) -> Callable[[], None]:
@@ -219,13 +221,13 @@ class Player:
         if session.results.get("atoms left out") is not None:
             does["restore atoms"] = partial(controller.restore, {0})
         if session.sources:
-            does["all atoms again"] = partial(controller.choose_source, "atoms", None)
+            does["all atoms again"] = menu.commands.work_on_all
         for name, count in (("undo", len(session.history.undoable)), ("redo", len(session.history.redoable))):
             if count:
                 steps = int(rng.integers(1, min(count, 4) + 1))
                 does[name] = partial(controller.travel, -steps if name == "undo" else steps)
         if session.analysis.mending:
-            does["encode edited atoms"] = dock.mend.click
+            does["encode edited atoms"] = dock.news.mend.button.click
         for name in RUNS:
             if dock.panels[name].button.isEnabled():
                 does[f"run {name}"] = dock.panels[name].button.click

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from local_crystallography._napari.layers import rings
-from local_crystallography._napari.main.dock import HALTED, MainDock
+from local_crystallography._napari.main.dock import MainDock
 from local_crystallography._napari.main.layer_tools import HIDE, SHOW, LeftOutTools
+from local_crystallography._napari.main.news import HALTED
 from local_crystallography._napari.main.step_panel import BEHIND, standing, summary
 from local_crystallography._napari.session.worker import Hooks, Outcome, Stop, run_steps
 from local_crystallography.analysis import Analysis
@@ -186,13 +187,13 @@ def test_run_all_stops_on_doubt_and_says_how_to_go_on(dock, qtbot):
         assert "kept" in status
         assert dock.session.analysis.sub_images is None
         assert dock.panels["extract_sub_images"].status.text() == "ready"
-        assert not dock.message.isHidden()
-        assert dock.message.text() == HALTED.format(doubt=DOUBT)
+        assert not dock.news.message.isHidden()
+        assert dock.news.message.text() == HALTED.format(doubt=DOUBT)
     dock.panels["refine_atoms"].form.fields["when_doubtful"].set("continue")
     dock.panels["extract_sub_images"].form.fields["window_size"].set(512)  # ends the run soon
     press(dock.run_all, dock, qtbot)
-    assert dock.message.text().startswith("⚠ Extract sub-images: ")
-    assert "no window of 512" in dock.message.text()
+    assert dock.news.message.text().startswith("⚠ Extract sub-images: ")
+    assert "no window of 512" in dock.news.message.text()
     assert dock.panels["refine_atoms"].status.text().startswith(f"⚠ {DOUBT}")
     assert "no window of 512" in dock.panels["extract_sub_images"].status.text()
 
@@ -202,4 +203,4 @@ def test_the_step_alone_shows_the_doubt_too(dock, qtbot):
     for name in ("segment", "find_atoms", "refine_atoms"):
         press(dock.panels[name].button, dock, qtbot)
     assert dock.panels["refine_atoms"].status.text().startswith(f"⚠ {DOUBT}")
-    assert "⚠" not in dock.message.text()
+    assert "⚠" not in dock.news.message.text()

@@ -219,7 +219,7 @@ def test_the_dock_says_that_the_image_has_changed(light_viewer, quick_analysis, 
     session = dock.controller.adopt(copied(quick_analysis))
     crop(session.layer)
     qtbot.waitUntil(lambda: session.outdated, timeout=2000)
-    assert "no longer the image that was analysed" in dock.message.text()
+    assert "no longer the image that was analysed" in dock.news.message.text()
     assert dock.panels[Segment.name()].status.text() == OUTDATED
     dock.controller.runner.halt()
 
@@ -366,5 +366,5 @@ def test_a_crop_is_noticed_in_the_real_viewer(real_viewer, quick_analysis, qtbot
     assert "Rotated" in dock.pixel_size.note.text()
     layer.data = np.asarray(layer.data)[:200]
     qtbot.waitUntil(lambda: session.outdated, timeout=5000)
-    assert "no longer the image that was analysed" in dock.message.text()
+    assert "no longer the image that was analysed" in dock.news.message.text()
     dock.controller.runner.halt()

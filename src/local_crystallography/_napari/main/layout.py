@@ -38,10 +38,6 @@ SOURCES = {
     ),
     "atoms": (ExtractSubImages.name(), "Use the atoms of Find atoms, or any points layer"),
 }
-MEND_TIP = (
-    "Refine the edited atoms, encode them with the present network, and update classes and maps; other atoms keep "
-    "their positions and classes"
-)
 TITLE = "First steps"
 SAMPLE, SAMPLE_TIP = "Try the sample", "Open the sample quick, NiO in LSMO with 1,000 atoms, and run all steps"
 STEPS = (
@@ -56,7 +52,6 @@ def arrange(dock: MainDock) -> None:
     """Arrange the parts: image and Run all at the top, scrolling panels, sessions and docks at the bottom."""
     _explain(dock)
     dock.run_all.setMinimumHeight(34)
-    dock.progress.setFixedHeight(12)
     top = QtWidgets.QFormLayout()
     top.setFieldGrowthPolicy(top.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     top.addRow("Image", dock.image_box)
@@ -74,9 +69,7 @@ def arrange(dock: MainDock) -> None:
         row.addWidget(button)
     layout.addWidget(dock.hint)
     layout.addLayout(row)
-    layout.addWidget(dock.progress)
-    layout.addWidget(dock.message)
-    layout.addWidget(dock.mend)
+    layout.addWidget(dock.news)
     layout.addWidget(_panels(dock), stretch=1)
     for names in ((SAVE, OPEN, REPORT), (EXPLORER, MANIFOLD), (MEASURE, SYMMETRY, COMPONENTS)):
         row = QtWidgets.QHBoxLayout()
@@ -118,7 +111,6 @@ def _explain(dock: MainDock) -> None:
     dock.run_all.setToolTip(
         f"<qt>Run all steps that are not up to date, in order; optional steps are skipped ({RUN_ALL})</qt>"
     )
-    dock.mend.setToolTip(f"<qt>{MEND_TIP}</qt>")
     for name, button in dock.buttons.items():
         button.setToolTip(TIPS[name])
     for name, (_, tip) in SOURCES.items():

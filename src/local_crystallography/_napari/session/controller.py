@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from qtpy import QtCore
 
+from local_crystallography._napari.layers import convert
 from local_crystallography._napari.session.atom_edits import AtomEdits
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.image_sessions import ImageSessions, new_session, open_session, opened
@@ -49,6 +50,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
     previewed = QtCore.Signal(object)
     opened = QtCore.Signal(object)
     failed = QtCore.Signal(str)
+    saved = QtCore.Signal(str)
 
     def __init__(self, viewer: Any, parent: QtCore.QObject | None = None) -> None:
         super().__init__(parent)
@@ -67,6 +69,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self.edits = AtomEdits(self)
         self.edits.made.connect(self.take_edits)
         self._title: str | None = None
+        self.orphans: tuple[str, list[Any]] | None = None
         self._followed: ImageSession | None = None
         self._restoring = False
         self.selection.changed.connect(self._on_selection_changed)
@@ -137,7 +140,8 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self.paused.begin(session, wanted)
         file = partial(self.paused.file, session, again=again)
         hooks = Hooks(partial(session.prepare, given), session.after, session.results.previews.prepare, file)
-        self.runner.start(lambda stop: run_steps(session.analysis, wanted, stop, hooks=hooks, again=again))
+        words = f"{self._title or steps[-1].title()} on {session.layer.name}"
+        self.runner.start(lambda stop: run_steps(session.analysis, wanted, stop, hooks=hooks, again=again), words)
         self.changed.emit()
 
     def can_resume(self, name: str) -> bool:
@@ -167,7 +171,26 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         """Save the session of the active image."""
         if self.active is not None and not self.running:
             self.take_edits()
-            self._once("Saving …", partial(self.active.analysis.save, folder))
+            self._once("Saving …", partial(self._saving, self.active, folder))
+
+    def _saving(self, session: ImageSession, folder: Path) -> Callable[[], object]:
+        """Save, in any thread; returns what is to be done in the thread of the window."""
+        moment = session.history.now
+        session.analysis.save(folder)
+
+        def saved() -> None:
+            session.saved = moment
+            self.saved.emit(str(folder))
+
+        return saved
+
+    def remove_orphans(self) -> None:
+        """Remove the results of the image that was removed last."""
+        if self.orphans and not self.running:
+            (_, layers), self.orphans = self.orphans, None
+            for layer in [layer for layer in layers if layer in self.viewer.layers]:
+                self.viewer.layers.remove(layer)
+            self.changed.emit()
 
     def open(self, folder: Path) -> None:
         """Open a saved session, with a layer for its image."""
@@ -412,6 +435,8 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
     def _on_layer_removed(self, event: Any) -> None:
         session = self.sessions.remove(event.value)
         if session is not None:
+            own = [layer for layer in self.viewer.layers if convert.belongs(layer, event.value)]
+            self.orphans = (str(event.value.name), own) if own else None
             gc.unfreeze()  # its data may be part of a cycle that is excluded from collections
         self.paused.forget(str(event.value.unique_id))
         if session is not None and session is self.busy:

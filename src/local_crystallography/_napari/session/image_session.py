@@ -96,6 +96,8 @@ class ImageSession:
         Whether the layer no longer shows what was analysed.
     history
         What was done to the image, to undo and redo.
+    saved
+        The moment that was saved last, or opened.
     """
 
     layer: Any
@@ -110,6 +112,7 @@ class ImageSession:
     found: Found | None = None
     outdated: bool = False
     history: History = field(init=False)
+    saved: Moment | None = None
     _seen: tuple[Any, tuple[float, float]] | None = None
 
     def __post_init__(self) -> None:
@@ -120,6 +123,12 @@ class ImageSession:
     def key(self) -> str:
         """Unique id of the layer."""
         return str(self.layer.unique_id)
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether there are results that were not saved."""
+        saved = self.saved is not None and self.history.now.same_results(self.saved)
+        return self.analysis.atoms is not None and not saved
 
     @property
     def replaced(self) -> set[str]:

@@ -63,6 +63,7 @@ class ImageSessions(QtCore.QObject):  # type: ignore[misc]
             convert.note_of(plain.layer).pop("session", None)  # a part or a projection of that image
             return plain
         session = session_again(self.viewer, plain.layer, analysis, others)
+        session.saved = session.history.now
         self._sessions[session.key] = session
         if self.active is plain:
             self.active = session
@@ -134,6 +135,7 @@ def opened(folder: Path) -> Analysis:
 def open_session(viewer: Any, folder: Path) -> ImageSession:
     """A saved session with all its layers prepared; in any thread."""
     session = new_session(viewer, Analysis.open(folder))
+    session.saved = session.history.now
     session.results.prepare()
     return session
 
