@@ -23,7 +23,7 @@ ORDERS = (1, 2, 3, 4, 6)
 """Rotational symmetry orders of motifs in crystals."""
 FULL = 0.95
 """Share of a sector that angles reduced to it must span."""
-EDGE = 0.12
+EDGE = 0.1
 """Width of the dark edge of a disc, in its diameters."""
 EDGED = 4.0
 """Diameter from which on a disc has an edge, in pixels."""

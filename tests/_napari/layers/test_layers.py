@@ -369,11 +369,6 @@ def test_a_map_of_angles_becomes_cyclic_when_they_are(shown, live):
     assert shown.get("angle_rad").colormap.name == "magma"
 
 
-def test_maps_of_numbers_have_a_colour_bar(shown):
-    assert shown.get("z0").colorbar.visible
-    assert not shown.get("probability").colorbar.visible
-
-
 def test_new_columns_of_the_same_atoms_change_nothing_else(shown):
     layer = shown.get("atoms")
     layer.size = 7

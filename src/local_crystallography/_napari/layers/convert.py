@@ -176,7 +176,7 @@ def points_from(
         "size": point_size(atoms),
         "face_color": face_colors(atoms, colour, styles),
         "border_width": raster.EDGE,  # so that atoms are seen on a map of their own colour
-        "border_color": "black",
+        "border_color": "#000000cc",
         "canvas_size_limits": SIZES,
         "metadata": {KEY: note},
     }

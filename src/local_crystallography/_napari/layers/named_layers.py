@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
-from napari.layers import Image, Layer
+from napari.layers import Layer
 
 from local_crystallography._napari.layers import convert, geometry, masks, rings, vectors
 from local_crystallography._napari.layers.convert import LayerData
@@ -75,11 +75,7 @@ class NamedLayers:
         """Show something new in the layer of a name, which is created if necessary."""
         layer = self.get(name)
         if layer is None:
-            # afterwards, since no argument of the layer shows a colour bar
             new = new if isinstance(new, Layer) else Layer.create(*new)
-            plain = isinstance(new, Image) and not new.rgb
-            if plain and name not in (convert.PROBABILITY, convert.STD, OVERVIEW):
-                new.colorbar.visible = True
             self._layers[name] = self._insert(name, new)
         else:
             convert.update(layer, new.as_layer_data_tuple() if isinstance(new, Layer) else new)

@@ -79,6 +79,11 @@ class ResultLayers:
         return "" if atoms is None else self._default_colour(atoms)
 
     @property
+    def colour(self) -> str:
+        """The column that colours the atoms; "" for a single colour."""
+        return self._colour(self.analysis.atoms)
+
+    @property
     def _first_map(self) -> str:
         """The map to be seen: the one chosen, as long as there is its column, or else the most informative one."""
         atoms, chosen = self.analysis.atoms, self._chosen

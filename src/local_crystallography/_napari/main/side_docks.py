@@ -12,6 +12,8 @@ from qtpy import QtCore, QtWidgets
 from local_crystallography._napari.explorer.card import HoverCard
 from local_crystallography._napari.explorer.explorer import LastChoices, LatentExplorer
 from local_crystallography._napari.explorer.hover import ImageHover
+from local_crystallography._napari.explorer.map_legend import MapLegend
+from local_crystallography._napari.main.explorer_place import ExplorerPlace
 from local_crystallography._napari.main.undo import UndoActions
 from local_crystallography._napari.manifold.manifold import ManifoldDock
 from local_crystallography._napari.measure.dock import MeasureDock
@@ -51,6 +53,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         self.actions = SelectionActions(controller, lambda: main.recipe)
         self.undo = UndoActions(controller, main)
         self.undo.listen_in(main)
+        self.map_legend = MapLegend(controller, main)
         controller.changed.connect(self._on_controller_changed)
         controller.previewed.connect(self.show_preview)
 
@@ -69,6 +72,8 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         if self.explorer is None:
             self.explorer, self._explored = self._new_explorer(), None
             self._add_behind(self.explorer, EXPLORER)
+            if isinstance(window := self.main.window(), QtWidgets.QMainWindow):
+                self.place = ExplorerPlace(self.explorer.parent(), self.main.parent(), window)
             self.controller.queue.add(self._fill)
         return self.explorer
 
@@ -102,6 +107,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         """Follow the dark or the light theme."""
         self._dark = dark
         self.undo.set_theme(dark)
+        self.map_legend.set_theme(dark)
         for dock in (self.explorer, *self.behind.values()):
             if dock is not None:
                 dock.set_theme(dark)
@@ -112,6 +118,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         self.controller.previewed.disconnect(self.show_preview)
         self._left = True
         self.pointer.leave()
+        self.map_legend.leave()
         self.actions.leave()
         self.undo.leave()
         for name, dock in {**self.behind, EXPLORER: self.explorer}.items():
