@@ -8,7 +8,7 @@ from typing import Any
 
 from napari.layers import Image, Layer
 
-from local_crystallography._napari.layers import convert, geometry, masks, rings
+from local_crystallography._napari.layers import cells, convert, geometry, masks, rings
 from local_crystallography._napari.layers.convert import LayerData
 from local_crystallography.analysis import Analysis
 from local_crystallography.steps.paint_map import PaintMap
@@ -23,6 +23,7 @@ ORDER = (
     masks.NAME,
     rings.LEFT_OUT,
     "atoms",
+    cells.NAME,
     rings.NAME,
 )
 """From the bottom to the top."""

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from napari.layers import Layer
 
-from local_crystallography._napari.layers import convert, geometry, masks, named_layers, rings
+from local_crystallography._napari.layers import cells, convert, geometry, masks, named_layers, rings
 from local_crystallography._napari.layers.convert import LayerData
 from local_crystallography._napari.layers.named_layers import NamedLayers, PreviewLayers
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import HAND_LABEL, is_class
 from local_crystallography.data.image import Image
+from local_crystallography.steps.measure_lattice import MeasureLattice
 from local_crystallography.steps.paint_map import PaintMap, default_columns
 from local_crystallography.steps.refine_atoms import RefineAtoms
 from local_crystallography.steps.segment import Segment
@@ -40,6 +41,7 @@ class ResultLayers:
         self._seen: str | None = None
         self._own = NamedLayers(viewer, image_layer)
         self._shown = self._own.shown
+        self._cells = cells.Cells()
         self.previews = PreviewLayers(self._own, analysis)
         self._place: geometry.Placement | None = None
         analysis.styles.changed.connect(self._on_styles_changed)
@@ -113,6 +115,8 @@ class ResultLayers:
         if name == "atoms" and self.get("atoms") is None and (probability := self.get("probability")) is not None:
             probability.visible = False
         new = self._layer_data(name, value) if new is None or made_of is not value else new
+        if name == cells.NAME:
+            self._own.remove({name})  # shapes of another number cannot be updated
         self._own.put(name, new)
         self.previews.give(name, new)
         self._shown[name] = value
@@ -255,6 +259,7 @@ class ResultLayers:
             masks.NAME: self._mask_to_show(),
             rings.LEFT_OUT: self.analysis.left_out or None,
             "atoms": self.analysis.atoms,
+            cells.NAME: self._cells.of(self.analysis.atoms),
         }
         return {name: value for name, value in named.items() if value is not None}
 
@@ -289,6 +294,8 @@ class ResultLayers:
         if name == rings.LEFT_OUT:
             size, note = convert.point_size(self.analysis.atoms or value), self.note(name, RefineAtoms.name())
             return rings.left_out(value, place, note, size=size, stack=self.stack)
+        if name == cells.NAME:
+            return cells.cell_layer(value, place, self.note(name, MeasureLattice.name()), stack=self.stack)
         if name == "atoms":
             note = self.note(name)
             return convert.points_from(

@@ -49,7 +49,8 @@ PAIRS, SHELL, WINDOW = "#2a95ff", "#ff9d2a", "#ea4080"
 PLOT_TIP = (
     "Pair distribution g(r): how many atoms lie at this distance from an atom, relative to a random arrangement. Its "
     "peaks are the shells of neighbours. The line is the radius of the disc inside the window, which is all the "
-    "network sees; the suggested one contains the first two shells. Dashed: the window sizes in the list below."
+    "network sees; solid: that of the recommended window, the automatic one of Extract sub-images. Dashed: the window "
+    "sizes in the list below."
 )
 TITLE = (
     f'<span style="color: {PAIRS}">pairs</span>, <span style="color: {SHELL}">shells</span>, '
@@ -268,7 +269,7 @@ class WindowsSetup(QtWidgets.QWidget):  # type: ignore[misc]
             return
         size = self._atoms.pixel_size
         length = "" if size is None else f" ({self.suggestion.window * size:.2g} nm)"
-        self.words.setText(f"The distances between the atoms suggest a window of {self.suggestion.window} px{length}.")
+        self.words.setText(f"Recommended: {self.suggestion.window} px{length}, the window of Extract sub-images.")
         self.plot.show_suggestion(self.suggestion, size)
         # a list edited by hand stays
         if self.form.fields["windows"].get() == self._offered:
