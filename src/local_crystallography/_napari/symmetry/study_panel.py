@@ -14,6 +14,7 @@ import pyqtgraph as pg
 
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.symmetry.tables import weights_table, window_table
+from local_crystallography._napari.widgets.help import looked_at
 from local_crystallography._napari.widgets.panels import ResultPanel, panel_layout, row
 from local_crystallography._napari.widgets.plots import FixedPlot
 from local_crystallography._napari.widgets.timers import while_there
@@ -25,6 +26,7 @@ from local_crystallography.bayes.weights import ModelWeights, region_weights
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.steps.symmetry import DecideSymmetry
+from local_crystallography.views.looking import PANELS
 from local_crystallography.views.styles import DECIDED
 
 SYMMETRIC, BROKEN, UNDECIDED = DECIDED[Decision.SYMMETRIC], DECIDED[Decision.BROKEN], "#a5aab2"
@@ -93,7 +95,16 @@ class StudyPanel(ResultPanel):
     def _lay_out(self) -> None:
         weigh = row(self.buttons["weights"], self.region, stretch=self.region)
         study, calibrate = self.buttons["study"], self.buttons["calibrate"]
-        panel_layout(self, self.words, study, self.plot, calibrate, self.calibrated, weigh, self.weighed)
+        panel_layout(
+            self,
+            self.words,
+            study,
+            looked_at(self.plot, PANELS["windows"]),
+            calibrate,
+            self.calibrated,
+            weigh,
+            self.weighed,
+        )
         for name, widget in (*self.buttons.items(), ("region", self.region)):
             widget.setToolTip(f"<qt>{TIPS[name]}</qt>")
         self.plot.setVisible(False)

@@ -32,6 +32,46 @@ class HelpButton(QtWidgets.QToolButton):  # type: ignore[misc]
         QtGui.QDesktopServices.openUrl(QtCore.QUrl(self.url))
 
 
+class LookLine(QtWidgets.QLabel):  # type: ignore[misc]
+    """A line below a plot or a map on what one is looking at; it is seen as long as the plot is."""
+
+    def __init__(
+        self, words: str = "", of: QtWidgets.QWidget | None = None, parent: QtWidgets.QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setWordWrap(True)
+        self.setMinimumWidth(1)
+        self.setForegroundRole(QtGui.QPalette.ColorRole.PlaceholderText)
+        font = self.font()
+        font.setPointSizeF(0.9 * font.pointSizeF())
+        self.setFont(font)
+        self.of = of
+        if of is not None:
+            of.installEventFilter(self)
+        self.say(words)
+
+    def say(self, words: str) -> None:
+        """Show other words; none hide the line."""
+        self.setText(words)
+        self.setVisible(bool(words) and (self.of is None or not self.of.isHidden()))
+
+    def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
+        kinds = QtCore.QEvent.Type
+        if watched is self.of and event.type() in (kinds.ShowToParent, kinds.HideToParent):
+            self.say(self.text())
+        return False
+
+
+def looked_at(plot: QtWidgets.QWidget, words: str) -> QtWidgets.QVBoxLayout:
+    """A plot above the line on what one is looking at."""
+    layout = QtWidgets.QVBoxLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(1)
+    layout.addWidget(plot)
+    layout.addWidget(LookLine(words, plot))
+    return layout
+
+
 def anchor(heading: str) -> str:
     """The anchor of a heading, as mkdocs and GitHub write it."""
     return re.sub(r"[^\w\s-]", "", heading).strip().lower().replace(" ", "-")

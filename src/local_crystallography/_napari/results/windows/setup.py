@@ -23,6 +23,7 @@ from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.latest_task import LatestTask
 from local_crystallography._napari.settings import Settings
 from local_crystallography._napari.widgets.form import ModelForm
+from local_crystallography._napari.widgets.help import looked_at
 from local_crystallography._napari.widgets.plots import FixedPlot
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
@@ -36,6 +37,7 @@ from local_crystallography.steps.encode import Encode
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
 from local_crystallography.steps.train_vae import TrainVae
 from local_crystallography.studies.windows import WindowStudy, finished_runs, run_window_study, suggest
+from local_crystallography.views.looking import PANELS
 
 STEPS = (ExtractSubImages.name(), TrainVae.name(), Encode.name(), Cluster.name())
 """Steps of a run."""
@@ -254,7 +256,7 @@ class WindowsSetup(QtWidgets.QWidget):  # type: ignore[misc]
         label = QtWidgets.QLabel("folder")
         self.form.rows.addRow(label, folder)
         layout.addLayout(head)
-        layout.addWidget(self.plot)
+        layout.addLayout(looked_at(self.plot, PANELS["pairs"]))
         layout.addWidget(self.form)
         for widgets, name in (((self.use,), "use"), ((self.folder, label), "folder"), ((self.browse,), "browse")):
             for widget in widgets:
