@@ -9,6 +9,7 @@ from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.session.latest_task import LatestTask
 from local_crystallography._napari.widgets.help import LookLine
+from local_crystallography._napari.widgets.panels import narrow_label, row
 from local_crystallography._napari.widgets.pictures import pixmap, swatch
 from local_crystallography.bayes.decision import Decision
 from local_crystallography.data.atoms import Atoms
@@ -37,7 +38,7 @@ class DecisionMap(QtWidgets.QWidget):  # type: ignore[misc]
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self.which, self.picture, self.shares = QtWidgets.QComboBox(), QtWidgets.QLabel(), QtWidgets.QLabel()
+        self.which, self.picture, self.shares = QtWidgets.QComboBox(), QtWidgets.QLabel(), narrow_label()
         self.buttons = {"run": QtWidgets.QPushButton("Decide"), "show": QtWidgets.QPushButton("On the image")}
         self.look = LookLine("", self.picture)
         self._latest = LatestTask(self)
@@ -65,13 +66,10 @@ class DecisionMap(QtWidgets.QWidget):  # type: ignore[misc]
             self.which.addItem(words, name)
         for name, widget in (("which", self.which), *self.buttons.items()):
             widget.setToolTip(f"<qt>{TIPS[name]}</qt>")
-        self.shares.setWordWrap(True)
-        top, layout = QtWidgets.QHBoxLayout(), QtWidgets.QVBoxLayout(self)
-        top.addWidget(self.which, stretch=1)
-        for button in self.buttons.values():
-            top.addWidget(button)
+        layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(top)
+        layout.addWidget(self.which)
+        layout.addLayout(row(*self.buttons.values()))
         for widget in (self.shares, self.picture, self.look):
             layout.addWidget(widget)
 

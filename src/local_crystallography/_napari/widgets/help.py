@@ -11,6 +11,8 @@ from qtpy import QtCore, QtGui, QtWidgets
 from local_crystallography._napari.settings import PLUGIN
 
 PAGE = "blob/main/docs/method.md"
+FAINTER = 0.72
+"""Opacity of the lines on what one is looking at."""
 HOME = "https://github.com/local-crystallography/napari-local-crystallography"
 
 
@@ -41,7 +43,9 @@ class LookLine(QtWidgets.QLabel):  # type: ignore[misc]
         super().__init__(parent)
         self.setWordWrap(True)
         self.setMinimumWidth(1)
-        self.setForegroundRole(QtGui.QPalette.ColorRole.PlaceholderText)
+        fainter = QtWidgets.QGraphicsOpacityEffect(self)  # in the colour of the text of either theme
+        fainter.setOpacity(FAINTER)
+        self.setGraphicsEffect(fainter)
         font = self.font()
         font.setPointSizeF(0.9 * font.pointSizeF())
         self.setFont(font)
