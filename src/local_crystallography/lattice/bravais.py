@@ -10,8 +10,8 @@ from local_crystallography.data.arrays import Array, Index
 from local_crystallography.lattice.sites import reduce_vectors
 
 EQUAL, RIGHT = 0.08, 0.045
-"""Largest strain, half the ratio of its axes minus 1, between a lattice and the ideal one it is compared with: for
-equal sides, which then differ by 16 % or are off by 9 degrees; for a right angle, which is off by 5 degrees."""
+"""Largest strain, half the ratio of its axes minus 1, between a lattice and the ideal one compared with: of equal
+sides, which then differ by 16 % or are off by 9 degrees; of a right angle, off by 5 degrees."""
 CENTRED = (((1, 0), (1, 2)), ((1, 0), (-1, 2)), ((2, 1), (0, 1)), ((2, -1), (0, 1)), ((1, 1), (-1, 1)))
 """Doubled cells, in reduced vectors, that can be a centred rectangle."""
 

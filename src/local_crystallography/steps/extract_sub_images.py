@@ -71,8 +71,12 @@ class ExtractSubImages(Step):
         """The same step with the window size fitted to the distance between neighbours."""
         if self.window_size is not None:
             return self
+        return self.model_copy(update={"window_size": min(self.automatic(atoms), *image.shape)})
+
+    def automatic(self, atoms: Atoms) -> int:
+        """Automatic side of the window, in pixels, in an image that is no smaller."""
         side = round(WINDOW_SPACINGS * neighbour_distance(self._strong(atoms)) / 2) * 2
-        return self.model_copy(update={"window_size": int(np.clip(side, 8, min(512, *image.shape)))})
+        return int(np.clip(side, 8, 512))
 
     def summary(self, result: SubImages) -> str:
         return f"{len(result):,} windows of {result.window_size} px"

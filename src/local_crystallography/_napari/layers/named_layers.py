@@ -8,7 +8,7 @@ from typing import Any
 
 from napari.layers import Layer
 
-from local_crystallography._napari.layers import convert, geometry, masks, rings, vectors
+from local_crystallography._napari.layers import cells, convert, geometry, masks, rings, vectors
 from local_crystallography._napari.layers.convert import LayerData
 from local_crystallography.analysis import Analysis
 from local_crystallography.steps.catalog import columns
@@ -29,6 +29,7 @@ ORDER = (
     rings.LEFT_OUT,
     OVERVIEW,
     "atoms",
+    cells.NAME,
     vectors.ARROWS,
     vectors.WHEEL,
     rings.NAME,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from napari.layers import Layer
 
-from local_crystallography._napari.layers import convert, geometry, masks, named_layers, rings, vectors
+from local_crystallography._napari.layers import cells, convert, geometry, masks, named_layers, rings, vectors
 from local_crystallography._napari.layers.convert import LayerData
 from local_crystallography._napari.layers.named_layers import OVERVIEW, NamedLayers, PreviewLayers
 from local_crystallography._napari.layers.overview import AtomsOverview, is_many
@@ -50,6 +50,7 @@ class ResultLayers:
         self._seen: str | None = None
         self._own = NamedLayers(viewer, image_layer)
         self._shown = self._own.shown
+        self._cells = cells.Cells()
         self.previews = PreviewLayers(self._own, analysis)
         self.overview = AtomsOverview(viewer, self._own, self.note)
         self.overview.changed.connect(self._show_rings)
@@ -131,6 +132,8 @@ class ResultLayers:
         if name == "atoms" and self.get("atoms") is None and (probability := self.get("probability")) is not None:
             probability.visible = False
         new = self._layer_data(name, value) if new is None or made_of is not value else new
+        if name == cells.NAME:
+            self._own.remove({name})  # shapes of another number cannot be updated
         self._own.put(name, new)
         if name == "atoms":
             self.overview.follow(self.get(name))
@@ -337,6 +340,7 @@ class ResultLayers:
             masks.NAME: self._mask_to_show(),
             rings.LEFT_OUT: self.analysis.left_out or None,
             "atoms": self.analysis.atoms,
+            cells.NAME: self._cells.of(self.analysis.atoms),
         }
         return {name: value for name, value in named.items() if value is not None}
 
@@ -371,6 +375,8 @@ class ResultLayers:
         if name == rings.LEFT_OUT:
             size, note = convert.point_size(self.analysis.atoms or value), self.note(name, RefineAtoms.name())
             return rings.left_out(value, place, note, size=size, stack=self.stack)
+        if name == cells.NAME:
+            return cells.cell_layer(value, place, self.note(name, MeasureLattice.name()), stack=self.stack)
         if name == "atoms":
             note = self.note(name)
             data, look, kind = convert.points_from(

@@ -41,6 +41,7 @@ from local_crystallography._napari.session.shown_map import ShownMap
 from local_crystallography._napari.session.worker import Report
 from local_crystallography._napari.widgets.boxes import LayerBox, ShowBox
 from local_crystallography._napari.widgets.dialogs import ask_to_save
+from local_crystallography._napari.widgets.help import LookLine
 from local_crystallography._napari.widgets.timers import later
 from local_crystallography._napari.widgets.training import TrainingWatch
 from local_crystallography.data.columns import is_class
@@ -50,6 +51,7 @@ from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.segment import Segment
 from local_crystallography.steps.symmetry import DecideSymmetry
 from local_crystallography.steps.training import Training
+from local_crystallography.views.looking import of_map
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -73,7 +75,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.mask = MaskTools(self.controller)
         self.pixel_size = PixelSizeBox(self.controller)
         self.hint = Hint()
-        self.show_box = ShowBox()
+        self.show_box, self.look = ShowBox(), LookLine()
         self.shown_map = ShownMap(self.controller, self)
         self.run_all = QtWidgets.QPushButton("Run all")
         self.scroll = QtWidgets.QScrollArea()
@@ -229,6 +231,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         session, atoms = self.session, self.controller.atoms
         default = "" if session is None else session.results.default_colour
         colour = self.show_box.offer(None if atoms is None else atoms.features, default)
+        self.look.say(of_map(colour))
         self.show_box.warn(() if session is None else session.analysis.doubts)
         for name, box in self.source_boxes.items():
             box.show_chosen(None if session is None else session.sources.get(name))

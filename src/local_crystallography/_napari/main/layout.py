@@ -58,6 +58,7 @@ def arrange(dock: MainDock) -> None:
     top.addRow("Pixel size", dock.pixel_size)
     top.addRow("Mask", dock.mask)
     top.addRow("Show", dock.show_box)
+    top.addRow(dock.look)
     layout = QtWidgets.QVBoxLayout(dock)
     layout.setContentsMargins(6, 4, 6, 4)
     layout.setSpacing(4)

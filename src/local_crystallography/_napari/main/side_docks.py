@@ -26,6 +26,7 @@ from local_crystallography.clustering.doubts import Doubt
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
+from local_crystallography.steps.measure_lattice import MeasureLattice
 from local_crystallography.steps.paint_map import PaintMap
 from local_crystallography.steps.symmetry import DecideSymmetry
 
@@ -83,9 +84,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
 
     def show_symmetry(self) -> SymmetryDock:
         """Open the symmetry dock behind the main dock, once, and bring it to the front."""
-        return self._show_behind(
-            SYMMETRY, lambda: SymmetryDock(self.controller, self.main.panels[DecideSymmetry.name()].form.step)
-        )
+        return self._show_behind(SYMMETRY, self._new_symmetry)
 
     def show_components(self) -> ComponentsDock:
         """Open the components dock behind the main dock, once, and bring it to the front."""
@@ -171,6 +170,21 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         explorer.bar.add_buttons(self.undo.buttons())
         self.actions.listen_in(explorer)
         return explorer
+
+    def _new_symmetry(self) -> SymmetryDock:
+        dock = SymmetryDock(self.controller, self.main.panels[DecideSymmetry.name()].form.step)
+        dock.study.map.asked.connect(self._on_decision_asked)
+        dock.study.map.wanted.connect(self.main.show_box.choose)
+        return dock
+
+    def _on_decision_asked(self) -> None:
+        """Run Decide symmetry, after Measure lattice where there is none."""
+        atoms = self.controller.atoms
+        lattice = atoms is not None and "grain" in atoms.features
+        names = [DecideSymmetry.name()] if lattice else [MeasureLattice.name(), DecideSymmetry.name()]
+        steps = self.controller.attempt(lambda: tuple(self.main.panels[name].form.step() for name in names))
+        if steps is not None:
+            self.controller.run(steps, again=True)
 
     def _new_components(self) -> ComponentsDock:
         dock = ComponentsDock(self.controller, lambda: self.main.recipe)

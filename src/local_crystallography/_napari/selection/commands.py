@@ -47,8 +47,9 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
         self.controller, self.own, self._recipe = controller, own, recipe
 
     def shapes_layers(self) -> list[Any]:
-        """The shapes layers of the viewer."""
-        return [layer for layer in self.controller.viewer.layers if isinstance(layer, Shapes)]
+        """The shapes layers of the viewer that were drawn."""
+        layers = self.controller.viewer.layers
+        return [layer for layer in layers if isinstance(layer, Shapes) and not convert.is_result(layer)]
 
     def select_inside(self, layer: Any) -> None:
         """Select the atoms inside the areas of a shapes layer, in all frames; modifier keys combine."""

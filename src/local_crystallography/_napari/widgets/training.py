@@ -12,8 +12,10 @@ from qtpy import QtCore, QtWidgets
 import pyqtgraph as pg
 
 from local_crystallography._napari.session.controller import Controller
+from local_crystallography._napari.widgets.help import LookLine
 from local_crystallography._napari.widgets.plots import FixedPlot
 from local_crystallography.data.progress import Progress
+from local_crystallography.views.looking import PANELS
 
 REDRAW_MS = 100
 TRAINING, HELD_OUT = "#2a95ff", "#ff9d2a"
@@ -53,6 +55,7 @@ class TrainingWatch(QtWidgets.QWidget):  # type: ignore[misc]
         layout.setSpacing(3)
         for part in (self.epochs, self.batches, self.place, self.losses, self.plot, self.stop, self.resume):
             layout.addWidget(part)
+        layout.addWidget(LookLine(PANELS["training"], self.plot))
         for part_name, tip in TIPS.items():
             getattr(self, part_name).setToolTip(f"<qt>{tip}</qt>")
 
