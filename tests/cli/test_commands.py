@@ -175,6 +175,21 @@ def test_windows_and_lattices_of_a_session_are_studied(
     assert f"{study.broken[-1]:.1%} broken" in said
 
 
+def test_a_profile_and_means_of_a_session(doubled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    atoms = Analysis.open(doubled).atoms
+    assert atoms is not None
+    (top, left), (bottom, right) = atoms.yx.min(axis=0), atoms.yx.max(axis=0)
+    middle = str((top + bottom) / 2)
+    line = ["--line.start", f"{middle},{left}", "--line.end", f"{middle},{right}", "--line.width", "100"]
+    assert main(["profile", str(doubled), "--column", "label", *line, "--out", str(tmp_path)]) == 0
+    assert "atomic planes" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "profile_label.csv")
+    assert {table["label = 0"].iloc[0], table["label = 0"].iloc[-1]} <= {0.0, 1.0, 0.5}
+    assert (tmp_path / "profile_label.png").exists()
+    assert main(["means", str(doubled), "--column", "a_px", "--by", "grain", "--out", str(tmp_path)]) == 0
+    assert pd.read_csv(tmp_path / "means.csv")["mean"][0] == pytest.approx(atoms.features["a_px"].mean())
+
+
 REFUSED = {
     "no stack": (["average-frames", "one.tif", "--out", "o.tif"], "only one frame"),
     "no such file": (["average-frames", "no.tif", "--out", "o.tif"], "no.tif does not exist"),
@@ -194,6 +209,12 @@ REFUSED = {
     "half a prior": (["symmetry-chain", "--model.prior-mu1.centre", "1", "--out", "o.d"], "--model.prior-mu1.scale"),
     "no lattice": (["symmetry-study", "plain", "--out", "o.d"], "--also measure_lattice"),
     "no lattice for a chain": (["symmetry-chain", "--session", "plain", "--out", "o.d"], "--also measure_lattice"),
+    "no sublattice": (
+        ["profile", "plain", "--column", "intensity", "--line.start", "1,1", "--line.end", "9,9", "--sublattice", "0"]
+        + ["--out", "o.d"],
+        "--also measure_lattice",
+    ),
+    "no groups": (["means", "plain", "--column", "id", "--by", "grain", "--out", "o.d"], "no column grain"),
     "windows turned round": (["symmetry-study", "plain", "--windows", "-1", "--out", "o.d"], "--windows -1"),
     "a file for a folder": (["symmetry-chain", "--case", "2", "--out", "one.tif"], "one.tif cannot be written"),
 }

@@ -28,6 +28,7 @@ from local_crystallography.cli.console import (
 from local_crystallography.cli.correct_image import CorrectImage
 from local_crystallography.cli.demo import Demo
 from local_crystallography.cli.info import Info
+from local_crystallography.cli.measure import MeanColumns, ProfileAcross
 from local_crystallography.cli.output import STOPPED, say
 from local_crystallography.cli.run import Run
 from local_crystallography.cli.sample import MakeSample
@@ -80,6 +81,8 @@ class CommandLine(BaseSettings):
     symmetry_study: CliSubCommand[SymmetryStudy]
     study_windows: CliSubCommand[StudyWindows]
     compare: CliSubCommand[CompareRuns]
+    profile: CliSubCommand[ProfileAcross]
+    means: CliSubCommand[MeanColumns]
 
     @classmethod
     def settings_customise_sources(

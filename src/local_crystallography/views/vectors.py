@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy.spatial import cKDTree
 
 from local_crystallography.clustering.features import numbers
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.parameters import Parameters, unset
+from local_crystallography.lattice.shells import neighbour_distance
 from local_crystallography.lattice.strain import ALIKE
 
 Array = npt.NDArray[np.float64]
@@ -107,8 +107,8 @@ class VectorField(Parameters):
                 own = rows[site[rows] == each]
                 shift[own] -= shift[own].mean(axis=0) if len(own) else 0
         std = atoms.features.reindex(columns=SHIFT_STD).to_numpy(float)[rows]
-        length = float(np.percentile(np.linalg.norm(shift[rows], axis=1), LONG)) or 1.0
-        spacing = float(np.median(cKDTree(atoms.yx[rows]).query(atoms.yx[rows], k=2)[0][:, 1])) if len(rows) > 1 else 10
+        length = float(np.percentile(np.linalg.norm(shift[rows], axis=1), LONG)) or 1e-6
+        spacing = neighbour_distance(atoms[rows]) if len(rows) > 1 else 10.0
         times = _round(ARROW * spacing / length)
         return Displacements(
             rows, atoms.yx[rows], shift[rows], std, tuple(chosen), length, max(1.0, times), atoms.pixel_size

@@ -158,6 +158,12 @@ class ResultLayers:
             if (layer := self.get(name)) is not None:
                 layer.visible = name in wanted
 
+    def set_field(self, field: VectorField) -> None:
+        """Choose which displacements are drawn; the next arrows are exaggerated anew."""
+        if field != self.field:
+            self.field = field
+            self._own.remove({vectors.ARROWS} & self._own.names)
+
     def draw_vectors(self) -> None:
         """Draw the displacements, if they are new; in any thread, since it takes a moment.
 
@@ -178,8 +184,10 @@ class ResultLayers:
 
     def _vectors(self) -> dict[str, Any]:
         """The displacements, as soon as they were chosen once, until they are not measured any more."""
-        chosen = self._chosen in vectors.SHOWN
-        if not chosen and not any(name in self._own.names for name in vectors.SHOWN):
+        wanted = {self._chosen, vectors.WHEEL} if self._chosen in vectors.SHOWN else set()
+        wanted |= self._own.names
+        names = [name for name in (vectors.COLOURS, vectors.ARROWS, vectors.WHEEL) if name in wanted]
+        if not names:
             return {}
         try:
             self.draw_vectors()
@@ -187,7 +195,7 @@ class ResultLayers:
             self._drawn = None
         if self._drawn is None:
             return {}
-        return dict.fromkeys((vectors.COLOURS, vectors.WHEEL, vectors.ARROWS), self._drawn)
+        return dict.fromkeys(names, self._drawn)
 
     def _see_first(self, name: str) -> None:
         """Show the most informative map in place of the previous one, unless the user has hidden that."""

@@ -175,5 +175,5 @@ def _number(mean: float, error: float, unit: str) -> str:
     mean, error = factor * mean, factor * error
     if not np.isfinite(error):
         return f"{mean:.4g}{unit}".replace("-", "\N{MINUS SIGN}")
-    digits = max(0, 1 - int(np.floor(np.log10(error)))) if error > 0 else 3
+    digits = min(max(0, 1 - int(np.floor(np.log10(error)))), 5) if error > 0 else 3
     return f"{mean:.{digits}f} ± {error:.{digits}f}{unit}".replace("-", "\N{MINUS SIGN}")

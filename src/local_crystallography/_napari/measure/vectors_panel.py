@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from qtpy import QtCore, QtGui, QtWidgets
+from qtpy import QtGui, QtWidgets
 
 from local_crystallography._napari.layers.vectors import ARROWS, COLOURS
 from local_crystallography._napari.session.controller import Controller
@@ -94,20 +93,17 @@ class VectorsPanel(ResultPanel):
 
     def _on_show_clicked(self, name: str) -> None:
         if (session := self.controller.active) is not None:
-            session.results.field = self.form.model()
+            session.results.set_field(self.form.model())
             self._show(name)
 
     def _on_form_changed(self) -> None:
+        """Follow the form; what is shown over the image is drawn anew."""
         self.refresh()
         session = self.controller.active
-        if session is not None and any(session.results.get(name) is not None for name in (ARROWS, COLOURS)):
-            session.results.field = self.form.model()
-            # after the form has settled
-            QtCore.QTimer.singleShot(0, partial(self._redraw))
-
-    def _redraw(self) -> None:
-        if not self.controller.running:
-            self.controller.bring()
+        layers = {} if session is None else {name: session.results.get(name) for name in (ARROWS, COLOURS)}
+        shown = [name for name, layer in layers.items() if layer is not None and layer.visible]
+        if shown and not self.controller.running:
+            self._on_show_clicked(shown[0])
 
 
 def _words(vectors: Displacements) -> str:
