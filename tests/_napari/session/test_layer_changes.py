@@ -286,7 +286,7 @@ def test_two_docks_in_two_viewers(light_viewer, quick_analysis, qtbot):
     assert before == after
     assert folded == {name: panel.isExpanded() for name, panel in other.panels.items()}
     assert other.controller.selection.count == 0
-    assert "no longer" not in other.message.text()
+    assert "no longer" not in other.news.message.text()
     assert not other.session.outdated
     second.window.close()
 
