@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable, Mapping
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from psygnal import Signal
 
-from local_crystallography.clustering.doubts import Doubt, doubts, flags, of_frames
+from local_crystallography.clustering.doubts import Doubt, doubts, flags, of_frames, of_lattice
 from local_crystallography.clustering.summary import sentence
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
@@ -29,6 +30,7 @@ from local_crystallography.steps.encode import Encode
 from local_crystallography.steps.paint_map import PaintMap, own_columns
 from local_crystallography.steps.refine_atoms import RefineAtoms
 from local_crystallography.steps.segment import Segment
+from local_crystallography.steps.training import Training
 from local_crystallography.views.styles import ClassStyles
 
 if TYPE_CHECKING:
@@ -43,6 +45,9 @@ Judged: TypeAlias = tuple[Atoms, Any, Any, tuple[str, tuple[Doubt, ...]]]
 STEPS = {step.name(): type(step) for step in Recipe().steps}
 MAKERS = {step.makes: name for name, step in STEPS.items() if not step.adds_columns()}
 """The step that first makes each result; assigning one by hand takes the place of that step."""
+Snapshot: TypeAlias = Mapping[str, Any]
+"""Results and records of an analysis at one moment, by attribute."""
+RECORDED = ("_results", "_columns", "used", "asked", "behind", "edited", "seconds", "left_out", "doubt", "reasons")
 JUDGED = r"^(z\d+|angle_(std_)?rad|symmetry_order|label|environment)$"
 """Columns that summary and doubts are of."""
 MISSING = {
@@ -69,6 +74,10 @@ class Analysis:
         Steps as they were run, automatic parameters filled in, by name.
     asked
         The same steps as they were requested.
+    behind
+        Steps whose results are of the atoms before an edit by hand, as they were requested, by name.
+    edited
+        Trainings whose networks are still used although atoms were edited since.
     seconds
         Time each step took.
     styles
@@ -89,6 +98,8 @@ class Analysis:
         self._columns = StepColumns()
         self.used: dict[str, Step] = {}
         self.asked: dict[str, Step] = {}
+        self.behind: dict[str, Step] = {}
+        self.edited: set[str] = set()
         self.seconds: dict[str, float] = {}
         self.styles = ClassStyles()
         self.left_out: Atoms | None = None
@@ -171,26 +182,85 @@ class Analysis:
 
     def apply(self, step: Step) -> Job[None]:
         """Run one step and keep its result; a job, so that a long step can report and be stopped."""
+        if first := self.behind_before(step):
+            raise InputError(
+                f"{step.title()} would use results from before the atoms were edited; run "
+                f"{', '.join(each.title() for each in first)} first."
+            )
         inputs = self.inputs(step)
+        mends = self.behind.get(step.name()) == step and not isinstance(step, Training)
+        touched = self._columns.lacking(step, self._results["atoms"]) if mends else None
         started = time.perf_counter()
         yield Progress(0.0, f"{step.title()} …")
         resolved, early = yield from ended(step.resolving(*inputs))
         result, late = yield from watched(resolved.run(*inputs))
         if step.adds_columns():
-            result = self._columns.continued(resolved, result, self._results["atoms"])
+            now = self._results["atoms"]
+            result = self._columns.continued(resolved, result, now)
+            result = resolved.mended(result, now, touched) if mends else result
             self._columns.keep(step, inputs[step.needs.index("atoms")], result)
-        self._assign(step.makes, result, step.replaces())
-        if isinstance(step, RefineAtoms):
+            if mends:
+                result = self._columns.carried(now, result, set(self.behind) - {step.name()})
+        self._assign(step.makes, result, step.replaces(), mends=mends)
+        if isinstance(step, RefineAtoms) and not mends:
             self._judge(step, result)
         if isinstance(step, (Encode, Cluster)):
             self._judged()  # here, in the thread of the job, since a window will ask
         if isinstance(step, Cluster) and step.by.mixes:
             self.reasons, _ = yield from ended(step.reasons(*inputs))
         self.used[step.name()] = resolved
-        self.asked.pop(step.name(), None)
+        for table in (self.asked, self.behind):
+            table.pop(step.name(), None)
+        self.edited.discard(step.name())
         if not (early or late):  # a job stopped early is kept, but is not what was requested
             self.asked[step.name()] = step
         self.seconds[step.name()] = time.perf_counter() - started
+        if mends and all(issubclass(STEPS[name], Training) for name in self.behind):
+            self.edited |= set(self.behind)
+            self.asked |= self.behind
+            self.behind.clear()
+
+    def edit(self, atoms: Atoms) -> None:
+        """Take atoms edited by hand: added, moved or removed, told apart by `id` and position.
+
+        Nothing is lost: steps made of the earlier atoms are `behind`, and untouched atoms keep all their columns.
+        """
+        before = self._results["atoms"]
+        if before is None or atoms.same_atoms(before):
+            self.atoms = atoms
+            return
+        behind = [name for name in self._after({"atoms"}) if name in self.used]
+        self.behind |= {name: self.asked.pop(name, self.used[name]) for name in behind if name not in self.behind}
+        self.edited.clear()
+        self._columns.remember(before)
+        self._results["atoms"] = self._columns.untouched(before, atoms)
+        self.changed.emit("atoms")
+
+    @property
+    def mending(self) -> tuple[Step, ...]:
+        """The steps that bring edited atoms up to date with the present networks: all behind but the trainings."""
+        steps = (self.behind[name] for name in STEPS if name in self.behind)
+        return tuple(step for step in steps if not isinstance(step, Training))
+
+    def behind_before(self, step: Step) -> tuple[Step, ...]:
+        """The steps of `mending` whose results a step is made of, in order."""
+        order = list(STEPS)
+        earlier = [each for each in self.mending if order.index(each.name()) < order.index(step.name())]
+        return tuple(each for each in earlier if step.name() in self._after(each.replaces()))
+
+    def snapshot(self) -> Snapshot:
+        """Everything there is now, to come back to with `restore`; results are shared, not copied."""
+        now = {name: getattr(self, name) for name in RECORDED}
+        return {name: _own(value) for name, value in now.items()} | {"styles": self.styles.to_dict()}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Come back to an earlier moment."""
+        for name in RECORDED:
+            object.__setattr__(self, name, _own(snapshot[name]))
+        if self.styles.to_dict() != snapshot["styles"]:
+            self.styles.take(snapshot["styles"])
+        for name in self.results:
+            self.changed.emit(name)
 
     def run(self, recipe: Recipe, only: Iterable[str] | None = None, also: Iterable[str] = ()) -> Job[None]:
         """Run the steps of a recipe that are not up to date, optional ones only if requested; a job.
@@ -218,13 +288,13 @@ class Analysis:
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
-        """What should not be believed of frames, angles, latents and classes, see `clustering.doubts`.
+        """What should not be believed of frames, lattices, angles, latents and classes, see `clustering.doubts`.
 
         May take a second.
         """
         atoms, image = self._results["atoms"], self._results["image"]
         of_image = () if atoms is None or image is None else of_frames(atoms, image)
-        return of_image + self._judged()[1]
+        return of_image + (() if atoms is None else of_lattice(atoms)) + self._judged()[1]
 
     @property
     def summary(self) -> str:
@@ -290,10 +360,10 @@ class Analysis:
         """The recipe of the results as they are, automatic parameters filled in, asking for the optional steps used."""
         return recipe_of(self.used)
 
-    def _assign(self, name: str, value: Any, replaced: set[str]) -> None:
-        """Keep a result and clear what was made of that which it replaces."""
+    def _assign(self, name: str, value: Any, replaced: set[str], *, mends: bool = False) -> None:
+        """Keep a result and clear what was made of that which it replaces; `mends`: but not what is behind anyway."""
         before: Atoms | None = self._results["atoms"]
-        if replaced & {"image", "probability", "atoms"}:
+        if replaced & {"image", "probability", "atoms"} and not mends:
             self.left_out, self.doubt = None, ""
         if name == "image":
             self._columns.forget()
@@ -301,6 +371,7 @@ class Analysis:
             self._columns.remember(before)
         self._results[name] = value
         stale, changed = self._stale(replaced), [name]
+        stale = [step for step in stale if not (mends and step in self.behind)]
         gone = self._columns.drop(stale)
         if gone and "atoms" not in replaced:
             self._results["atoms"] = without(self._results["atoms"], gone)
@@ -335,8 +406,9 @@ class Analysis:
         return stale_after(replaced, self.used if painted is None else {**self.used, painted.name(): painted})
 
     def _forget(self, step: str) -> None:
-        for table in (self.used, self.asked, self.seconds):
+        for table in (self.used, self.asked, self.behind, self.seconds):
             table.pop(step, None)
+        self.edited.discard(step)
         if step == Cluster.name():
             self.reasons = None
 
@@ -372,6 +444,8 @@ class Analysis:
             styles=self.styles.to_dict(),
             left_out=self.left_out,
             doubt=self.doubt,
+            behind=dict(self.behind),
+            edited=set(self.edited),
             flags=flags(atoms, self.doubts) if atoms is not None and self.doubts else None,
         )
 
@@ -387,7 +461,13 @@ class Analysis:
         analysis.seconds = dict(session.seconds)
         analysis.styles.take(dict(session.styles))
         analysis.left_out, analysis.doubt = session.left_out, session.doubt
+        analysis.behind, analysis.edited = dict(session.behind), set(session.edited)
         return analysis
+
+
+def _own(record: T) -> T:
+    """A copy of what changes in place; anything else itself."""
+    return copy(record) if isinstance(record, (dict, set, StepColumns)) else record
 
 
 def watched(job: Job[T]) -> Job[tuple[T, bool]]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import without_std
 from local_crystallography.data.subimages import FOUND, as_found
@@ -14,6 +18,8 @@ from local_crystallography.steps.encode import Encode
 
 After = Callable[[set[str]], tuple[str, ...]]
 """The steps that depend on what was replaced, as `stale_after` gives them."""
+SAME = 1e-6
+"""Distance in pixels below which an atom has not been moved."""
 CONTINUED = tuple(step.name() for step in Recipe().steps if step.continues)
 
 
@@ -46,6 +52,38 @@ class StepColumns:
     def by_step(self) -> dict[str, list[str]]:
         """Names of the columns, by the step that made them."""
         return {step: list(names) for step, names in self._made.items()}
+
+    def __copy__(self) -> StepColumns:
+        other = StepColumns()
+        other._made, other._moved, other._last = self.by_step, dict(self._moved), dict(self._last)
+        return other
+
+    def untouched(self, before: Atoms, edited: Atoms) -> Atoms:
+        """Edited atoms, without a value in the columns of steps where they were moved or added.
+
+        What Find atoms knows of an added one stays, since it may have been left out before.
+        """
+        old = pd.DataFrame(before.yx, index=before.ids).reindex(edited.ids).to_numpy()
+        added = np.isnan(old).any(axis=1)
+        touched = added | (np.abs(old - edited.yx) > SAME).any(axis=1)
+        owner = {str(name): columns().owner(str(name)) for name in edited.features}
+        owned = [name for name, step in owner.items() if step is not None]
+        later = [name for name in owned if step_classes()[owner[name] or ""].adds_columns()]
+        for rows, names in ((touched, later), (touched & ~added, owned)):
+            if rows.any() and names:
+                edited = edited.join(edited.ids[~rows], edited.features[names][~rows])
+        return edited
+
+    def lacking(self, step: Step, atoms: Atoms) -> npt.NDArray[np.bool_]:
+        """(N,) atoms without any value of a step: added or moved since."""
+        names = [name for name in self._made.get(step.name(), []) if name in atoms.features]
+        return np.asarray(atoms.features[names].isna().all(axis=1), bool)
+
+    def carried(self, before: Atoms, after: Atoms, steps: set[str]) -> Atoms:
+        """Atoms with the columns of these steps as they were before, by id; NaN for new atoms."""
+        names = [name for step in steps for name in self._made.get(step, []) if name in before.features]
+        missing = [name for name in names if name not in after.features]
+        return after.join(before.ids, before.features[missing]) if missing else after
 
     def keep(self, step: Step, before: Atoms, after: Atoms) -> None:
         """Take note of what a step has made of the atoms it was called with."""

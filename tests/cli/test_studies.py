@@ -36,7 +36,7 @@ def test_runs_are_compared(quick_session, other_session, tmp_path, capsys):
 def test_windows_are_studied_and_what_was_done_is_not_done_again(quick_session, tmp_path, capsys):
     given = ["study-windows", str(quick_session), "--windows", "24", "--epochs", "1", "--out", str(tmp_path / "w")]
     assert main(given) == 0
-    assert "suggest a window of" in capsys.readouterr().out
+    assert "the window of Extract sub-images" in capsys.readouterr().out
     before = pd.read_csv(tmp_path / "w" / "windows.csv")
     assert before["window"].tolist() == [24]
     run = tmp_path / "w" / "image-24-seed0" / "atoms.csv"

@@ -10,7 +10,7 @@ from qtpy import QtCore
 from local_crystallography import Analysis, Atoms, Image
 from local_crystallography._napari.explorer.plot_view import PlotView
 from local_crystallography._napari.widgets.boxes import ShowBox
-from local_crystallography.clustering.doubts import doubts, flags
+from local_crystallography.clustering.doubts import doubts, flags, of_lattice
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.report.html import render
 from local_crystallography.views.hover import Hover
@@ -161,3 +161,24 @@ def test_plots_mark_unreliable_columns(qtbot):
     view.set_table(made.to_frame(), doubts=())
     assert box.itemIcon(box.findText("angle_rad")).isNull()
     assert box.toolTip() == "Column on the x axis"
+
+
+def grains_of(sizes, others=0):
+    """Atoms of grains of given sizes, and others on no lattice."""
+    grain = np.r_[np.repeat(np.arange(len(sizes)), sizes), np.full(others, -1)]
+    yx = np.random.default_rng(0).uniform(0, 500, (len(grain), 2))
+    return Atoms.at(yx, columns={"grain": grain})
+
+
+@pytest.mark.parametrize(
+    ("sizes", "others", "said"),
+    [
+        ([900, 40, 20], 100, ""),
+        ([200], 700, "only 22% of the atoms"),
+        ([60] * 12, 30, "breaks into 12 grains"),
+        ([18], 2, "only 18 atoms"),
+    ],
+)
+def test_a_lattice_that_does_not_hold_is_doubted(sizes, others, said):
+    found = of_lattice(grains_of(sizes, others))
+    assert [said in doubt.says for doubt in found] == ([True] if said else [])

@@ -5,6 +5,7 @@ import pytest
 
 from local_crystallography.lattice.lattices import find_lattices
 from local_crystallography.lattice.sites import find_superlattice, reduce_vectors
+from local_crystallography.lattice.strain import lengths_and_angle, local_vectors
 from local_crystallography.simulate.samples import load_truth
 
 SQUARE = ((0, 20), (-20, 0))
@@ -174,3 +175,38 @@ def test_rows_of_a_scan_that_jump_make_no_larger_cell(seed):
     assert find_superlattice(index, site, shifts, None) is None
     shifts[:, 1] += np.where(index.sum(axis=1) % 2, 0.06, -0.06)
     assert find_superlattice(index, site, shifts, None).tolist() == [[1, 1], [0, 2]]
+
+
+def cut_in_two(offset, turn=0.0, *, gap=30, seed=0):
+    """(N, 2) positions of a square lattice of 20 px whose part beyond an empty strip is shifted and rotated."""
+    rng = np.random.default_rng(seed)
+    yx, _ = crystal([[0, 20], [-20, 0]])
+    above, below = yx[yx[:, 0] < 250 - gap / 2], yx[yx[:, 0] > 250 + gap / 2]
+    spin = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    below = (below - (250, 250)) @ spin + (250, 250) + offset
+    return np.vstack([above, below]) + rng.normal(0, 0.8, (len(above) + len(below), 2))
+
+
+@pytest.mark.parametrize(
+    ("offset", "turn", "grains"),
+    [((0, 0), 0.0, 1), ((20, -40), 0.0, 1), ((0, 10), 0.0, 2), ((10, 10), 0.0, 2), ((0, 0), np.radians(8), 2)],
+)
+def test_a_lattice_runs_on_across_a_strip_without_atoms_unless_it_is_shifted_or_rotated(offset, turn, grains):
+    assert len(find_lattices(cut_in_two(offset, turn))) == grains
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_noise_makes_no_larger_cell_of_a_honeycomb(seed):
+    yx, _ = crystal([[0, 30], [-15 * np.sqrt(3), 15]], [(0, 0), (1 / 3, 1 / 3)])
+    yx = yx + np.random.default_rng(seed).normal(0, 0.07 * 17.3, yx.shape)
+    assert [len(lattice.basis) for lattice in find_lattices(yx)] == [2]
+
+
+@pytest.mark.parametrize("vectors", [[[0, 20], [-20, 0]], [[0, 20], [-19, 7]], [[0, 20], [-17.32, 10]]])
+def test_noise_does_not_shorten_the_vectors_around_atoms(vectors):
+    yx, _ = crystal(vectors, side=900)
+    yx = yx + np.random.default_rng(1).normal(0, 0.05 * 20, yx.shape)
+    (lattice,) = find_lattices(yx)
+    a, b, _ = lengths_and_angle(local_vectors(yx, lattice, 12)[0])
+    true = np.sort(np.linalg.norm(reduce_vectors(np.array(vectors, float)) @ np.array(vectors, float), axis=1))
+    assert np.sort([np.nanmean(a), np.nanmean(b)]) == pytest.approx(true, rel=0.003)

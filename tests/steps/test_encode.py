@@ -9,6 +9,7 @@ from crystals import blobs, square_lattice
 
 from local_crystallography import Atoms, Encode, ExtractSubImages, Image
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import Progress
 
 PLACES = square_lattice()
 IMAGE = Image(blobs(PLACES))
@@ -23,6 +24,10 @@ class Seer:
     """A network that knows how far every window is from its motif, and that the motif has four equal turns."""
 
     settings = SimpleNamespace(latents=2, turns=True)
+
+    def encoding(self, windows):
+        yield Progress(0.0, "encoding atoms …")
+        return self.encode(windows)
 
     def encode(self, windows):
         offset = -SHIFTS[INSIDE]

@@ -9,6 +9,7 @@ from crystals import blobs, square_lattice
 
 from local_crystallography import Atoms, EncodeCvae, ExtractSubImages, Image
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import Progress
 
 PLACES = square_lattice()
 LABELS = np.arange(len(PLACES)) % 4 - 1
@@ -22,7 +23,8 @@ class Seer:
 
     settings = SimpleNamespace(latents=2, classes=(0, 2))
 
-    def encode(self, windows, labels):
+    def encoding(self, windows, labels):
+        yield Progress(0.0, "encoding atoms …")
         assert len(windows) == len(labels)
         assert set(labels) <= {0, 2}
         columns = {"angle_rad": 1.0, "z0": labels, "z1": np.arange(len(labels)), "z0_std": 0.1, "z1_std": 0.2}

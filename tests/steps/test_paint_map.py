@@ -132,3 +132,39 @@ def test_deviations_are_painted_beside_their_columns():
 def test_a_column_of_text_is_refused():
     with pytest.raises(InputError, match="Column name contains text instead of numbers; leave it out"):
         PaintMap(columns=("name",))(ATOMS.with_features(name=["a", "b", "c"]), IMAGE)
+
+
+def lattice(motif, *, side=14.0, other=None, number=9):
+    """(N, 2) positions of a rectangular lattice with a motif in fractions of its cell, and 3 % of scatter."""
+    cell = np.array([side, other or side])
+    cells = np.stack(np.meshgrid(range(number), range(number), indexing="ij"), axis=-1).reshape(-1, 1, 2)
+    yx = ((cells + np.array(motif)) * cell).reshape(-1, 2) + 5
+    return yx + np.random.default_rng(0).normal(0, 0.03 * side * 0.5, yx.shape)
+
+
+LATTICES = {
+    "square": lattice([(0, 0)]),
+    "two sublattices": lattice([(0, 0), (0.5, 0.5)]),
+    "honeycomb": lattice([(0, 0), (0, 1 / 3), (0.5, 0.5), (0.5, 5 / 6)], side=12.0, other=12 * np.sqrt(3)),
+    "dumbbells": lattice([(0, 0), (0, 0.25), (0.5, 0.5), (0.5, 0.75)], side=15.0, other=21.0),
+}
+
+
+@pytest.mark.parametrize("yx", LATTICES.values(), ids=LATTICES.keys())
+@pytest.mark.parametrize("missing", [False, True])
+def test_no_holes_within_a_crystal(yx, missing):
+    if missing:
+        middle = np.hypot(*(yx - yx.mean(axis=0)).T).argmin()
+        yx = np.delete(yx, middle, axis=0)
+    image = Image(np.random.default_rng(0).normal(size=tuple(np.ceil(yx.max(axis=0) + 6).astype(int))))
+    atoms = Atoms.at(yx).with_features(z0=np.ones(len(yx)))
+    painted = PaintMap(columns=("z0",))(atoms, image)["z0"]
+    inner = painted[12:-12, 12:-12]
+    assert np.isfinite(inner).all()
+
+
+def test_atoms_far_from_each_other_leave_what_lies_between():
+    yx = np.concatenate([LATTICES["square"], LATTICES["square"] + (0, 250)])
+    image = Image(np.random.default_rng(0).normal(size=(130, 390)))
+    painted = PaintMap(columns=("z0",))(Atoms.at(yx).with_features(z0=np.ones(len(yx))), image)["z0"]
+    assert np.isnan(painted[:, 160:220]).all()

@@ -141,3 +141,31 @@ def test_the_study_is_that_of_the_step(wall):
     study = finish(DecideSymmetry(alternation="a", windows=3).study(wall[0]))
     assert study.radius.tolist() == pytest.approx([1.6, 3.85, 6.1])
     assert (np.diff(study.undecided) < 0).all()
+
+
+@pytest.mark.parametrize(
+    ("vectors", "compared", "decided"),
+    [
+        (((0, 20), (-20, 0)), "square", ("tetragonality", "cell_angle")),
+        (((0, 20), (-17.3205, -10)), "hexagonal", ("tetragonality", "cell_angle")),
+        (((0, 20), (-52, -10)), "centred rectangular", ("cell_angle",)),
+        (((0, 20), (-32, -5)), "oblique", ()),
+    ],
+)
+def test_a_cell_is_compared_with_the_ideal_lattice_nearest_to_it(vectors, compared, decided):
+    """An ideal lattice is symmetric in all that it fixes; of what it leaves free nothing is decided."""
+    cells = np.stack(np.meshgrid(np.arange(-20, 21), np.arange(-20, 21), indexing="ij"), -1).reshape(-1, 2)
+    yx = cells @ np.array(vectors, float) + np.random.default_rng(0).normal(0, 0.1, (len(cells), 2))
+    step = DecideSymmetry(windows=0)
+    found = step(measured(yx))
+    assert step.summary(found).endswith(f"compared with: {compared}")
+    for name in ("tetragonality", "cell_angle"):
+        expected = Decision.SYMMETRIC if name in decided else Decision.TOO_FEW
+        assert (found.features[f"{name}_decision"] == expected).mean() > 0.95
+    assert bool(step.remarks(found)) == (len(decided) < 2)
+
+
+def test_a_rectangle_is_broken_if_it_is_compared_with_an_angle_of_equal_sides():
+    cells = np.stack(np.meshgrid(np.arange(-15, 16), np.arange(-15, 16), indexing="ij"), -1).reshape(-1, 2)
+    found = DecideSymmetry(windows=0, ideal_angle=90)(measured(cells * (20.0, 28.0)))
+    assert (found.features["tetragonality_decision"] == Decision.BROKEN).mean() > 0.95

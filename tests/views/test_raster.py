@@ -7,12 +7,13 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from local_crystallography.data.errors import InputError
 from local_crystallography.views.raster import (
     CYCLIC,
-    GREY,
+    HAND_PALETTE,
     PALETTE,
     SEQUENTIAL,
     categorical_colors,
     colors_of,
     dim,
+    dots,
     is_categorical,
     limits_of,
     radius_for,
@@ -169,17 +170,42 @@ PROTAN = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.0
 DEUTAN = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
 
 
-@pytest.mark.parametrize("sight", [np.eye(3), PROTAN, DEUTAN], ids=["normal", "protan", "deutan"])
-def test_the_palette_is_told_apart_by_every_eye(sight):
-    rgb = np.vstack([PALETTE, GREY])[:, :3]
+TRITAN = [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+GREYS = np.repeat(np.linspace(0, 1, 52)[:, None], 3, axis=1)
+
+
+def lab(rgb, sight):
+    """Colours as an eye sees them."""
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ np.transpose(sight), 1e-9, 1)
-    lab = rgb2lab(np.where(seen <= 0.0031308, seen * 12.92, 1.055 * seen ** (1 / 2.4) - 0.055))
-    apart = deltaE_ciede2000(lab[:, None], lab[None])
-    classes = apart[:-1, :-1][np.triu_indices(10, 1)]
-    assert PALETTE.shape == (10, 4)
-    assert classes.min() > 17
-    assert apart[-1, :-1].min() > 9
+    return rgb2lab(np.where(seen <= 0.0031308, seen * 12.92, 1.055 * seen ** (1 / 2.4) - 0.055))
+
+
+def closest(colours, others, sight):
+    apart = deltaE_ciede2000(lab(colours, sight)[:, None], lab(others, sight)[None])
+    return (apart[np.triu_indices(len(apart), 1)] if colours is others else apart).min()
+
+
+@pytest.mark.parametrize("sight", [np.eye(3), PROTAN, DEUTAN, TRITAN], ids=["normal", "protan", "deutan", "tritan"])
+def test_classes_are_told_apart_by_every_eye_and_on_every_grey(sight):
+    classes, by_hand = PALETTE[:, :3], HAND_PALETTE[:, :3]
+    first = classes[:8]
+    assert closest(first, first, sight) > 16
+    assert closest(classes, classes, sight) > 13
+    assert closest(by_hand, by_hand, sight) > 10
+    assert min(closest(classes, GREYS, sight), closest(by_hand, GREYS, sight)) > 9
+
+
+def test_classes_by_hand_have_colours_of_their_own():
+    assert closest(HAND_PALETTE[:, :3], PALETTE[:, :3], np.eye(3)) > 13
+
+
+def test_a_disc_is_seen_on_its_own_colour():
+    drawn = dotted([(20.5, 15.5)], diameter=10.0)
+    middle, edge = drawn[15, 20], drawn[15, 25]
+    np.testing.assert_array_equal(middle, RED)
+    assert edge[:3].max() < 100
+    assert edge[3] > 150
 
 
 @pytest.mark.parametrize(
@@ -224,3 +250,46 @@ def test_angles_of_one_grain_take_all_colours():
     colormap, (low, high) = scale_of("angle_rad", np.random.default_rng(0).normal(0.3, 0.02, 2000))
     assert colormap == SEQUENTIAL
     assert 0.2 < low < high < 0.4
+
+
+def dotted(points, colors=None, **how):
+    colors = np.tile(RED, (len(points), 1)) if colors is None else np.array(colors)
+    return dots(points, colors, **({"view": (0, 40, 0, 30), "size": (30, 40), "diameter": 3.0} | how))
+
+
+@pytest.mark.parametrize("diameter", [1.0, 2.3, 4.0, 9.0])
+@pytest.mark.parametrize("place", [(20.5, 15.5), (20.0, 15.0), (20.3, 15.8)])
+def test_a_disc_covers_its_area_around_its_place(diameter, place):
+    alpha = dotted([place], diameter=diameter)[..., 3] / 255
+    assert alpha.sum() == pytest.approx(np.pi / 4 * diameter**2, rel=0.5)
+    middle = (alpha[..., None] * (np.indices((30, 40)).transpose(1, 2, 0) + 0.5)).sum(axis=(0, 1)) / alpha.sum()
+    np.testing.assert_allclose(middle, place[::-1], atol=0.2)
+
+
+def test_a_point_smaller_than_a_pixel_is_still_seen_in_its_colour():
+    drawn = dotted([(20.5, 15.5)], diameter=0.05)
+    np.testing.assert_array_equal(drawn[15, 20], RED)
+
+
+def test_points_denser_than_the_pixels_fade_and_keep_their_colours():
+    rng = np.random.default_rng(0)
+    colors = np.stack([RED, GREEN])[rng.integers(0, 2, 5000)]
+    drawn = dotted(rng.uniform(0, (40, 30), (5000, 2)), colors, diameter=1.0)
+    assert 0.3 < drawn[..., 3].mean() / 255 < 0.6
+    seen = drawn[drawn[..., 3] > 0][:, :3]
+    assert {tuple(each) for each in seen} == {tuple(RED[:3]), tuple(GREEN[:3])}
+
+
+def test_a_selected_point_has_a_white_rim_around_its_colour():
+    drawn = dotted([(10.5, 15.5), (30.5, 15.5)], diameter=4.0, halo=np.array([True, False]))
+    np.testing.assert_array_equal(drawn[15, [10, 30]], [RED, RED])
+    white = (drawn[..., :3].min(axis=2) > 200) & (drawn[..., 3] > 100)
+    assert white[:, :20].sum() > 10
+    assert not white[:, 20:].any()
+
+
+def test_points_beyond_the_edge_are_cut_off():
+    drawn = dotted([(-1.0, 15.0), (41.0, 15.0), (20.0, -1.0), (20.0, 31.0), (-9.0, 0.0)], diameter=4.0)
+    assert drawn[15, [0, -1], 3].all()
+    assert drawn[[0, -1], 20, 3].all()
+    assert not drawn[5:25, 5:35, 3].any()

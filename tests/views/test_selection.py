@@ -1,10 +1,10 @@
-"""The selection is one mask, and every change to it can be heard and taken back."""
+"""The selection is one mask, and every change to it can be heard."""
 
 import numpy as np
 import pytest
 
 from local_crystallography.data.errors import InputError
-from local_crystallography.views.selection import HISTORY, Selection
+from local_crystallography.views.selection import Selection
 
 
 def mask(*chosen: int, n: int = 4) -> np.ndarray:
@@ -37,30 +37,9 @@ def test_invert_selects_the_rest(selection):
     np.testing.assert_array_equal(selection.mask, mask(2, 3))
 
 
-def test_undo_takes_back_one_change_at_a_time(selection):
-    selection.invert()
-    selection.clear()
-    selection.undo()
-    np.testing.assert_array_equal(selection.mask, mask(2, 3))
-    selection.undo()
-    np.testing.assert_array_equal(selection.mask, mask(0, 1))
-    selection.undo()
-    assert selection.count == 0
-    assert not selection.can_undo
-
-
-def test_history_is_bounded(selection):
-    for _ in range(HISTORY + 10):
-        selection.invert()
-    for _ in range(HISTORY):
-        assert selection.can_undo
-        selection.undo()
-    assert not selection.can_undo
-
-
 def test_a_new_table_forgets_everything(selection):
     selection.resize(7)
-    assert (len(selection), selection.count, selection.can_undo) == (7, 0, False)
+    assert (len(selection), selection.count) == (7, 0)
 
 
 def test_listeners_hear_who_changed_it(selection):
@@ -68,7 +47,7 @@ def test_listeners_hear_who_changed_it(selection):
     selection.changed.connect(heard.append)
     selection.apply(mask(3), source="a")
     selection.invert(source="b")
-    selection.undo(source="c")
+    selection.reset(mask(1, 2), source="c")
     selection.clear(source="d")
     selection.resize(2, source="e")
     assert heard == list("abcde")
@@ -85,7 +64,8 @@ def test_a_change_of_nothing_is_silent(selection):
 def test_revision_rises_with_every_change(selection):
     revision = selection.revision
     selection.invert()
-    selection.undo()
+    selection.reset(mask(0, 1))
+    selection.reset(mask(0, 1))
     assert selection.revision == revision + 2
 
 

@@ -56,6 +56,15 @@ class Settings:
         _groups().panels.unfolded = " ".join(sorted(names))
 
     @property
+    def explorer_place(self) -> str:
+        """Where the latent explorer opens: see `main.explorer_place`."""
+        return str(_groups().panels.explorer_place)
+
+    @explorer_place.setter
+    def explorer_place(self, place: str) -> None:
+        _groups().panels.explorer_place = place
+
+    @property
     def folder(self) -> Path | None:
         """The folder last used for a file or session; None if there is none, or it no longer exists."""
         folder = Path(str(_groups().files.folder))

@@ -132,6 +132,20 @@ def cell_angle(fit: Regression, ideal: float = 90.0) -> Posterior:
     return Posterior(angle - ideal, np.degrees(_root(variance)), fit.degrees)
 
 
+def recast(fit: Regression, change: Index) -> Regression:
+    """Regressions with the vectors of another cell, (2, 2) integers times a, b; for the shape of the cell alone."""
+    coefficients, spread = fit.coefficients.copy(), fit.spread.copy()
+    coefficients[:, 1:3] = change @ fit.coefficients[:, 1:3]
+    spread[:, 1:3, 1:3] = change @ fit.spread[:, 1:3, 1:3] @ change.T
+    return replace(fit, coefficients=coefficients, spread=spread)
+
+
+def unknown(fit: Regression) -> Posterior:
+    """No posterior, for a quantity that has no ideal value."""
+    nothing = np.full(len(fit.degrees), np.nan)
+    return Posterior(nothing, nothing, nothing)
+
+
 def noise(fit: Regression) -> Array:
     """(n,) standard deviation of a coordinate, in sides of the cell; large where the lattice does not fit."""
     (ay, ax), (by, bx) = fit.coefficients[:, 1:3].transpose(1, 2, 0)

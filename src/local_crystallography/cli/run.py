@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from local_crystallography.cli.image_options import ImageOptions
 from local_crystallography.cli.output import DOUBTFUL, STOPPED, say
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.parameters import Alternative, sentence
-from local_crystallography.data.progress import finish
+from local_crystallography.data.progress import Cancelled, finish
 from local_crystallography.io.session import REPORT, earlier_files
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import Step
@@ -80,7 +81,8 @@ def analyse(image: Image, recipe: Recipe, out: Path) -> tuple[Analysis, int]:
     analysis, code = Analysis(image), 2
     try:
         with progress_bar() as report, stop_on_interrupt() as stopped:
-            finish(analysis.run(recipe), lambda progress: report(progress) or together(stopped()))
+            with suppress(Cancelled):  # what earlier steps found is saved
+                finish(analysis.run(recipe), lambda progress: report(progress) or together(stopped()))
             code = STOPPED if together(stopped()) else DOUBTFUL if analysis.doubt else 0
     finally:
         if is_first_process() and (code in (0, DOUBTFUL) or not earlier):

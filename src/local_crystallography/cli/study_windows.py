@@ -20,7 +20,7 @@ class StudyWindows(WindowStudy):
     figures: Format = Field("png", description="Format of the figures.")
 
     def execute(self) -> int:
-        """Do the missing runs, write tables and figure, and report the window that the distances suggest."""
+        """Do the missing runs, write tables and figure, and report the recommended window."""
         from local_crystallography.analysis import Analysis
         from local_crystallography.report import windows as io
         from local_crystallography.studies.windows import suggested_window
@@ -28,7 +28,7 @@ class StudyWindows(WindowStudy):
         analysis = Analysis.open(self.session)
         if analysis.image is None or analysis.atoms is None:
             raise InputError(f"{self.session} holds no atoms; give the folder of a completed run.")
-        say(f"The distances between atoms suggest a window of {suggested_window(analysis.atoms)} px.")
+        say(f"Recommended: {suggested_window(analysis.atoms)} px, the window of Extract sub-images.")
         settings = WindowStudy(**{name: getattr(self, name) for name in WindowStudy.model_fields})
         # automatic settings are determined anew for every window
         recipe = analysis.recipe.model_copy(update=analysis.asked)

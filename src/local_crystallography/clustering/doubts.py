@@ -31,7 +31,12 @@ UNROTATED = np.radians(3)
 CROWDED = 0.5
 """Fraction of sub-images with another phase or grain above which the window is too large."""
 FEWEST = 20
-"""Fewest atoms of a class for a warning."""
+"""Fewest atoms of a class for a warning, and of a lattice without one."""
+ON_LATTICE = 0.5
+"""Fraction of the atoms on a lattice below which none holds."""
+MANY, SMALL = 6, 80
+"""Number of grains, and atoms of the largest one, from which and below which a lattice is broken."""
+LATTICE = ("grain", "sublattice", "a_px", "b_px", "gamma_rad", "strain_xx", "strain_yy", "strain_xy", "displacement_px")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +85,37 @@ def of_frames(atoms: Atoms, image: Image) -> tuple[Doubt, ...]:
         f"{it} out."
     )
     return (Doubt("unusual frame", ("probability",), rows, says),)
+
+
+def of_lattice(atoms: Atoms) -> tuple[Doubt, ...]:
+    """A warning about a lattice that few atoms are on, that breaks into small grains, or that has few cells."""
+    grain = whole_numbers(atoms, "grain")
+    if not (grain >= 0).any():
+        return ()
+    on = grain >= 0
+    sizes = np.sort(np.unique(np.c_[atoms.frame, grain][on], axis=0, return_counts=True)[1])[::-1]
+    remedy = (
+        "Check that atoms are neither missing, false nor doubled, or analyse only the crystal (region in Refine atoms)"
+    )
+    if on.mean() < ON_LATTICE:
+        grains = f"one grain of {sizes[0]}" if len(sizes) == 1 else f"{len(sizes)} grains of at most {sizes[0]}"
+        says = (
+            f"No lattice holds for most of the image: only {on.mean():.0%} of the atoms are on one, in {grains}. Do "
+            f"not trust grains, strain or displacements. {remedy}; amorphous material has no lattice."
+        )
+    elif len(sizes) >= MANY and sizes[0] < SMALL:
+        says = (
+            f"The lattice breaks into {len(sizes)} grains of at most {sizes[0]} atoms. Unless they are that small, do "
+            f"not trust strain between them. {remedy}."
+        )
+    elif sizes[0] < FEWEST:
+        says = (
+            f"The lattice has only {sizes[0]} atoms: too few to tell whether its cell repeats. Do not trust the cell; "
+            "image a larger area."
+        )
+    else:
+        return ()
+    return (Doubt("no lattice", LATTICE, np.ones(len(atoms), bool), says),)
 
 
 def flags(atoms: Atoms, found: tuple[Doubt, ...]) -> npt.NDArray[np.object_]:

@@ -13,6 +13,10 @@ T = TypeVar("T")
 Columns = dict[str, npt.NDArray[np.float64]]
 
 
+class Cancelled(Exception):
+    """A job was stopped before it had any result."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """One report of a long job.

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -73,6 +73,10 @@ class Provenance(BaseModel):
     """Names and colours of classes chosen by hand, by column."""
     doubt: str = ""
     """Why the atoms should not be trusted; "" if nothing speaks against them."""
+    behind: dict[str, dict[str, JsonValue]] = {}
+    """Steps whose results are of the atoms before an edit by hand, with the parameters as requested."""
+    edited: list[str] = []
+    """Trainings whose networks are still used although atoms were edited since."""
 
 
 def provenance_of(
@@ -84,6 +88,8 @@ def provenance_of(
     seconds: Mapping[str, float],
     styles: Mapping[str, Any],
     doubt: str,
+    behind: Mapping[str, BaseModel],
+    edited: Iterable[str],
 ) -> Provenance:
     """The record of the current results; arguments as in `io.session.Session`."""
     image: Image = results["image"]
@@ -109,6 +115,8 @@ def provenance_of(
         classes=() if probability is None else probability.classes,
         styles=dict(styles),
         doubt=doubt,
+        behind={name: step.model_dump(mode="json") for name, step in behind.items()},
+        edited=sorted(edited),
     )
 
 

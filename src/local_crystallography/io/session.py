@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -88,6 +88,8 @@ class Session:
         Atoms that Refine atoms left out, with the reason.
     doubt
         Why the atoms should not be trusted; "" where nothing speaks against them.
+    behind, edited
+        Steps, and trainings, of the atoms before an edit by hand, as in `Analysis`.
     flags
         (N,) doubtful results of each atom, in words; None if there are none.
     """
@@ -100,6 +102,8 @@ class Session:
     styles: Mapping[str, Any]
     left_out: Atoms | None = None
     doubt: str = ""
+    behind: Mapping[str, Step] = field(default_factory=dict)
+    edited: Collection[str] = ()
     flags: npt.NDArray[np.object_] | None = None
 
     @property
@@ -113,6 +117,8 @@ class Session:
             seconds=self.seconds,
             styles=self.styles,
             doubt=self.doubt,
+            behind=self.behind,
+            edited=self.edited,
         )
 
 
@@ -152,7 +158,7 @@ def load(folder: Path) -> Session:
     """
     provenance = read_provenance(folder)
     try:
-        asked = Recipe.model_validate(provenance.asked)
+        asked, behind = (Recipe.model_validate(steps) for steps in (provenance.asked, provenance.behind))
     except ValidationError as error:
         raise _unusable(folder / PROVENANCE, "a record of the steps of this version", error) from error
     if not (folder / RECIPE).exists():
@@ -175,6 +181,8 @@ def load(folder: Path) -> Session:
         styles=provenance.styles,
         left_out=_read_atoms(folder / LEFT_OUT, provenance) if (folder / LEFT_OUT).exists() else None,
         doubt=provenance.doubt,
+        behind={name: getattr(behind, name) for name in provenance.behind},
+        edited=provenance.edited,
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from local_crystallography.data.arrays import Array, Index, Mask
-from local_crystallography.lattice.sites import Cell, cells_within, primitive
+from local_crystallography.lattice.sites import Cell, cells_within, new_sites, primitive
 
 SMALLEST = 16
 """Fewest atoms that make a lattice."""
@@ -22,8 +22,12 @@ UNEVEN = (0.08, 2.2)
 """Largest misfit around an atom that predicts others, in nearest-neighbour distances and relative to the seed."""
 SHELL = 1.3
 """Radius within which neighbours are counted, in mean spacings."""
-SAME = 0.05
-"""Sites closer than this, in nearest-neighbour distances, are the same site of a smaller cell."""
+SAME_SITE, COMMON = 0.2, 0.5
+"""Largest distance of an atom from a site that the patch lacked, in nearest-neighbour distances; and the smallest
+fraction of cells that have it."""
+SAME = 0.1
+"""Sites closer than this, in nearest-neighbour distances, are the same site of a smaller cell, unless the difference
+proves to be more than noise (`find_superlattice`)."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,9 @@ def grow(around: Surroundings, cell: Cell, patch: Index, free: Mask) -> Grown:
         reached = reached[free[reached] & ~grown.known[reached]]
         front = _place(around, grown, reached, crowd, bridge)
     grown = refit(around, grown)
+    missed = _missed_sites(around, grown, free)
+    if missed:
+        return grow(around, Cell(grown.cell.vectors, np.array([*grown.cell.basis, *missed])), patch, free)
     smaller = primitive(grown.cell, SAME * grown.cell.nearest())
     if len(smaller.basis) < len(grown.cell.basis):
         grown = refit(around, _express(grown, smaller))
@@ -122,6 +129,20 @@ def _place(around: Surroundings, grown: Grown, rows: Index, crowd: Index, bridge
     misfit = ((step @ grown.local[rows] - apart) ** 2).sum(axis=(1, 2)) / votes.sum(axis=(1, 2))
     grown.even[rows] = misfit <= grown.uneven**2
     return rows
+
+
+def _missed_sites(around: Surroundings, grown: Grown, free: Mask) -> list[Array]:
+    """Fractional coordinates (2,) of sites that most cells have, but not the cell of the patch."""
+    rows = np.flatnonzero(grown.known)
+    others = np.flatnonzero(free & ~grown.known)
+    if not len(rows) or not len(others):
+        return []
+    distance, near = cKDTree(around.yx[rows]).query(around.yx[others])
+    inside = distance <= grown.cell.reach()
+    near, others = rows[near[inside]], others[inside]
+    coordinates = grown.coordinates[near] + _solve(grown.local[near], around.yx[others] - around.yx[near])
+    index, _, _ = grown.cell.settle(grown.coordinates[rows])
+    return new_sites(grown.cell, coordinates, SAME_SITE * grown.cell.nearest(), COMMON * len(np.unique(index, axis=0)))
 
 
 def _crowd(cell: Cell) -> Index:

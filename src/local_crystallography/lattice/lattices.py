@@ -12,12 +12,14 @@ from scipy.spatial import cKDTree
 
 from local_crystallography.data.arrays import Array, Index, Mask
 from local_crystallography.lattice.grow import SMALLEST, Grown, Surroundings, enlarge, fit_all, grow, refit
+from local_crystallography.lattice.join import Indexed, extended, joined
 from local_crystallography.lattice.sites import (
     PATCHES,
     TOLERANCES,
     Cell,
     cell_of_patch,
     find_superlattice,
+    new_sites,
     reduce_vectors,
 )
 
@@ -36,8 +38,8 @@ NEAR = 6
 SITE, RARE = 0.2, 0.05
 """Largest distance of a faint column from its site, in nearest-neighbour distances; and the smallest fraction of cells
 in which it is found."""
-MOST = 2000
-"""Most faint columns among which sites are sought."""
+CELLS = 8
+"""Fewest cells that make a lattice."""
 TRIES = 8
 """Positions at which a lattice is sought before the best is grown."""
 
@@ -96,15 +98,20 @@ def find_lattices(yx: Array, values: Array | None = None) -> list[Lattice]:
     if n < SMALLEST:
         return []
     around = Surroundings.of(yx, NEIGHBOURS)
-    found = _grown_from_patches(around, values)
+    found = _completed(yx, _grown_from_patches(around, values), values)
     if values is None or _unity(found, n) > WHOLE:
         return found
     strong = np.flatnonzero(values > FAINT * np.quantile(values[around.near], BRIGHT, axis=1))
     if not SMALLEST <= len(strong) < n:
         return found
     others = _grown_from_patches(Surroundings.of(yx[strong], NEIGHBOURS), values[strong])
-    others = _with_faint(yx, [replace(each, rows=strong[each.rows]) for each in others])
+    others = _completed(yx, [replace(each, rows=strong[each.rows]) for each in others], values)
     return others if _unity(others, n) > _unity(found, n) else found
+
+
+def _completed(yx: Array, lattices: list[Lattice], values: Array | None) -> list[Lattice]:
+    """Lattices with atoms that growth did not reach, and as one where they run on in each other; the largest first."""
+    return _filled(yx, _as_one(yx, _filled(yx, lattices, values)), values)
 
 
 def _unity(lattices: list[Lattice], count: int) -> float:
@@ -112,8 +119,8 @@ def _unity(lattices: list[Lattice], count: int) -> float:
     return float(sum(len(lattice.rows) ** 2 for lattice in lattices)) / count**2
 
 
-def _with_faint(yx: Array, lattices: list[Lattice]) -> list[Lattice]:
-    """Lattices of the strong columns with the faint ones between them, on sites of their own.
+def _filled(yx: Array, lattices: list[Lattice], values: Array | None) -> list[Lattice]:
+    """Lattices with the other atoms between theirs that are on free sites, or on faint ones of their own.
 
     Faint columns, such as oxygen, are often found in a part of the cells alone; cells with and without them would be
     different lattices otherwise.
@@ -124,58 +131,34 @@ def _with_faint(yx: Array, lattices: list[Lattice]) -> list[Lattice]:
     if not len(free) or len(rows) < SMALLEST:
         return lattices
     nearest, near = cKDTree(yx[rows]).query(yx[free], k=NEAR)
+    coordinates = np.concatenate([lattice.coordinates for lattice in lattices])
     found = []
     for number, lattice in enumerate(lattices):
-        cell = Cell(lattice.vectors, lattice.basis)
-        mine = (of[near] == number).all(axis=1) & (nearest[:, 0] <= cell.reach())
-        place = dict(zip(lattice.rows.tolist(), lattice.coordinates, strict=True))
-        coordinates = [
-            _within(yx[rows[close]], np.array([place[row] for row in rows[close].tolist()]), yx[atom])
+        mine = (of[near] == number).all(axis=1) & (nearest[:, 0] <= Cell(lattice.vectors, lattice.basis).reach())
+        predicted = [
+            extended(yx[rows[close]], coordinates[close], yx[atom])
             for atom, close in zip(free[mine], near[mine], strict=True)
         ]
-        found.append(_joined(lattice, free[mine], np.reshape(coordinates, (-1, 2))))
+        found.append(_with(lattice, free[mine], np.reshape(predicted, (-1, 2)), values))
     return found
 
 
-def _within(places: Array, coordinates: Array, place: Array) -> Array:
-    """(2,) fractional coordinates of a place among (k, 2) places with known ones, by the affine map that fits those."""
-    design = np.c_[np.ones(len(places)), places - place]
-    return np.asarray(np.linalg.lstsq(design, coordinates, rcond=None)[0][0])
-
-
-def _joined(lattice: Lattice, rows: Index, coordinates: Array) -> Lattice:
-    """A lattice with further atoms (n,) at fractional coordinates (n, 2), on free places or on sites of their own."""
-    cell, near = Cell(lattice.vectors, lattice.basis), SITE * Cell(lattice.vectors, lattice.basis).nearest()
-    basis = [*lattice.basis, *_new_sites(cell, coordinates, near, RARE * len(np.unique(lattice.index, axis=0)))]
-    wider = Cell(lattice.vectors, np.array(basis))
-    index, site, left = wider.settle(coordinates)
-    places = np.vstack([np.c_[lattice.index, lattice.site], np.c_[index, site]])
-    _, once = np.unique(places, axis=0, return_index=True)  # the atoms of the lattice come first
+def _with(lattice: Lattice, rows: Index, coordinates: Array, values: Array | None) -> Lattice:
+    """A lattice with further atoms (n,) at fractional coordinates (n, 2), on free sites or on sites of their own."""
+    cell = Cell(lattice.vectors, lattice.basis)
+    near, cells = SITE * cell.nearest(), len(np.unique(lattice.index, axis=0))
+    if values is not None:
+        weakest = min(values[lattice.rows[lattice.site == s]].mean() for s in np.unique(lattice.site))
+        faint = values[rows] < weakest
+        cell = Cell(cell.vectors, np.array([*cell.basis, *new_sites(cell, coordinates[faint], near, RARE * cells)]))
+    index, site, left = cell.settle(coordinates)
+    sites = np.vstack([np.c_[lattice.index, lattice.site], np.c_[index, site]])
+    _, once = np.unique(sites, axis=0, return_index=True)  # the atoms of the lattice come first
     on = np.r_[np.ones(len(lattice.rows), bool), np.linalg.norm(left @ cell.vectors, axis=1) <= near]
     every = np.r_[lattice.rows, rows]
     kept = np.intersect1d(once, np.flatnonzero(on))
     kept = kept[np.argsort(every[kept])]
-    return replace(lattice, basis=wider.basis, rows=every[kept], index=places[kept, :2], site=places[kept, 2])
-
-
-def _new_sites(cell: Cell, coordinates: Array, near: float, fewest: float) -> list[Array]:
-    """Fractional coordinates (2,) of sites beside those of a cell where many of (n, 2) coordinates are."""
-    _, _, left = cell.settle(coordinates)
-    coordinates = coordinates[np.linalg.norm(left @ cell.vectors, axis=1) > near]
-    step = max(1, len(coordinates) // MOST)
-    coordinates, fewest = coordinates[::step], fewest / step
-    sites: list[Array] = []
-    while len(coordinates):
-        apart = coordinates[:, None] - coordinates
-        apart -= np.round(apart)
-        close = np.linalg.norm(apart @ cell.vectors, axis=-1) <= near
-        seed = int(close.sum(axis=1).argmax())
-        if close[seed].sum() < max(SMALLEST // 2, fewest):
-            break
-        centre = coordinates[seed] - apart[seed, close[seed]].mean(axis=0)
-        sites.append(centre - np.floor(centre + 1e-6))
-        coordinates = coordinates[~close[seed]]
-    return sites
+    return replace(lattice, basis=cell.basis, rows=every[kept], index=sites[kept, :2], site=sites[kept, 2])
 
 
 def _grown_from_patches(around: Surroundings, values: Array | None) -> list[Lattice]:
@@ -189,13 +172,31 @@ def _grown_from_patches(around: Surroundings, values: Array | None) -> list[Latt
             break
         cell, patch = start
         grown = grow(around, cell, patch, free)
-        parts = [part for part in _parts(around, grown) if part.sum() >= SMALLEST]
+        fewest = max(SMALLEST, CELLS * len(grown.cell.basis))
+        parts = [part for part in _parts(around, grown) if part.sum() >= fewest]
         vain = 0 if parts else vain + 1
         untried[patch[: len(patch) // 4]] = False
         for part in parts:
             found.append(_finish(around, grown, part, values))
             free &= ~part
     return sorted(found, key=lambda lattice: -len(lattice.rows))
+
+
+def _as_one(yx: Array, lattices: list[Lattice]) -> list[Lattice]:
+    """Lattices in which those that run on in each other are one, the largest first."""
+    grains = [Indexed(Cell(each.vectors, each.basis), each.rows, each.coordinates) for each in lattices]
+    whole = []
+    for parts in joined(yx, grains):
+        first = lattices[parts[0][0]]
+        if len(parts) > 1:
+            cell = Cell(first.vectors, first.basis)
+            index, site, _ = cell.settle(np.vstack([coordinates for _, coordinates in parts]))
+            rows = np.concatenate([lattices[number].rows for number, _ in parts])
+            _, once = np.unique(np.c_[index, site], axis=0, return_index=True)  # the atoms of the first come first
+            kept = once[np.argsort(rows[once])]
+            first = replace(first, rows=rows[kept], index=index[kept], site=site[kept])
+        whole.append(first)
+    return sorted(whole, key=lambda lattice: -len(lattice.rows))
 
 
 def _best_patch(around: Surroundings, free: Mask, untried: Mask, rng: np.random.Generator) -> tuple[Cell, Index] | None:

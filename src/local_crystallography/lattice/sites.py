@@ -20,6 +20,8 @@ REPEATED = 0.72
 """Smallest fraction of the atoms of a patch that a lattice vector must map onto an atom."""
 EQUAL_LENGTH = 1.1
 """Vectors whose lengths differ by less than this ratio may take either name, a or b."""
+LEAST_SEEN, MOST = 8, 2000
+"""Fewest atoms that make a site, and most atoms among which sites are sought."""
 LARGEST_INDEX = 6
 """Largest superlattice considered, in cells of the smaller one."""
 BLOCK = 16
@@ -215,6 +217,29 @@ def _nodes_around(nodes: Array, k: int) -> Array:
     sums = (np.indices((2 * k + 1,) * 3).reshape(3, -1).T - k) @ nodes
     sums = np.unique(np.round(sums * 720) / 720, axis=0)
     return np.asarray(sums[(sums[:, 0] > 0) | ((sums[:, 0] == 0) & (sums[:, 1] > 0))])
+
+
+def new_sites(cell: Cell, coordinates: Array, near: float, fewest: float) -> list[Array]:
+    """Fractional coordinates (2,) of sites beside those of a cell where at least `fewest` of (n, 2) coordinates are.
+
+    `near`: distance in pixels within which they are on the same site.
+    """
+    _, _, left = cell.settle(coordinates)
+    coordinates = coordinates[np.linalg.norm(left @ cell.vectors, axis=1) > near]
+    step = max(1, len(coordinates) // MOST)
+    coordinates, fewest = coordinates[::step], fewest / step
+    sites: list[Array] = []
+    while len(coordinates):
+        apart = coordinates[:, None] - coordinates
+        apart -= np.round(apart)
+        close = np.linalg.norm(apart @ cell.vectors, axis=-1) <= near
+        seed = int(close.sum(axis=1).argmax())
+        if close[seed].sum() < max(LEAST_SEEN, fewest):
+            break
+        centre = coordinates[seed] - apart[seed, close[seed]].mean(axis=0)
+        sites.append(centre - np.floor(centre + 1e-6))
+        coordinates = coordinates[~close[seed]]
+    return sites
 
 
 def superlattices() -> list[Index]:

@@ -44,8 +44,9 @@ def local_vectors(yx: Array, lattice: Lattice, neighbours: int, std: Array | Non
     """Vectors a, b around every atom of a lattice, (n, 2, 2), and covariances (n, 2, 2, 2): axis, a or b, a or b.
 
     Each sublattice has its own origin in the fit to the nearest atoms, so that a shift of one sublattice against
-    another does not count as strain. Atoms count by their precision: a faint column in between tells little. NaN where
-    fewer than four atoms or only a row of them are near.
+    another does not count as strain. Nearest are those on the nearest sites: of atoms as near as each other, those that
+    noise moves closer would make the vectors too short. Atoms count by their precision: a faint column in between tells
+    little. NaN where fewer than four atoms or only a row of them are near.
 
     Parameters
     ----------
@@ -54,7 +55,8 @@ def local_vectors(yx: Array, lattice: Lattice, neighbours: int, std: Array | Non
         a unit variance.
     """
     positions = yx[lattice.rows]
-    near = cKDTree(positions).query(positions, k=min(neighbours + 1, len(positions)))[1]
+    sites = lattice.coordinates @ lattice.vectors
+    near = cKDTree(sites).query(sites, k=min(neighbours + 1, len(sites)))[1]
     index, pixels, site = lattice.index[near].astype(float), positions[near], lattice.site[near]
     variance = np.ones_like(positions) if std is None else _known_variance(std[lattice.rows])
     precision = 1 / variance.mean(axis=1)[near]

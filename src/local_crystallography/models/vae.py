@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from local_crystallography.data.errors import InputError
+from local_crystallography.data.progress import Cancelled, Job, Progress, finish
 from local_crystallography.models.amortised import AmortisedNetwork
 from local_crystallography.models.harmonic import ANGLES, HarmonicNetwork
 from local_crystallography.models.harmonics import Harmonics
@@ -100,7 +101,17 @@ class Vae:
             For windows with another size or number of channels than in the training, for unknown labels, and for
             labels that are missing or not accepted.
         """
-        return pd.concat([self._encode(x, classes) for x, classes in self._parts(windows, labels)], ignore_index=True)
+        return finish(self.encoding(windows, labels))
+
+    def encoding(self, windows: npt.NDArray[np.floating], labels: Labels = None) -> Job[pd.DataFrame]:
+        """`encode` as a job, which where it is stopped raises Cancelled."""
+        tables, done = [], 0
+        for x, classes in self._parts(windows, labels):
+            if (yield Progress(done / len(windows), f"encoding atoms: {done:,} of {len(windows):,}")):
+                raise Cancelled
+            tables.append(self._encode(x, classes))
+            done += len(x)
+        return pd.concat(tables, ignore_index=True)
 
     def angle_posterior(self, windows: npt.NDArray[np.floating], labels: Labels = None) -> tuple[Array, Array]:
         """Angles (128,) in radians and the posterior probability of each for every sub-image, (n, 128).

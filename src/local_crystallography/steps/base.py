@@ -117,3 +117,10 @@ class Step(Parameters):
     def continued(self, made: Any, last: Any) -> Any:
         """The result of a call in terms of the previous one, such as with its class numbers; both are atoms."""
         return made
+
+    def mended(self, made: Any, now: Any, touched: Any) -> Any:
+        """The result of a call after an edit by hand; `now` are the atoms before the call, `touched` (N,) those edited.
+
+        Steps whose results of other atoms stay true keep them.
+        """
+        return made

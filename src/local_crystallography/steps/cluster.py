@@ -198,6 +198,15 @@ class Cluster(Step):
         beyond = number[made.features["borders_label"].to_numpy(np.int64)]
         return self._directed(made.with_features(label=new, borders_label=beyond))
 
+    def mended(self, made: Atoms, now: Atoms, touched: npt.NDArray[np.bool_]) -> Atoms:
+        """Atoms that were not edited keep their classes; edited ones get those that most of their new class have."""
+        old, new = whole_numbers(now, "label"), whole_numbers(made, "label")
+        label = np.where(touched, -1, old)
+        for number in np.unique(new[touched & (new >= 0)]):
+            votes = old[(new == number) & ~touched & (old >= 0)]
+            label[touched & (new == number)] = np.bincount(votes).argmax() if len(votes) else number
+        return self._directed(surrounded(made.with_features(label=label)))
+
     def kinds(self, atoms: Atoms, sub_images: SubImages | None = None) -> Kinds:
         """What the classes of the mixture are made of, and why: `pairs` tell which merged and which are apart.
 
@@ -257,7 +266,7 @@ class Cluster(Step):
         if not len(numbers):
             raise InputError(
                 f"No atom with latents has a class assigned by hand, in the column {HAND_LABEL}, to start from; "
-                "select atoms and press a number, or start from random."
+                "select atoms and press Alt and a digit, or start from random."
             )
         if len(numbers) > LARGEST:
             raise InputError(f"{len(numbers)} classes are given by hand, at most {LARGEST} can be; take some away.")

@@ -93,13 +93,13 @@ class Encode(Step):
         InputError
             If positions are to be corrected by a network without an offset.
         """
-        yield Progress(0.0, "encoding atoms …")
         if self.correct_positions and not vae.settings.turns:
             raise InputError(
                 "Positions cannot be corrected by a network of kind vae, which has no offset; train one of kind rvae, "
                 "or leave the positions as they are."
             )
-        columns = vae.encode(sub_images.windows)
+        columns = yield from vae.encoding(sub_images.windows)
+        yield Progress(1.0, "grouping kinds of site …")
         latents = [f"z{i}" for i in range(vae.settings.latents)]
         group, rotation = kinds_of_site(sub_images, columns[[*latents, *(["angle_rad"] if vae.settings.turns else [])]])
         order = vae.symmetry_order(columns[latents], groups=group)

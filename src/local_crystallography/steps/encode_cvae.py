@@ -61,5 +61,5 @@ class EncodeCvae(Step):
             )
         latents = {f"z{i}{end}": f"c{i}{end}" for end in ("", "_std") for i in range(cvae.settings.latents)}
         names = latents | {"reconstruction_error": "cvae_error"}
-        columns = cvae.encode(part.windows[known], label[known])[list(names)]
+        columns = (yield from cvae.encoding(part.windows[known], label[known]))[list(names)]
         return atoms.join(part.atoms.ids[known], columns.rename(columns=names))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
 from local_crystallography.data.probability import ProbabilityMap
-from local_crystallography.data.progress import Job, Progress
+from local_crystallography.data.progress import Cancelled, Job, Progress
 from local_crystallography.data.subimages import SubImages, fits
 from local_crystallography.lattice.shells import neighbour_distance
 from local_crystallography.steps.base import Step
@@ -71,8 +71,12 @@ class ExtractSubImages(Step):
         """The same step with the window size fitted to the distance between neighbours."""
         if self.window_size is not None:
             return self
+        return self.model_copy(update={"window_size": min(self.automatic(atoms), *image.shape)})
+
+    def automatic(self, atoms: Atoms) -> int:
+        """Automatic side of the window, in pixels, in an image that is no smaller."""
         side = round(WINDOW_SPACINGS * neighbour_distance(self._strong(atoms)) / 2) * 2
-        return self.model_copy(update={"window_size": int(np.clip(side, 8, min(512, *image.shape)))})
+        return int(np.clip(side, 8, 512))
 
     def summary(self, result: SubImages) -> str:
         return f"{len(result):,} windows of {result.window_size} px"
@@ -112,7 +116,16 @@ class ExtractSubImages(Step):
                 f"no window of {side} pixels fits around one; use a smaller window."
             )
         kept = atoms[inside]
-        windows = [cut(frames, kept, side=side) for frames in self._channels(image, probability)]
+        channels = self._channels(image, probability)
+        windows = []
+        for number, frames in enumerate(channels):
+            channel, done = np.empty((len(kept), side, side), np.float32), 0
+            for rows in cut_into(channel, frames, kept):
+                done += rows
+                share = (number + done / len(kept)) / len(channels)
+                if (yield Progress(share, f"cutting sub-images: {done:,} of {len(kept):,}")):
+                    raise Cancelled
+            windows.append(channel)
         if self.normalise == "sub-image":
             windows = [standardised(channel) for channel in windows]
         return SubImages.stacked([SubImages(channel, kept) for channel in windows])
@@ -154,10 +167,13 @@ def frames_of(image: Image) -> Iterable[Array]:
     return (image.frame(number) for number in range(image.count))
 
 
-def cut(frames: Iterable[Array], atoms: Atoms, *, side: int) -> Array:
-    """(N, side, side) windows centred on the atoms by cubic spline interpolation, without rounding to pixels."""
+def cut_into(windows: Array, frames: Iterable[Array], atoms: Atoms) -> Iterator[int]:
+    """Fill (N, side, side) windows centred on the atoms, by cubic spline interpolation, without rounding to pixels.
+
+    Yields how many were cut at a time.
+    """
+    side = windows.shape[1]
     axis = np.arange(side) - (side - 1) / 2
-    windows = np.empty((len(atoms), side, side), np.float32)
     for number, frame in enumerate(frames):
         spline = ndimage.spline_filter(frame, order=3, output=np.float32, mode="mirror")
         rows = np.flatnonzero(atoms.frame == number)
@@ -165,7 +181,7 @@ def cut(frames: Iterable[Array], atoms: Atoms, *, side: int) -> Array:
             y = atoms.yx[part, 0, None, None] + axis[:, None] + np.zeros(side)
             x = atoms.yx[part, 1, None, None] + axis[None, :] + np.zeros((side, 1))
             windows[part] = ndimage.map_coordinates(spline, [y, x], order=3, mode="mirror", prefilter=False)
-    return windows
+            yield len(part)
 
 
 def standardised(windows: Array) -> Array:

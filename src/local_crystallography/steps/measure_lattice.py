@@ -15,6 +15,7 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.data.parameters import Alternative, gathered, listed, unset
 from local_crystallography.data.polygons import Region, inside_any
 from local_crystallography.data.progress import Job, Progress
+from local_crystallography.lattice.cells import grain_cells
 from local_crystallography.lattice.lattices import Lattice, find_lattices
 from local_crystallography.lattice.strain import (
     affine,
@@ -185,8 +186,12 @@ class MeasureLattice(Step):
 
     def summary(self, result: Atoms) -> str:
         counts = {name: int(result.features[name].max()) + 1 for name in ("grain", "sublattice")}
-        found = ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items())
-        return f"{found}; strain relative to {self._reference_in_words(result)}"
+        words = [f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items()]
+        cells = grain_cells(result)
+        if cells:
+            first = max(cells, key=lambda cell: cell.atoms)
+            words.append(f"{first.words}, {first.lattice}")
+        return f"{', '.join(words)}; strain relative to {self._reference_in_words(result)}"
 
     def remarks(self, result: Atoms) -> list[str]:
         table = result.features
@@ -223,7 +228,7 @@ class MeasureLattice(Step):
         """
         if isinstance(self.reference, HandClassCell):
             if HAND_LABEL not in atoms.features:
-                raise InputError("There are no classes by hand; assign one to the reference first (keys 1 to 9).")
+                raise InputError("There are no classes by hand; assign one to the reference first (Alt and a digit).")
             chosen = np.asarray(atoms.features[HAND_LABEL].to_numpy(float) == self.reference.number)
         else:
             assert isinstance(self.reference, RegionCell)
@@ -270,8 +275,9 @@ class MeasureLattice(Step):
         table = pd.concat(tables).sort_index() if tables else pd.DataFrame({"grain": []})
         if not (table["grain"] >= 0).any():
             raise InputError(
-                f"No lattice of at least {self.min_size} atoms was found among {len(atoms)} atoms. Check that the "
-                "atoms were found correctly, or lower the minimum number of atoms in a grain."
+                f"No lattice of at least {self.min_size} atoms was found among {len(atoms)} atoms: where there is a "
+                "crystal, check that its atoms were found (atoms that are missing, false or doubled break a lattice), "
+                "or lower the minimum number of atoms in a grain; amorphous material has none."
             )
         if atoms.pixel_size is not None:
             for name in [name for name in map(str, table) if name.endswith("_px")]:

@@ -8,20 +8,26 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy.spatial import cKDTree
+from scipy.spatial import Delaunay, cKDTree
 
 from local_crystallography.clustering.features import numbers
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import is_class, std_of
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
-from local_crystallography.data.progress import Job, Progress
+from local_crystallography.data.progress import Cancelled, Job, Progress
 from local_crystallography.data.subimages import SubImages, fits
 from local_crystallography.lattice.shells import neighbour_distance
 from local_crystallography.steps import catalog
 from local_crystallography.steps.base import ANY, OWN, Step, own
 
 Array = npt.NDArray[np.float32]
+SPARE = 1.2
+"""Distance painted beyond the gaps of a crystal, as a factor: positions scatter."""
+MOST = 75
+"""Percentile of the gaps that is painted; larger ones are mostly those beyond the edge of a crystal."""
+FEWEST = 10
+"""Number of atoms from which on their gaps are looked at."""
 
 
 class PaintMap(Step):
@@ -42,19 +48,19 @@ class PaintMap(Step):
         None,
         ge=0.5,
         le=1000,
-        description="Largest distance of a pixel from the atom whose value it takes, in pixels; automatic: the "
-        "distance between neighbours.",
+        description="Largest distance of a pixel from the atom whose value it takes, in pixels; automatic: as far as "
+        "the gaps of the crystal need, and a single missing atom.",
     )
 
     def resolve(self, atoms: Atoms, image: Image, sub_images: SubImages | None = None) -> PaintMap:
-        """The same step with columns named and `max_distance` set to the distance between neighbours."""
+        """The same step with columns named and `max_distance` set so that a crystal is painted without holes."""
         columns = self.columns or default_columns(atoms)
         if self.deviations:
             columns = tuple(dict.fromkeys([*columns, *deviations_of(columns, atoms)]))
         return self.model_copy(
             update={
                 "columns": columns,
-                "max_distance": self.max_distance or max(0.5, round(neighbour_distance(atoms), 2)),
+                "max_distance": self.max_distance or max(0.5, round(covering_distance(atoms), 2)),
             }
         )
 
@@ -90,7 +96,12 @@ class PaintMap(Step):
                 f"There is no column {', '.join(missing)}; choose from {', '.join(map(str, atoms.features))}."
             )
         brush = Brush(atoms, image, reach=step.max_distance, left_out=not_cut(atoms, image, sub_images))
-        return {name: brush.paint(column_values(atoms, name)) for name in step.columns}
+        maps: dict[str, Array] = {}
+        for number, name in enumerate(step.columns):
+            if (yield Progress(number / len(step.columns), f"painting maps: {number + 1} of {len(step.columns)}")):
+                raise Cancelled
+            maps[name] = brush.paint(column_values(atoms, name))
+        return maps
 
 
 class Brush:
@@ -125,6 +136,33 @@ class Brush:
 
     def _paints(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         return ~self.left_out | np.isfinite(values)
+
+
+def covering_distance(atoms: Atoms) -> float:
+    """Distance from the atoms within which a crystal has no holes, in pixels.
+
+    The gaps between atoms are the empty circles through three of them (Delaunay): in a honeycomb these are as large as
+    the distance between neighbours, and between dumbbells larger. The centre of a missing atom is that distance away.
+
+    Raises
+    ------
+    InputError
+        Where no frame holds two atoms.
+    """
+    nearest_neighbour, gaps = neighbour_distance(atoms), [0.0]
+    for frame in np.unique(atoms.frame):
+        yx = atoms.yx[atoms.frame == frame]
+        if len(yx) >= FEWEST and np.linalg.matrix_rank(yx - yx[0], tol=nearest_neighbour) == 2:
+            gaps += _circumradii(yx[Delaunay(yx).simplices]).tolist()
+    return SPARE * max(nearest_neighbour, float(np.percentile(gaps, MOST)))
+
+
+def _circumradii(triangles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(n,) radii of the circles through the corners of (n, 3, 2) triangles; infinite for flat ones."""
+    a, b, c = (np.linalg.norm(triangles[:, i] - triangles[:, j], axis=1) for i, j in ((0, 1), (1, 2), (2, 0)))
+    (y1, x1), (y2, x2) = (triangles[:, 1] - triangles[:, 0]).T, (triangles[:, 2] - triangles[:, 0]).T
+    area = np.abs(y1 * x2 - x1 * y2) / 2
+    return np.where(area > 0, a * b * c / np.maximum(4 * area, 1e-12), np.inf)
 
 
 def deviations_of(columns: Iterable[str], atoms: Atoms) -> list[str]:

@@ -307,6 +307,17 @@ class RefineAtoms(Step):
                 off[rows] = share < SUPPORT
         return on, off
 
+    def mended(self, made: Atoms, now: Atoms, touched: npt.NDArray[np.bool_]) -> Atoms:
+        """Only edited atoms move; the others were refined before."""
+        rows = pd.Series(np.arange(len(made)), made.ids).reindex(now.ids)
+        new = touched & rows.notna().to_numpy()
+        moved = made[rows[new].to_numpy(int)]
+        yx = now.yx.copy()
+        yx[new] = moved.yx
+        others = now.features.loc[~new].reindex(columns=list(made.features))
+        table = pd.concat([others, moved.features.set_index(np.flatnonzero(new))]).sort_index()
+        return Atoms(yx, table, now.pixel_size)
+
     def _doubled(self, atoms: Atoms, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """(N,) whether an atom coincides with a stronger one of the atoms kept."""
         rows = np.flatnonzero(kept)

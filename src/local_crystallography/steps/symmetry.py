@@ -17,7 +17,9 @@ from local_crystallography.bayes.local import (
     cell_angle,
     noise,
     pooled,
+    recast,
     tetragonality,
+    unknown,
 )
 from local_crystallography.bayes.nets import Array, Index, Net, Together, nets
 from local_crystallography.bayes.study import Rule, WindowStudy, window_study
@@ -25,14 +27,24 @@ from local_crystallography.bayes.windows import Regression, Windows, all_regress
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import Column
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.parameters import ADVANCED
+from local_crystallography.data.parameters import ADVANCED, unset
 from local_crystallography.data.progress import Job
+from local_crystallography.lattice.bravais import Ideal, nearest_ideal
 from local_crystallography.steps.base import Step
 
 BENT = 2.5
 """Smallest radius, in cell sides, whose windows distinguish bending from alternation."""
 
 DECIDED = (Decision.SYMMETRIC, Decision.BROKEN, Decision.UNDECIDED)
+
+
+FREE = {
+    "rectangular": "The sides of a rectangular lattice may differ: only its angle is decided, not the tetragonality.",
+    "centred rectangular": "The sides of a centred rectangular lattice may differ: only its angle is decided, not the "
+    "tetragonality.",
+    "oblique": "An oblique lattice may have any sides and angle: neither tetragonality nor cell angle is decided.",
+}
+"""What an ideal lattice leaves undecided."""
 
 
 class DecideSymmetry(Step):
@@ -50,9 +62,19 @@ class DecideSymmetry(Step):
         Column("alternation_.*", "Alternation of one kind, its interval or its probability."),
         Column("deciding_cells", "Doubled cells in the smallest window that decides.", painted=True),
         Column("position_noise", "Standard deviation of a coordinate over the side of the cell."),
-        Column("tetragonality", "Ratio of the sides of the cell minus 1.", signed=True, painted=True),
-        Column("cell_angle", "Angle of the cell minus the ideal one, in degrees.", signed=True, painted=True),
-        Column("(tetragonality|cell_angle)_decision", "Decision on the shape of the cell.", painted=True),
+        Column(
+            "tetragonality",
+            "Ratio of the sides of the conventional cell minus 1; NaN where the ideal lattice has unequal sides.",
+            signed=True,
+            painted=True,
+        ),
+        Column(
+            "cell_angle",
+            "Angle of the conventional cell minus that of the ideal lattice, in degrees; NaN for an oblique lattice.",
+            signed=True,
+            painted=True,
+        ),
+        Column("(tetragonality|cell_angle)_decision", "Decision on the shape of the cell; -1: none.", painted=True),
         Column("(tetragonality|cell_angle)_hdi", "Width of the highest-density interval."),
         Column("(tetragonality|cell_angle)_in_rope", "Probability of lying within the ROPE."),
     )
@@ -79,7 +101,14 @@ class DecideSymmetry(Step):
     rope_angle: float = Field(
         0.5, ge=1e-4, le=30, description="Largest deviation of the cell angle that counts as zero, in degrees."
     )
-    ideal_angle: float = Field(90.0, ge=30, le=150, description="Cell angle of the symmetric cell, in degrees.")
+    ideal_angle: float | None = Field(
+        None,
+        ge=30,
+        le=150,
+        json_schema_extra=unset("nearest"),
+        description="Angle in degrees of the cell with equal sides to compare with; automatic: the ideal lattice "
+        "nearest to each grain (square, hexagonal, rectangular, centred rectangular or oblique).",
+    )
     hdi_prob: float = Field(0.94, ge=0.5, le=0.999, description="Probability inside the HDI.")
     smallest_radius: float = Field(
         1.6,
@@ -130,7 +159,12 @@ class DecideSymmetry(Step):
 
     def summary(self, result: Atoms) -> str:
         shares = result.features["alternation_decision"].value_counts(normalize=True)
-        return ", ".join(f"{shares.get(int(each), 0):.0%} {each.words}" for each in DECIDED)
+        decided = ", ".join(f"{shares.get(int(each), 0):.0%} {each.words}" for each in DECIDED)
+        return f"{decided}; cell compared with: {' and '.join(self._compared(result))}"
+
+    def remarks(self, result: Atoms) -> list[str]:
+        compared = self._compared(result)
+        return [FREE[name] for name in compared if name in FREE]
 
     def run(self, atoms: Atoms) -> Job[Atoms]:
         """The atoms with columns of posteriors; NaN and decision -1 where there are too few neighbours.
@@ -139,7 +173,10 @@ class DecideSymmetry(Step):
 
         - for `alternation` (difference of neighbouring bonds over the length of the cell), `tetragonality` (b / a - 1)
           and `cell_angle` (minus the ideal one, degrees): the mean under that name, `_hdi` the width of the interval,
-          `_in_rope` the probability inside the ROPE, `_decision` a value of `Decision`
+          `_in_rope` the probability inside the ROPE, `_decision` a value of `Decision`. The cell is the conventional
+          one of the ideal lattice nearest to the grain (`ideal_of`), so that a centred or hexagonal lattice is not
+          compared with a square. Where the ideal lattice leaves the ratio or the angle free, there is nothing to
+          decide: NaN, and decision -1.
         - `alternation_kind`, the number of the kind in `ALTERNATIONS`; -1 for none. Within a grain, the sign of the
           alternation distinguishes domains that are shifted by one atom.
         - `deciding_cells`: doubled cells (half the atoms) in the smallest of several windows that decides alternation,
@@ -167,6 +204,20 @@ class DecideSymmetry(Step):
         """Decisions on alternation against number of cells, for these atoms and as predicted from their noise."""
         lattices = nets(atoms, together=self.together, corrected=self.corrected)
         return (yield from window_study(lattices, self.radii or (self.radius,), self.rule))
+
+    def ideal_of(self, net: Net) -> Ideal:
+        """Ideal lattice that the cell of a net is compared with."""
+        if self.ideal_angle is None:
+            return nearest_ideal(net.vectors)
+        return Ideal("rhombic", np.eye(2, dtype=np.int64), self.ideal_angle, equal=True)
+
+    def _compared(self, result: Atoms) -> list[str]:
+        """Names of the ideal lattices that nets were compared with, that of most atoms first."""
+        sizes: dict[str, int] = {}
+        for net in nets(result, together=self.together, corrected=self.corrected):
+            name = self.ideal_of(net).name
+            sizes[name] = sizes.get(name, 0) + len(net.rows)
+        return sorted(sizes, key=lambda name: -sizes[name])
 
     def _modes(self) -> tuple[str, ...]:
         return ("a", "b", "ab") if self.all_kinds else self.rule.modes
@@ -198,9 +249,13 @@ class DecideSymmetry(Step):
         fit = Regression.joined([fits[0] for _, fits in regress(net, windows)])
         fit = pooled(fit) if self.pool else fit
         ropes = Rope.about_zero(self.rope_tetragonality), Rope.about_zero(self.rope_angle)
+        ideal = self.ideal_of(net)
+        cell = recast(fit, ideal.change)
+        ratio = tetragonality(cell) if ideal.equal else unknown(cell)
+        angle = unknown(cell) if ideal.angle is None else cell_angle(cell, ideal.angle)
         columns = {
-            **_described("tetragonality", tetragonality(fit), ropes[0], self.hdi_prob),
-            **_described("cell_angle", cell_angle(fit, self.ideal_angle), ropes[1], self.hdi_prob),
+            **_described("tetragonality", ratio, ropes[0], self.hdi_prob),
+            **_described("cell_angle", angle, ropes[1], self.hdi_prob),
         }
         return {name: column[:count] for name, column in columns.items()}
 

@@ -37,12 +37,12 @@ from local_crystallography.io.window_runs import (
     run_name,
     write_run,
 )
-from local_crystallography.lattice.shells import Suggestion, even, neighbour_distance, pair_distribution, shells_of
+from local_crystallography.lattice.shells import Suggestion, neighbour_distance, pair_distribution, shells_of
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.encode import Encode
 from local_crystallography.steps.encode_cvae import EncodeCvae
-from local_crystallography.steps.extract_sub_images import WINDOW_SPACINGS
+from local_crystallography.steps.extract_sub_images import ExtractSubImages
 from local_crystallography.steps.paint_map import PaintMap
 
 if TYPE_CHECKING:
@@ -241,19 +241,14 @@ def study_maps(study: StudyTable, image: Image) -> dict[str, dict[str, npt.NDArr
 
 
 def suggested_window(atoms: Atoms) -> int:
-    """Even side of the window, in pixels, whose inscribed disc holds the first two shells of neighbours.
-
-    See `suggest`.
-    """
+    """Side of the window to begin with, in pixels; see `suggest`."""
     return suggest(atoms).window
 
 
 def suggest(atoms: Atoms) -> Suggestion:
-    """The window whose inscribed disc holds the first two shells of neighbours, with the distribution it is based on.
+    """The automatic window of Extract sub-images, with the pair distribution that shows what it holds.
 
-    The disc, which is what the network sees, extends to the second shell plus one standard deviation of the atoms, if
-    known. Shells are peaks of the radial pair distribution. If it has fewer than two, as in a glass, the side is 2.3
-    times the distance between neighbours, as for the automatic window of Extract sub-images.
+    The disc inside the window is what the network sees. Shells of neighbours are peaks of the radial pair distribution.
 
     Raises
     ------
@@ -264,13 +259,7 @@ def suggest(atoms: Atoms) -> Suggestion:
     if not spacing > 0:
         raise InputError("Most atoms coincide with another atom; find them again.")
     radius, density = pair_distribution(atoms, spacing)
-    found = radius[shells_of(density)]
-    if len(found) < 2:
-        side = WINDOW_SPACINGS * spacing
-    else:
-        sigma = float(atoms.features["sigma_px"].median()) if "sigma_px" in atoms.features else 0.0
-        side = 2 * (found[1] + (sigma if np.isfinite(sigma) else 0.0))
-    return Suggestion(even(side), radius, density, found)
+    return Suggestion(ExtractSubImages().automatic(atoms), radius, density, radius[shells_of(density)])
 
 
 def asked(recipe: Recipe, inputs: Inputs) -> dict[str, Any]:

@@ -89,7 +89,9 @@ class ChainView:
             return f"{measured}: this does not show whether the noise is on bonds or on positions."
         warning = "" if self.model.difference in fits[found.favours] else "⚠ "
         remedy = f"; choose difference: {fits[found.favours][0]}" if warning else ""
-        return f"{warning}{measured}: noise on {found.favours}{remedy}."
+        of_atoms = self.model.difference == "positions" and found.favours == "bonds"
+        because = " (disorder or strain outweighs the noise of the positions)" if of_atoms else ""
+        return f"{warning}{measured}: noise on {found.favours}{because}{remedy}."
 
 
 def decision_words(result: ChainResult, model: ChainModel, row: int = -1, unit: str = "") -> list[str]:

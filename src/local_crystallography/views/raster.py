@@ -23,6 +23,14 @@ ORDERS = (1, 2, 3, 4, 6)
 """Rotational symmetry orders of motifs in crystals."""
 FULL = 0.95
 """Share of a sector that angles reduced to it must span."""
+EDGE = 0.1
+"""Width of the dark edge of a disc, in its diameters."""
+EDGED = 4.0
+"""Diameter from which on a disc has an edge, in pixels."""
+HALO = 1.6
+"""Diameter of a white rim, in diameters of its disc."""
+DENSEST = 0.5
+"""Share of an image that discs cover before they fade."""
 GREY = np.array([0.5, 0.5, 0.5, 1.0])
 """Colour of "no value"."""
 
@@ -31,11 +39,16 @@ def _rgba(codes: str) -> npt.NDArray[np.float64]:
     return np.array([[*bytes.fromhex(code), 255] for code in codes.split()]) / 255
 
 
-PALETTE = _rgba("2a95ff ea4080 eaea00 95eaff 6a6a00 aaeabf bf952a 4040ea 40aaaa 006a55")
+PALETTE = _rgba("8080ff d50000 ffff00 aa0080 d5aa55 55d5ff 2a8055 2a2aff ff2a80 d5ffaa")
 """(10, 4) floats, one colour per class.
 
-Found by maximising the smallest CIEDE2000 difference, for normal, protan and deutan vision (Machado et al. 2009,
-doi:10.1109/TVCG.2009.113), among the colours and from grey, white and a dark canvas.
+Found by maximising the smallest CIEDE2000 difference among the first 8, whether seen with normal, protan, deutan or
+tritan vision (Machado et al. 2009, doi:10.1109/TVCG.2009.113): 16, and 13 among all; at least 9 from every grey.
+"""
+HAND_PALETTE = _rgba("00aa55 55d500 0055aa aa002a 2a80d5 aa8000 ff8080 55aaff 00ff80")
+"""(9, 4) floats, colours of the classes assigned by hand, the first being that of class 9.
+
+At least 10 apart in the same sense, and for normal vision 13 from every colour of `PALETTE`.
 """
 
 
@@ -73,6 +86,57 @@ def rasterise(
     # each pixel keeps the rank of its topmost point, so the cost of discs does not depend on the number of points
     topmost = _spread(_ranks(points[order], view, size, radius), radius)
     return inks.view(np.uint32)[:, 0][topmost].view(np.uint8).reshape(*size, 4)
+
+
+def dots(
+    points: npt.ArrayLike,
+    colors: Colors,
+    *,
+    view: View,
+    size: tuple[int, int],
+    diameter: float,
+    halo: npt.NDArray[np.bool_] | None = None,
+) -> Colors:
+    """Draw each point as a small disc with a smooth edge, between the pixels where it lies.
+
+    A disc never shrinks below a pixel; where discs are denser than the pixels all of them fade, so that what lies below
+    is still seen. A pixel has the colour of one point, never a mixture, which might be that of another class. A disc of
+    some pixels has a dark edge, so that it is seen on a map of its own colour.
+
+    Parameters
+    ----------
+    points, colors, view, size
+        As for `rasterise`; the result too.
+    diameter
+        Diameter of the discs, in pixels of the image.
+    halo
+        (N,) bool, points with a white rim.
+    """
+    _check(view, size)
+    points = np.asarray(points, np.float64).reshape(-1, 2)
+    diameter = max(diameter, 1.0)
+    edged = diameter >= EDGED
+    cover, ranks = _discs(points, diameter * (1 - EDGE) if edged else diameter, view, size)
+    inks = np.zeros((len(points) + 1, 4), np.uint8)
+    inks[1:] = colors
+    image = inks.view(np.uint32)[:, 0][ranks].view(np.uint8).reshape(*size, 4)
+    opaque = cover * image[..., 3]
+    if edged:
+        _put_below(image, opaque, _discs(points, diameter * (1 + EDGE), view, size)[0], 0)
+    if halo is not None and halo.any():
+        _put_below(image, opaque, _discs(points[halo], diameter * HALO + 1, view, size)[0], 255)
+    image[..., 3] = opaque
+    return image
+
+
+def _put_below(image: Colors, opaque: npt.NDArray[np.float32], cover: npt.NDArray[np.float32], grey: int) -> None:
+    """Put grey below what an image shows, whose opacity is 0 to 255, where it covers a part of the pixels."""
+    wet = cover > 0
+    above = opaque[wet]
+    below = cover[wet] * (255 - above)
+    part = (below / np.maximum(above + below, 1))[:, None]
+    image[wet, :3] = np.rint(image[wet, :3] * (1 - part) + grey * part)
+    opaque[wet] = above + below
 
 
 def dim(colors: Colors, mask: npt.NDArray[np.bool_]) -> Colors:
@@ -174,6 +238,40 @@ def _check(view: View, size: tuple[int, int]) -> None:
             f"A view of {view} on {size[0]} x {size[1]} pixels cannot be drawn: it needs finite, different limits "
             "and at least one pixel; set the view to the extent of the points."
         )
+
+
+def _discs(
+    points: npt.NDArray[np.float64], diameter: float, view: View, size: tuple[int, int]
+) -> tuple[npt.NDArray[np.float32], Ranks]:
+    """Share of each pixel that discs cover, 0 to 1, and 1 + the index of the disc whose colour it has, 0 for none."""
+    reach, (height, width), (x0, x1, y0, y1) = int(np.ceil(diameter / 2 + 0.5)), size, view
+    row, column = (points[:, 1] - y0) * (height / (y1 - y0)), (points[:, 0] - x0) * (width / (x1 - x0))
+    seen = np.flatnonzero((row > -reach) & (row < height + reach) & (column > -reach) & (column < width + reach))
+    row, column, number = row[seen] + 2 * reach, column[seen] + 2 * reach, (seen + 1).astype(np.int32)
+    above, left = np.floor(row - 0.5), np.floor(column - 0.5)  # of the four pixels around each point
+    across = width + 4 * reach
+    start = (above * across + left).astype(np.intp)
+    ranks = np.zeros((height + 4 * reach) * across, np.int32)
+    y, x = (row - above - 0.5).astype(np.float32), (column - left - 0.5).astype(np.float32)
+    span = range(1 - reach, reach + 1)
+    down, along = ({step: (part - step) ** 2 for step in span} for part in (y, x))
+    indices, shares = [], []
+    for dy in span:
+        for dx in span:
+            share = np.float32(diameter / 2 + 0.5) - np.sqrt(down[dy] + along[dx])
+            inside = np.flatnonzero(share > 0)
+            index = start[inside] + (dy * across + dx)
+            ranks[index] = number[inside]
+            indices.append(index)
+            shares.append(np.minimum(share[inside], 1))
+    # where discs overlap, each keeps the colour of its middle
+    ranks[(np.floor(row) * across + np.floor(column)).astype(np.intp)] = number
+    covers = np.bincount(np.concatenate(indices), np.concatenate(shares), len(ranks)).astype(np.float32)
+    np.minimum(covers, 1, out=covers)
+    dense = len(number) * np.pi / 4 * diameter**2 / (height * width)
+    covers *= min(1.0, DENSEST / max(1 - np.exp(-dense), 1e-9))  # what discs at random places cover
+    inner = slice(2 * reach, 2 * reach + height), slice(2 * reach, 2 * reach + width)
+    return (covers.reshape(-1, across)[inner], ranks.reshape(-1, across)[inner])
 
 
 def _ranks(points: npt.NDArray[np.float64], view: View, size: tuple[int, int], radius: int) -> Ranks:

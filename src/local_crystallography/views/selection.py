@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Literal
 
 import numpy as np
@@ -14,11 +13,9 @@ from local_crystallography.data.errors import InputError
 How = Literal["replace", "add", "subtract", "intersect"]
 Mask = npt.NDArray[np.bool_]
 
-HISTORY = 50
-
 
 class Selection:
-    """Which of N atoms are selected, with a revision number and a history.
+    """Which of N atoms are selected, with a revision number.
 
     Every change of the mask raises `revision` by one and emits `changed(source)`, where `source` is the object that
     requested it, so that a view can skip its own changes. If the mask stays the same, nothing is emitted.
@@ -33,7 +30,6 @@ class Selection:
 
     def __init__(self, n: int = 0) -> None:
         self._mask = _frozen(np.zeros(n, bool))
-        self._history: deque[Mask] = deque(maxlen=HISTORY)
         self._revision = 0
 
     def __len__(self) -> int:
@@ -53,11 +49,6 @@ class Selection:
     def revision(self) -> int:
         """Raised by one with every change."""
         return self._revision
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is a change to undo."""
-        return bool(self._history)
 
     def apply(self, mask: npt.ArrayLike, how: How = "replace", source: object = None) -> None:
         """Combine a (N,) mask with the selection.
@@ -83,19 +74,18 @@ class Selection:
         """Select nothing."""
         self._change(np.zeros(len(self), bool), source)
 
-    def undo(self, source: object = None) -> None:
-        """Undo the last change, if there is one."""
-        if self._history:
-            self._set(self._history.pop(), source)
-
     def resize(self, n: int, source: object = None) -> None:
-        """Reset for a new table of n atoms: nothing selected, no history."""
-        self._history.clear()
+        """Begin with nothing selected of a new table of n atoms."""
         self._set(np.zeros(n, bool), source)
+
+    def reset(self, mask: npt.ArrayLike, source: object = None) -> None:
+        """Begin with a (N,) mask over the atoms of another table."""
+        given = np.array(mask, bool)
+        if not np.array_equal(given, self._mask):
+            self._set(given, source)
 
     def _change(self, mask: Mask, source: object) -> None:
         if not np.array_equal(mask, self._mask):
-            self._history.append(self._mask)
             self._set(mask, source)
 
     def _set(self, mask: Mask, source: object) -> None:

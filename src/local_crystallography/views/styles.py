@@ -11,9 +11,10 @@ from psygnal import Signal
 
 from local_crystallography.bayes.decision import Decision
 from local_crystallography.clustering.environment import Environment
+from local_crystallography.data.columns import HAND_LABEL
 from local_crystallography.data.errors import InputError
 from local_crystallography.lattice.gpa import Validity
-from local_crystallography.views.raster import PALETTE, Colors, categorical_colors
+from local_crystallography.views.raster import HAND_PALETTE, PALETTE, Colors, categorical_colors
 
 HEX = re.compile(r"#[0-9a-f]{6}")
 DECIDED = {
@@ -61,21 +62,22 @@ class ClassStyles:
 
     def colour(self, column: str, number: int) -> str:
         """Colour of a class as #rrggbb."""
-        plain = "#" + categorical_colors([number])[0, :3].tobytes().hex()
+        plain = "#" + categorical_colors([number], _plain(column))[0, :3].tobytes().hex()
         return plain if number < 0 else self._chosen(column).get(number, plain)
 
     def colours(self, column: str, labels: npt.ArrayLike) -> Colors:
         """(N, 4) uint8 colours of class numbers; -1 and NaN are grey."""
         labels = np.asarray(labels, np.float64)
-        colours = categorical_colors(labels)
+        colours = categorical_colors(labels, _plain(column))
         for number, colour in self._chosen(column).items():
             colours[labels == number, :3] = np.frombuffer(bytes.fromhex(colour[1:]), np.uint8)
         return colours
 
     def palette(self, column: str) -> npt.NDArray[np.float64]:
-        """(K, 4) floats: the colours of classes 0, 1, …, at least as many as in the common palette."""
-        count = max([len(PALETTE), *(number + 1 for number in self._chosen(column))])
-        return np.asarray(self.colours(column, np.arange(count)) / 255)
+        """(K, 4) floats: the colours of classes 0, 1, …, at least as many as in its palette."""
+        once = len(_plain(column))
+        turns = max([1, *(number // once + 1 for number in self._chosen(column))])  # napari repeats them as a whole
+        return np.asarray(self.colours(column, np.arange(turns * once)) / 255)
 
     def rename(self, column: str, number: int, name: str) -> None:
         """Name a class; an empty name restores the default.
@@ -137,6 +139,11 @@ class ClassStyles:
         else:
             before.pop(number)
         self.changed.emit(column)
+
+
+def _plain(column: str) -> npt.NDArray[np.float64]:
+    """Colours of the classes of a column that have none of their own."""
+    return HAND_PALETTE if column == HAND_LABEL else PALETTE
 
 
 def _written(table: dict[str, dict[int, str]]) -> dict[str, dict[str, str]]:

@@ -23,7 +23,7 @@ from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.encode_cvae import EncodeCvae
 from local_crystallography.steps.find_atoms import FindAtoms
-from local_crystallography.views.raster import PALETTE
+from local_crystallography.views.raster import HAND_PALETTE, PALETTE
 from local_crystallography.views.selection import Selection
 from local_crystallography.views.styles import ClassStyles
 
@@ -145,7 +145,7 @@ def test_classes_given_by_hand_are_a_labels_layer_with_their_names():
     assert layer.visible
     assert layer.get_status((0, 1), world=True)["value"].endswith("class: A site")
     np.testing.assert_allclose(layer.colormap.map(2), [1, 0, 0, 1], atol=0.003)
-    np.testing.assert_allclose(layer.colormap.map(3), PALETTE[2], atol=0.003)
+    np.testing.assert_allclose(layer.colormap.map(3), HAND_PALETTE[2], atol=0.003)
 
 
 @pytest.mark.parametrize("values", [np.full((20, 20), np.nan), np.ones((20, 20))])
@@ -256,29 +256,29 @@ def test_what_is_no_result_any_more_goes(shown):
 def test_the_selection_is_one_layer_and_leaves_the_active_layer_alone(shown):
     shown.viewer.layers.selection.active = shown.get("atoms")
     everything = shown.analysis.atoms
-    for part in (everything[:3], everything[:7], everything[:0], everything[2:4]):
-        shown.show_selected(part)
-        np.testing.assert_array_equal(shown.get("selected atoms").data, part.yx)
+    number = np.arange(len(everything))
+    for rows in (number < 3, number < 7, number < 0, (number >= 2) & (number < 4)):
+        shown.show_selected(rows)
+        np.testing.assert_array_equal(shown.get("selected atoms").data, everything.yx[rows])
     assert names(shown)[-2:] == ["atoms", "selected atoms"]
     assert shown.viewer.layers.selection.active is shown.get("atoms")
 
 
 def test_rings_look_alike_however_many_there_are(shown):
-    everything = shown.analysis.atoms
-    for part in (everything[:2], everything, everything[:5]):
-        shown.show_selected(part)
+    for count in (2, len(shown.analysis.atoms), 5):
+        shown.show_selected(np.arange(len(shown.analysis.atoms)) < count)
         layer = shown.get("selected atoms")
         np.testing.assert_array_equal(layer.size, layer.size[0])
-        np.testing.assert_array_equal(layer.border_color, np.ones((len(part), 4)))
+        np.testing.assert_array_equal(layer.border_color, np.ones((count, 4)))
         np.testing.assert_array_equal(layer.face_color[:, 3], 0)
         np.testing.assert_array_equal(layer.border_width, layer.border_width[0])
 
 
 def test_rings_follow_the_size_of_the_points(shown):
-    shown.show_selected(shown.analysis.atoms[:3])
+    shown.show_selected(np.arange(len(shown.analysis.atoms)) < 3)
     before = shown.get("selected atoms").size[0]
     shown.get("atoms").size = shown.get("atoms").size * 2
-    shown.show_selected(shown.analysis.atoms[:4])
+    shown.show_selected(np.arange(len(shown.analysis.atoms)) < 4)
     np.testing.assert_allclose(shown.get("selected atoms").size, 2 * before)
 
 
@@ -316,9 +316,57 @@ def test_the_map_that_tells_most_is_seen_after_a_training(shown, kinds, seen):
     assert [name for name, layer in layers.items() if layer is not None and layer.visible] == [seen]
 
 
-def test_maps_of_numbers_have_a_colour_bar(shown):
-    assert shown.get("z0").colorbar.visible
-    assert not shown.get("probability").colorbar.visible
+def previewed(shown, maps):
+    for _ in maps:
+        shown.previews.prepare(maps)
+        for name in maps:
+            shown.previews.show(name)
+
+
+def visible(shown):
+    return {layer.name for layer in shown.viewer.layers if layer.visible} - {"sample", "probability", "atoms"}
+
+
+def test_no_map_of_the_network_before_is_seen_over_a_training(shown):
+    shown.show_map("label")
+    shown.requested.add("strain_xx")
+    shown.analysis.maps = {"z0": PIXELS, "label": PIXELS % 3, "strain_xx": PIXELS, "hand_label": PIXELS % 2}
+    shown.show()
+    shown.get("strain_xx").visible = True
+    shown.previews.begin()
+    assert visible(shown) == {"strain_xx", "hand_label"}
+    previewed(shown, {"z0": PIXELS + 1})
+    assert visible(shown) == {"strain_xx", "hand_label", "z0"}
+    shown.previews.hide()
+    shown.analysis.maps = {**shown.analysis.maps, "label": PIXELS % 2}
+    shown.show()
+    shown.prune()
+    assert visible(shown) == {"strain_xx", "hand_label", "label"}
+
+
+def test_a_map_whose_result_is_gone_stays_away_after_a_training(shown):
+    shown.get("z0").visible = True
+    shown.previews.begin()
+    shown.analysis.maps = None
+    shown.prune()
+    assert visible(shown) == set()
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_map_of_angles_becomes_cyclic_when_they_are(shown, live):
+    angles = np.linspace(-np.pi, np.pi, PIXELS.size, dtype=np.float32).reshape(PIXELS.shape)
+    shown.requested.add("angle_rad")
+    for values, colormap in ((angles / 100, "viridis"), (angles, "twilight"), (angles / 100, "viridis")):
+        if live:
+            previewed(shown, {"angle_rad": values})
+        else:
+            shown.analysis.maps = {"angle_rad": values}
+            shown.show()
+        assert shown.get("angle_rad").colormap.name == colormap
+    shown.get("angle_rad").colormap = "magma"
+    shown.analysis.maps = {"angle_rad": angles}
+    shown.show()
+    assert shown.get("angle_rad").colormap.name == "magma"
 
 
 def test_new_columns_of_the_same_atoms_change_nothing_else(shown):
@@ -335,7 +383,7 @@ def test_new_columns_of_the_same_atoms_change_nothing_else(shown):
     np.testing.assert_array_equal(layer.face_color, colours)
     shown.analysis.atoms = shown.analysis.atoms.with_features(hand_label=np.arange(12) % 2)
     shown.show()
-    np.testing.assert_allclose(layer.face_color, PALETTE[np.arange(12) % 2], atol=0.003)
+    np.testing.assert_allclose(layer.face_color, HAND_PALETTE[np.arange(12) % 2], atol=0.003)
 
 
 @pytest.fixture
@@ -367,7 +415,7 @@ def test_what_is_selected_in_the_points_layer_is_the_selection_once(shown, linke
     shown.get("atoms").selected_data = {4, 7}
     assert np.flatnonzero(linked.mask).tolist() == [4, 7]
     assert linked.revision == revision + 1
-    linked.undo()
+    linked.clear()
     assert len(shown.get("atoms").selected_data) == 0
 
 
@@ -376,12 +424,17 @@ def test_an_untouched_layer_holds_no_edits(shown):
 
 
 def test_a_moved_atom_loses_what_was_computed_for_its_old_place(shown):
-    results = {name: getattr(shown.analysis, name) for name in Analysis.results}
-    shown.analysis.restore_results(results, {}, {}, {"encode": ["z0"]})
-    shown.get("atoms").data = shown.get("atoms").data + 1
+    layer = shown.get("atoms")
+    moved = layer.data.copy()
+    moved[0] += 1
+    layer.data = moved
     edited = shown.edited_atoms()
-    np.testing.assert_array_equal(edited.yx, atoms().yx + 1)
-    assert "z0" not in edited.features
+    np.testing.assert_array_equal(edited.yx, moved)
+    shown.analysis.edit(edited)
+    shown.keep_edits()
+    assert np.isnan(shown.get("atoms").features["z0"][0])
+    assert np.isfinite(shown.get("atoms").features["z0"][1:]).all()
+    assert shown.edited_atoms() is None
 
 
 def test_many_atoms_are_quick():

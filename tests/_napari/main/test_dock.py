@@ -8,7 +8,9 @@ import pytest
 from analyses import copied
 from mouse import drag
 
-from local_crystallography._napari.main.dock import EXPLORER, UP_TO_DATE, MainDock
+from local_crystallography._napari.main import run_all
+from local_crystallography._napari.main.dock import EXPLORER, MainDock
+from local_crystallography._napari.main.news import UP_TO_DATE, counted
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.training import Training
 
@@ -103,8 +105,9 @@ def done(dock, press):
 
 
 @pytest.mark.slow
-def test_run_all_then_lasso_edits_and_changed_settings(done, viewer, press, qtbot):
+def test_run_all_then_lasso_edits_and_changed_settings(done, viewer, press, qtbot, monkeypatch):
     dock = done
+    monkeypatch.setattr(run_all, "choose", lambda *_: run_all.ANEW)
     assert all(status(dock, name).startswith("✓") for name in ALWAYS)
     assert status(dock, "describe") == "optional, not part of Run all · ready"
     assert status(dock, "encode_cvae").startswith("optional, not part of Run all · Train a conditional network first")
@@ -127,7 +130,7 @@ def _lasso_lights_up_atoms(dock, viewer):
     np.testing.assert_array_equal(viewer.layers["selected atoms"].data, atoms.yx[inside])
     explorer.buttons["Invert"].click()
     np.testing.assert_array_equal(viewer.layers["selected atoms"].data, atoms.yx[~inside])
-    explorer.buttons["Undo"].click()
+    dock.controller.travel(-1)
     np.testing.assert_array_equal(viewer.layers["selected atoms"].data, atoms.yx[inside])
     assert names(viewer).count("selected atoms") == 1
 
@@ -299,7 +302,9 @@ def test_settings_that_do_not_fit_together_are_said_and_not_run(dock):
 
 
 def test_another_layer_as_probability_has_to_fit(dock, viewer, press):
-    dock.source_boxes["probability"].choose(viewer.add_image(np.eye(30), name="small"))
+    other = viewer.add_image(np.eye(30), name="small")
+    dock.image_box.choose(viewer.layers["quick"])
+    dock.source_boxes["probability"].choose(other)
     press(dock.panels["find_atoms"].button)
     assert "has the shape (30, 30)" in status(dock, "find_atoms")
 
@@ -380,13 +385,13 @@ def test_the_end_of_a_run_and_nothing_to_do_are_said(light_viewer, quick_analysi
         dock.panels[name].form.set(step)
     dock.run_all.click()
     qtbot.waitUntil(lambda: not dock.controller.running, timeout=20_000)
-    assert dock.message.text().startswith(UP_TO_DATE)
-    now = [100.0]
-    monkeypatch.setattr("local_crystallography._napari.main.dock.time.monotonic", lambda: now[0])
+    assert dock.news.message.text().startswith(UP_TO_DATE)
+    now, analysis = [100.0], dock.controller.analysis
+    monkeypatch.setattr("local_crystallography._napari.main.news.time.monotonic", lambda: now[0])
     dock.panels["paint_map"].button.click()
     now[0] += 12.4
     qtbot.waitUntil(lambda: not dock.controller.running, timeout=20_000)
-    assert dock.message.text() == f"Done in 12 s. {dock.controller.analysis.summary}"
+    assert dock.news.message.text() == f"Done in 12 s; not saved. {counted(analysis)} {analysis.summary}"
 
 
 def test_columns_are_shown_in_words_and_by_step(light_viewer, quick_analysis, qtbot):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from local_crystallography._napari.layers import rings
-from local_crystallography._napari.main.dock import HALTED, MainDock
+from local_crystallography._napari.main.dock import MainDock
 from local_crystallography._napari.main.layer_tools import HIDE, SHOW, LeftOutTools
-from local_crystallography._napari.main.step_panel import standing, summary
+from local_crystallography._napari.main.news import HALTED
+from local_crystallography._napari.main.step_panel import BEHIND, standing, summary
 from local_crystallography._napari.session.worker import Hooks, Outcome, Stop, run_steps
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
@@ -109,12 +110,13 @@ def test_those_taken_back_are_atoms_that_are_kept(tools, session, viewer_model, 
     now = session.analysis.atoms
     assert now.ids.tolist() == [*range(8), 8, 10]
     assert now.features["kept"].tolist() == [False] * 8 + [True] * 2
-    assert not {"y_std_px", "left_out"} & set(now.features)
+    assert now.features["y_std_px"].isna().tolist() == [False] * 8 + [True] * 2
+    assert "left_out" not in now.features
     assert now.features["probability"].tolist() == [0.9] * 8 + [0.3] * 2
     assert len(viewer_model.layers["atoms"].data) == 10
     assert viewer_model.layers["atoms left out"].features["id"].tolist() == [9, 11]
     assert standing(session, FindAtoms()) == "✓ 10 atoms, edited by hand"
-    assert standing(session, RefineAtoms()) == "ready"
+    assert standing(session, RefineAtoms()) == BEHIND
     take(tools, {0, 1}, qtbot)
     assert len(session.analysis.atoms) == 12
     assert session.analysis.left_out is None
@@ -125,7 +127,7 @@ def test_those_taken_back_are_atoms_that_are_kept(tools, session, viewer_model, 
 def test_those_taken_back_stay_when_the_atoms_are_refined_again(tools, session, qtbot, monkeypatch):
     take(tools, {1}, qtbot)
     monkeypatch.setattr(RefineAtoms, "_doubtful", lambda step, atoms, image: np.ones(len(atoms), bool))
-    for _ in session.analysis.apply(RefineAtoms()):
+    for _ in session.analysis.apply(RefineAtoms(min_snr=3.0)):
         pass
     assert session.analysis.atoms.ids.tolist() == [9]
 
@@ -185,13 +187,13 @@ def test_run_all_stops_on_doubt_and_says_how_to_go_on(dock, qtbot):
         assert "kept" in status
         assert dock.session.analysis.sub_images is None
         assert dock.panels["extract_sub_images"].status.text() == "ready"
-        assert not dock.message.isHidden()
-        assert dock.message.text() == HALTED.format(doubt=DOUBT)
+        assert not dock.news.message.isHidden()
+        assert dock.news.message.text() == HALTED.format(doubt=DOUBT)
     dock.panels["refine_atoms"].form.fields["when_doubtful"].set("continue")
     dock.panels["extract_sub_images"].form.fields["window_size"].set(512)  # ends the run soon
     press(dock.run_all, dock, qtbot)
-    assert dock.message.text().startswith("⚠ Extract sub-images: ")
-    assert "no window of 512" in dock.message.text()
+    assert dock.news.message.text().startswith("⚠ Extract sub-images: ")
+    assert "no window of 512" in dock.news.message.text()
     assert dock.panels["refine_atoms"].status.text().startswith(f"⚠ {DOUBT}")
     assert "no window of 512" in dock.panels["extract_sub_images"].status.text()
 
@@ -201,4 +203,4 @@ def test_the_step_alone_shows_the_doubt_too(dock, qtbot):
     for name in ("segment", "find_atoms", "refine_atoms"):
         press(dock.panels[name].button, dock, qtbot)
     assert dock.panels["refine_atoms"].status.text().startswith(f"⚠ {DOUBT}")
-    assert dock.message.isHidden()
+    assert "⚠" not in dock.news.message.text()

@@ -55,7 +55,8 @@ def status(dock, name):
 @pytest.mark.slow
 def test_the_panel_tells_how_the_training_stands(training, qtbot):
     watch = training.watches["train_vae"]
-    qtbot.waitUntil(lambda: " left · CPU, 1 thread" in watch.place.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "CPU, 1 thread" in watch.place.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: training.news.message.text().endswith(" left"), timeout=20_000)
     assert watch.epochs.text().startswith("epoch ")
     assert watch.epochs.text().endswith(f" of {LONG}")
     assert watch.batches.text() == f"batch {watch.batches.value()} of {watch.batches.maximum()}"
@@ -144,7 +145,7 @@ def test_another_image_chosen_meanwhile_gets_nothing_of_the_first(training, view
     quick = training.session
     training.image_box.choose(other)
     qtbot.wait(300)
-    assert training.message.text().startswith("quick: epoch")
+    assert training.news.message.text().startswith("quick: epoch")
     assert training.watches["train_vae"].isHidden()
     assert not status(training, "train_vae").startswith("epoch")
     assert training.run_all.text() == "Cancel"
@@ -174,7 +175,7 @@ def test_a_second_click_starts_nothing(training, qtbot):
         (RuntimeError("shapes do not match"), "The step failed: shapes do not match"),
     ],
 )
-def test_what_breaks_a_training_is_said_in_its_panel_and_nowhere_else(dock, viewer, qtbot, monkeypatch, error, said):
+def test_what_breaks_a_training_is_said_once_in_its_panel_and_once_on_top(dock, viewer, qtbot, monkeypatch, error, said):
     def broken(*_args):
         raise error
 
@@ -184,7 +185,8 @@ def test_what_breaks_a_training_is_said_in_its_panel_and_nowhere_else(dock, view
     dock.run_all.click()
     wait_for_end(dock, qtbot)
     assert status(dock, "train_vae").startswith(f"⚠ {said}")
-    assert shown == []
+    assert [each.message for each in shown] == [dock.news.said]
+    assert dock.news.said.startswith(f"⚠ Train VAE: {said}")
     assert dock.run_all.text() == "Run all"
     assert dock.run_all.isEnabled()
     assert dock.session.analysis.sub_images is not None

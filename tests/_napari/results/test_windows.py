@@ -84,7 +84,7 @@ def settle(panel, qtbot, timeout=60_000):
 def test_the_window_of_these_atoms_is_suggested_with_others_to_compare(controller, panel):
     atoms = controller.active.analysis.atoms
     side = suggested_window(atoms)
-    assert f"a window of {side} px ({side * atoms.pixel_size:.2g} nm)" in panel.setup.words.text()
+    assert f"{side} px ({side * atoms.pixel_size:.2g} nm)" in panel.setup.words.text()
     listed = panel.setup.study().windows
     assert listed[1] == side
     assert (listed[0] / side, listed[2] / side) == pytest.approx((0.75, 1.5), abs=0.05)

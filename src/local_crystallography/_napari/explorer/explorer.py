@@ -162,7 +162,6 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         bar.tool_chosen.connect(self._on_tool_chosen)
         buttons["Clear"].clicked.connect(lambda: self.selection.clear(self))
         buttons["Invert"].clicked.connect(lambda: self.selection.invert(self))
-        buttons["Undo"].clicked.connect(lambda: self.selection.undo(self))
         buttons["Export figure …"].clicked.connect(self._on_export_clicked)
         self.legend.failed.connect(self.failed)
         escape = QtGui.QShortcut(QtGui.QKeySequence("Esc"), self)

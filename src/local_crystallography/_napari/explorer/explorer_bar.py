@@ -24,7 +24,6 @@ TIPS = {
     "Move": "Move: pan with the left button, scale with the right.\nThe wheel zooms, a double click shows all points.",
     "Clear": "Clear: select nothing (Esc)",
     "Invert": "Invert: select all atoms that are not selected",
-    "Undo": "Undo the last change of the selection",
     "Export figure …": "Export figure: save the plots as displayed, as PNG, SVG or PDF",
 }
 OWN = "custom"
@@ -66,7 +65,6 @@ class ExplorerBar(QtWidgets.QWidget):  # type: ignore[misc]
     def show_selection(self, selection: Selection) -> None:
         """Show the number of selected atoms."""
         self.status.setText(f"{selection.count} of {len(selection)} selected")
-        self.buttons["Undo"].setEnabled(selection.can_undo)
         self.buttons["Clear"].setEnabled(bool(selection.count))
 
     def add_menu(self, text: str, menu: QtWidgets.QMenu, tip: str) -> QtWidgets.QToolButton:
@@ -81,6 +79,12 @@ class ExplorerBar(QtWidgets.QWidget):  # type: ignore[misc]
         button.setMinimumWidth(self.fontMetrics().horizontalAdvance(text) + ARROW)
         self._choices.addWidget(button)
         return button
+
+    def add_buttons(self, buttons: list[QtWidgets.QToolButton]) -> None:
+        """Add buttons that are made elsewhere before the one for figures."""
+        for button in buttons:
+            button.setIconSize(QtCore.QSize(ICON, ICON))
+            self._row.insertWidget(self._row.indexOf(self.buttons["Export figure …"]), button)
 
     def add_tool(self, action: QtGui.QAction) -> QtWidgets.QToolButton:
         """Add a button beside the tools for an action outside the plots; its text is the name of its icon."""

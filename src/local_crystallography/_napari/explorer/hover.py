@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from qtpy import QtCore, QtGui, QtWidgets
-from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from scipy.spatial import cKDTree
 
 from local_crystallography._napari.explorer.plot_box import how_of
+from local_crystallography._napari.layers.camera import camera_of, canvas_in, grid_of
 from local_crystallography._napari.main.scan import frame_shown
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
@@ -163,7 +163,7 @@ class Ring:
     def show_around(self, place: npt.NDArray[np.float64], size: float) -> None:
         """Show the ring around a position (…, y, x) with a diameter, both in world coordinates."""
         self._place = (place, size)
-        canvas = self._canvas()
+        canvas = canvas_in(self._parent)
         if canvas is None:
             return
         if self._widget is None or self._widget.parent() is not canvas:
@@ -206,12 +206,6 @@ class Ring:
         side = max(SMALLEST_RING, round(size * camera.zoom))
         return QtCore.QRect(round(x - side / 2), round(y - side / 2), side, side)
 
-    def _canvas(self) -> Any:
-        window = self._parent
-        while window is not None and not isinstance(window, QtWidgets.QMainWindow):
-            window = window.parentWidget()
-        return None if window is None else window.centralWidget().findChild(QOpenGLWidget)
-
 
 class RingWidget(QtWidgets.QWidget):  # type: ignore[misc]
     """A white ring with a dark rim, transparent to the mouse."""
@@ -233,16 +227,6 @@ class RingWidget(QtWidgets.QWidget):  # type: ignore[misc]
         for colour, width in (("black", 2 * LINE), ("white", LINE)):
             painter.setPen(QtGui.QPen(QtGui.QColor(colour), width))
             painter.drawEllipse(self.rect().adjusted(LINE, LINE, -LINE, -LINE))
-
-
-def camera_of(viewer: Any) -> Any:
-    """The camera; since napari 0.9 it belongs to the scene."""
-    return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
-
-
-def grid_of(viewer: Any) -> Any:
-    """The grid of layers; since napari 0.9 it belongs to the canvas."""
-    return viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
 
 
 def _in_world(session: ImageSession, atoms: Atoms, row: int) -> tuple[npt.NDArray[np.float64], float]:

@@ -13,10 +13,12 @@ from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.explorer.plot_canvas import PlotCanvas
 from local_crystallography._napari.widgets.boxes import warn_in
+from local_crystallography._napari.widgets.help import LookLine
 from local_crystallography._napari.widgets.theme import paint
 from local_crystallography.clustering.doubts import Doubt
 from local_crystallography.views.density import SHARES
 from local_crystallography.views.hover import Hover
+from local_crystallography.views.looking import of_plot
 from local_crystallography.views.plot_data import MODES, Choice, PlotData, key_of, plot_data
 from local_crystallography.views.selection import How, Selection
 from local_crystallography.views.styles import ClassStyles
@@ -59,6 +61,7 @@ class PlotView(QtWidgets.QWidget):  # type: ignore[misc]
         self.doubts: tuple[Doubt, ...] = ()
         self.combos = {role: QtWidgets.QComboBox() for role in TIPS}
         self.plot = PlotCanvas()
+        self.look = LookLine()
         self.box = self.plot.box
         self._dark = True
         self.folded = FoldedRow(self.combos.values())
@@ -136,6 +139,7 @@ class PlotView(QtWidgets.QWidget):  # type: ignore[misc]
         layout.setSpacing(2)
         layout.addWidget(self.folded)
         layout.addWidget(self.plot, stretch=1)
+        layout.addWidget(self.look)
 
     def _connect(self) -> None:
         for role, combo in self.combos.items():
@@ -157,6 +161,7 @@ class PlotView(QtWidgets.QWidget):  # type: ignore[misc]
     def _redraw(self) -> None:
         choice = self.choice
         self.folded.set_text(f"{choice.x} · {choice.mode if choice.mode.startswith('histogram') else choice.y}")
+        self.look.say(of_plot(choice.x, choice.y, choice.mode))
         for role in INSTEAD:
             warn_in(self.combos[role], self.doubts, TIPS[role])
         self.combos["y"].setEnabled(not choice.mode.startswith("histogram"))

@@ -32,6 +32,8 @@ PLAIN = "#2a95ff"
 PROBABILITY, STD = "probability", "probability std"
 POINT_SHARE = 0.35
 """Diameter of a point as a fraction of the nearest-neighbour distance."""
+SIZES = (0, 10_000)
+"""Sizes of points on the screen, in pixels: napari gives points below the first a grey border of half that size."""
 RESULT = ("features", "feature_defaults", "size", "face_color", "edge_color", "contrast_limits", "metadata")
 """Attributes that a new result sets on its layer; all others stay as the user left them."""
 ELLIPSE_CORNERS = 48
@@ -159,6 +161,7 @@ def map_layer(
         return data, {"opacity": 0.5, **class_look(name, styles or ClassStyles()), **arguments}, "labels"
     some = values.ravel()[:: max(1, values.size // SAMPLE)].astype(float)
     colormap, limits = raster.scale_of(name, some)
+    arguments["metadata"] = {KEY: {**note, "colormap": colormap}}
     return values, {"colormap": colormap, "contrast_limits": limits, **arguments}, "image"
 
 
@@ -172,7 +175,9 @@ def points_from(
         "feature_defaults": feature_defaults(atoms.features),
         "size": point_size(atoms),
         "face_color": face_colors(atoms, colour, styles),
-        "border_width": 0.0,  # an edge would hide the colour where atoms are few pixels apart
+        "border_width": raster.EDGE,  # so that atoms are seen on a map of their own colour
+        "border_color": "#000000cc",
+        "canvas_size_limits": SIZES,
         "metadata": {KEY: note},
     }
     return coordinates(atoms, stack), {**arguments, **place}, "points"
@@ -232,6 +237,13 @@ def polygons_from(layer: Any, image_layer: Any) -> Region:
     return tuple(polygons)
 
 
+def in_image(world: npt.NDArray[np.float64], image_layer: Any) -> npt.NDArray[np.float64]:
+    """(n, 2) positions (y, x) in the world, as napari draws it, in pixels of the image as it is analysed."""
+    geometry = geometry_of(image_layer, in_world=True)
+    yx = np.linalg.solve(geometry.matrix, (world - geometry.origin).T).T
+    return np.asarray(yx / geometry_of(image_layer).shares)
+
+
 def face_colors(atoms: Atoms, column: str, styles: ClassStyles | None = None) -> Any:
     """(N, 4) RGBA from 0 to 1, or a single colour for an unknown column."""
     if column not in atoms.features:
@@ -282,10 +294,19 @@ def update(layer: Any, new: LayerData) -> None:
     data, arguments, _ = new
     if not _same(layer.data, data):
         layer.data = data
+    follow_colormap(layer, arguments)
     for name in RESULT:
         # each assignment redraws the layer
         if name in arguments and not (name in ("size", "face_color") and _same(getattr(layer, name), arguments[name])):
             setattr(layer, name, arguments[name])
+
+
+def follow_colormap(layer: Any, arguments: dict[str, Any]) -> None:
+    """Give a map the colormap of its new values, cyclic or not, unless the user has chosen another one."""
+    given = arguments["metadata"][KEY].get("colormap")
+    if given is not None and layer.colormap.name == note_of(layer).get("colormap") != given:
+        layer.colormap = given
+        layer.metadata = arguments["metadata"]
 
 
 def _same(shown: Any, new: Any) -> bool:

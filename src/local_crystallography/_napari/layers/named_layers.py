@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
-from napari.layers import Image, Layer
+from napari.layers import Layer
 
-from local_crystallography._napari.layers import convert, geometry, masks, rings, vectors
+from local_crystallography._napari.layers import cells, convert, geometry, masks, rings, vectors
 from local_crystallography._napari.layers.convert import LayerData
 from local_crystallography.analysis import Analysis
+from local_crystallography.steps.catalog import columns
 from local_crystallography.steps.paint_map import PaintMap
+from local_crystallography.steps.train_vae import TrainVae
 
+OVERVIEW = "atoms overview"
+"""Picture of many atoms; see `overview`."""
 ORDER = (
     "image",
     convert.PROBABILITY,
@@ -23,7 +27,9 @@ ORDER = (
     vectors.COLOURS,
     masks.NAME,
     rings.LEFT_OUT,
+    OVERVIEW,
     "atoms",
+    cells.NAME,
     vectors.ARROWS,
     vectors.WHEEL,
     rings.NAME,
@@ -70,10 +76,7 @@ class NamedLayers:
         """Show something new in the layer of a name, which is created if necessary."""
         layer = self.get(name)
         if layer is None:
-            # afterwards, since no argument of the layer shows a colour bar
             new = new if isinstance(new, Layer) else Layer.create(*new)
-            if isinstance(new, Image) and not new.rgb and name not in (convert.PROBABILITY, convert.STD):
-                new.colorbar.visible = True
             self._layers[name] = self._insert(name, new)
         else:
             convert.update(layer, new.as_layer_data_tuple() if isinstance(new, Layer) else new)
@@ -128,6 +131,22 @@ class PreviewLayers:
         self._own = own
         self._analysis = analysis
         self.made: set[str] = set()
+        self._stale: list[Any] = []
+        self._opened: list[Any] = []
+
+    def begin(self) -> None:
+        """A training begins: hide the maps of the network before it until the job ends."""
+        order = list(type(self._analysis.recipe).model_fields)
+        later = set(order[order.index(TrainVae.name()) :])
+        stale = [layer for name in self._own.names if columns().owner(name) in later and (layer := self._own.get(name))]
+        for layer in stale:
+            if layer.visible:
+                layer.visible = False
+                self._stale.append(layer)
+
+    def is_stale(self, layer: Any) -> bool:
+        """Whether a layer is hidden as long as a network trains."""
+        return layer in self._stale
 
     def prepare(self, maps: Mapping[str, Any]) -> None:
         """Compute in any thread what the layers will show, so that showing it is quick.
@@ -155,8 +174,10 @@ class PreviewLayers:
             self._own.put(name, new)
         elif layer is not None:
             layer.data, layer.contrast_limits = new[0], new[1]["contrast_limits"]
-            if name in self.made:
-                layer.colormap = new[1]["colormap"]
+            convert.follow_colormap(layer, new[1])
+            if layer not in self._opened and (layer in self._stale or (self._stale and name == WATCHED)):
+                layer.visible = True  # from now on of the network that trains
+                self._opened.append(layer)
 
     def hide(self) -> None:
         """Hide the layers added for previews; a result reuses them, otherwise they are removed."""
@@ -164,15 +185,23 @@ class PreviewLayers:
             if (layer := self._own.get(name)) is not None and layer.visible and self._own.shown.get(name) is None:
                 layer.visible = False
 
-    def give(self, name: str, result: LayerData | Layer) -> None:
-        """Hand a layer over to the result that it shows now, whose colormap it takes as well."""
-        if name in self.made and not isinstance(result, Layer):
-            self.made.discard(name)
-            self._own.get(name).colormap = result[1]["colormap"]
+    def give(self, name: str) -> None:
+        """Hand a layer over to the result that it shows now."""
+        self.made.discard(name)
 
     def forget(self) -> None:
         """End the previews of a training: none of the layers belongs to them any longer."""
         self.made.clear()
+        for layer in (*self._opened, *self._stale):
+            if layer in self._own.viewer.layers:
+                layer.visible = layer in self._stale
+        self._stale.clear()
+        self._opened.clear()
+
+    def replace(self, layer: Any) -> None:
+        """Another map takes the place of this one after the training."""
+        if layer in self._stale:
+            self._stale.remove(layer)
 
 
 def note(analysis: Analysis, image_layer: Any, name: str, last: str | None = None) -> dict[str, Any]:

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from napari.layers import Layer
 
-from local_crystallography._napari.layers import convert, geometry, masks, named_layers, rings, vectors
+from local_crystallography._napari.layers import cells, convert, geometry, masks, named_layers, rings, vectors
 from local_crystallography._napari.layers.convert import LayerData
-from local_crystallography._napari.layers.named_layers import NamedLayers, PreviewLayers
+from local_crystallography._napari.layers.named_layers import OVERVIEW, NamedLayers, PreviewLayers
+from local_crystallography._napari.layers.overview import AtomsOverview, is_many
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import HAND_LABEL, is_class
@@ -21,6 +23,9 @@ from local_crystallography.steps.paint_map import PaintMap, default_columns
 from local_crystallography.steps.refine_atoms import RefineAtoms
 from local_crystallography.steps.segment import Segment
 from local_crystallography.views.vectors import SHIFT, VectorField
+
+BESIDE = {rings.NAME, OVERVIEW}
+"""Layers that show no result of their own."""
 
 
 class ResultLayers:
@@ -45,7 +50,11 @@ class ResultLayers:
         self._seen: str | None = None
         self._own = NamedLayers(viewer, image_layer)
         self._shown = self._own.shown
+        self._cells = cells.Cells()
         self.previews = PreviewLayers(self._own, analysis)
+        self.overview = AtomsOverview(viewer, self._own, self.note)
+        self.overview.changed.connect(self._show_rings)
+        self._selected = np.zeros(0, bool)
         self._place: geometry.Placement | None = None
         analysis.styles.changed.connect(self._on_styles_changed)
 
@@ -69,6 +78,11 @@ class ResultLayers:
         """The column that colours the atoms until the user chooses one; "" for a single colour."""
         atoms = self.analysis.atoms
         return "" if atoms is None else self._default_colour(atoms)
+
+    @property
+    def colour(self) -> str:
+        """The column that colours the atoms; "" for a single colour."""
+        return self._colour(self.analysis.atoms)
 
     @property
     def _first_map(self) -> str:
@@ -118,8 +132,12 @@ class ResultLayers:
         if name == "atoms" and self.get("atoms") is None and (probability := self.get("probability")) is not None:
             probability.visible = False
         new = self._layer_data(name, value) if new is None or made_of is not value else new
+        if name == cells.NAME:
+            self._own.remove({name})  # shapes of another number cannot be updated
         self._own.put(name, new)
-        self.previews.give(name, new)
+        if name == "atoms":
+            self.overview.follow(self.get(name))
+        self.previews.give(name)
         self._shown[name] = value
         if name == self._first_map:
             self._see_first(name)
@@ -182,10 +200,12 @@ class ResultLayers:
     def _see_first(self, name: str) -> None:
         """Show the most informative map in place of the previous one, unless the user has hidden that."""
         before = None if self._seen is None else self.get(self._seen)
-        if name != self._seen and (self._seen is None or (before is not None and before.visible)):
+        was_seen = before is not None and (before.visible or self.previews.is_stale(before))
+        if name != self._seen and (self._seen is None or was_seen):
             self.get(name).visible = True
             if before is not None:
                 before.visible = False
+                self.previews.replace(before)
         self._seen = name
 
     def _show_columns(self, atoms: Atoms) -> bool:
@@ -208,10 +228,11 @@ class ResultLayers:
         results = self._results()
         for layer in found:
             name = convert.note_of(layer).get("result", "")
-            if name not in self._own.names and (name in results or name == rings.NAME):
+            if name not in self._own.names and (name in results or name in BESIDE):
                 self._own.take(name, layer)
                 if name in results:
                     self._shown[name] = results[name]
+        self.overview.follow(self.get("atoms"))
 
     def place(self, shares: tuple[float, float]) -> bool:
         """Let all layers made of the image follow it to where it is now; whether it has moved.
@@ -225,11 +246,13 @@ class ResultLayers:
         for layer in self.viewer.layers:
             if convert.belongs(layer, self.image_layer) or convert.note_of(layer).get("of") == self._key:
                 geometry.put_at(layer, place)
+        self.overview.draw()
         return before is not None
 
     def prune(self) -> None:
         """Remove layers whose result no longer exists, except atoms edited by hand."""
-        self._own.remove(self._own.names - set(self._results()) - {rings.NAME})
+        self._own.remove(self._own.names - set(self._results()) - BESIDE)
+        self.overview.follow(self.get("atoms"))
         self.previews.forget()
 
     def forget(self, name: str) -> None:
@@ -245,26 +268,46 @@ class ResultLayers:
         if column != before and layer is not None and atoms is not None and len(layer.data) == len(atoms):
             layer.face_color = convert.face_colors(atoms, column, self.analysis.styles)
 
-    def show_selected(self, atoms: Atoms) -> None:
-        """Draw rings around these atoms."""
-        layer = self.get(rings.NAME)
-        if layer is not None and (len(atoms) or len(layer.data)):
-            places = convert.coordinates(atoms, self.stack) if len(atoms) else np.empty((0, layer.ndim))
+    def show_selected(self, rows: npt.NDArray[np.bool_]) -> None:
+        """Draw rings around the (N,) selected atoms."""
+        self._selected = rows
+        self.overview.select(rows)
+        self._show_rings()
+
+    def _show_rings(self) -> None:
+        """Draw rings around the selected atoms, unless they are marked in the picture of many atoms."""
+        layer, atoms, rows = self.get(rings.NAME), self.analysis.atoms, self._selected
+        if atoms is None or len(rows) != len(atoms):
+            return
+        # those of the picture are in the picture
+        places = convert.coordinates(atoms, self.stack)[rows & (not self.overview.shown)]
+        if layer is not None and (len(places) or len(layer.data)):
             rings.move(layer, places, self._point_size(atoms))
-        elif len(atoms):
+        elif len(places):
             place, note = geometry.placement_of(self.image_layer), self.note(rings.NAME)
-            new = rings.made(atoms, place, note, size=self._point_size(atoms), stack=self.stack)
-            self._own.put(rings.NAME, new)
+            self._own.put(rings.NAME, rings.made(places, place, note, size=self._point_size(atoms)))
+
+    def leave(self) -> None:
+        """Leave the layers to the user."""
+        self.overview.leave()
 
     def edited_atoms(self) -> Atoms | None:
         """The atoms as edited by hand in their layer; None if they were not edited."""
         layer, atoms = self.get("atoms"), self._shown.get("atoms")
         if layer is None or atoms is None or np.array_equal(layer.data, convert.coordinates(atoms, self.stack)):
             return None
-        edited = convert.atoms_from(layer, self.image_layer)
-        # columns computed for the old positions no longer hold, and every atom that remains is wanted
-        old = [name for names in self.analysis.columns.values() for name in names]
-        return edited.without(old).with_features(kept=True)
+        return convert.atoms_from(layer, self.image_layer) if len(layer.data) else atoms[:0]
+
+    def keep_edits(self) -> None:
+        """Go on with the points as they were edited, since the analysis has them now."""
+        layer, atoms = self.get("atoms"), self.analysis.atoms
+        if atoms is None:
+            return
+        self.updating = True
+        layer.features, layer.feature_defaults = atoms.features, convert.feature_defaults(atoms.features)
+        layer.face_color = convert.face_colors(atoms, self._colour(atoms), self.analysis.styles)
+        self._shown["atoms"] = atoms
+        self.updating = False
 
     def painted_mask(self) -> masks.Mask | None:
         """(H, W) mask as it is now in its layer; if that was removed, the mask drawn by hand, if any."""
@@ -305,6 +348,7 @@ class ResultLayers:
             masks.NAME: self._mask_to_show(),
             rings.LEFT_OUT: self.analysis.left_out or None,
             "atoms": self.analysis.atoms,
+            cells.NAME: self._cells.of(self.analysis.atoms),
         }
         return {name: value for name, value in named.items() if value is not None}
 
@@ -339,11 +383,14 @@ class ResultLayers:
         if name == rings.LEFT_OUT:
             size, note = convert.point_size(self.analysis.atoms or value), self.note(name, RefineAtoms.name())
             return rings.left_out(value, place, note, size=size, stack=self.stack)
+        if name == cells.NAME:
+            return cells.cell_layer(value, place, self.note(name, MeasureLattice.name()), stack=self.stack)
         if name == "atoms":
             note = self.note(name)
-            return convert.points_from(
+            data, look, kind = convert.points_from(
                 value, place, note, colour=self._colour(value), stack=self.stack, styles=self.analysis.styles
             )
+            return data, {**look, "visible": not is_many(data)}, kind
         if name in (*vectors.SHOWN, vectors.WHEEL):
             note = self.note(name, MeasureLattice.name())
             if name == vectors.ARROWS:

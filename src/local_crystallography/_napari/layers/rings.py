@@ -18,9 +18,9 @@ LEFT_OUT, LEFT_OUT_COLOUR = "atoms left out", "#ff40ff"
 REASON = "left_out"
 
 
-def made(atoms: Atoms, place: geometry.Placement, note: Any, *, size: float, stack: bool) -> convert.LayerData:
-    """The selected atoms as bright rings around points of a given size."""
-    return _hollow(atoms, place, note, stack, name=NAME, size=RING_SIZE * size, border_color=RING, border_width=0.15)
+def made(places: npt.NDArray[np.float64], place: geometry.Placement, note: Any, *, size: float) -> convert.LayerData:
+    """The selected atoms, at (n, 2 or 3) positions, as bright rings around points of a given size."""
+    return _hollow(places, place, note, name=NAME, size=RING_SIZE * size, border_color=RING, border_width=0.15)
 
 
 def move(layer: Any, places: npt.NDArray[np.float64], size: float) -> None:
@@ -36,7 +36,7 @@ def left_out(atoms: Atoms, place: geometry.Placement, note: Any, *, size: float,
     features = atoms.features[[REASON, *(name for name in atoms.features if name != REASON)]]
     table = {"features": features, "feature_defaults": convert.feature_defaults(features), "visible": False}
     look = {"name": LEFT_OUT, "size": size, "border_color": LEFT_OUT_COLOUR, "border_width": 0.2}
-    return _hollow(atoms, place, note, stack, **look, **table)
+    return _hollow(convert.coordinates(atoms, stack), place, note, **look, **table)
 
 
 def joined(atoms: Atoms, restored: Atoms) -> Atoms:
@@ -49,6 +49,12 @@ def joined(atoms: Atoms, restored: Atoms) -> Atoms:
     return Atoms(np.concatenate([atoms.yx, restored.yx]), features, atoms.pixel_size)
 
 
-def _hollow(atoms: Atoms, place: geometry.Placement, note: Any, stack: bool, **look: Any) -> convert.LayerData:
-    arguments = {"face_color": "transparent", "metadata": {convert.KEY: note}, **look, **place}
-    return convert.coordinates(atoms, stack), arguments, "points"
+def _hollow(places: npt.NDArray[np.float64], place: geometry.Placement, note: Any, **look: Any) -> convert.LayerData:
+    arguments = {
+        "canvas_size_limits": convert.SIZES,
+        "face_color": "transparent",
+        "metadata": {convert.KEY: note},
+        **look,
+        **place,
+    }
+    return places, arguments, "points"

@@ -12,9 +12,11 @@ from qtpy import QtCore, QtGui, QtWidgets
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.widgets.form import AlternativeForm, StepForm
+from local_crystallography._napari.widgets.help import LookLine
 from local_crystallography._napari.widgets.theme import theme_of
 from local_crystallography.steps.segment import Network, Segment
 from local_crystallography.views.greys import grey
+from local_crystallography.views.looking import PANELS
 
 if TYPE_CHECKING:
     from local_crystallography.models.scale import Candidate
@@ -93,6 +95,7 @@ class CandidateView(QtWidgets.QWidget):  # type: ignore[misc]
         head.addWidget(self.auto)
         layout.addLayout(head)
         layout.addLayout(self._row)
+        layout.addWidget(LookLine(PANELS["alternatives"]))
         layout.addWidget(self.show_button)
 
     def _show(self, candidates: Sequence[Candidate]) -> None:

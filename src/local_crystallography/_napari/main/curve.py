@@ -12,10 +12,12 @@ from qtpy import QtCore, QtWidgets
 import pyqtgraph as pg
 
 from local_crystallography._napari.session.controller import Controller
+from local_crystallography._napari.widgets.help import looked_at
 from local_crystallography._napari.widgets.plots import FixedPlot
 from local_crystallography.clustering.mixtures import CriterionCurve
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.steps.cluster import Cluster, Reasons
+from local_crystallography.views.looking import PANELS
 
 BIC, ICL = "#2a95ff", "#ff9d2a"
 HEIGHT = 130
@@ -50,7 +52,7 @@ class CurveTools(QtWidgets.QWidget):  # type: ignore[misc]
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.button)
-        layout.addWidget(self.plot)
+        layout.addLayout(looked_at(self.plot, PANELS["components"]))
         layout.addWidget(self.words)
         self.button.clicked.connect(self._on_clicked)
 

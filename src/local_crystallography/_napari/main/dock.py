@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,12 +14,15 @@ from napari.utils.theme import get_theme
 from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.explorer.explorer import LatentExplorer
+from local_crystallography._napari.layers import convert
 from local_crystallography._napari.main.candidates import CandidateView
 from local_crystallography._napari.main.curve import CurveTools
 from local_crystallography._napari.main.layer_tools import LeftOutTools, MaskTools
 from local_crystallography._napari.main.layout import OPEN, REPORT, SAVE, TIPS, DockState, Hint, arrange
+from local_crystallography._napari.main.news import UP_TO_DATE, News
 from local_crystallography._napari.main.pixel_size import PixelSizeBox
 from local_crystallography._napari.main.region import RegionBox
+from local_crystallography._napari.main.run_all import steps_to_run
 from local_crystallography._napari.main.scan import ScanTools
 from local_crystallography._napari.main.side_docks import (
     COMPONENTS,
@@ -37,10 +39,11 @@ from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.shown_map import ShownMap
 from local_crystallography._napari.session.worker import Report
-from local_crystallography._napari.widgets.boxes import TITLES, LayerBox, ShowBox
+from local_crystallography._napari.widgets.boxes import LayerBox, ShowBox
 from local_crystallography._napari.widgets.dialogs import ask_to_save
+from local_crystallography._napari.widgets.help import LookLine
 from local_crystallography._napari.widgets.timers import later
-from local_crystallography._napari.widgets.training import Clock, TrainingWatch
+from local_crystallography._napari.widgets.training import TrainingWatch
 from local_crystallography.data.columns import is_class
 from local_crystallography.recipe import Recipe
 from local_crystallography.report.html import write_report
@@ -48,21 +51,13 @@ from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.segment import Segment
 from local_crystallography.steps.symmetry import DecideSymmetry
 from local_crystallography.steps.training import Training
+from local_crystallography.views.looking import of_map
 
 if TYPE_CHECKING:
     import napari.viewer
 
 
 SAMPLE_NAME = "quick"
-UP_TO_DATE = "Nothing to do: all steps are up to date."
-HALTED = (
-    "⚠ Stopped after Refine atoms. {doubt} To continue anyway, set “when doubtful” to “continue” in Refine atoms and "
-    "run again."
-)
-CHANGED = (
-    "⚠ {name} is no longer the image that was analysed: atoms, maps and plots are those of the earlier one. Run all "
-    "steps again."
-)
 
 
 class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
@@ -80,11 +75,9 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.mask = MaskTools(self.controller)
         self.pixel_size = PixelSizeBox(self.controller)
         self.hint = Hint()
-        self.show_box = ShowBox()
+        self.show_box, self.look = ShowBox(), LookLine()
         self.shown_map = ShownMap(self.controller, self)
         self.run_all = QtWidgets.QPushButton("Run all")
-        self.progress = QtWidgets.QProgressBar(textVisible=False)
-        self.message = QtWidgets.QLabel(wordWrap=True)
         self.scroll = QtWidgets.QScrollArea()
         self.panels = {step.name(): StepPanel(step) for step in Recipe().steps}
         trainings = [step.name() for step in Recipe().steps if isinstance(step, Training)]
@@ -95,11 +88,8 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.left_out = LeftOutTools(self.controller)
         self.buttons = {name: QtWidgets.QPushButton(name) for name in TIPS}
         self.docks = SideDocks(self.controller, self)
-        self._clock = Clock()
+        self.news = News(self.controller, self.docks.actions.commands)
         self._docked = False
-        self._began: float | None = None
-        self.said = ""
-        self._said_of: ImageSession | None = None
         self._deciding = False
         self.region_boxes = [box for panel in self.panels.values() for box in panel.findChildren(RegionBox)]
         for box in self.region_boxes:
@@ -134,6 +124,8 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.image_box.chosen.connect(controller.choose)
         self.show_box.chosen.connect(self._on_show_chosen)
         self.run_all.clicked.connect(self._on_run_all_clicked)
+        self.news.failed.connect(self._on_failed)
+        self.viewer.layers.events.inserted.connect(self._on_layer_inserted)
         self.hint.tried.connect(self._on_sample_tried)
         for watch in self.watches.values():
             watch.stop.clicked.connect(lambda: controller.stop(everything=False))
@@ -163,10 +155,12 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         if self.controller.running:
             self.controller.stop(everything=True)
             return
+        self.controller.take_edits()
         wanted, analysis = self.recipe.wanted(), self.controller.analysis
         if analysis is not None and all(map(analysis.is_current, wanted)):
-            self.said = UP_TO_DATE
-        self.controller.run(wanted, again=False)
+            self.news.said = UP_TO_DATE
+        if steps := steps_to_run(self, self.controller, wanted):
+            self.controller.run(steps, again=False)
 
     def _on_sample_tried(self) -> None:
         """Open the sample, unless it is open already, and run all steps."""
@@ -190,7 +184,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         if self._deciding and not self.controller.running:
             self._deciding = False
             made = [] if analysis is None else analysis.columns.get(DecideSymmetry.name(), [])
-            if not self.said.startswith("⚠") and (decisions := [name for name in made if is_class(name)]):
+            if not self.news.said.startswith("⚠") and (decisions := [name for name in made if is_class(name)]):
                 self.show_box.choose(decisions[0])
 
     def _on_save_clicked(self) -> None:
@@ -229,22 +223,15 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             if here and progress.epochs and not progress.fraction:
                 # its progress bars appear only after the layout
                 later(self.scroll, 50, partial(self.scroll.ensureWidgetVisible, self.watches[report.step]))
-        if not progress.fraction:
-            self._clock.restart()
-        left = self._clock.left(progress.fraction)
-        of = "" if here or busy is None else f"{busy.layer.name}: "
-        self.progress.setRange(0, 1000 if progress.fraction else 0)
-        self.progress.setValue(round(1000 * progress.fraction))
-        self.message.setText(f"{of}{progress.message}{left and f' · {left}'}")
+        self.news.report(report)
         if here and report.step in self.panels:
             self.panels[report.step].set_status(progress.message)
 
     def _on_controller_changed(self) -> None:
         session, atoms = self.session, self.controller.atoms
-        if session is not self._said_of:
-            self._said_of, self.said = session, ""
         default = "" if session is None else session.results.default_colour
         colour = self.show_box.offer(None if atoms is None else atoms.features, default)
+        self.look.say(of_map(colour))
         self.show_box.warn(() if session is None else session.analysis.doubts)
         for name, box in self.source_boxes.items():
             box.show_chosen(None if session is None else session.sources.get(name))
@@ -259,16 +246,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.run_all.setText("Cancelling …" if stopping else "Cancel" if running else "Run all")
         wrong = not running and any(panel.form.problem() for panel in self.panels.values())
         self.run_all.setEnabled(session is not None and not stopping and not wrong)
-        self.progress.setVisible(running)
-        doubt = session.analysis.doubt if session is not None and session.halted and not running else ""
-        summary = "" if session is None or running else session.analysis.summary
-        self._take_time()
-        words = HALTED.format(doubt=doubt) if doubt else " ".join(filter(None, ("" if running else self.said, summary)))
-        if session is not None and session.outdated and not running:
-            words = CHANGED.format(name=session.layer.name)
-        if words:
-            self.message.setText(words)
-        self.message.setVisible(running or bool(words))
+        self.news.refresh()
         for watch in self.watches.values():
             watch.refresh(self.controller)
         for name in (SAVE, OPEN, REPORT):
@@ -278,19 +256,19 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         for panel in self.panels.values():
             self._refresh_panel(panel, running, session)
 
-    def _take_time(self) -> None:
-        """Note at the end of a run how it ended and how long it took; a step that failed comes into view."""
-        if self.controller.runner.running and self._began is None:
-            self._began = time.monotonic()
-        elif not self.controller.running and self._began is not None:
-            took, self._began = time.monotonic() - self._began, None
-            failed = {} if self.session is None else self.session.errors
-            for name, error in failed.items():
-                self.said = f"⚠ {TITLES[name]}: {error}"
-                later(self.scroll, 50, partial(self.scroll.ensureWidgetVisible, self.panels[name]))
-            if not failed and took >= 1:
-                stopped = self.controller.runner.stop.everything.is_set()
-                self.said = f"Stopped after {took:.0f} s." if stopped else f"Done in {took:.0f} s."
+    def _on_failed(self, step: str, words: str) -> None:
+        """Say where one looks that a step failed, and bring its panel into view."""
+        show_warning(words)
+        later(self.scroll, 50, partial(self.scroll.ensureWidgetVisible, self.panels[step]))
+
+    def _on_layer_inserted(self, event: Any) -> None:
+        """Follow an image that was opened, unless a step is running; the layers of results are none."""
+        layer = event.value
+        opened = (
+            isinstance(layer, ImageLayer) and not convert.is_result(layer) and "steps" not in convert.note_of(layer)
+        )
+        if opened and not self.controller.running:
+            self.image_box.choose(layer)
 
     def _refresh_panel(self, panel: StepPanel, running: bool, session: ImageSession | None) -> None:
         problem = panel.form.problem()
@@ -318,6 +296,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
     def _leave(self) -> None:
         """Stop the job, show its results, and delete this widget."""
         self.viewer.events.theme.disconnect(self._on_theme_changed)
+        self.viewer.layers.events.inserted.disconnect(self._on_layer_inserted)
         boxes = (self.image_box, *self.source_boxes.values(), *self.region_boxes)
         parts: tuple[Any, ...] = (*boxes, self.mask, self.left_out, self.docks, self.state, self.controller)
         for part in parts:

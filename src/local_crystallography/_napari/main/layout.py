@@ -52,19 +52,25 @@ def arrange(dock: MainDock) -> None:
     """Arrange the parts: image and Run all at the top, scrolling panels, sessions and docks at the bottom."""
     _explain(dock)
     dock.run_all.setMinimumHeight(34)
-    dock.progress.setFixedHeight(12)
     top = QtWidgets.QFormLayout()
     top.setFieldGrowthPolicy(top.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     top.addRow("Image", dock.image_box)
     top.addRow("Pixel size", dock.pixel_size)
     top.addRow("Mask", dock.mask)
     top.addRow("Show", dock.show_box)
+    top.addRow(dock.look)
     layout = QtWidgets.QVBoxLayout(dock)
     layout.setContentsMargins(6, 4, 6, 4)
     layout.setSpacing(4)
     layout.addLayout(top)
-    for widget in (dock.hint, dock.run_all, dock.progress, dock.message):
-        layout.addWidget(widget)
+    row = QtWidgets.QHBoxLayout()
+    row.setSpacing(2)
+    row.addWidget(dock.run_all, stretch=1)
+    for button in dock.docks.undo.buttons():
+        row.addWidget(button)
+    layout.addWidget(dock.hint)
+    layout.addLayout(row)
+    layout.addWidget(dock.news)
     layout.addWidget(_panels(dock), stretch=1)
     for names in ((SAVE, OPEN, REPORT), (EXPLORER, MANIFOLD), (MEASURE, SYMMETRY, COMPONENTS)):
         row = QtWidgets.QHBoxLayout()

@@ -68,6 +68,7 @@ class PixelSizeBox(QtWidgets.QWidget):  # type: ignore[misc]
             if geometry.pixel_size_of(session.layer) is None and (pixel := pixel_of_source(session.layer)) is not None:
                 geometry.set_pixel(session.layer, pixel)
                 session.notice()
+                self.controller.viewer.reset_view()  # or the image would be a speck in the corner
                 self._said = f"As in the file {Path(session.layer.source.path).name}."
         with QtCore.QSignalBlocker(self.box):
             self.box.set(geometry.pixel_size_of(session.layer) or 0.0)

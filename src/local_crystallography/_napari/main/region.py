@@ -7,7 +7,7 @@ from typing import Any
 from napari.layers import Shapes as ShapesLayer
 from qtpy import QtCore, QtWidgets
 
-from local_crystallography._napari.layers.convert import polygons_from
+from local_crystallography._napari.layers.convert import is_result, polygons_from
 from local_crystallography.data.polygons import Region
 
 WHOLE, GIVEN = "whole image", "given"
@@ -60,7 +60,8 @@ class RegionBox(QtWidgets.QComboBox):  # type: ignore[misc]
         return events.inserted, events.removed, events.renamed, events.reordered
 
     def _layers(self) -> list[Any]:
-        return [] if self._viewer is None else [each for each in self._viewer.layers if isinstance(each, ShapesLayer)]
+        layers = [] if self._viewer is None else self._viewer.layers
+        return [each for each in layers if isinstance(each, ShapesLayer) and not is_result(each)]
 
     def _offer(self, wanted: str = WHOLE) -> None:
         before = self.currentData()

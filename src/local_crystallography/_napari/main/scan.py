@@ -14,10 +14,12 @@ from qtpy import QtCore, QtWidgets
 from local_crystallography._napari.layers import convert, geometry, layer_pixels
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
+from local_crystallography._napari.widgets.help import LookLine
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.image import Image
 from local_crystallography.scan.distortion import ScanCorrection
 from local_crystallography.steps.correct_scan import CorrectScan
+from local_crystallography.views.looking import PANELS
 
 SHOW, CORRECTED = "Show …", "Corrected image"
 TIPS = {
@@ -129,6 +131,7 @@ class ScanDialog(QtWidgets.QDialog):  # type: ignore[misc]
         self.remarks.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
         layout = QtWidgets.QVBoxLayout(self)
         layout.addWidget(self.stale)
+        layout.addWidget(LookLine(PANELS["scan"]))
         layout.addWidget(self.remarks)
 
     def draw(self, seen: Seen, dark: bool) -> None:

@@ -12,6 +12,9 @@ from qtpy import QtCore, QtWidgets
 from local_crystallography._napari.explorer.card import HoverCard
 from local_crystallography._napari.explorer.explorer import LastChoices, LatentExplorer
 from local_crystallography._napari.explorer.hover import ImageHover
+from local_crystallography._napari.explorer.map_legend import MapLegend
+from local_crystallography._napari.main.explorer_place import ExplorerPlace
+from local_crystallography._napari.main.undo import UndoActions
 from local_crystallography._napari.manifold.manifold import ManifoldDock
 from local_crystallography._napari.measure.dock import MeasureDock
 from local_crystallography._napari.results.dock import ComponentsDock
@@ -23,6 +26,7 @@ from local_crystallography.clustering.doubts import Doubt
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
+from local_crystallography.steps.measure_lattice import MeasureLattice
 from local_crystallography.steps.paint_map import PaintMap
 from local_crystallography.steps.symmetry import DecideSymmetry
 
@@ -48,6 +52,9 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         self.behind: dict[str, Any] = {}
         self.pointer = ImageHover(self.viewer, controller, main)
         self.actions = SelectionActions(controller, lambda: main.recipe)
+        self.undo = UndoActions(controller, main)
+        self.undo.listen_in(main)
+        self.map_legend = MapLegend(controller, main)
         controller.changed.connect(self._on_controller_changed)
         controller.previewed.connect(self.show_preview)
 
@@ -66,6 +73,8 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         if self.explorer is None:
             self.explorer, self._explored = self._new_explorer(), None
             self._add_behind(self.explorer, EXPLORER)
+            if isinstance(window := self.main.window(), QtWidgets.QMainWindow):
+                self.place = ExplorerPlace(self.explorer.parent(), self.main.parent(), window)
             self.controller.queue.add(self._fill)
         return self.explorer
 
@@ -75,9 +84,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
 
     def show_symmetry(self) -> SymmetryDock:
         """Open the symmetry dock behind the main dock, once, and bring it to the front."""
-        return self._show_behind(
-            SYMMETRY, lambda: SymmetryDock(self.controller, self.main.panels[DecideSymmetry.name()].form.step)
-        )
+        return self._show_behind(SYMMETRY, self._new_symmetry)
 
     def show_components(self) -> ComponentsDock:
         """Open the components dock behind the main dock, once, and bring it to the front."""
@@ -98,6 +105,8 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
     def set_theme(self, dark: bool) -> None:
         """Follow the dark or the light theme."""
         self._dark = dark
+        self.undo.set_theme(dark)
+        self.map_legend.set_theme(dark)
         for dock in (self.explorer, *self.behind.values()):
             if dock is not None:
                 dock.set_theme(dark)
@@ -108,7 +117,9 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         self.controller.previewed.disconnect(self.show_preview)
         self._left = True
         self.pointer.leave()
+        self.map_legend.leave()
         self.actions.leave()
+        self.undo.leave()
         for name, dock in {**self.behind, EXPLORER: self.explorer}.items():
             if dock is not None and name in self.viewer.window.dock_widgets:
                 self.viewer.window.remove_dock_widget(dock)
@@ -131,6 +142,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
     def _add_behind(self, dock: QtWidgets.QWidget, name: str) -> None:
         """Add a dock behind the main one, with the same width."""
         self.viewer.window.add_dock_widget(dock, name=name, area="right", tabify=True)
+        self.undo.listen_in(dock)
         dock.set_theme(self._dark)
         if isinstance(window := self.main.window(), QtWidgets.QMainWindow):
             # long names in the tabs would widen both docks, or be cut off
@@ -155,8 +167,24 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         explorer.add_side(HoverCard(self.controller))
         explorer.bar.add_menu("Selection", self.actions.menu, TIP)
         explorer.bar.add_tool(self.actions.lasso.action)
+        explorer.bar.add_buttons(self.undo.buttons())
         self.actions.listen_in(explorer)
         return explorer
+
+    def _new_symmetry(self) -> SymmetryDock:
+        dock = SymmetryDock(self.controller, self.main.panels[DecideSymmetry.name()].form.step)
+        dock.study.map.asked.connect(self._on_decision_asked)
+        dock.study.map.wanted.connect(self.main.show_box.choose)
+        return dock
+
+    def _on_decision_asked(self) -> None:
+        """Run Decide symmetry, after Measure lattice where there is none."""
+        atoms = self.controller.atoms
+        lattice = atoms is not None and "grain" in atoms.features
+        names = [DecideSymmetry.name()] if lattice else [MeasureLattice.name(), DecideSymmetry.name()]
+        steps = self.controller.attempt(lambda: tuple(self.main.panels[name].form.step() for name in names))
+        if steps is not None:
+            self.controller.run(steps, again=True)
 
     def _new_components(self) -> ComponentsDock:
         dock = ComponentsDock(self.controller, lambda: self.main.recipe)
@@ -168,7 +196,7 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
     def _on_controller_changed(self) -> None:
         if not self._keys_enabled and isinstance(window := self.main.window(), QtWidgets.QMainWindow):
             self._keys_enabled = True
-            self.actions.listen_in(window.centralWidget())
+            self.actions.listen_on_image(window.centralWidget())
         atoms = self.controller.atoms
         wanted = Settings().opens_explorer and self.explorer is None
         if wanted and atoms is not None and "z0" in atoms.features:

@@ -22,10 +22,12 @@ from local_crystallography.steps.find_atoms import FindAtoms
 from local_crystallography.steps.refine_atoms import RefineAtoms
 from local_crystallography.steps.segment import Segment
 from local_crystallography.steps.train_vae import TrainVae
+from local_crystallography.steps.training import Training
 
 RUN = "Ctrl+Return"
 """Runs the step whose panel has the keyboard."""
 OUTDATED = "out of date: the image has changed"
+BEHIND, NETWORK_BEHIND = "out of date: the atoms were edited", "trained before the atoms were edited; can still be used"
 
 
 class StepPanel(QCollapsible):  # type: ignore[misc]
@@ -96,6 +98,10 @@ def standing(session: ImageSession | None, step: Step, on_scan: Sequence[str] = 
         return "the mask has changed: run again"
     if name == RefineAtoms.name() and analysis.doubt and (analysis.is_current(step) or name not in analysis.asked):
         return f"⚠ {analysis.doubt}\n{summary(analysis, name)}"
+    if name in analysis.behind:
+        return NETWORK_BEHIND if isinstance(step, Training) else BEHIND
+    if name in analysis.edited and analysis.is_current(step):
+        return f"✓ {summary(analysis, name)}{lines}\ntrained before the atoms were edited"
     if name in analysis.asked:
         return f"✓ {summary(analysis, name)}{lines}" if analysis.is_current(step) else "out of date: run again"
     if name in analysis.used:

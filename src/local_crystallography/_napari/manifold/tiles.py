@@ -14,11 +14,13 @@ import pyqtgraph as pg
 
 from local_crystallography._napari.explorer.plot_box import PlotBox, how
 from local_crystallography._napari.widgets.boxes import offer
+from local_crystallography._napari.widgets.help import LookLine
 from local_crystallography._napari.widgets.panels import KEYS
 from local_crystallography._napari.widgets.plots import ThemedPlot
 from local_crystallography.studies.gallery import Gallery, mosaic_of
 from local_crystallography.views import raster
 from local_crystallography.views.greys import Colors, grey
+from local_crystallography.views.looking import PANELS
 from local_crystallography.views.manifold import Floats, Grid, labels_of, tick_words
 from local_crystallography.views.styles import ClassStyles
 
@@ -142,6 +144,7 @@ class TilePanel(QtWidgets.QWidget):  # type: ignore[misc]
         layout.addLayout(top)
         layout.addLayout(choices)
         layout.addWidget(self.view)
+        layout.addWidget(LookLine(PANELS["manifold"], self.view))
         layout.addWidget(self.status)
         layout.addStretch(1)
 

@@ -29,10 +29,6 @@ from local_crystallography.views.assign import Mask, with_column, with_hand_labe
 
 LABEL, CERTAINTY, PLACE = "label", ("label_probability", "label_entropy"), ("environment", "borders_label")
 Labels = npt.NDArray[np.int64]
-Columns = dict[str, npt.NDArray[Any]]
-EDITED = (
-    "The atoms were edited by hand, and no step has used the edits yet. Run a step, then assign classes or columns."
-)
 BUSY = "A step is running. Stop it, or wait until it has finished, before assigning classes."
 
 
@@ -47,7 +43,7 @@ class Painted:
 
 
 class OwnColumns(QtCore.QObject):  # type: ignore[misc]
-    """Assigns classes and columns to the selected atoms of the active image; the last change of classes can be undone.
+    """Assigns classes and columns to the selected atoms of the active image.
 
     If maps were painted, those of the new columns are added in the background, beside any running job.
     """
@@ -58,35 +54,18 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
         self._latest = LatestTask(self)
         self._brushes: dict[str, Brush] = {}
         self._due: dict[str, PaintMap] = {}
-        self._before: tuple[str, Atoms] | None = None
         controller.changed.connect(self._on_controller_changed)
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is a change of classes to undo."""
-        atoms = self._atoms()
-        if self._before is None or atoms is None or self.controller.active is None:
-            return False
-        key, before = self._before
-        return key == self.controller.active.key and before.same_atoms(atoms)
 
     def label(self, number: int) -> None:
         """Assign a class to the selected atoms; -1 removes it."""
+        self.controller.take_edits()
         atoms = self._atoms()
         if self.controller.runner.running:
             self.controller.failed.emit(BUSY)
         elif atoms is not None and self.controller.selection.count:
-            self._keep_classes(with_hand_label(atoms, self.controller.selection.mask, number))
-
-    def undo(self) -> None:
-        """Undo the last change of classes; a second time redoes it."""
-        atoms = self._atoms()
-        if self.can_undo and atoms is not None and self._before is not None:
-            earlier = self._before[1].features
-            if HAND_LABEL in earlier:
-                self._keep_classes(atoms.with_features(**{HAND_LABEL: earlier[HAND_LABEL]}))
-            else:
-                self._keep_classes(atoms.without([HAND_LABEL]))
+            styles = self.controller.active.analysis.styles if self.controller.active else None
+            title = "Remove classes" if number < 0 or styles is None else f"Assign {styles.name(HAND_LABEL, number)}"
+            self._keep(with_hand_label(atoms, self.controller.selection.mask, number), title)
 
     def add(self, name: str, mask: Mask) -> None:
         """Add a column: 1 for the atoms of the mask, 0 for the others.
@@ -96,9 +75,10 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
         InputError
             For a name that cannot be used.
         """
+        self.controller.take_edits()
         atoms = self._atoms()
         if atoms is not None:
-            self._keep(with_column(atoms, name, mask))
+            self._keep(with_column(atoms, name, mask), f"New column {name}")
 
     def brush(self, session: ImageSession, reach: float, inputs: tuple[Atoms, Image, SubImages | None]) -> Brush:
         """The brush that paints the atoms of an image, computed once; in any thread."""
@@ -118,21 +98,12 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
         """The atoms, if they may be changed now; None while a job works on them."""
         return None if self.controller.runner.running else self.controller.selectable
 
-    def _keep_classes(self, atoms: Atoms) -> None:
-        before, session = self._atoms(), self.controller.active
-        if before is not None and session is not None:
-            self._before = (session.key, before)
-            self._keep(atoms)
-
-    def _keep(self, atoms: Atoms) -> None:
+    def _keep(self, atoms: Atoms, title: str) -> None:
         session = self.controller.active
         assert session is not None
-        if session.results.edited_atoms() is not None:
-            # the edited positions would be lost
-            self.controller.failed.emit(EDITED)
-            return
         painted = session.analysis.requested(PaintMap)
         session.analysis.atoms = atoms
+        self.controller.note(title)
         if isinstance(painted, PaintMap) and not session.analysis.is_current(painted):
             self._due[session.key] = painted
         self.controller.bring()
@@ -180,6 +151,8 @@ class OwnColumns(QtCore.QObject):  # type: ignore[misc]
             return
         self._due.pop(session.key, None)
         analysis.add_maps(result.maps, result.step, result.resolved)
+        if session is self.controller.active:
+            self.controller.note(None)
         session.results.prune()
         self.controller.bring()
 
@@ -190,39 +163,26 @@ class ClassCommands(QtCore.QObject):  # type: ignore[misc]
     def __init__(self, controller: Controller, parent: QtCore.QObject | None = None) -> None:
         super().__init__(parent)
         self.controller = controller
-        self._before: tuple[Columns, Labels] | None = None
 
     @property
     def ready(self) -> bool:
         """Whether the selected atoms have classes that can be changed now."""
         return self._atoms() is not None and bool(self.controller.selection.count)
 
-    @property
-    def can_undo(self) -> bool:
-        """Whether the last merge or split can be undone."""
-        atoms = self._atoms()
-        return self._before is not None and atoms is not None and np.array_equal(_labels(atoms), self._before[1])
-
     def merge(self) -> None:
         """Merge all classes of the selected atoms into one."""
-        self._change(lambda labels, atoms: merged(labels, _of_selection(labels, self.controller.selection.mask)))
+        mask = self.controller.selection.mask
+        self._change("Merge classes", lambda labels, atoms: merged(labels, _of_selection(labels, mask)))
 
     def split(self) -> None:
         """Split the most frequent class of the selected atoms in two, using the columns that Cluster used."""
-        self._change(self._split)
-
-    def undo(self) -> None:
-        """Undo the last merge or split."""
-        atoms = self._atoms()
-        if self.can_undo and self._before is not None and atoms is not None:
-            columns, self._before = self._before[0], None
-            self._give(atoms.with_features(**columns))
+        self._change("Split class", self._split)
 
     def _atoms(self) -> Atoms | None:
         atoms = None if self.controller.running else self.controller.atoms
         return atoms if atoms is not None and LABEL in atoms.features else None
 
-    def _change(self, change: Callable[[Labels, Atoms], Labels]) -> None:
+    def _change(self, title: str, change: Callable[[Labels, Atoms], Labels]) -> None:
         atoms = self._atoms()
         if atoms is None or not self.controller.selection.count:
             return
@@ -233,9 +193,8 @@ class ClassCommands(QtCore.QObject):  # type: ignore[misc]
         old = {name: atoms.features[name].to_numpy() for name in named if name in atoms.features}
         # the certainty of classes made by hand is unknown
         changed = {name: np.where(new == labels, old[name], np.nan) for name in CERTAINTY if name in old}
-        self._before = (old, new)
         made = atoms.with_features(**{LABEL: new}, **changed)
-        self._give(surrounded(made) if set(PLACE) <= set(old) else made)
+        self._give(surrounded(made) if set(PLACE) <= set(old) else made, title)
 
     def _split(self, labels: Labels, atoms: Atoms) -> Labels:
         session = self.controller.active
@@ -245,15 +204,16 @@ class ClassCommands(QtCore.QObject):  # type: ignore[misc]
         points = _points(session.analysis, atoms)
         return split(points, labels, int(np.bincount(chosen).argmax()), seed=0)
 
-    def _give(self, atoms: Atoms) -> None:
+    def _give(self, atoms: Atoms, title: str) -> None:
         session = self.controller.active
         if session is None:
             return
         painted = session.analysis.requested(PaintMap)
         session.analysis.atoms = atoms
+        self.controller.note(title)
         self.controller.bring()
         if painted is not None:
-            self.controller.when_idle(partial(self.controller.run, (painted,), again=True))
+            self.controller.when_idle(partial(self.controller.run, (painted,), again=True, title=None))
 
 
 def _labels(atoms: Atoms) -> Labels:

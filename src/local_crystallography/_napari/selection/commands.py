@@ -33,6 +33,7 @@ from local_crystallography.views.styles import ClassStyles
 TRAINING = (ExtractSubImages.name(), TrainVae.name(), Encode.name(), Cluster.name(), PaintMap.name())
 """Steps that run when the selected atoms get a network of their own."""
 RESTRICTING = "Restricting the analysis to the selected atoms …"
+RETURNING = "Returning to all atoms …"
 COLUMN = "Name of the new column (1 for the selected atoms, 0 for all others):"
 ALL_OF = "all_atoms_of"
 """Key in the metadata of the layer with all atoms of an image, so that it is added only once."""
@@ -46,8 +47,9 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
         self.controller, self.own, self._recipe = controller, own, recipe
 
     def shapes_layers(self) -> list[Any]:
-        """The shapes layers of the viewer."""
-        return [layer for layer in self.controller.viewer.layers if isinstance(layer, Shapes)]
+        """The shapes layers of the viewer that were drawn."""
+        layers = self.controller.viewer.layers
+        return [layer for layer in layers if isinstance(layer, Shapes) and not convert.is_result(layer)]
 
     def select_inside(self, layer: Any) -> None:
         """Select the atoms inside the areas of a shapes layer, in all frames; modifier keys combine."""
@@ -105,6 +107,15 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
             make = partial(_parts, session, list(self.controller.viewer.layers), mask)
             self._compute(RESTRICTING, make, partial(self._take, session, train))
 
+    def work_on_all(self) -> None:
+        """Continue with all atoms, as they are in their hidden layer."""
+        session = self.controller.active
+        if session is not None:
+            layers = self.controller.viewer.layers
+            everything = next((each for each in layers if convert.note_of(each).get(ALL_OF) == session.key), None)
+            self.controller.choose_source("atoms", everything, "Analyse all atoms")
+            self.controller.compute(RETURNING, partial(_given, session))
+
     def _compute(self, message: str, make: Callable[[], Any], then: Callable[[Any], object] | None) -> None:
         """Make something in the background, then use it in the window."""
 
@@ -126,7 +137,7 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
         self._add(made)
         selection.active = before
         if self.controller.active is session:
-            self.controller.choose_source("atoms", made[-1])
+            self.controller.choose_source("atoms", made[-1], "Analyse the selected atoms only")
             take = partial(self.controller.compute, RESTRICTING, partial(_given, session))
             self.controller.when_idle(self._train if train else take)
 

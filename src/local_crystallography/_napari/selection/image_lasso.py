@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
-from napari.layers import Shapes
+import numpy.typing as npt
 from qtpy import QtCore, QtGui, QtWidgets
 
-from local_crystallography._napari.explorer.plot_box import KEYS, how_of
-from local_crystallography._napari.layers import convert, geometry
+from local_crystallography._napari.explorer.plot_box import KEYS, how
+from local_crystallography._napari.layers import convert
+from local_crystallography._napari.layers.camera import canvas_in, in_plane, in_world
+from local_crystallography._napari.main.scan import frame_shown
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.image_session import ImageSession
-from local_crystallography.data.polygons import inside_any
+from local_crystallography.data.polygons import inside, simplify
 
 TEXT, KEY = "Lasso on image", "Ctrl+Shift+L"
 TIP = (
-    "<qt>Draw around atoms in the image to select them, either with the mouse button held down or from click to click. "
-    f"{KEYS}; Esc cancels ({KEY}).</qt>"
+    "<qt>Draw around atoms in the image to select them, either with the mouse button held down or from click to click; "
+    f"a double-click ends the outline. {KEYS}; Esc cancels ({KEY}).</qt>"
 )
-HELP = f"Draw around atoms. {KEYS}; Esc cancels."
+HELP = f"Draw around atoms, or click from corner to corner and double-click. {KEYS}; Esc cancels."
 HELP_MS = 5000
-LINE = "#ffffff"
-NOT_IN_PLANE = "The lasso needs the image plane: show the image in 2D with y and x as the displayed axes, then draw."
+STILL = 4
+"""Movement up to which a press and a release are a click, in points."""
+NOT_IN_PLANE = (
+    "The lasso needs the image plane: show the image in 2D, not as a grid, with y and x as the displayed axes, then "
+    "draw."
+)
 
 
 class ImageLasso(QtCore.QObject):  # type: ignore[misc]
-    """Adds a temporary layer to draw on, and selects the atoms inside the outline in the displayed frame.
+    """Covers the canvas to draw on, and selects the atoms inside the outline in the displayed frame.
+
+    A shapes layer in its place would take napari seconds to create for the first time.
 
     Attributes
     ----------
@@ -43,10 +50,8 @@ class ImageLasso(QtCore.QObject):  # type: ignore[misc]
         self.action.setShortcut(QtGui.QKeySequence(KEY))
         self.action.setShortcutContext(QtCore.Qt.ShortcutContext.WidgetWithChildrenShortcut)
         self.action.toggled.connect(self._on_toggled)
-        self._layer: Any = None
+        self.sheet: Sheet | None = None
         self._session: ImageSession | None = None
-        self._before: Any = None
-        self._keys: tuple[str, ...] = ()
         controller.changed.connect(self._on_controller_changed)
         controller.selection.changed.connect(self._on_selection_changed)
         self._on_controller_changed()
@@ -70,101 +75,131 @@ class ImageLasso(QtCore.QObject):  # type: ignore[misc]
     def _on_toggled(self, on: bool) -> None:
         if not on:
             self.cancel()
-        elif self._layer is None and not self._begin():
+        elif self.sheet is None and not self._begin():
             self.action.setChecked(False)
 
     def _begin(self) -> bool:
-        session, dims = self.controller.active, self.viewer.dims
-        if session is None or not self._ready():
+        session, canvas = self.controller.active, canvas_in(self.controller.parent())
+        if session is None or canvas is None or not self._ready():
             return False
-        if tuple(dims.displayed) != (dims.ndim - 2, dims.ndim - 1):
+        if not in_plane(self.viewer):
             self.controller.failed.emit(NOT_IN_PLANE)
             return False
-        place = geometry.placement_of(session.layer)
-        layer = Shapes(ndim=session.layer.ndim, name="lasso", edge_color=LINE, face_color="#ffffff22", **place)
-        self._session, self._before, self._keys = session, self.viewer.layers.selection.active, ()
-        # before the callbacks of the mode, so that the keys are known when the shape is finished
-        layer.mouse_drag_callbacks.append(self._on_drag)
-        layer.events.data.connect(self._on_drawn)
-        self._layer = layer
-        self.viewer.layers.append(layer)
-        self.viewer.layers.selection.active = layer
-        layer.mode = "add_polygon_lasso"
+        self._session, self.sheet = session, Sheet(canvas)
+        self.sheet.drawn.connect(self._on_drawn)
         # at the pointer, since the status bar is soon overwritten by coordinates
         QtWidgets.QToolTip.showText(QtGui.QCursor.pos(), HELP, None, QtCore.QRect(), HELP_MS)
-        self.viewer.layers.events.removed.connect(self._on_layer_removed)
         self.viewer.layers.selection.events.active.connect(self._on_active_changed)
         QtWidgets.QApplication.instance().installEventFilter(self)
         return True
 
     def cancel(self) -> None:
-        """Remove the layer without selecting anything, and activate the previous layer again."""
-        layer, self._layer, self._session = self._layer, None, None
-        if layer is None:
+        """Uncover the canvas without selecting anything."""
+        sheet, self.sheet, self._session = self.sheet, None, None
+        if sheet is None:
             return
         QtWidgets.QApplication.instance().removeEventFilter(self)
-        self.viewer.layers.events.removed.disconnect(self._on_layer_removed)
         self.viewer.layers.selection.events.active.disconnect(self._on_active_changed)
-        layer.events.data.disconnect(self._on_drawn)
-        active = self.viewer.layers.selection.active
-        if active is None or convert.same(active, layer):
-            there = self._before is not None and self._before in self.viewer.layers
-            self.viewer.layers.selection.active = self._before if there else None
-        if layer in self.viewer.layers:
-            self.viewer.layers.remove(layer)
-        self._before = None
+        sheet.leave()
         self.action.setChecked(False)
 
-    def _on_drag(self, layer: Any, event: Any) -> Generator[None, None, None]:
-        self._keys = tuple(event.modifiers)
-        yield
-        while event.type == "mouse_move":
-            self._keys = tuple(event.modifiers)
-            yield
-        self._keys = tuple(event.modifiers)
-
-    def _on_drawn(self, event: Any) -> None:
-        if event.action == "added" and self._layer is not None and len(self._layer.data):
-            # napari is still busy with the layer
-            QtCore.QTimer.singleShot(0, self._finish)
-
-    def _finish(self) -> None:
-        layer, session = self._layer, self._session
-        if layer is None or session is None:
-            return
-        polygons = convert.polygons_from(layer, session.layer)
-        frame = round(float(np.asarray(layer.data[-1])[0, 0])) if layer.ndim == 3 else 0
-        ready = self._ready()
+    def _on_drawn(self, outline: npt.NDArray[np.float64], modifiers: Any) -> None:
+        session, sheet, atoms = self._session, self.sheet, self.controller.selectable
         self.cancel()
-        atoms = session.analysis.atoms
-        if ready and atoms is not None:
-            mask = inside_any(atoms.yx, polygons) & (atoms.frame == frame)
-            self.controller.selection.apply(mask, how_of(self._keys), source=self)
+        if session is None or sheet is None or atoms is None or not in_plane(self.viewer):
+            return
+        polygon = convert.in_image(in_world(self.viewer, outline, (sheet.height(), sheet.width())), session.layer)
+        mask = inside(atoms.yx, polygon) & (atoms.frame == frame_shown(self.viewer, session.layer))
+        self.controller.selection.apply(mask, how(modifiers), source=self)
 
     def _ready(self) -> bool:
         """Whether there are atoms to select."""
         return bool(self.controller.selectable)
 
     def _on_controller_changed(self) -> None:
-        if self._layer is not None and self.controller.active is not self._session:
+        if self.sheet is not None and self.controller.active is not self._session:
             self.cancel()
         self.action.setEnabled(self._ready())
 
     def _on_selection_changed(self, source: object) -> None:
         self.action.setEnabled(self._ready())
 
-    def _on_layer_removed(self, event: Any) -> None:
-        if (
-            self._session is None
-            or convert.same(event.value, self._layer)
-            or convert.same(event.value, self._session.layer)
-        ):
-            self.cancel()
-
     def _on_active_changed(self, event: Any) -> None:
-        # a layer that is being removed is deactivated first, and must not be removed twice
-        QtCore.QTimer.singleShot(0, self._drop_unless_active)
+        self.cancel()
 
-    def _drop_unless_active(self) -> None:
-        if not convert.same(self.viewer.layers.selection.active, self._layer):
-            self.cancel()
+
+class Sheet(QtWidgets.QWidget):  # type: ignore[misc]
+    """A transparent sheet over the canvas to draw an outline on, by a drag or from click to click."""
+
+    drawn = QtCore.Signal(object, object)
+    """(n, 2) corners x, y on the canvas, and the modifier keys held down in the end."""
+
+    def __init__(self, canvas: QtWidgets.QWidget) -> None:
+        super().__init__(canvas)
+        self._canvas = canvas
+        self._corners: list[QtCore.QPointF] = []
+        self._pressed: QtCore.QPointF | None = None
+        self._dragged = False
+        self.setMouseTracking(True)
+        self.setCursor(QtCore.Qt.CursorShape.CrossCursor)
+        canvas.installEventFilter(self)
+        self.setGeometry(canvas.rect())
+        self.show()
+
+    def leave(self) -> None:
+        """Uncover the canvas."""
+        self._canvas.removeEventFilter(self)
+        self.hide()
+        self.deleteLater()
+
+    def eventFilter(self, canvas: Any, event: Any) -> bool:
+        """Cover the whole canvas when it is resized."""
+        if event.type() == QtCore.QEvent.Type.Resize:
+            self.setGeometry(canvas.rect())
+        return False
+
+    def mousePressEvent(self, event: Any) -> None:
+        if event.button() == QtCore.Qt.MouseButton.LeftButton:
+            self._canvas.setFocus()  # as after a click, for the keys of the classes
+            self._pressed, self._dragged = event.position(), False
+            self._corners.append(event.position())
+
+    def mouseMoveEvent(self, event: Any) -> None:
+        if self._pressed is not None:
+            self._dragged |= (event.position() - self._pressed).manhattanLength() > STILL
+            if self._dragged:
+                self._corners.append(event.position())
+        self.update()
+
+    def mouseReleaseEvent(self, event: Any) -> None:
+        dragged, self._pressed = self._dragged and self._pressed is not None, None
+        if dragged and event.button() == QtCore.Qt.MouseButton.LeftButton:
+            self._finish(event)
+        self.update()
+
+    def mouseDoubleClickEvent(self, event: Any) -> None:
+        self._finish(event)
+
+    def wheelEvent(self, event: Any) -> None:
+        # a zoom would move the image away under the outline
+        event.setAccepted(bool(self._corners))
+
+    def paintEvent(self, event: Any) -> None:
+        if not self._corners:
+            return
+        pointer = [] if self._pressed is not None else [QtCore.QPointF(self.mapFromGlobal(QtGui.QCursor.pos()))]
+        path = QtGui.QPainterPath()
+        path.addPolygon(QtGui.QPolygonF([*self._corners, *pointer]))
+        path.closeSubpath()
+        painter = QtGui.QPainter(self)
+        painter.setRenderHint(painter.RenderHint.Antialiasing)
+        painter.fillPath(path, QtGui.QColor(255, 255, 255, 40))
+        for colour, width in (("black", 3.0), ("white", 1.5)):
+            painter.strokePath(path, QtGui.QPen(QtGui.QColor(colour), width))
+
+    def _finish(self, event: Any) -> None:
+        # simplified by one screen pixel
+        outline = simplify([(corner.x(), corner.y()) for corner in self._corners], 1.0)
+        self._corners = []
+        if len(outline) > 2:
+            self.drawn.emit(np.asarray(outline, float), event.modifiers())

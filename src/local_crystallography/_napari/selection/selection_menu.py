@@ -17,17 +17,15 @@ from local_crystallography.recipe import Recipe
 from local_crystallography.views.styles import ClassStyles
 
 CLASSES = range(1, 10)
-REMOVE_CLASS, UNDO_CLASS = "Remove class", "Undo class change"
+REMOVE_CLASS = "Remove class"
 INSIDE = f"<qt>Select the atoms inside the areas of a shapes layer. {KEYS}.</qt>"
 BY_HAND = "<qt>Classes assigned by hand, in the column hand_label with its own map</qt>"
 TIP = "Select in the image, and use the selected atoms: assign a class, add a layer, train a network"
 BACK = "All atoms are kept in a hidden layer; to return to them, choose it in Extract sub-images, “atoms from”."
 TIPS = {
     REMOVE_CLASS: "Remove the class assigned to the selected atoms by hand",
-    UNDO_CLASS: "Undo the last change of classes assigned by hand; use it again to redo",
     "Merge classes": "Merge all classes of the selected atoms found by Cluster into one",
     "Split class": "Split the most frequent class of the selected atoms found by Cluster in two",
-    "Undo merge or split": "Undo the last merge or split",
     "New points layer": "Add a layer of the selected atoms with all their columns; later results do not change it",
     "New labels layer": "Add a layer of the pixels nearest to the selected atoms, as in the maps",
     "New column …": "Add a column that is 1 for the selected atoms and 0 for all others",
@@ -36,17 +34,17 @@ TIPS = {
     f"classes and maps. {BACK}",
     "Export …": "Write the selected atoms with all their columns to a CSV file",
     "Invert": "Select what is not selected",
-    "Undo": "Undo the last change of the selection",
     "Clear": "Select nothing (Esc)",
 }
-SHORTCUTS = {REMOVE_CLASS: "0"}
+SHORTCUTS = {REMOVE_CLASS: 0}
+"""Digits, as of the classes."""
 
 
 class SelectionActions(QtCore.QObject):  # type: ignore[misc]
     """Actions on the selected atoms of the active image.
 
-    While a widget of `listen_in` has the keyboard, key k assigns class k to the selected atoms, in the column
-    `hand_label`, and 0 removes it. Without a selection the keys keep their meaning in napari.
+    Alt and a digit assign a class to the selected atoms, in the column `hand_label`, and Alt+0 removes it: napari has
+    other uses for the digits alone, which do the same only in the plots.
     """
 
     def __init__(self, controller: Controller, recipe: Callable[[], Recipe] | None = None) -> None:
@@ -59,15 +57,11 @@ class SelectionActions(QtCore.QObject):  # type: ignore[misc]
         # children of the window, so that they have its theme
         self.menu = QtWidgets.QMenu("Selection", window)
         self.shapes, self.classes = self.menu.addMenu("Select inside shapes layer"), self.menu.addMenu("Assign class")
-        self.class_actions = {
-            number: self._action("", partial(self.own.label, number), str(number)) for number in CLASSES
-        }
+        self.class_actions = {number: self._action("", partial(self.own.label, number), number) for number in CLASSES}
         does: dict[str, Callable[[], object]] = {
             REMOVE_CLASS: partial(self.own.label, -1),
-            UNDO_CLASS: self.own.undo,
             "Merge classes": self.of_cluster.merge,
             "Split class": self.of_cluster.split,
-            "Undo merge or split": self.of_cluster.undo,
             "New points layer": self.commands.add_points,
             "New labels layer": self.commands.add_labels,
             "New column …": self.commands.add_column,
@@ -75,10 +69,11 @@ class SelectionActions(QtCore.QObject):  # type: ignore[misc]
             "Analyse these only and train": partial(self.commands.work_on, train=True),
             "Export …": self.commands.export,
             "Invert": controller.selection.invert,
-            "Undo": controller.selection.undo,
             "Clear": controller.selection.clear,
         }
-        self.actions = {name: self._action(name, does[name], SHORTCUTS.get(name, "")) for name in TIPS}
+        self.actions = {name: self._action(name, does[name], SHORTCUTS.get(name)) for name in TIPS}
+        for number, action in {**self.class_actions, 0: self.actions[REMOVE_CLASS]}.items():
+            controller.viewer.bind_key(f"Alt-{number}", lambda _, action=action: action.trigger(), overwrite=True)
         self._fill()
         self._name_classes()
         self.classes.aboutToShow.connect(self._name_classes)
@@ -88,9 +83,13 @@ class SelectionActions(QtCore.QObject):  # type: ignore[misc]
         controller.selection.changed.connect(self._on_selection_changed)
         self._refresh()
 
-    def listen_in(self, widget: QtWidgets.QWidget) -> None:
-        """Enable the keys of the classes and of the lasso while this widget has the keyboard."""
-        widget.addActions([*self.class_actions.values(), self.actions[REMOVE_CLASS], self.lasso.action])
+    def listen_in(self, plots: QtWidgets.QWidget) -> None:
+        """Enable the keys while the plots have the keyboard."""
+        plots.addActions([*self.class_actions.values(), self.actions[REMOVE_CLASS], self.lasso.action])
+
+    def listen_on_image(self, canvas: QtWidgets.QWidget) -> None:
+        """Enable the keys while the image has the keyboard."""
+        canvas.addAction(self.lasso.action)
 
     def leave(self) -> None:
         """Disconnect from the controller."""
@@ -98,16 +97,18 @@ class SelectionActions(QtCore.QObject):  # type: ignore[misc]
         self.own.leave()
         self.controller.changed.disconnect(self._refresh)
         self.controller.selection.changed.disconnect(self._on_selection_changed)
+        for number in (0, *CLASSES):
+            self.controller.viewer.bind_key(f"Alt-{number}", None)
         self.menu.deleteLater()
         for action in (*self.class_actions.values(), *self.actions.values()):
             action.deleteLater()
 
-    def _action(self, text: str, does: Callable[[], object], key: str) -> QtGui.QAction:
+    def _action(self, text: str, does: Callable[[], object], digit: int | None) -> QtGui.QAction:
         action = QtGui.QAction(text, self)
         action.triggered.connect(lambda: does())
         action.setToolTip(f"<qt>{TIPS.get(text, '')}</qt>")
-        if key:
-            action.setShortcut(QtGui.QKeySequence(key))
+        if digit is not None:
+            action.setShortcuts([QtGui.QKeySequence(key) for key in (f"Alt+{digit}", str(digit))])
             action.setShortcutContext(QtCore.Qt.ShortcutContext.WidgetWithChildrenShortcut)
         return action
 
@@ -115,13 +116,13 @@ class SelectionActions(QtCore.QObject):  # type: ignore[misc]
         actions = self.actions
         self.classes.addActions([*self.class_actions.values()])
         self.classes.addSeparator()
-        self.classes.addActions([actions[REMOVE_CLASS], actions[UNDO_CLASS]])
+        self.classes.addAction(actions[REMOVE_CLASS])
         self.menu.insertAction(self.shapes.menuAction(), self.lasso.action)
         self.menu.addSeparator()
         for name in TIPS:
-            if name not in (REMOVE_CLASS, UNDO_CLASS):
+            if name != REMOVE_CLASS:
                 self.menu.addAction(actions[name])
-            if name in ("Undo merge or split", "New column …", "Analyse these only and train", "Export …"):
+            if name in ("Split class", "New column …", "Analyse these only and train", "Export …"):
                 self.menu.addSeparator()
         for menu in (self.menu, self.shapes, self.classes):
             menu.setToolTipsVisible(True)
@@ -134,17 +135,14 @@ class SelectionActions(QtCore.QObject):  # type: ignore[misc]
         some = bool(selection.count) and ready
         for name in TIPS:
             self.actions[name].setEnabled(some)
-        # enabled while a job runs, too: otherwise key 1 would make napari delete the selected points
+        # enabled while a job runs, too, to say why nothing happens
         for action in (*self.class_actions.values(), self.actions[REMOVE_CLASS]):
             action.setEnabled(bool(selection.count))
-        self.actions[UNDO_CLASS].setEnabled(self.own.can_undo)
         for name in ("Merge classes", "Split class"):
             self.actions[name].setEnabled(self.of_cluster.ready)
-        self.actions["Undo merge or split"].setEnabled(self.of_cluster.can_undo)
-        self.actions["Undo"].setEnabled(selection.can_undo)
         self.actions["Invert"].setEnabled(len(selection) > 0)
         self.actions["Clear"].setEnabled(selection.count > 0)
-        self.classes.menuAction().setEnabled(some or self.own.can_undo)
+        self.classes.menuAction().setEnabled(some)
         self.shapes.menuAction().setEnabled(len(selection) > 0 and bool(self.commands.shapes_layers()))
 
     def _name_classes(self) -> None:
@@ -155,9 +153,7 @@ class SelectionActions(QtCore.QObject):  # type: ignore[misc]
             swatch.fill(QtGui.QColor(styles.colour(HAND_LABEL, number)))
             action.setIcon(QtGui.QIcon(swatch))
             action.setText(name)
-            action.setToolTip(
-                f"<qt>Assign the selected atoms to {name}; key {number} in the plots and on the image</qt>"
-            )
+            action.setToolTip(f"<qt>Assign the selected atoms to {name} (Alt+{number}, or {number} in the plots)</qt>")
 
     def _offer_shapes(self) -> None:
         self.shapes.clear()

@@ -8,8 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from qtpy import QtCore
 
+from local_crystallography._napari.layers import convert
+from local_crystallography._napari.session.atom_edits import AtomEdits
 from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.image_sessions import ImageSessions, new_session, open_session, opened
 from local_crystallography._napari.session.layer_queue import LayerQueue
@@ -31,10 +34,12 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job
 from local_crystallography.steps.base import Step
+from local_crystallography.steps.train_vae import TrainVae
 from local_crystallography.views.hover import Hover
 from local_crystallography.views.selection import Selection
 
 T = TypeVar("T")
+RUN_ALL = "Run all"
 
 
 class Controller(QtCore.QObject):  # type: ignore[misc]
@@ -45,6 +50,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
     previewed = QtCore.Signal(object)
     opened = QtCore.Signal(object)
     failed = QtCore.Signal(str)
+    saved = QtCore.Signal(str)
 
     def __init__(self, viewer: Any, parent: QtCore.QObject | None = None) -> None:
         super().__init__(parent)
@@ -60,6 +66,13 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self.selection = Selection()
         self.hover = Hover()
         self.sync = SelectionSync(self.selection)
+        self.edits = AtomEdits(self)
+        self.edits.made.connect(self.take_edits)
+        self._title: str | None = None
+        self.orphans: tuple[str, list[Any]] | None = None
+        self._followed: ImageSession | None = None
+        self._restoring = False
+        self.selection.changed.connect(self._on_selection_changed)
         self.paused = PausedTrainings()
         self.runner = Runner(self)
         self.runner.reported.connect(self._on_reported)
@@ -102,12 +115,20 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self._show()
         self._open_session()
 
-    def run(self, steps: tuple[Step, ...], *, again: bool) -> None:
-        """Run steps on the active image, those that are up to date only with `again`."""
+    def run(self, steps: tuple[Step, ...], *, again: bool, title: str | None = "") -> None:
+        """Run steps on the active image, those that are up to date only with `again`.
+
+        `title` names the change in the history, by default after the step; None: as part of the last change. Steps
+        whose results are from before an edit by hand are run first.
+        """
         session = self.active
         if session is None or self.running or not steps:
             return
+        self.take_edits()
         session.follow_layer()
+        if again:
+            steps = tuple(dict.fromkeys([*session.analysis.behind_before(steps[0]), *steps]))
+        self._title = (steps[-1].title() if len(steps) == 1 or again else RUN_ALL) if title == "" else title
         try:
             given = session.given(steps, again=again)
         except InputError as error:
@@ -119,7 +140,8 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self.paused.begin(session, wanted)
         file = partial(self.paused.file, session, again=again)
         hooks = Hooks(partial(session.prepare, given), session.after, session.results.previews.prepare, file)
-        self.runner.start(lambda stop: run_steps(session.analysis, wanted, stop, hooks=hooks, again=again))
+        words = f"{self._title or steps[-1].title()} on {session.layer.name}"
+        self.runner.start(lambda stop: run_steps(session.analysis, wanted, stop, hooks=hooks, again=again), words)
         self.changed.emit()
 
     def can_resume(self, name: str) -> bool:
@@ -148,9 +170,27 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
     def save(self, folder: Path) -> None:
         """Save the session of the active image."""
         if self.active is not None and not self.running:
-            if self.active.take_edits():
-                self._show()
-            self._once("Saving …", partial(self.active.analysis.save, folder))
+            self.take_edits()
+            self._once("Saving …", partial(self._saving, self.active, folder))
+
+    def _saving(self, session: ImageSession, folder: Path) -> Callable[[], object]:
+        """Save, in any thread; returns what is to be done in the thread of the window."""
+        moment = session.history.now
+        session.analysis.save(folder)
+
+        def saved() -> None:
+            session.saved = moment
+            self.saved.emit(str(folder))
+
+        return saved
+
+    def remove_orphans(self) -> None:
+        """Remove the results of the image that was removed last."""
+        if self.orphans and not self.running:
+            (_, layers), self.orphans = self.orphans, None
+            for layer in [layer for layer in layers if layer in self.viewer.layers]:
+                self.viewer.layers.remove(layer)
+            self.changed.emit()
 
     def open(self, folder: Path) -> None:
         """Open a saved session, with a layer for its image."""
@@ -193,10 +233,58 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self._waiting = call
         self.queue.add(lambda: None)
 
-    def choose_source(self, name: str, layer: Any | None) -> None:
+    def choose_source(self, name: str, layer: Any | None, title: str = "") -> None:
         """Use a layer as probability map or atoms of the active image; None for the result of the step."""
         if self.active is not None and self.active.choose_source(name, layer):
+            self.note(title or f"Choose {name}")
             self.changed.emit()
+
+    def take_edits(self) -> None:
+        """Use atoms edited by hand in their layer; those that remain stay selected."""
+        session, selected = self.active, self.selectable
+        if session is None or self.running:
+            return
+        ids = np.empty(0, int) if selected is None else selected.ids[self.selection.mask]
+        if (title := session.take_edits()) and session.analysis.atoms is not None:
+            self._restoring = True
+            self.selection.reset(np.isin(session.analysis.atoms.ids, ids), self.edits)
+            self._restoring = False
+            self.note(title)
+            self._show()
+
+    def mend(self) -> None:
+        """Bring edited atoms up to date with the present networks."""
+        if self.analysis is not None:
+            self.run(self.analysis.mending, again=False, title="Encode edited atoms")
+
+    def note(self, title: str | None) -> None:
+        """Enter the state of the active image into its history; without a title as part of the last change."""
+        if self.active is not None and not self._restoring:
+            history, moment = self.active.history, self.active.moment(title or "", self.selection.mask)
+            history.absorb(moment) if title is None else history.note(moment)
+
+    def travel(self, steps: int) -> None:
+        """Undo (negative) or redo some changes of the active image; not while a run is under way."""
+        if self.runner.running and self._title is None:
+            self.when_idle(partial(self.travel, steps))  # after what belongs to the last change
+            return
+        if not self.runner.running:
+            self.queue.finish()
+        session = self.active
+        if session is None or self.running:
+            return
+        self.take_edits()
+        before = session.history.now
+        moment = session.history.go(steps)
+        if moment is before:
+            return
+        self._restoring = True
+        if not moment.same_results(before):
+            session.come_back(moment)
+            self._show()
+        self.selection.reset(moment.selection)
+        self._restoring = False
+        self.changed.emit()
 
     def choose_mask(self, layer: Any | None, *, painted: bool) -> None:
         """Use the mask in a layer, or as painted, for the active image; neither: as found in the image."""
@@ -209,6 +297,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         if self.active is not None and not self.running:
             self.active.restore(rows)
             self.active.results.prune()
+            self.note(f"Restore {len(rows)} atom{'' if len(rows) == 1 else 's'}")
             self.bring()
 
     def leave(self) -> None:
@@ -219,6 +308,8 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self.watch.follow(None)
         self._left, self._waiting = True, None
         self.sync.follow(None)
+        self.edits.follow(None)
+        self._follow(None)
         if not self.runner.running:
             self.paused.remove()
 
@@ -231,7 +322,8 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
     def _once(self, message: str, function: Callable[[], Any]) -> None:
         self._begin(lambda stop: run_once(message, function))
 
-    def _begin(self, background: Callable[[Stop], Generator[Report, None, Any]]) -> None:
+    def _begin(self, background: Callable[[Stop], Generator[Report, None, Any]], title: str | None = None) -> None:
+        self._title = title
         self.busy, self.step = self.active, ""
         self.runner.start(background)
         self.changed.emit()
@@ -242,15 +334,43 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self.opened.emit(session)
 
     def _show(self) -> None:
+        results = None if self.active is None else self.active.results
         self.watch.follow(None if self.active is None else self.active.layer)
-        self.sync.follow(None if self.active is None else self.active.results)
+        if self.active is not self._followed:
+            self._follow(self.active)
+        self.sync.follow(results)
+        self.edits.follow(results)
         self.changed.emit()
+
+    def _follow(self, session: ImageSession | None) -> None:
+        """Follow the names and colours of another image, and select what was selected in it."""
+        self.sync.follow(None)
+        if self._followed is not None:
+            self._followed.analysis.styles.changed.disconnect(self._on_styles_changed)
+        self._followed, self._restoring = session, True
+        if session is not None:
+            session.analysis.styles.changed.connect(self._on_styles_changed)
+            self.selection.reset(session.history.now.selection)
+        self._restoring = False
+
+    def _on_styles_changed(self, column: str) -> None:
+        self.note("Change the name or colour of a class")
+
+    def _on_selection_changed(self, source: object) -> None:
+        if self._restoring or self.runner.running:
+            return
+        known = self.active is not None and len(self.selection) == len(self.active.history.now.selection)
+        count = self.selection.count
+        words = f"Select {count:,} atom{'' if count == 1 else 's'}" if count else "Clear the selection"
+        self.note(words if known else None)
 
     def _on_reported(self, report: Report) -> None:
         if report.step != self.step:
             self.step = report.step
             if self.busy is not None:
                 self.queue.show(self.busy, self._show)
+                if report.step == TrainVae.name():
+                    self.queue.add(self.busy.results.previews.begin)
         if report.preview is not None and self.busy is not None and not self.queue.busy:
             self.show_preview(self.busy, report.preview)
         self.reported.emit(report)
@@ -279,9 +399,20 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         there = self.sessions.holds(session)
         if there:
             session.end(step, error)
+            self._note_end(session)
         if not there or not step:
             self._say(error)
         self._show()
+
+    def _note_end(self, session: ImageSession) -> None:
+        """Enter what a job has changed into the history of its image, which need not be the active one."""
+        title, self._title = self._title, None
+        atoms, selection = session.analysis.atoms, session.history.now.selection
+        mask = self.selection.mask if session is self.active else selection
+        if atoms is not None and len(mask) != len(atoms):
+            mask = np.zeros(len(atoms), bool)
+        moment = session.moment(title or "", mask)
+        session.history.absorb(moment) if title is None else session.history.note(moment)
 
     def _say(self, sentence: str) -> None:
         if sentence:
@@ -304,6 +435,8 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
     def _on_layer_removed(self, event: Any) -> None:
         session = self.sessions.remove(event.value)
         if session is not None:
+            own = [layer for layer in self.viewer.layers if convert.belongs(layer, event.value)]
+            self.orphans = (str(event.value.name), own) if own else None
             gc.unfreeze()  # its data may be part of a cycle that is excluded from collections
         self.paused.forget(str(event.value.unique_id))
         if session is not None and session is self.busy:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from local_crystallography._napari.layers import convert, geometry, layer_pixels, rings
 from local_crystallography._napari.layers.masks import Mask, drawn_mask
 from local_crystallography._napari.layers.results import ResultLayers
+from local_crystallography._napari.session.history import BEGIN, History, Moment
 from local_crystallography.analysis import MISSING, Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
@@ -92,6 +94,10 @@ class ImageSession:
         Candidates for the atomic columns.
     outdated
         Whether the layer no longer shows what was analysed.
+    history
+        What was done to the image, to undo and redo.
+    saved
+        The moment that was saved last, or opened.
     """
 
     layer: Any
@@ -105,12 +111,24 @@ class ImageSession:
     halted: bool = False
     found: Found | None = None
     outdated: bool = False
+    history: History = field(init=False)
+    saved: Moment | None = None
     _seen: tuple[Any, tuple[float, float]] | None = None
+
+    def __post_init__(self) -> None:
+        atoms = self.analysis.atoms
+        self.history = History(self.moment(BEGIN, np.zeros(0 if atoms is None else len(atoms), bool)))
 
     @property
     def key(self) -> str:
         """Unique id of the layer."""
         return str(self.layer.unique_id)
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether there are results that were not saved."""
+        saved = self.saved is not None and self.history.now.same_results(self.saved)
+        return self.analysis.atoms is not None and not saved
 
     @property
     def replaced(self) -> set[str]:
@@ -190,14 +208,13 @@ class ImageSession:
         self.mask = MaskChoice.of(self.results, layer, painted)
 
     def restore(self, rows: Iterable[int]) -> None:
-        """Restore atoms that were left out, by the rows of their points; columns computed without them are removed."""
+        """Restore atoms that were left out, by the rows of their points."""
         layer, left = self.results.get(rings.LEFT_OUT), self.analysis.left_out
         known = self.results.edited_atoms() or self.analysis.atoms
         if layer is None or left is None or known is None:
             return
         back = convert.atoms_from(layer, self.layer)[sorted(rows)]
-        old = [name for names in self.analysis.columns.values() for name in names]
-        self.analysis.atoms = rings.joined(known.without(old), back.without([*old, rings.REASON]))
+        self.analysis.edit(rings.joined(known, back.without([rings.REASON])))
         self.edited = True
         rest = left[~np.isin(left.ids, back.ids)]
         self.analysis.left_out = rest if len(rest) else None
@@ -207,16 +224,32 @@ class ImageSession:
             atoms = convert.atoms_from(self.sources["atoms"], self.layer)
             _check_places(atoms, self.sources["atoms"], self.layer)
             return None if self.analysis.knows(atoms) else atoms
-        if (edited := self.results.edited_atoms()) is not None:
-            self.edited = True
-        return edited
+        return None
 
-    def take_edits(self) -> bool:
-        """Use atoms as edited by hand; whether there were any edits."""
-        edited = self.results.edited_atoms()
-        if edited is not None:
-            self.analysis.atoms, self.edited = edited, True
-        return edited is not None
+    def take_edits(self) -> str:
+        """Use atoms as edited by hand; what was done to them, in words, or "" if nothing was."""
+        edited, before = self.results.edited_atoms(), self.analysis.atoms
+        if edited is None or before is None:
+            return ""
+        # every atom that remains is wanted, so that refining again leaves none out
+        self.analysis.edit(edited.with_features(kept=True))
+        self.results.keep_edits()
+        self.edited = True
+        return _change(before, edited)
+
+    def moment(self, title: str, selection: Mask) -> Moment:
+        """What undo restores, as it is now."""
+        return Moment(title, self.analysis.snapshot(), selection, dict(self.sources), self.edited)
+
+    def come_back(self, moment: Moment) -> None:
+        """Restore results, sources and edits of a moment, and show them."""
+        self.analysis.restore(moment.analysis)
+        self.sources, self.edited = dict(moment.sources), moment.edited
+        self.errors.clear()
+        self.halted = False
+        self.notice()
+        self.results.prune()
+        self.results.show()
 
     def choose_source(self, name: str, layer: Any | None) -> bool:
         """Use a layer as probability map or atoms, None for the result of the step; whether that is a change."""
@@ -313,6 +346,18 @@ class ImageSession:
                 layer.name, layer.visible = "atoms edited by hand", False
             self.results.forget("atoms")
             self.edited = False
+
+
+def _change(before: Atoms, after: Atoms) -> str:
+    """What was done to atoms by hand, in words."""
+    added, removed = len(np.setdiff1d(after.ids, before.ids)), len(np.setdiff1d(before.ids, after.ids))
+    verb, count = ("Add", added) if added else ("Remove", removed) if removed else ("Move", 0)
+    if added and removed:
+        return "Edit atoms"
+    if not count:
+        there = pd.DataFrame(before.yx, index=before.ids).reindex(after.ids).to_numpy()
+        count = int((there != after.yx).any(axis=1).sum())
+    return f"{verb} {count:,} atom{'' if count == 1 else 's'}"
 
 
 def _check_places(atoms: Atoms, layer: Any, image_layer: Any) -> None:

@@ -63,6 +63,7 @@ class ImageSessions(QtCore.QObject):  # type: ignore[misc]
             convert.note_of(plain.layer).pop("session", None)  # a part or a projection of that image
             return plain
         session = session_again(self.viewer, plain.layer, analysis, others)
+        session.saved = session.history.now
         self._sessions[session.key] = session
         if self.active is plain:
             self.active = session
@@ -74,12 +75,14 @@ class ImageSessions(QtCore.QObject):  # type: ignore[misc]
         self.active = None
         for session in self._sessions.values():
             convert.note_of(session.layer).pop("in_use", None)
+            session.results.leave()
 
     def remove(self, layer: Any) -> ImageSession | None:
         """Forget a layer that was removed from the viewer; returns its session, if it had one."""
         removed = self._sessions.pop(str(layer.unique_id), None)
         if removed is not None:
             convert.note_of(layer).pop("in_use", None)
+            removed.results.leave()
         for session in self._sessions.values():
             for name in [name for name, source in session.sources.items() if convert.same(source, layer)]:
                 session.sources.pop(name)
@@ -132,6 +135,7 @@ def opened(folder: Path) -> Analysis:
 def open_session(viewer: Any, folder: Path) -> ImageSession:
     """A saved session with all its layers prepared; in any thread."""
     session = new_session(viewer, Analysis.open(folder))
+    session.saved = session.history.now
     session.results.prepare()
     return session
 

@@ -35,6 +35,12 @@ class LayerQueue(QtCore.QObject):  # type: ignore[misc]
         if self._calls and not self._timer.isActive():
             self._timer.start()
 
+    def finish(self) -> None:
+        """Make all calls now."""
+        while self._calls:
+            self._timer.stop()
+            self._on_timeout()
+
     def show(self, session: ImageSession, then: Callable[[], object]) -> None:
         """Show the new results of an image in place of previews, then make another call."""
         self.add(session.results.previews.hide)

@@ -31,7 +31,7 @@ class SelectionSync:
     def follow(self, results: ResultLayers | None) -> None:
         """Connect to the layers of another image, or to new ones."""
         if results is not self.results and self.results is not None and self.results.analysis.atoms is not None:
-            self.results.show_selected(self.results.analysis.atoms[:0])
+            self.results.show_selected(np.zeros(len(self.results.analysis.atoms), bool))
         self._follow_active(None if results is None else results.viewer)
         self.results = results
         layer = None if results is None else results.get("atoms")
@@ -49,7 +49,7 @@ class SelectionSync:
     def _on_selection_changed(self, source: object) -> None:
         atoms = None if self.results is None else self.results.analysis.atoms
         if self.results is not None and atoms is not None and len(atoms) == len(self.selection):
-            self.results.show_selected(atoms[self.selection.mask])
+            self.results.show_selected(self.selection.mask)
             if source is not self:
                 self._select_points(self.results.get("atoms"))
 

@@ -34,7 +34,7 @@ class ShownMap(QtCore.QObject):  # type: ignore[misc]
             return
         maps = session.analysis.maps or {}
         if column and column not in maps:
-            self.controller.run((painting(session.analysis, column),), again=True)
+            self.controller.run((painting(session.analysis, column),), again=True, title=None)
         self._show_due()
 
     def _show_due(self) -> None:

@@ -106,6 +106,10 @@ class PausedTrainings:
         """The training and the steps that were to follow it if it was stopped, otherwise none."""
         return self._rest.get((session.key, name), ()) if stopped_early(session.analysis, name) else ()
 
+    def resumes(self, session: ImageSession, name: str) -> bool:
+        """Whether there is a checkpoint from which a stopped training can be resumed."""
+        return (session.key, name) in self._begun
+
     def file(self, session: ImageSession, step: Step, *, again: bool) -> Path | None:
         """The checkpoint of a training that is about to run; without `again` a stopped training resumes from it.
 
@@ -141,4 +145,4 @@ class PausedTrainings:
 
 def stopped_early(analysis: Analysis, name: str) -> bool:
     """Whether a step was stopped early; no longer so once its input has changed."""
-    return name in analysis.used and name not in analysis.asked
+    return name in analysis.used and name not in analysis.asked and name not in analysis.behind

@@ -20,7 +20,7 @@ from local_crystallography._napari.session.trainings import Preview, Previews
 from local_crystallography._napari.settings import Settings, limited
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.errors import InputError
-from local_crystallography.data.progress import Job, Progress
+from local_crystallography.data.progress import Cancelled, Job, Progress
 from local_crystallography.steps.base import Step
 from local_crystallography.steps.train_vae import TrainVae
 
@@ -116,6 +116,8 @@ def run_steps(
                 return Outcome(step=name, doubtful=True)
     except InputError as error:
         return Outcome(step=name, error=str(error))
+    except Cancelled:
+        return Outcome(step=name)
     return Outcome()
 
 
@@ -171,6 +173,8 @@ def run_job(
         result = yield from _reports(function(), "", stop.everything.is_set)
     except InputError as error:
         return Outcome(error=str(error))
+    except Cancelled:
+        return Outcome()
     return Outcome(partial(then, result))
 
 
@@ -214,6 +218,15 @@ def young_garbage_only() -> Iterator[None]:
         gc.set_threshold(*thresholds)
 
 
+class NamedJob(partial):  # type: ignore[type-arg]
+    """A job that says what it is in the question whether to close the window while it runs."""
+
+    words = ""
+
+    def __str__(self) -> str:
+        return f"{self.words or 'a job of Local Crystallography'}. Closing ends it, and results not saved are lost"
+
+
 class Runner(QtCore.QObject):  # type: ignore[misc]
     """Runs one job at a time; its signals arrive in the thread of the window."""
 
@@ -230,12 +243,14 @@ class Runner(QtCore.QObject):  # type: ignore[misc]
         """Whether a job has not ended yet."""
         return self._worker is not None
 
-    def start(self, background: Background) -> None:
-        """Start, unless another job is running."""
+    def start(self, background: Background, words: str = "") -> None:
+        """Start, unless another job is running; `words` say what it is, where napari asks before it closes."""
         if self.running:
             return
         self.stop = Stop()
-        self._worker = create_worker(guarded, background, self.stop, _start_thread=False, _ignore_errors=True)
+        job = NamedJob(guarded, background, self.stop)
+        job.words = words
+        self._worker = create_worker(job, _start_thread=False, _ignore_errors=True)
         self._worker.yielded.connect(self.reported)
         self._worker.returned.connect(self._on_returned)
         self._worker.errored.connect(self._on_errored)

@@ -27,7 +27,9 @@ ROPE = 0.05
 """Default half width of the ROPE for a row of atoms, in mean bonds."""
 FIRST = 5
 """Number of unit cells at which the curve of a row of atoms begins."""
-SOURCE_TIP = "One of the two chains simulated in the paper, one simulated with your own parameters, or a row of atoms"
+SOURCE_TIP = (
+    "A row of atoms of the image at hand; as examples, the two chains simulated in the paper, or one of your own"
+)
 DIRECTIONS = {"along a": (1, 0), "along b": (0, 1), "along a + b": (1, 1), "along a - b": (1, -1)}
 LINE = "line in a shapes layer"
 ROW_TIPS = {
@@ -55,7 +57,8 @@ class ChainSource(QtWidgets.QWidget):  # type: ignore[misc]
     def __init__(self, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self.kind, self.own, self.row = QtWidgets.QComboBox(), ModelForm(SimulatedChain()), RowPicker(controller)
-        self.kind.addItems([CASE_1, CASE_2, OWN, ROW])
+        self.by_hand = False
+        self.kind.addItems([ROW, CASE_1, CASE_2, OWN])
         self.kind.setCurrentText(CASE_2)
         self.kind.setToolTip(f"<qt>{SOURCE_TIP}</qt>")
         layout, top = QtWidgets.QVBoxLayout(self), rows_layout()
@@ -65,9 +68,18 @@ class ChainSource(QtWidgets.QWidget):  # type: ignore[misc]
         layout.addLayout(top)
         for part in (self.own, self.row):
             layout.addWidget(part)
-            part.changed.connect(self.changed)
+            part.changed.connect(self._on_changed)
         self.kind.activated.connect(lambda _: self._on_kind_chosen())
         self._show_kind()
+
+    def follow(self, atoms: Atoms | None) -> bool:
+        """Show a row of these atoms if they have a lattice, else the example; whether another kind is shown."""
+        kind = ROW if atoms is not None and "grain" in atoms.features else CASE_2
+        if self.by_hand or kind == self.kind.currentText():
+            return False
+        self.kind.setCurrentText(kind)
+        self._show_kind()
+        return True
 
     def problem(self) -> str:
         """Why the form cannot be used; empty if it can."""
@@ -88,8 +100,8 @@ class ChainSource(QtWidgets.QWidget):  # type: ignore[misc]
         return (SimulatedChain.of_case(CASES[kind]) if kind in CASES else self.own.model())(), ""
 
     def select(self) -> None:
-        """Select the atoms of the row in all views, if the chain is one."""
-        if self.kind.currentText() == ROW:
+        """Select the atoms of the row in all views, if the chain is one that was chosen by hand."""
+        if self.by_hand and self.kind.currentText() == ROW:
             self.row.select(self.row.chain())
 
     def model(self) -> ChainModel:
@@ -114,7 +126,12 @@ class ChainSource(QtWidgets.QWidget):  # type: ignore[misc]
         self.own.setVisible(self.kind.currentText() == OWN)
         self.row.setVisible(self.kind.currentText() == ROW)
 
+    def _on_changed(self) -> None:
+        self.by_hand = True
+        self.changed.emit()
+
     def _on_kind_chosen(self) -> None:
+        self.by_hand = True
         self._show_kind()
         self.chosen.emit()
 

@@ -10,7 +10,7 @@ import numpy as np
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.session.controller import Controller
-from local_crystallography._napari.symmetry.chain_form import ChainSource, PriorsBox
+from local_crystallography._napari.symmetry.chain_form import ROW, ChainSource, PriorsBox
 from local_crystallography._napari.symmetry.chain_plots import ChainPlots
 from local_crystallography._napari.symmetry.tables import calibration_table, reference_table
 from local_crystallography._napari.widgets.form import ModelForm, folded, rows_layout
@@ -22,6 +22,7 @@ from local_crystallography.bayes.calibrate import Calibration, ChainTrials, cali
 from local_crystallography.bayes.chain import ChainModel
 from local_crystallography.bayes.reference_models import Bonds, Positions
 from local_crystallography.bayes.sampling import Reference, ReferencePosterior
+from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job
 from local_crystallography.views.chain_view import ChainView, looked_at, view_chain
@@ -73,6 +74,7 @@ class ChainPanel(ResultPanel):
             "figure": QtWidgets.QPushButton("Figure …"),
         }
         self.view: ChainView | None = None
+        self._followed: Atoms | None = None
         self._timer = QtCore.QTimer(self, interval=STEP_MS)
         self._lay_out()
         self._connect()
@@ -86,6 +88,15 @@ class ChainPanel(ResultPanel):
     def refresh(self) -> None:
         """Compute the posteriors of the chain as it is chosen now, also while hidden."""
         self.show_active()
+
+    def follow(self) -> None:
+        """Take rows from the atoms of the active image as they are now."""
+        atoms, before = self.atoms, self._followed
+        self._followed = atoms
+        if self.source.follow(atoms):
+            self._on_source_chosen()
+        elif atoms is not before and self.source.kind.currentText() == ROW:
+            self.refresh()
 
     def request(self, analysis: Analysis | None) -> ChainRequest | str:
         """The chain and its model as chosen."""

@@ -12,9 +12,11 @@ from qtpy import QtCore, QtGui, QtWidgets
 # after qtpy, so that pyqtgraph takes the same Qt binding
 import pyqtgraph as pg
 
+from local_crystallography._napari.widgets.help import looked_at
 from local_crystallography._napari.widgets.plots import FixedPlot
 from local_crystallography.bayes.sampling import Reference
 from local_crystallography.views.chain_view import ChainView
+from local_crystallography.views.looking import PANELS
 
 Array = npt.NDArray[np.float64]
 ODD, EVEN, BAND, ROPE = "#2a95ff", "#ff9d2a", "#2a95ff", "#d55e00"
@@ -60,7 +62,7 @@ class ChainPlots(QtWidgets.QWidget):  # type: ignore[misc]
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         for name, place in PLACES.items():
-            layout.addWidget(self.plots[name], *place)
+            layout.addLayout(looked_at(self.plots[name], PANELS[name]), *place)
         self.image = pg.ImageItem(axisOrder="col-major")
         self.image.setLookupTable(pg.colormap.get(DENSITY).getLookupTable(nPts=256))
         self.plots["difference"].addItem(self.image)

@@ -13,7 +13,9 @@ from qtpy import QtWidgets
 import pyqtgraph as pg
 
 from local_crystallography._napari.session.controller import Controller
+from local_crystallography._napari.symmetry.decision_map import DecisionMap
 from local_crystallography._napari.symmetry.tables import weights_table, window_table
+from local_crystallography._napari.widgets.help import looked_at
 from local_crystallography._napari.widgets.panels import ResultPanel, panel_layout, row
 from local_crystallography._napari.widgets.plots import FixedPlot
 from local_crystallography._napari.widgets.timers import while_there
@@ -25,12 +27,13 @@ from local_crystallography.bayes.weights import ModelWeights, region_weights
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.steps.symmetry import DecideSymmetry
+from local_crystallography.views.looking import PANELS
 from local_crystallography.views.styles import DECIDED
 
 SYMMETRIC, BROKEN, UNDECIDED = DECIDED[Decision.SYMMETRIC], DECIDED[Decision.BROKEN], "#a5aab2"
 INTRO = (
     "How large must a window be to decide on a symmetry? Windows of several sizes are compared with the settings of "
-    "Decide symmetry in the main panel, which paints the map."
+    "Decide symmetry in the main panel."
 )
 TIPS = {
     "study": "Decide on alternation around every atom in windows of several sizes, and predict from the noise of these "
@@ -60,6 +63,7 @@ class StudyPanel(ResultPanel):
     ) -> None:
         super().__init__(controller, parent)
         self.step = step
+        self.map = DecisionMap()
         self.plot = FixedPlot(220, PLOT_TIP, title=TITLE, bottom="unit cells in the window")
         self.region = QtWidgets.QComboBox()
         self.region.addItems(REGIONS)
@@ -86,14 +90,27 @@ class StudyPanel(ResultPanel):
         ready = atoms is not None and "grain" in atoms.features and not self.controller.running
         for button in self.buttons.values():
             button.setEnabled(ready)
+        image = None if self.analysis is None else self.analysis.image
+        can_decide = atoms is not None and len(atoms) > 0 and not self.controller.running
+        self.map.show_atoms(atoms, (1, 1) if image is None else image.shape, ready=can_decide)
         if self.study is None:
-            missing = "" if atoms is not None and "grain" in atoms.features else "\nRun Measure lattice first."
+            missing = "" if atoms is not None else "\nFind atoms first."
             self.words.setText(f"{INTRO}{missing}")
 
     def _lay_out(self) -> None:
         weigh = row(self.buttons["weights"], self.region, stretch=self.region)
         study, calibrate = self.buttons["study"], self.buttons["calibrate"]
-        panel_layout(self, self.words, study, self.plot, calibrate, self.calibrated, weigh, self.weighed)
+        panel_layout(
+            self,
+            self.map,
+            self.words,
+            study,
+            looked_at(self.plot, PANELS["windows"]),
+            calibrate,
+            self.calibrated,
+            weigh,
+            self.weighed,
+        )
         for name, widget in (*self.buttons.items(), ("region", self.region)):
             widget.setToolTip(f"<qt>{TIPS[name]}</qt>")
         self.plot.setVisible(False)

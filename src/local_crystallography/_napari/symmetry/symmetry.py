@@ -1,4 +1,4 @@
-"""The symmetry dock: the chain of the paper, and decisions in windows of the image."""
+"""The symmetry dock: decisions on the image at hand, rows of its atoms, and the chains of the paper as examples."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ from local_crystallography.steps.symmetry import DecideSymmetry
 
 
 class SymmetryDock(TabbedDock):
-    """Chain and image."""
+    """Image and chain."""
 
     def __init__(
         self, controller: Controller, step: Callable[[], DecideSymmetry], parent: QtWidgets.QWidget | None = None
     ) -> None:
         self.chain, self.study = ChainPanel(controller), StudyPanel(controller, step)
         tabs = (
-            ("Chain", self.chain, "The chain of section 1 of the paper, simulated or a row of atoms"),
-            ("Image", self.study, "Number of unit cells that a decision takes in this image"),
+            ("Image", self.study, "Decisions on this image, and the number of unit cells that one takes"),
+            ("Chain", self.chain, "A row of atoms of this image, or as an example the chain of section 1 of the paper"),
         )
         super().__init__(controller, tabs, "Decide symmetry", parent)
+        if controller.active is None:
+            self.tabs.setCurrentIndex(1)  # without an image there is the example alone
         controller.changed.connect(self._on_controller_changed)
         self._on_controller_changed()
 
     def _on_controller_changed(self) -> None:
+        if not self.controller.running:
+            self.chain.follow()
         self.chain.set_ready(not self.controller.running)
         self.study.refresh()

@@ -1,4 +1,4 @@
-"""Dialogs that ask where to save a file."""
+"""Dialogs that ask where to save a file, or what to do."""
 
 from __future__ import annotations
 
@@ -31,6 +31,17 @@ def ask_to_save(
             return None
     settings.folder = path.parent
     return path
+
+
+def choose(parent: QtWidgets.QWidget | None, title: str, words: str, choices: Sequence[str]) -> str:
+    """One of some choices, the first of which is the default; "" if cancelled."""
+    roles = QtWidgets.QMessageBox.ButtonRole
+    box = QtWidgets.QMessageBox(QtWidgets.QMessageBox.Icon.Question, title, words, parent=parent)
+    buttons = {box.addButton(words, roles.AcceptRole): words for words in choices}
+    box.addButton(QtWidgets.QMessageBox.StandardButton.Cancel)
+    box.setDefaultButton(next(iter(buttons)))
+    box.exec()
+    return buttons.get(box.clickedButton(), "")
 
 
 def ask_figure(parent: QtWidgets.QWidget | None, name: str = "latents.png") -> Path | None:

@@ -11,6 +11,8 @@ from qtpy import QtCore, QtGui, QtWidgets
 from local_crystallography._napari.settings import PLUGIN
 
 PAGE = "blob/main/docs/method.md"
+FAINTER = 0.72
+"""Opacity of the lines on what one is looking at."""
 HOME = "https://github.com/local-crystallography/napari-local-crystallography"
 
 
@@ -30,6 +32,48 @@ class HelpButton(QtWidgets.QToolButton):  # type: ignore[misc]
 
     def _on_clicked(self) -> None:
         QtGui.QDesktopServices.openUrl(QtCore.QUrl(self.url))
+
+
+class LookLine(QtWidgets.QLabel):  # type: ignore[misc]
+    """A line below a plot or a map on what one is looking at; it is seen as long as the plot is."""
+
+    def __init__(
+        self, words: str = "", of: QtWidgets.QWidget | None = None, parent: QtWidgets.QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setWordWrap(True)
+        self.setMinimumWidth(1)
+        fainter = QtWidgets.QGraphicsOpacityEffect(self)  # in the colour of the text of either theme
+        fainter.setOpacity(FAINTER)
+        self.setGraphicsEffect(fainter)
+        font = self.font()
+        font.setPointSizeF(0.9 * font.pointSizeF())
+        self.setFont(font)
+        self.of = of
+        if of is not None:
+            of.installEventFilter(self)
+        self.say(words)
+
+    def say(self, words: str) -> None:
+        """Show other words; none hide the line."""
+        self.setText(words)
+        self.setVisible(bool(words) and (self.of is None or not self.of.isHidden()))
+
+    def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
+        kinds = QtCore.QEvent.Type
+        if watched is self.of and event.type() in (kinds.ShowToParent, kinds.HideToParent):
+            self.say(self.text())
+        return False
+
+
+def looked_at(plot: QtWidgets.QWidget, words: str) -> QtWidgets.QVBoxLayout:
+    """A plot above the line on what one is looking at."""
+    layout = QtWidgets.QVBoxLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(1)
+    layout.addWidget(plot)
+    layout.addWidget(LookLine(words, plot))
+    return layout
 
 
 def anchor(heading: str) -> str:

@@ -89,6 +89,12 @@ def _undo(painter: QtGui.QPainter, color: QtGui.QColor) -> None:
     painter.drawPolyline(QtGui.QPolygonF([Point(8.6, 3.2), Point(5.2, 7.4), Point(10, 9.6)]))
 
 
+def _redo(painter: QtGui.QPainter, color: QtGui.QColor) -> None:
+    painter.translate(SIDE, 0)
+    painter.scale(-1, 1)
+    _undo(painter, color)
+
+
 def _export(painter: QtGui.QPainter, color: QtGui.QColor) -> None:
     painter.drawLine(Point(10, 2.5), Point(10, 12))
     painter.drawPolyline(QtGui.QPolygonF([Point(6.4, 8.6), Point(10, 12.2), Point(13.6, 8.6)]))
@@ -104,5 +110,6 @@ DRAWN: dict[str, Callable[[QtGui.QPainter, QtGui.QColor], None]] = {
     "Clear": _clear,
     "Invert": _invert,
     "Undo": _undo,
+    "Redo": _redo,
     "Export figure …": _export,
 }

@@ -12,8 +12,10 @@ from qtpy import QtCore, QtWidgets
 import pyqtgraph as pg
 
 from local_crystallography._napari.session.controller import Controller
+from local_crystallography._napari.widgets.help import LookLine
 from local_crystallography._napari.widgets.plots import FixedPlot
 from local_crystallography.data.progress import Progress
+from local_crystallography.views.looking import PANELS
 
 REDRAW_MS = 100
 TRAINING, HELD_OUT = "#2a95ff", "#ff9d2a"
@@ -23,7 +25,7 @@ TIPS = {
     "resume": "Resume the training where it was stopped, then run the steps that were to follow",
     "epochs": "Passes over all sub-images; training ends early when the held-out loss stops improving",
     "batches": "Batches of this epoch",
-    "place": "Time left at most, and the device; small networks are fastest on one thread",
+    "place": "Device of the training; small networks are fastest on one thread",
     "losses": "Negative evidence lower bound per value, on the training sub-images and on the tenth held out; lower is "
     "better",
 }
@@ -46,7 +48,6 @@ class TrainingWatch(QtWidgets.QWidget):  # type: ignore[misc]
         self.place, self.losses = QtWidgets.QLabel(wordWrap=True), QtWidgets.QLabel(wordWrap=True)
         self.resume.clicked.connect(lambda: self.going_on.emit(self.name))
         self.plot = LossPlot()
-        self.clock = Clock()
         self._courses: dict[str, Losses] = defaultdict(list)
         self._texts: dict[str, str] = {}
         layout = QtWidgets.QVBoxLayout(self)
@@ -54,13 +55,13 @@ class TrainingWatch(QtWidgets.QWidget):  # type: ignore[misc]
         layout.setSpacing(3)
         for part in (self.epochs, self.batches, self.place, self.losses, self.plot, self.stop, self.resume):
             layout.addWidget(part)
+        layout.addWidget(LookLine(PANELS["training"], self.plot))
         for part_name, tip in TIPS.items():
             getattr(self, part_name).setToolTip(f"<qt>{tip}</qt>")
 
     def add(self, progress: Progress, key: str, *, shown: bool) -> None:
         """Take a report on the image layer of this key, `shown` or not; the first epoch begins a new curve."""
         if not progress.epochs:
-            self.clock.restart()
             return
         course = self._courses[key]
         if progress.fraction == 0:
@@ -68,11 +69,10 @@ class TrainingWatch(QtWidgets.QWidget):  # type: ignore[misc]
         if progress.loss is not None and progress.held_out_loss is not None:
             course.append((progress.trial, progress.loss, progress.held_out_loss))
         self._texts[key] = _words(progress, course)
-        left = self.clock.left(progress.fraction)
         if shown:
             self.plot.show_course(course)
             self._show_bars(progress)
-            self.place.setText(f"{left} · {progress.device}" if left else progress.device)
+            self.place.setText(progress.device)
             self.losses.setText(self._texts[key])
 
     def refresh(self, controller: Controller) -> None:
@@ -90,7 +90,6 @@ class TrainingWatch(QtWidgets.QWidget):  # type: ignore[misc]
         can_resume = controller.can_resume(self.name)
         self.resume.setVisible(can_resume)
         if not running:
-            self.clock.restart()
             self.place.clear()
         self.losses.setText(self._texts.get(key, ""))
         self.plot.show_course(self._courses[key])

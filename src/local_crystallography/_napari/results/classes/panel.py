@@ -15,6 +15,7 @@ from qtpy import QtCore, QtWidgets
 from local_crystallography._napari.results.classes.tables import Names, Sections, number_words
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.widgets.boxes import offer
+from local_crystallography._napari.widgets.help import LookLine
 from local_crystallography._napari.widgets.panels import KEYS, ResultPanel, keys_held, panel_layout
 from local_crystallography._napari.widgets.pictures import (
     GAP,
@@ -35,6 +36,7 @@ from local_crystallography.steps.cluster import Cluster
 from local_crystallography.studies.classes import ClassEntry, ClassReport, by_column, class_report
 from local_crystallography.views import small_map
 from local_crystallography.views.greys import Limits, grey, grey_limits
+from local_crystallography.views.looking import PANELS
 from local_crystallography.views.manifold import labels_of
 from local_crystallography.views.selection import How
 
@@ -218,6 +220,7 @@ class ClassesPanel(ResultPanel):
         top.addStretch()
         top.addWidget(self.save)
         inner.addLayout(self._pictures)
+        inner.addWidget(LookLine(PANELS["classes"]))
         inner.addWidget(self.scale)
         inner.addWidget(self.sections)
         panel_layout(self, top, self.message, self.content)

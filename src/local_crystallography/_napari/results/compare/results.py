@@ -21,12 +21,14 @@ from local_crystallography._napari.results.compare.pictures import (
     differing,
     usual_difference,
 )
+from local_crystallography._napari.widgets.help import LookLine
 from local_crystallography._napari.widgets.panels import KEYS
 from local_crystallography._napari.widgets.pictures import PictureButton, elided
 from local_crystallography._napari.widgets.plots import FixedPlot
 from local_crystallography.studies.comparison import Correlation, Pair
 from local_crystallography.views.axis import axis_of
 from local_crystallography.views.greys import Colors
+from local_crystallography.views.looking import PANELS
 
 SIDE = 136
 """Longest side of a map, in points."""
@@ -113,6 +115,7 @@ class Results(QtWidgets.QWidget):  # type: ignore[misc]
         self.legend.setMinimumWidth(1)  # or a name without spaces would make the dock wider
         layout.addLayout(self._grid)
         layout.addLayout(below)
+        layout.addWidget(LookLine(PANELS["compare"]))
         for widget in (
             self.tools,
             self.words,

@@ -14,6 +14,7 @@ from qtpy import QtCore, QtWidgets
 from local_crystallography._napari.results.loadings.pictures import LoadingPictures, LoadingRequest
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.shown_map import ShownMap
+from local_crystallography._napari.widgets.help import LookLine
 from local_crystallography._napari.widgets.panels import KEYS, ResultPanel, keys_held, narrow_label, panel_layout
 from local_crystallography._napari.widgets.pictures import (
     PictureButton,
@@ -31,6 +32,7 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.steps.catalog import columns
 from local_crystallography.steps.describe import Describe
 from local_crystallography.views import small_map
+from local_crystallography.views.looking import PANELS
 from local_crystallography.views.selection import How
 from local_crystallography.views.styles import ClassStyles
 
@@ -156,7 +158,7 @@ class LoadingsPanel(ResultPanel):
         self.save.setToolTip("<qt>Write all pictures as a figure: png, pdf or svg</qt>")
         top.addStretch()
         top.addWidget(self.save)
-        panel_layout(self, top, self.message, self.make, self.list)
+        panel_layout(self, top, self.message, self.make, LookLine(PANELS["loadings"]), self.list)
         self.forget()
         self.say(NOTHING)
 

@@ -12,8 +12,10 @@ from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.results.windows.pictures import WIDE, Pictures, pictures_of
 from local_crystallography._napari.session.latest_task import LatestTask
+from local_crystallography._napari.widgets.help import LookLine
 from local_crystallography._napari.widgets.pictures import PictureButton
 from local_crystallography.io.window_runs import StudyRun, StudyTable
+from local_crystallography.views.looking import PANELS
 from local_crystallography.views.raster import Colors
 from local_crystallography.views.styles import ClassStyles
 
@@ -144,6 +146,7 @@ class WindowsResults(QtWidgets.QWidget):  # type: ignore[misc]
         self.column.setSpacing(2)
         layout.addWidget(self.legend)
         layout.addLayout(self.column)
+        layout.addWidget(LookLine(PANELS["runs"]))
         for part in (self.runs, self.note):
             layout.addWidget(part)
         for names in (("maps", "use"), ("enlarge", "figure", "table")):

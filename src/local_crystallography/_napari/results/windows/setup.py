@@ -23,6 +23,7 @@ from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.latest_task import LatestTask
 from local_crystallography._napari.settings import Settings
 from local_crystallography._napari.widgets.form import ModelForm
+from local_crystallography._napari.widgets.help import looked_at
 from local_crystallography._napari.widgets.plots import FixedPlot
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
@@ -36,6 +37,7 @@ from local_crystallography.steps.encode import Encode
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
 from local_crystallography.steps.train_vae import TrainVae
 from local_crystallography.studies.windows import WindowStudy, finished_runs, run_window_study, suggest
+from local_crystallography.views.looking import PANELS
 
 STEPS = (ExtractSubImages.name(), TrainVae.name(), Encode.name(), Cluster.name())
 """Steps of a run."""
@@ -49,7 +51,8 @@ PAIRS, SHELL, WINDOW = "#2a95ff", "#ff9d2a", "#ea4080"
 PLOT_TIP = (
     "Pair distribution g(r): how many atoms lie at this distance from an atom, relative to a random arrangement. Its "
     "peaks are the shells of neighbours. The line is the radius of the disc inside the window, which is all the "
-    "network sees; the suggested one contains the first two shells. Dashed: the window sizes in the list below."
+    "network sees; solid: that of the recommended window, the automatic one of Extract sub-images. Dashed: the window "
+    "sizes in the list below."
 )
 TITLE = (
     f'<span style="color: {PAIRS}">pairs</span>, <span style="color: {SHELL}">shells</span>, '
@@ -253,7 +256,7 @@ class WindowsSetup(QtWidgets.QWidget):  # type: ignore[misc]
         label = QtWidgets.QLabel("folder")
         self.form.rows.addRow(label, folder)
         layout.addLayout(head)
-        layout.addWidget(self.plot)
+        layout.addLayout(looked_at(self.plot, PANELS["pairs"]))
         layout.addWidget(self.form)
         for widgets, name in (((self.use,), "use"), ((self.folder, label), "folder"), ((self.browse,), "browse")):
             for widget in widgets:
@@ -268,7 +271,7 @@ class WindowsSetup(QtWidgets.QWidget):  # type: ignore[misc]
             return
         size = self._atoms.pixel_size
         length = "" if size is None else f" ({self.suggestion.window * size:.2g} nm)"
-        self.words.setText(f"The distances between the atoms suggest a window of {self.suggestion.window} px{length}.")
+        self.words.setText(f"Recommended: {self.suggestion.window} px{length}, the window of Extract sub-images.")
         self.plot.show_suggestion(self.suggestion, size)
         # a list edited by hand stays
         if self.form.fields["windows"].get() == self._offered:
