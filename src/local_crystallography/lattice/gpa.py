@@ -29,9 +29,9 @@ NEAR_EDGE = 1.5
 """Distance from edges and other lattices within which phases are disturbed, in units of the resolution."""
 NEARBY = 0.75
 """Distance within which the strain is compared, in units of the resolution."""
-STEEP = 6.0, 0.004
-"""Change of the strain there, in standard deviations and in absolute terms, above which it is too steep to be
-resolved."""
+STEEP = 6.0, 0.004, 3.0
+"""Change of the strain there above which it is too steep to be resolved: in standard deviations, in absolute terms, and
+over the median change, as rows that jitter change it everywhere."""
 
 
 class Validity(IntEnum):
@@ -221,7 +221,8 @@ def validity(phases: Phases, strain: Array, std: Array, yx: Array, from_edge: Ar
         others = [other for other in near if usable[other]]
         if len(others) > 1:
             change[row] = np.ptp(strain[others], axis=0)
-    steep = (change > np.maximum(STEEP[0] * std, STEEP[1])).any(axis=1)
+    usual = np.median(change[usable], axis=0) if usable.any() else np.zeros(3)
+    steep = (change > np.maximum(np.maximum(STEEP[0] * std, STEEP[1]), STEEP[2] * usual)).any(axis=1)
     result = np.where(steep, Validity.STEEP, Validity.VALID)
     for why, kind in ((phases.jump, Validity.JUMP), (edge, Validity.EDGE), (weak, Validity.WEAK)):
         result = np.where(why, kind, result)
