@@ -29,7 +29,7 @@ NEAR_EDGE = 1.5
 """Distance from edges and other lattices within which phases are disturbed, in units of the resolution."""
 NEARBY = 0.75
 """Distance within which the strain is compared, in units of the resolution."""
-STEEP = 6.0, 0.004, 3.0
+STEEP = 6.0, 0.004, 2.0
 """Change of the strain there above which it is too steep to be resolved: in standard deviations, in absolute terms, and
 over the median change, as rows that jitter change it everywhere."""
 
