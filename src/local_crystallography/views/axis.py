@@ -65,7 +65,7 @@ def axis_of(name: str, table: pd.DataFrame | None = None) -> Axis:
     end = next((end for end in UNITS if name.endswith(end)), "")
     title = name.removesuffix(end).replace("_", " ")
     title = title if LETTER.fullmatch(title) else title[:1].upper() + title[1:]
-    title = title.replace("Gpa", "GPA")
+    title = {"label": "Class", "hand_label": "Class by hand"}.get(name, title.replace("Gpa", "GPA"))
     factor = 180 / np.pi if end == "_rad" else 1.0
     period = _period(name, table) * factor if kind_of(name) == "cyclic" else None
     return Axis(name, title, UNITS.get(end, ""), factor, period, bool(DOWN.search(name)))

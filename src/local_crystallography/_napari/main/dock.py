@@ -16,6 +16,7 @@ from qtpy import QtCore, QtGui, QtWidgets
 from local_crystallography._napari.explorer.explorer import LatentExplorer
 from local_crystallography._napari.layers import convert
 from local_crystallography._napari.main.candidates import CandidateView
+from local_crystallography._napari.main.class_count import ClassCount
 from local_crystallography._napari.main.curve import CurveTools
 from local_crystallography._napari.main.layer_tools import LeftOutTools, MaskTools
 from local_crystallography._napari.main.layout import OPEN, REPORT, SAVE, TIPS, DockState, Hint, arrange
@@ -87,6 +88,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.candidates = CandidateView(self.controller, self.panels[Segment.name()].form)
         self.left_out = LeftOutTools(self.controller)
         self.buttons = {name: QtWidgets.QPushButton(name) for name in TIPS}
+        self.class_count = ClassCount(self.controller, self.panels, self)
         self.docks = SideDocks(self.controller, self)
         self.news = News(self.controller, self.docks.actions.commands)
         self._docked = False

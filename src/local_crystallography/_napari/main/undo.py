@@ -15,6 +15,7 @@ UNDO, REDO = "Undo", "Redo"
 KEYS = {UNDO: "Ctrl+Z", REDO: "Ctrl+Shift+Z"}
 NAPARI = {UNDO: "Control-Z", REDO: "Control-Shift-Z"}
 """The same keys in the words of napari; a labels layer that is painted on keeps its own."""
+ICON, ARROW = 18, 22
 LISTED = 20
 """Maximum number of changes in a menu."""
 
@@ -43,6 +44,8 @@ class UndoActions(QtCore.QObject):  # type: ignore[misc]
             button.setMenu(self.menus[name])
             button.setPopupMode(button.ToolButtonPopupMode.MenuButtonPopup)
             button.setAccessibleName(name)
+            button.setIconSize(QtCore.QSize(ICON, ICON))
+            button.setMinimumWidth(ICON + ARROW)  # otherwise napari's style leaves no room for the icon
             made.append(button)
         return made
 
