@@ -140,7 +140,8 @@ def dim(colors: Colors, mask: npt.NDArray[np.bool_]) -> Colors:
     """The (N, 4) colours with all but the masked points faded; without masked points, none is faded."""
     faded = colors.copy()
     if mask.any():
-        faded[~mask, 3] = np.rint(faded[~mask, 3] * DIMMED).astype(np.uint8)
+        table = np.rint(np.arange(256) * DIMMED).astype(np.uint8)
+        faded[:, 3] = np.where(mask, colors[:, 3], table[colors[:, 3]])
     return faded
 
 
