@@ -224,7 +224,7 @@ class AtomsOverview(QtCore.QObject):  # type: ignore[misc]
         if self.picture is None:
             return
         view, drawn = self._view(), self._drawn
-        if drawn is None or view is None or event.type not in ("zoom", "center"):
+        if drawn is None or view is None or event.type not in ("zoom", "center", "size"):
             self._soon.start()
         elif not drawn.covers(view) or max(view.zoom / drawn.zoom, drawn.zoom / view.zoom) > COARSE:
             self.draw()
