@@ -59,6 +59,7 @@ def render(analysis: Analysis) -> str:
         _header(analysis, image, provenance),
         section("Image and atoms", _atoms(analysis, image)),
         section("Scan correction", _scan(analysis, image)),
+        section("Lattice", _lattice(analysis, image)),
         section("Maps", _maps(analysis, image)),
         section("Symmetry", _symmetry(analysis, image)),
         section("Classes", _classes(analysis)),
@@ -129,6 +130,12 @@ def _scan(analysis: Analysis, image: Image) -> str:
     source = png(scan_figure(correction, pixel_size=image.pixel_size))
     which = "" if image.data.ndim == 2 else f" Frame {first}."
     return figure(source, CAPTION + which, "Scan correction") + _notes(correction.remarks)
+
+
+def _lattice(analysis: Analysis, image: Image) -> str:
+    from local_crystallography.report.lattice import lattice_section
+
+    return lattice_section(analysis, image)
 
 
 def _maps(analysis: Analysis, image: Image) -> str:
