@@ -187,6 +187,8 @@ def test_a_profile_and_means_of_a_session(doubled: Path, tmp_path: Path, capsys:
     assert {table["label = 0"].iloc[0], table["label = 0"].iloc[-1]} <= {0.0, 1.0, 0.5}
     assert (tmp_path / "profile_label.png").exists()
     assert main(["means", str(doubled), "--column", "a_px", "--by", "grain", "--out", str(tmp_path)]) == 0
+    assert main(["means", str(doubled), "--column", "a_px", "--by", "nothing", "--out", str(tmp_path)]) == 2
+    assert "no column nothing" in capsys.readouterr().err
     assert pd.read_csv(tmp_path / "means.csv")["mean"][0] == pytest.approx(atoms.features["a_px"].mean())
 
 
@@ -209,12 +211,7 @@ REFUSED = {
     "half a prior": (["symmetry-chain", "--model.prior-mu1.centre", "1", "--out", "o.d"], "--model.prior-mu1.scale"),
     "no lattice": (["symmetry-study", "plain", "--out", "o.d"], "--also measure_lattice"),
     "no lattice for a chain": (["symmetry-chain", "--session", "plain", "--out", "o.d"], "--also measure_lattice"),
-    "no sublattice": (
-        ["profile", "plain", "--column", "intensity", "--line.start", "1,1", "--line.end", "9,9", "--sublattice", "0"]
-        + ["--out", "o.d"],
-        "--also measure_lattice",
-    ),
-    "no groups": (["means", "plain", "--column", "id", "--by", "grain", "--out", "o.d"], "no column grain"),
+    "no atoms": (["means", "plain", "--column", "id", "--by", "grain", "--out", "o.d"], "plain has no atoms"),
     "windows turned round": (["symmetry-study", "plain", "--windows", "-1", "--out", "o.d"], "--windows -1"),
     "a file for a folder": (["symmetry-chain", "--case", "2", "--out", "one.tif"], "one.tif cannot be written"),
 }

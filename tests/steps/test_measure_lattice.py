@@ -183,7 +183,7 @@ def test_a_known_cell_follows_the_orientation_of_the_grain():
 @pytest.mark.parametrize(
     ("reference", "words"),
     [
-        ({"method": "region"}, "No atom lies in the reference"),
+        ({"method": "region", "region": (((900, 900), (900, 950), (950, 950)),)}, "No atom lies in the reference"),
         ({"method": "hand class"}, "no classes by hand"),
         ({"method": "known cell", "a": 0.8, "b": 0.3}, "within 20 % of the known one"),
     ],

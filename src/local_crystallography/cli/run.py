@@ -20,6 +20,8 @@ from local_crystallography.data.progress import Cancelled, finish
 from local_crystallography.io.session import REPORT, earlier_files
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.base import Step
+from local_crystallography.steps.geometric_phase import GeometricPhase
+from local_crystallography.steps.measure_lattice import MeasureLattice
 from local_crystallography.steps.refine_atoms import counted
 from local_crystallography.steps.segment import Segment
 from local_crystallography.studies.calibration import calibration
@@ -114,6 +116,11 @@ def summarise(analysis: Analysis, out: Path) -> None:
     for doubt in analysis.doubts:
         if analysis.vae is None or doubt.says not in analysis.vae.remarks:
             logger.warning("%s", doubt.says)
+    for kind in (MeasureLattice, GeometricPhase):
+        if (step := analysis.last(kind)) is not None and analysis.atoms is not None:
+            say(f"{step.title()}: {step.summary(analysis.atoms)}.")
+            for remark in step.remarks(analysis.atoms):
+                logger.warning("%s: %s", step.title(), remark)
     if analysis.left_out is not None and len(analysis.left_out):
         why = counted(analysis.left_out.features["left_out"].to_numpy(str))
         say(f"Refine atoms left out {len(analysis.left_out):,} ({why}).")

@@ -18,6 +18,9 @@ from local_crystallography.io.provenance import Provenance
 from local_crystallography.report.page import STYLE, figure, grid, section, swatch
 from local_crystallography.steps.catalog import columns
 from local_crystallography.steps.correct_scan import CorrectScan
+from local_crystallography.steps.geometric_phase import GeometricPhase
+from local_crystallography.steps.measure_lattice import MeasureLattice
+from local_crystallography.steps.symmetry import DecideSymmetry
 from local_crystallography.views.axis import axis_of
 from local_crystallography.views.greys import seen
 
@@ -143,12 +146,20 @@ def _maps(analysis: Analysis, image: Image) -> str:
 
     figures = []
     for name, painted in (analysis.maps or {}).items():
-        if name.endswith("_decision"):  # shown in the section on symmetry
+        if columns().owner(name) == DecideSymmetry.name() and is_class(name):  # shown in the section on symmetry
             continue
         how = class_colours(painted, analysis.styles, name) if is_class(name) else shown(name, painted)
         title = "Class" if name == "label" else axis_of(name).label
         figures.append(figure(map_figure(image, painted, how), f"<b>{escape(title)}</b>", f"Map of {name}"))
-    return grid("three", figures)
+    return _lattice(analysis) + grid("three", figures)
+
+
+def _lattice(analysis: Analysis) -> str:
+    """What strain refers to, and what should be known of it."""
+    steps = [analysis.last(MeasureLattice), analysis.last(GeometricPhase)]
+    told = [(step, analysis.atoms) for step in steps if step is not None and analysis.atoms is not None]
+    said = [f'<p class="note">{escape(f"{step.title()}: {step.summary(atoms)}.")}</p>' for step, atoms in told]
+    return "".join([*said, *(_notes(step.remarks(atoms)) for step, atoms in told)])
 
 
 def _symmetry(analysis: Analysis, image: Image) -> str:

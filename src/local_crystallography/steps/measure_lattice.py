@@ -58,7 +58,8 @@ class RegionCell(Alternative):
     method: Literal["region"] = "region"
     region: Region = Field(
         (),
-        description="Areas of the image, each given by its corners (y, x) in pixels, as drawn in a Shapes layer.",
+        description="Areas of the image, each given by its corners (y, x) in pixels, as drawn in a Shapes layer; none: "
+        "the whole image.",
     )
 
 
@@ -231,7 +232,8 @@ class MeasureLattice(Step):
             chosen = np.asarray(atoms.features[HAND_LABEL].to_numpy(float) == self.reference.number)
         else:
             assert isinstance(self.reference, RegionCell)
-            chosen = inside_any(atoms.yx, map(np.asarray, self.reference.region))
+            areas = [np.asarray(area) for area in self.reference.region]
+            chosen = inside_any(atoms.yx, areas) if areas else np.ones(len(atoms), bool)
         if not chosen.any():
             raise InputError(
                 "No atom lies in the reference. Choose the Shapes layer in which its region is drawn, or another class."

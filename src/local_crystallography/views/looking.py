@@ -68,7 +68,19 @@ MAPS: dict[str, str] = {
         "Colour: rotation against the reference cell. Look for tilted regions and dipoles around dislocations; do not "
         "believe stripes along the scan, or changes at the edge of the image."
     ),
-    "displacement_(px|nm)|displacement_[yx]_px": (
+    "displacement_vectors|displacement_colours": (
+        "Colour: direction of the shift of one sublattice in its cage, as in the wheel. Look for domains and walls; do "
+        "not believe single vectors shorter than their error, or a shift that follows the edge of the image."
+    ),
+    "gpa_decision": (
+        "Colour: where geometric phase analysis is valid, and why not elsewhere. Do not compare strains outside of the "
+        "valid part."
+    ),
+    "gpa_(strain|difference)_(xx|yy|xy)|gpa_rotation_rad": (
+        "Colour: strain, rotation or difference by geometric phase analysis, 0 in the middle; empty where disturbed. "
+        "Look for differences beyond both errors; do not believe it where it changes within its resolution."
+    ),
+    "displacement_(px|nm)|displacement_[yx]_(px|nm)": (
         "Colour: shift of an atom from the centre of its neighbours on other sublattices. Look for domains; do not "
         "believe values below their standard deviation, or stripes along the scan."
     ),
@@ -84,7 +96,7 @@ MAPS: dict[str, str] = {
         "Colour: site in the cell, 0 the brightest. Look for rows that alternate; do not believe sites that swap in "
         "the middle of a grain."
     ),
-    "[ab]_(px|nm)|gamma_rad": (
+    "[ab]_(px|nm)|gamma_rad|lattice_angle_rad": (
         "Colour: local length or angle of the cell. Look for regions of another cell; do not believe stripes along "
         "the scan, or changes at the edge of the image."
     ),
@@ -199,6 +211,14 @@ PANELS = {
     "compare": (
         "The same atoms in two results; differing ones are coloured. Look for differences that gather at boundaries; "
         "scattered ones are noise of training."
+    ),
+    "profile": (
+        "Across: distance; up: mean of each atomic plane, bars: standard errors. Look for steps larger than the bars; "
+        "do not believe how steep strain is within a nanometre of an interface, where it is blurred."
+    ),
+    "means": (
+        "Mean of each region with its standard error. Look for differences of several errors; do not average "
+        "displacements of sublattices that are in each other's cage."
     ),
     "scan": (
         "Shift of each row, and its spectrum. Look for what falls after correction; do not believe that slow strain "

@@ -19,6 +19,7 @@ from local_crystallography._napari.layers import convert
 from local_crystallography._napari.measure.drawing import Drawing
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.widgets.boxes import ColumnBox
+from local_crystallography._napari.widgets.help import LookLine
 from local_crystallography._napari.widgets.panels import ResultPanel, narrow_label, panel_layout, row
 from local_crystallography._napari.widgets.plots import ThemedPlot
 from local_crystallography.analysis import Analysis
@@ -28,6 +29,7 @@ from local_crystallography.data.errors import InputError
 from local_crystallography.lattice.shells import neighbour_distance
 from local_crystallography.studies.profile import LineProfile, Profile
 from local_crystallography.views.axis import axis_of
+from local_crystallography.views.looking import PANELS
 
 NO_ATOMS = "Find atoms first: a profile is one of their columns."
 DRAW = "Press <b>Draw a line</b>, then drag it across the interface, from one side to the other."
@@ -111,7 +113,7 @@ class ProfilePanel(ResultPanel):
         """Show a profile."""
         self.say("")
         self.plot.draw_profile(result, self.requested.column, self.requested.line.distance)
-        self.words.setText(f"{result.words()} {result.count.sum():,} atoms. Bars: standard errors.")
+        self.words.setText(f"{result.words()} {result.count.sum():,} atoms.")
         self._enable(True)
 
     def forget(self) -> None:
@@ -233,7 +235,8 @@ class ProfilePanel(ResultPanel):
         self.save.setToolTip("<qt>Write distance, mean, standard error and number of atoms of every plane as CSV</qt>")
         self.save_plot.setToolTip("<qt>Write the profile as a figure: png, pdf or svg</qt>")
         saves = row(self.save, self.save_plot)
-        panel_layout(self, self.draw, rows, self.message, self.plot, self.words, saves)
+        looking = LookLine(PANELS["profile"])
+        panel_layout(self, self.draw, rows, self.message, self.plot, self.words, looking, saves)
         self._enable(False)
         self.say(DRAW)
 

@@ -15,6 +15,7 @@ from local_crystallography._napari.layers.vectors import ARROWS
 from local_crystallography._napari.measure.drawing import Drawing
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.widgets.boxes import ColumnBox
+from local_crystallography._napari.widgets.help import LookLine
 from local_crystallography._napari.widgets.panels import ResultPanel, narrow_label, panel_layout, row
 from local_crystallography._napari.widgets.pictures import rich_table
 from local_crystallography.analysis import Analysis
@@ -22,6 +23,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.columns import is_class
 from local_crystallography.data.polygons import Region
 from local_crystallography.studies.means import drawn_regions, groups_of, means
+from local_crystallography.views.looking import PANELS
 
 NO_ATOMS = "Find atoms first: there is nothing to average."
 DRAW = "Press <b>Draw areas</b>, then draw around the atoms; every area is a region."
@@ -153,7 +155,8 @@ class RegionsPanel(ResultPanel):
         for box in (self.group, self.column):
             box.setSizeAdjustPolicy(box.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(8)
-        panel_layout(self, self.draw, rows, self.message, self.table, row(self.save))
+        looking = LookLine(PANELS["means"])
+        panel_layout(self, self.draw, rows, self.message, self.table, looking, row(self.save))
         self.save.setEnabled(False)
         self.say(DRAW)
 

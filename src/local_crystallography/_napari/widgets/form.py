@@ -64,7 +64,7 @@ class ModelForm(QtWidgets.QWidget, Generic[M]):  # type: ignore[misc]
         layout.addLayout(self.rows)
         for name, widget in self.fields.items():
             info = self._kind.model_fields[name]
-            label = QtWidgets.QLabel("method" if isinstance(widget, AlternativeBox) else words(name))
+            label = QtWidgets.QLabel("method" if name == "by" else words(name))
             rows = self.rest if is_advanced(info) else self.rows
             if isinstance(widget, AlternativeBox):
                 rows.addRow(label, widget.choice)
