@@ -138,7 +138,7 @@ def _scan(analysis: Analysis, image: Image) -> str:
 def _lattice(analysis: Analysis, image: Image) -> str:
     from local_crystallography.report.lattice import lattice_section
 
-    return lattice_section(analysis, image)
+    return lattice_section(analysis, image) + _strain(analysis)
 
 
 def _maps(analysis: Analysis, image: Image) -> str:
@@ -151,10 +151,10 @@ def _maps(analysis: Analysis, image: Image) -> str:
         how = class_colours(painted, analysis.styles, name) if is_class(name) else shown(name, painted)
         title = "Class" if name == "label" else axis_of(name).label
         figures.append(figure(map_figure(image, painted, how), f"<b>{escape(title)}</b>", f"Map of {name}"))
-    return _lattice(analysis) + grid("three", figures)
+    return grid("three", figures)
 
 
-def _lattice(analysis: Analysis) -> str:
+def _strain(analysis: Analysis) -> str:
     """What strain refers to, and what should be known of it."""
     steps = [analysis.last(MeasureLattice), analysis.last(GeometricPhase)]
     told = [(step, analysis.atoms) for step in steps if step is not None and analysis.atoms is not None]
