@@ -49,6 +49,8 @@ from local_crystallography.data.columns import is_class
 from local_crystallography.recipe import Recipe
 from local_crystallography.report.html import write_report
 from local_crystallography.steps.cluster import Cluster
+from local_crystallography.steps.find_atoms import FindAtoms
+from local_crystallography.steps.refine_atoms import RefineAtoms
 from local_crystallography.steps.segment import Segment
 from local_crystallography.steps.symmetry import DecideSymmetry
 from local_crystallography.steps.training import Training
@@ -126,6 +128,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.image_box.chosen.connect(controller.choose)
         self.show_box.chosen.connect(self._on_show_chosen)
         self.run_all.clicked.connect(self._on_run_all_clicked)
+        self.candidates.chosen.connect(self._on_candidate_chosen)
         self.news.failed.connect(self._on_failed)
         self.viewer.layers.events.inserted.connect(self._on_layer_inserted)
         self.hint.tried.connect(self._on_sample_tried)
@@ -163,6 +166,12 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             self.news.said = UP_TO_DATE
         if steps := steps_to_run(self, self.controller, wanted):
             self.controller.run(steps, again=False)
+
+    def _on_candidate_chosen(self) -> None:
+        """Find atoms with other columns at once; Undo brings the earlier ones back, with all that was made of them."""
+        names = (Segment.name(), FindAtoms.name(), RefineAtoms.name())
+        if (recipe := self.controller.attempt(lambda: self.recipe)) is not None:
+            self.controller.run(recipe.wanted(names), again=True, title="Other columns")
 
     def _on_sample_tried(self) -> None:
         """Open the sample, unless it is open already, and run all steps."""
