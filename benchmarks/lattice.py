@@ -6,8 +6,8 @@ The samples, and the real images with reference positions in the folder REAL or 
 Atoms are those of Refine atoms.
 
 The reference cell comes from the phases of a structure factor: in tiles of the reference positions of one kind of
-site, the two reciprocal vectors of the seed tile are refined to the maximum of |sum exp(2 pi i q r)|, and lengths and
-angle are medians over the tiles in which both are three quarters as strong. Grains and sites per cell are what an
+site, the two reciprocal vectors of the seed tile are fitted to the maxima of |sum exp(2 pi i q r)|, and lengths and
+angle are medians over the tiles in which they are three quarters as strong. Grains and sites per cell are what an
 expert would name (given below, with the point of a tile that seeds each grain).
 """
 
@@ -28,6 +28,8 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 
+PEAKS = 8
+"""Number of maxima that the cell of a tile is fitted to."""
 CLEAR = 3.4
 """Smallest structure factor of a tile that counts, in units of that of as many random positions."""
 COHERENT = 0.75
@@ -99,17 +101,17 @@ def reference_cell(yx: np.ndarray, seed: np.ndarray, tile: float) -> np.ndarray 
     start = reciprocal(tiles[first], spacing)
     if start is None:
         return None
-    least = COHERENT * min(refined(tiles[first], q)[1] for q in start)
+    guess, orders = start
+    least = COHERENT * refitted(tiles[first], guess, orders)[1]
     found: list[np.ndarray] = []
-    todo, done = [(first, start)], set()
+    todo, done = [(first, guess)], set()
     while todo:  # from tile to tile, with the vectors of the neighbour, so that bending is followed
         key, guess = todo.pop(0)
         if key in done:
             continue
         done.add(key)
-        pairs = [refined(tiles[key], q) for q in guess]
-        if len(tiles[key]) >= 20 and min(amplitude for _, amplitude in pairs) >= least:
-            vectors = np.array([q for q, _ in pairs])
+        vectors, amplitude = refitted(tiles[key], guess, orders)
+        if len(tiles[key]) >= 20 and amplitude >= least:
             found.append(np.linalg.inv(vectors).T)
             steps = ((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1))
             todo += [(other, vectors) for i, j in steps if (other := (key[0] + i, key[1] + j)) in at]
@@ -119,8 +121,17 @@ def reference_cell(yx: np.ndarray, seed: np.ndarray, tile: float) -> np.ndarray 
     return np.array([[0, a], [b * np.sin(np.radians(gamma)), b * np.cos(np.radians(gamma))]])
 
 
-def reciprocal(points: np.ndarray, spacing: float) -> np.ndarray | None:
-    """(2, 2) reciprocal vectors of one tile: of those between strong maxima of |S|, the longest that span all of them.
+def refitted(points: np.ndarray, vectors: np.ndarray, orders: np.ndarray) -> tuple[np.ndarray, float]:
+    """(2, 2) reciprocal vectors that fit the maxima at (k, 2) orders of given ones best, and the mean |S| there."""
+    found = [refined(points, q) for q in orders @ vectors]
+    fitted = np.linalg.lstsq(orders, np.array([q for q, _ in found]), rcond=None)[0]
+    return fitted, float(np.mean([amplitude for _, amplitude in found]))
+
+
+def reciprocal(points: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """(2, 2) reciprocal vectors of one tile, and (k, 2) orders of its strongest maxima of |S|.
+
+    Of the vectors between strong maxima, those of the largest cell that span all of them.
 
     Maxima up to 2.3 over the spacing count, so that superlattices whose first orders are weak are seen.
     """
@@ -131,7 +142,8 @@ def reciprocal(points: np.ndarray, spacing: float) -> np.ndarray | None:
     peak = (size == ndimage.maximum_filter(size, 5)) & (np.linalg.norm(grid, axis=-1) > 0.7 / extent)
     least = max(0.25, CLEAR / np.sqrt(len(points)))
     found = [refined(points, q) for q in grid[peak & (size > 0.8 * least)]]
-    strong = np.array([q for q, amplitude in found if amplitude >= least])
+    found = sorted((one for one in found if one[1] >= least), key=lambda one: -one[1])
+    strong = np.array([q for q, _ in found])
     if len(strong) < 4:
         return None
     apart = np.vstack([strong, (strong[:, None] - strong).reshape(-1, 2)])
@@ -147,7 +159,14 @@ def reciprocal(points: np.ndarray, spacing: float) -> np.ndarray | None:
                 order = strong @ np.linalg.inv(pair)
                 if (np.abs(order - np.round(order)).max(axis=1) < 0.15).mean() > 0.85:
                     best, area = pair, here
-    return best
+    if best is None:
+        return None
+    orders = np.round(strong @ np.linalg.inv(best))
+    fits = (np.abs(strong @ np.linalg.inv(best) - orders).max(axis=1) < 0.15) & (orders != 0).any(axis=1)
+    upper = (orders[:, 0] > 0) | ((orders[:, 0] == 0) & (orders[:, 1] > 0))  # the others are their opposites
+    chosen = np.unique(orders[fits & upper], axis=0, return_index=True)[1]
+    orders = orders[fits & upper][np.sort(chosen)][:PEAKS]
+    return (best, orders) if np.linalg.matrix_rank(orders) == 2 else None
 
 
 def refined(points: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, float]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-CELL = "#ffd60a"
+CELL = "#ff8c00"
 """Colour of unit cells."""
 MOST_PIXELS = 900
 """Longest side of an image in the report, in pixels; larger images are shown at lower resolution."""
