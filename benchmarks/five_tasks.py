@@ -8,12 +8,16 @@ profile across an interface. Clicks and keys go through the X server; only the f
 """
 
 import argparse
+import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+os.environ["NAPARI_CONFIG"] = f"{tempfile.mkdtemp()}/settings.yaml"  # as for somebody who has never seen it
 
 import napari
 import numpy as np
