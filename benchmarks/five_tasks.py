@@ -157,6 +157,12 @@ def middle(widget: Any) -> tuple[int, int]:
     return place.x(), place.y()
 
 
+def name_in(tree: Any, row: int) -> tuple[int, int]:
+    """The name of a class in a legend on the screen."""
+    place = tree.viewport().mapToGlobal(tree.visualRect(tree.indexFromItem(tree.topLevelItem(row), 1)).center())
+    return place.x(), place.y()
+
+
 def first_result(user: User) -> str:
     """From the empty viewer to a finished sample."""
     user.choose("Plugins", "Local Crystallography", "Analyse image …")
@@ -177,14 +183,12 @@ def two_classes(user: User) -> str:
     user.wait(1.0)
     tree = user.dock.explorer.legend.blocks[0].tree
     for row, name in enumerate(("A site", "B site")):
-        place = tree.viewport().mapToGlobal(tree.visualItemRect(tree.topLevelItem(row)).center())
-        user.click((place.x(), place.y()), count=2)
+        user.click(name_in(tree, row), count=2)
         user.key("ctrl+a")
         user.type(name)
         user.key("Return")
-    place = tree.viewport().mapToGlobal(tree.visualItemRect(tree.topLevelItem(0)).center())
     user.wait(0.6)
-    user.click((place.x(), place.y()))
+    user.click(name_in(tree, 0))
     menu = user.dock.docks.actions.menu
     button = next(each for each in user.dock.explorer.findChildren(QtWidgets.QToolButton) if each.menu() is menu)
     user.click(button)

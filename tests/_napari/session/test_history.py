@@ -10,6 +10,7 @@ from local_crystallography._napari.selection.selection_menu import SelectionActi
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
+from local_crystallography.steps.measure_lattice import MeasureLattice
 from local_crystallography.steps.paint_map import PaintMap
 
 NETWORK = "train_vae"
@@ -219,3 +220,18 @@ def test_a_session_whose_training_was_stopped_can_go_on_with_its_network(control
     session.analysis.asked.pop(NETWORK)
     monkeypatch.setattr(run_all, "choose", lambda *_: KEEP)
     assert NETWORK not in {step.name() for step in steps_to_run(None, controller, wanted)}
+
+
+def test_run_all_takes_optional_steps_along_that_others_need(controller, session, wait):
+    """A lattice from before an edit: Cluster does not read it unless angles are counted from it."""
+    controller.run((MeasureLattice(),), again=True)
+    wait()
+    remove(session, {3})
+    wait()
+    wanted = [
+        step for step in Recipe(**session.analysis.asked | session.analysis.behind).wanted() if step.name() != NETWORK
+    ]
+    controller.run(tuple(wanted), again=False)
+    wait()
+    assert not session.errors
+    assert set(session.analysis.behind) <= {"measure_lattice", NETWORK}

@@ -29,7 +29,7 @@ from local_crystallography._napari.session.worker import (
     run_once,
     run_steps,
 )
-from local_crystallography.analysis import Analysis
+from local_crystallography.analysis import STEPS, Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job
@@ -126,9 +126,10 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
             return
         self.take_edits()
         session.follow_layer()
-        if again:
-            steps = tuple(dict.fromkeys([*session.analysis.behind_before(steps[0]), *steps]))
         self._title = (steps[-1].title() if len(steps) == 1 or again else RUN_ALL) if title == "" else title
+        first = (behind for step in steps for behind in session.analysis.behind_before(step))
+        named = {step.name(): step for step in (*first, *steps)}
+        steps = tuple(named[name] for name in STEPS if name in named)
         try:
             given = session.given(steps, again=again)
         except InputError as error:
