@@ -4,14 +4,18 @@
 
 Needs xdotool and openbox. The tasks: a first result from the empty viewer; two classes named and made into labels; an
 atom deleted, another added and both encoded; the session saved, opened again in an empty viewer and gone on with; a
-profile across an interface. Clicks and keys go through the X server; only the file dialogs are answered by the script.
+profile across an interface. Clicks and keys go through the X server, from a thread, since menus have a loop of their
+own; only the file dialogs are answered by the script.
 """
 
 import argparse
 import os
+import queue
 import subprocess
 import tempfile
+import threading
 import time
+import traceback
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +25,7 @@ os.environ["NAPARI_CONFIG"] = f"{tempfile.mkdtemp()}/settings.yaml"  # as for so
 
 import napari
 import numpy as np
+from napari.qt import get_qapp
 from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.layers.camera import camera_of, canvas_in
@@ -30,17 +35,43 @@ from local_crystallography._napari.main.dock import MainDock
 LONGEST = 600.0
 
 
+CALLS: "queue.Queue[Callable[[], None]]" = queue.Queue()
+
+
+def here(call: Callable[[], Any]) -> Any:
+    """The result of a call in the thread of the window."""
+    done, result = threading.Event(), []
+
+    def called() -> None:
+        result.append(call())
+        done.set()
+
+    CALLS.put(called)
+    if not done.wait(LONGEST):
+        raise TimeoutError("the window does not answer")
+    return result[0]
+
+
+def answer() -> None:
+    """Make the calls of the user; in the thread of the window, also while a menu is open."""
+    while not CALLS.empty():
+        CALLS.get()()
+
+
 class User:
     """Somebody with a mouse and a keyboard in front of one viewer."""
 
     def __init__(self, out: Path, theme: str) -> None:
+        self.out, self.theme, self.clicks = out, theme, 0
+        here(self._open)
+        self.wait(1.5)
+
+    def _open(self) -> None:
         self.viewer = napari.Viewer(show=False)
-        self.viewer.theme = theme
+        self.viewer.theme = self.theme
         self.viewer.show()
         self.window = self.viewer.window._qt_window
         self.window.setGeometry(0, 0, 1280, 800)
-        self.out, self.theme, self.clicks = out, theme, 0
-        self.wait(1.5)
 
     @property
     def dock(self) -> MainDock:
@@ -48,11 +79,9 @@ class User:
         return next(each for each in self.viewer.window.dock_widgets.values() if isinstance(each, MainDock))
 
     def wait(self, seconds: float = 0.3) -> None:
-        """Let the window go on for a while."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            QtWidgets.QApplication.processEvents()
-            time.sleep(0.005)
+        """Wait until the window has done all that it had to do, and a while longer."""
+        here(lambda: None)
+        time.sleep(seconds)
 
     def until(self, ready: Callable[[], bool], what: str) -> float:
         """Wait until something is so; the seconds that took."""
@@ -135,19 +164,15 @@ class User:
         """Save a picture of the screen."""
         self.wait(1.0)
         path = self.out / f"{self.theme}_{name}.png"
-        QtWidgets.QApplication.primaryScreen().grabWindow(0).save(str(path))
+        here(lambda: QtWidgets.QApplication.primaryScreen().grabWindow(0).save(str(path)))
 
     def xdotool(self, *words: Any) -> None:
         """Let the X server do it."""
-        done = subprocess.Popen(["xdotool", *map(str, words)])
-        while done.poll() is None:
-            QtWidgets.QApplication.processEvents()
-            time.sleep(0.002)
-        QtWidgets.QApplication.processEvents()
+        subprocess.run(["xdotool", *map(str, words)], check=True)
 
     def close(self) -> None:
         """Close the viewer."""
-        self.viewer.close()
+        here(self.viewer.close)
         self.wait(1.0)
 
 
@@ -206,8 +231,7 @@ def edited_atoms(user: User) -> str:
     """Delete an atom, add one, and have both encoded."""
     user.raise_tab("Local Crystallography")
     layer, analysis = user.viewer.layers["atoms"], user.dock.controller.analysis
-    user.viewer.layers.selection.active = layer
-    user.wait()
+    here(lambda: setattr(user.viewer.layers.selection, "active", layer))
     places = analysis.atoms.yx
     row = int(np.argmin(((places - 256) ** 2).sum(axis=1)))
     place, count = places[row].copy(), len(places)
@@ -286,16 +310,30 @@ def main() -> None:
     parser.add_argument("--theme", default="dark", choices=("dark", "light"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    manager = subprocess.Popen(["openbox"])
+    manager, app = subprocess.Popen(["openbox"]), get_qapp()
+    timer = QtCore.QTimer(interval=10)
+    timer.timeout.connect(answer)
+    timer.start()
+    threading.Thread(target=play, args=(options.out, options.theme, app), daemon=True).start()
+    app.exec()
+    manager.terminate()
+    os._exit(0)  # napari may still wait for its threads
+
+
+def play(out: Path, theme: str, app: Any) -> None:
+    """All tasks one after the other."""
     try:
-        user = User(options.out, options.theme)
+        user = User(out, theme)
         for task in (first_result, two_classes, edited_atoms):
             print(f"{task.__doc__} {task(user)}", flush=True)
-        user, said = saved_and_opened(user, options.out)
+        user, said = saved_and_opened(user, out)
         print(f"{saved_and_opened.__doc__} {said}", flush=True)
         print(f"{profile.__doc__} {profile(user)}", flush=True)
-    finally:
-        manager.terminate()
+    except BaseException:
+        traceback.print_exc()
+        CALLS.put(lambda: QtWidgets.QApplication.primaryScreen().grabWindow(0).save(str(out / f"{theme}_failed.png")))
+        time.sleep(3)
+    CALLS.put(app.quit)
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
 
     def sizeHint(self) -> QtCore.QSize:
         """Narrow, so that canvas and docks fit on a screen of 1280 x 800."""
-        return QtCore.QSize(318, 700)
+        return QtCore.QSize(312, 700)
 
     def _connect(self) -> None:
         controller = self.controller

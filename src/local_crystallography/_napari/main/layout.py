@@ -77,7 +77,7 @@ def arrange(dock: MainDock) -> None:
     layout.addLayout(row)
     layout.addWidget(dock.news)
     layout.addWidget(_panels(dock), stretch=1)
-    for names in ((SAVE, OPEN, REPORT), (EXPLORER, MANIFOLD), (MEASURE, SYMMETRY, COMPONENTS)):
+    for names in ((SAVE, OPEN), (EXPLORER, MANIFOLD, REPORT), (MEASURE, SYMMETRY, COMPONENTS)):
         row = QtWidgets.QHBoxLayout()
         for name in names:
             row.addWidget(dock.buttons[name])
