@@ -311,6 +311,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     manager, app = subprocess.Popen(["openbox"]), get_qapp()
+    app.setQuitOnLastWindowClosed(False)
     timer = QtCore.QTimer(interval=10)
     timer.timeout.connect(answer)
     timer.start()

@@ -35,6 +35,8 @@ TRAINING = (ExtractSubImages.name(), TrainVae.name(), Encode.name(), Cluster.nam
 RESTRICTING = "Restricting the analysis to the selected atoms …"
 RETURNING = "Returning to all atoms …"
 COLUMN = "Name of the new column (1 for the selected atoms, 0 for all others):"
+SELECTED = (0.0, 0.9, 1.0, 1.0)
+"""Colour of the pixels of a selection, which no class has."""
 ALL_OF = "all_atoms_of"
 """Key in the metadata of the layer with all atoms of an image, so that it is added only once."""
 
@@ -181,11 +183,13 @@ def points_layer(session: ImageSession, atoms: Atoms, name: str) -> Any:
 def labels_layer(session: ImageSession, mask: Mask, brush: Brush, name: str) -> Any:
     """A labels layer: 1 on the pixels nearest to an atom of the (N,) mask, 0 elsewhere."""
     pixels = (brush.paint(mask.astype(float)) == 1).astype(np.uint8)
+    from napari.utils.colormaps import CyclicLabelColormap
+
     atoms = session.analysis.atoms
     note = _note(session, None if atoms is None else atoms[mask])
-    return Layer.create(
-        pixels, {"name": name, "metadata": {convert.KEY: note}, **geometry.placement_of(session.layer)}, "labels"
-    )
+    look = {"colormap": CyclicLabelColormap(colors=[(0, 0, 0, 0), SELECTED], background_value=0)}
+    arguments = {"name": name, "metadata": {convert.KEY: note}, **look, **geometry.placement_of(session.layer)}
+    return Layer.create(pixels, arguments, "labels")
 
 
 def layer_of_all(session: ImageSession, viewer_layers: Any) -> Any | None:
