@@ -33,6 +33,7 @@ from local_crystallography.views.styles import ClassStyles
 TRAINING = (ExtractSubImages.name(), TrainVae.name(), Encode.name(), Cluster.name(), PaintMap.name())
 """Steps that run when the selected atoms get a network of their own."""
 RESTRICTING = "Restricting the analysis to the selected atoms …"
+PART = "Analyse the selected atoms only"
 RETURNING = "Returning to all atoms …"
 COLUMN = "Name of the new column (1 for the selected atoms, 0 for all others):"
 SELECTED = (0.0, 0.9, 1.0, 1.0)
@@ -115,8 +116,8 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
         if session is not None:
             layers = self.controller.viewer.layers
             everything = next((each for each in layers if convert.note_of(each).get(ALL_OF) == session.key), None)
-            self.controller.choose_source("atoms", everything, "Analyse all atoms")
-            self.controller.compute(RETURNING, partial(_given, session))
+            self.controller.choose_source("atoms", everything, noted=False)
+            self.controller.compute(RETURNING, partial(_given, session), "Analyse all atoms")
 
     def _compute(self, message: str, make: Callable[[], Any], then: Callable[[Any], object] | None) -> None:
         """Make something in the background, then use it in the window."""
@@ -139,15 +140,15 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
         self._add(made)
         selection.active = before
         if self.controller.active is session:
-            self.controller.choose_source("atoms", made[-1], "Analyse the selected atoms only")
-            take = partial(self.controller.compute, RESTRICTING, partial(_given, session))
+            self.controller.choose_source("atoms", made[-1], noted=False)
+            take = partial(self.controller.compute, RESTRICTING, partial(_given, session), PART)
             self.controller.when_idle(self._train if train else take)
 
     def _train(self) -> None:
         analysis = self.controller.analysis
         assert analysis is not None
         if (recipe := self.controller.attempt(self._recipe or (lambda: analysis.recipe))) is not None:
-            self.controller.run(recipe.wanted(TRAINING), again=False)
+            self.controller.run(recipe.wanted(TRAINING), again=False, title=PART)
 
 
 def write_table(path: Path, atoms: Atoms, mask: Mask, styles: ClassStyles) -> None:

@@ -198,10 +198,13 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         if not self.running:
             self._once("Opening …", lambda: open_session(self.viewer, folder))
 
-    def compute(self, message: str, function: Callable[[], Callable[[], object]]) -> None:
-        """Call a function in the background, and what it returns in the thread of the window."""
+    def compute(self, message: str, function: Callable[[], Callable[[], object]], title: str | None = None) -> None:
+        """Call a function in the background, and what it returns in the thread of the window.
+
+        `title` names what it changes in the history; None: it changes nothing, or belongs to the last change.
+        """
         if self.active is not None and not self.running:
-            self._once(message, function)
+            self._once(message, function, title)
 
     def job(self, function: Callable[[], Job[T]], then: Callable[[T], object]) -> None:
         """Run a job that is not a step, with progress and Cancel; its result goes to `then`."""
@@ -234,10 +237,14 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self._waiting = call
         self.queue.add(lambda: None)
 
-    def choose_source(self, name: str, layer: Any | None, title: str = "") -> None:
-        """Use a layer as probability map or atoms of the active image; None for the result of the step."""
+    def choose_source(self, name: str, layer: Any | None, *, noted: bool = True) -> None:
+        """Use a layer as probability map or atoms of the active image; None for the result of the step.
+
+        Not `noted` in the history where a run follows that is.
+        """
         if self.active is not None and self.active.choose_source(name, layer):
-            self.note(title or f"Choose {name}")
+            if noted:
+                self.note(f"Choose {name}")
             self.changed.emit()
 
     def take_edits(self) -> None:
@@ -320,8 +327,8 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         if session is not None and session.folder is not None and not self.running:
             self._once("Opening …", partial(opened, session.folder))
 
-    def _once(self, message: str, function: Callable[[], Any]) -> None:
-        self._begin(lambda stop: run_once(message, function))
+    def _once(self, message: str, function: Callable[[], Any], title: str | None = None) -> None:
+        self._begin(lambda stop: run_once(message, function), title)
 
     def _begin(self, background: Callable[[Stop], Generator[Report, None, Any]], title: str | None = None) -> None:
         self._title = title
