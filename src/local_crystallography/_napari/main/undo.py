@@ -37,17 +37,18 @@ class UndoActions(QtCore.QObject):  # type: ignore[misc]
         self.set_theme(dark=True)
         self.refresh()
 
-    def buttons(self) -> list[QtWidgets.QToolButton]:
-        """New buttons; their menus list the changes, to go back or forward by several."""
+    def buttons(self, *, listed: bool = True) -> list[QtWidgets.QToolButton]:
+        """New buttons; with `listed`, their menus list the changes, to go back or forward by several."""
         made = []
         for name, action in self.actions.items():
             button = QtWidgets.QToolButton(autoRaise=True)
             button.setDefaultAction(action)
-            button.setMenu(self.menus[name])
-            button.setPopupMode(button.ToolButtonPopupMode.MenuButtonPopup)
             button.setAccessibleName(name)
             button.setIconSize(QtCore.QSize(ICON, ICON))
-            button.setMinimumWidth(ICON + ARROW)  # otherwise napari's style leaves no room for the icon
+            if listed:
+                button.setMenu(self.menus[name])
+                button.setPopupMode(button.ToolButtonPopupMode.MenuButtonPopup)
+                button.setMinimumWidth(ICON + ARROW)  # otherwise napari's style leaves no room for the icon
             made.append(button)
         return made
 
