@@ -15,6 +15,7 @@ from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.explorer.explorer import LatentExplorer
 from local_crystallography._napari.layers import convert
+from local_crystallography._napari.layers.camera import scale_bar_of
 from local_crystallography._napari.main.candidates import CandidateView
 from local_crystallography._napari.main.class_count import ClassCount
 from local_crystallography._napari.main.curve import CurveTools
@@ -93,7 +94,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.class_count = ClassCount(self.controller, self.panels, self)
         self.docks = SideDocks(self.controller, self)
         self.news = News(self.controller, self.docks.actions.commands)
-        self._docked = False
+        self._docked = self._scaled = False
         self._deciding = False
         self.region_boxes = [box for panel in self.panels.values() for box in panel.findChildren(RegionBox)]
         for box in self.region_boxes:
@@ -198,6 +199,13 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             if not self.news.said.startswith("⚠") and (decisions := [name for name in made if is_class(name)]):
                 self.show_box.choose(decisions[0])
 
+    def _show_scale(self) -> None:
+        """Show the scale bar with the first result in nm; from then on it is the user's."""
+        analysis = self.controller.analysis
+        calibrated = analysis is not None and analysis.atoms is not None and analysis.atoms.pixel_size is not None
+        if calibrated and not self._scaled and (bar := scale_bar_of(self.viewer)) is not None:
+            bar.visible = self._scaled = True
+
     def _on_save_clicked(self) -> None:
         settings = self.state.settings
         if self.session is not None and (folder := ask_folder_to_save(self, self.session.layer.name, settings.folder)):
@@ -249,6 +257,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         if session is not None:
             session.results.set_colour(colour)
         self._refresh()
+        self._show_scale()
         self._show_decision()
 
     def _refresh(self) -> None:
