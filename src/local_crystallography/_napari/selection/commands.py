@@ -116,8 +116,7 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
         if session is not None:
             layers = self.controller.viewer.layers
             everything = next((each for each in layers if convert.note_of(each).get(ALL_OF) == session.key), None)
-            self.controller.choose_source("atoms", everything, noted=False)
-            self.controller.compute(RETURNING, partial(_given, session), "Analyse all atoms")
+            self.controller.compute(RETURNING, partial(_given, session, everything), "Analyse all atoms")
 
     def _compute(self, message: str, make: Callable[[], Any], then: Callable[[Any], object] | None) -> None:
         """Make something in the background, then use it in the window."""
@@ -140,14 +139,14 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
         self._add(made)
         selection.active = before
         if self.controller.active is session:
-            self.controller.choose_source("atoms", made[-1], noted=False)
-            take = partial(self.controller.compute, RESTRICTING, partial(_given, session), PART)
-            self.controller.when_idle(self._train if train else take)
+            take = partial(self.controller.compute, RESTRICTING, partial(_given, session, made[-1]), PART)
+            self.controller.when_idle(partial(self._train, made[-1]) if train else take)
 
-    def _train(self) -> None:
+    def _train(self, layer: Any) -> None:
         analysis = self.controller.analysis
         assert analysis is not None
         if (recipe := self.controller.attempt(self._recipe or (lambda: analysis.recipe))) is not None:
+            self.controller.choose_source("atoms", layer, noted=False)
             self.controller.run(recipe.wanted(TRAINING), again=False, title=PART)
 
 
@@ -221,8 +220,9 @@ def _parts(session: ImageSession, there: list[Any], mask: Mask) -> list[Any]:
     return [part] if everything is None else [everything, part]
 
 
-def _given(session: ImageSession) -> Callable[[], object]:
-    """Use the atoms of the layer chosen as their source, without running a step."""
+def _given(session: ImageSession, layer: Any | None) -> Callable[[], object]:
+    """Use the atoms of a layer, or those of the steps, without running a step."""
+    session.choose_source("atoms", layer)
     session.prepare(session.given((ExtractSubImages(),)))
     session.results.prepare()
     return lambda: None
