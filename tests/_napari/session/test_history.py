@@ -235,3 +235,20 @@ def test_run_all_takes_optional_steps_along_that_others_need(controller, session
     wait()
     assert not session.errors
     assert set(session.analysis.behind) <= {"measure_lattice", NETWORK}
+
+
+def test_edits_take_the_place_of_the_layer_the_atoms_came_from(controller, session, wait):
+    before = session.analysis.atoms
+    mine = controller.viewer.add_points(before.yx[:200], scale=session.layer.scale, units="nm", name="mine")
+    controller.choose_source("atoms", mine)
+    controller.run((ExtractSubImages(window_size=24),), again=True)
+    wait()
+    assert len(session.analysis.atoms) == 200
+    remove(session, {3, 4})
+    wait()
+    controller.run((ExtractSubImages(window_size=24),), again=True)
+    wait()
+    assert len(session.analysis.atoms) == 198
+    controller.travel(-2)
+    assert len(session.analysis.atoms) == 200
+    assert session.sources == {"atoms": mine}

@@ -71,7 +71,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self._title: str | None = None
         self.orphans: tuple[str, list[Any]] | None = None
         self._followed: ImageSession | None = None
-        self._restoring = False
+        self._restoring = self._unnoted = False
         self.selection.changed.connect(self._on_selection_changed)
         self.paused = PausedTrainings()
         self.runner = Runner(self)
@@ -137,7 +137,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
             self.changed.emit()
             return
         wanted = session.begin(steps, again=again)
-        self.busy, self.step = session, ""
+        self.busy, self.step, self._unnoted = session, "", True
         self.paused.begin(session, wanted)
         file = partial(self.paused.file, session, again=again)
         hooks = Hooks(partial(session.prepare, given), session.after, session.results.previews.prepare, file)
@@ -332,7 +332,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
 
     def _begin(self, background: Callable[[Stop], Generator[Report, None, Any]], title: str | None = None) -> None:
         self._title = title
-        self.busy, self.step = self.active, ""
+        self.busy, self.step, self._unnoted = self.active, "", True
         self.runner.start(background)
         self.changed.emit()
 
@@ -365,7 +365,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self.note("Change the name or colour of a class")
 
     def _on_selection_changed(self, source: object) -> None:
-        if self._restoring or self.runner.running:
+        if self._restoring or self._unnoted:  # at its end, a job is entered with what is selected then
             return
         known = self.active is not None and len(self.selection) == len(self.active.history.now.selection)
         count = self.selection.count
@@ -427,6 +427,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
             self.failed.emit(sentence)
 
     def _on_queue_done(self) -> None:
+        self._unnoted = self.runner.running
         self.changed.emit()
         if self._waiting is not None and not self.running:
             call, self._waiting = self._waiting, None
