@@ -7,6 +7,7 @@ from local_crystallography._napari.main import run_all
 from local_crystallography._napari.main.run_all import ANEW, ENCODE, KEEP, steps_to_run
 from local_crystallography._napari.main.step_panel import BEHIND, NETWORK_BEHIND, standing
 from local_crystallography._napari.selection.selection_menu import SelectionActions
+from local_crystallography._napari.session import history
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
@@ -252,3 +253,16 @@ def test_edits_take_the_place_of_the_layer_the_atoms_came_from(controller, sessi
     controller.travel(-2)
     assert len(session.analysis.atoms) == 200
     assert session.sources == {"atoms": mine}
+
+
+def test_the_history_is_bounded(controller, session, monkeypatch):
+    monkeypatch.setattr(history, "MOST", 5)
+    for count in range(1, 10):
+        controller.selection.apply(some(controller, *range(count)))
+    assert len(session.history.undoable) == 4
+    monkeypatch.setattr(history, "ROOM", 0)
+    session.analysis.atoms = session.analysis.atoms.with_features(own=1.0)
+    controller.note("one")
+    session.analysis.atoms = session.analysis.atoms.with_features(own=2.0)
+    controller.note("two")
+    assert session.history.undoable == ["two"]  # the last change always comes back
