@@ -128,6 +128,27 @@ class Ours:
         spot = QtCore.QPointF(self.canvas.rect().center()) + QtCore.QPointF(9 * (k % 11), 7 * (k % 13))
         return self.watch.after(lambda: mouse(self.canvas, TYPES.MouseMove, spot, False))
 
+    def lasso_on_image(self, k: int) -> tuple[float, float]:
+        """Choose the lasso and draw around atoms in the image; the sum of what both take."""
+        lasso = self.dock.docks.actions.lasso
+        chosen = self.watch.after(lambda: lasso.action.setChecked(True))
+        centre = np.array([self.canvas.width(), self.canvas.height()]) * (0.5 + 0.05 * (k % 3))
+        path = [QtCore.QPointF(*spot) for spot in outline(centre, 0.2 * self.canvas.height())]
+        draw(lasso.sheet, path)
+        selected = self.watch.after(lambda: release(lasso.sheet, path[-1]))
+        assert self.dock.controller.selection.count > 0.02 * ATOMS
+        return chosen[0] + selected[0], chosen[1] + selected[1]
+
+    def pan_image(self, repeats: int) -> list[tuple[float, float]]:
+        """Pan the canvas in small steps of the mouse."""
+        middle = QtCore.QPointF(self.canvas.rect().center())
+        draw(self.canvas, [middle, middle + QtCore.QPointF(20, 0)])
+        steps = [middle + QtCore.QPointF(20 + 4 * (k % 8), 2 * (k % 5)) for k in range(1, repeats + 1)]
+        move = TYPES.MouseMove
+        times = [self.watch.after(lambda spot=spot: mouse(self.canvas, move, spot, True)) for spot in steps]
+        release(self.canvas, steps[-1])
+        return times
+
     def repaint_map(self, brush: Brush, k: int) -> tuple[float, float]:
         """Paint a column on 2048 x 2048 pixels and show it in its layer."""
         values = np.roll(self.dock.session.analysis.atoms.features["z0"].to_numpy(), k)
@@ -158,7 +179,15 @@ def measure_ours(repeats: int) -> dict[str, Times]:
         act(0)  # what happens only once is not counted
         times[name] = [act(k) for k in range(1, repeats + 1)]
 
+    times["first_lasso_on_image"] = [ours.lasso_on_image(0)]
+    every("lasso_on_image", ours.lasso_on_image)
     every("frame", lambda k: ours.frame())
+    times["pan_image"] = ours.pan_image(repeats)
+    ours.viewer.camera.zoom *= 6
+    settle(1)
+    times["pan_near"] = ours.pan_image(repeats)
+    ours.viewer.reset_view()
+    settle(1)
     every("lasso", ours.lasso)
     every("hover", ours.hover)
     every("hover_image", ours.hover_image)
@@ -221,6 +250,10 @@ ROWS = {
     "lasso released, to all views repainted": "lasso",
     "lasso released, without the canvas": "lasso_without_canvas",
     "a frame of the canvas by itself": "frame",
+    "one step of panning the canvas, all atoms in view": "pan_image",
+    "the same, zoomed in six times": "pan_near",
+    "lasso on the image, the first in the process": "first_lasso_on_image",
+    "lasso on the image": "lasso_on_image",
     "one step of panning a plot, without the canvas": "pan",
     "one step of zooming a plot, without the canvas": "zoom",
     "hover over a plot": "hover",

@@ -6,8 +6,8 @@ The samples, and the real images with reference positions in the folder REAL or 
 Atoms are those of Refine atoms.
 
 The reference cell comes from the phases of a structure factor: in tiles of the reference positions of one kind of
-site, the two reciprocal vectors of the seed tile are refined to the maximum of |sum exp(2 pi i q r)|, and lengths and
-angle are medians over the tiles in which both are three quarters as strong. Grains and sites per cell are what an
+site, the two reciprocal vectors of the seed tile are fitted to the maxima of |sum exp(2 pi i q r)|, and lengths and
+angle are medians over the tiles in which they are three quarters as strong. Grains and sites per cell are what an
 expert would name (given below, with the point of a tile that seeds each grain).
 """
 
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import ndimage
 from scipy.optimize import minimize
 from scipy.spatial import cKDTree
 
@@ -27,8 +28,10 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import finish
 
-TILE = 6.0
-"""Radius of a tile, in nearest-neighbour distances of the positions of one kind."""
+PEAKS = 8
+"""Number of maxima that the cell of a tile is fitted to."""
+CLEAR = 3.4
+"""Smallest structure factor of a tile that counts, in units of that of as many random positions."""
 COHERENT = 0.75
 """Smallest amplitude of the structure factors of a tile that counts, over that of the tile at the seed."""
 
@@ -39,12 +42,14 @@ class Case:
 
     Seeds are (y, x) over the size of the image. Where the sites per cell depend on which weak columns are found, all
     numbers that would be right. `grains`: where there are more than seeds.
+    `tile`: radius of a tile, in nearest-neighbour distances of the positions of one kind; larger for large cells.
     """
 
     kinds: str = ".*"
     sites: tuple[int, ...] = (1,)
     seeds: tuple[tuple[float, float], ...] = ((0.5, 0.5),)
     grains: int = 0
+    tile: float = 6.0
 
     @property
     def count(self) -> int:
@@ -61,17 +66,17 @@ CASES = {
 """The samples; the real images follow in `REAL`."""
 REAL = {
     "BaTiO3_HAADF": Case("Ba", (1, 2)),
-    "DyScO3_HAADF": Case("Dy", (2,)),
+    "DyScO3_HAADF": Case("Dy", (4,)),
     "LSFO_film": Case("site0", (2,)),
     "MoS2_ADF": Case("Mo", (1, 2)),
     "MoS2_tem": Case("Mo", (1, 2)),
-    "MoSe2_2H3R": Case("site", (1, 2, 3)),
+    "MoSe2_2H3R": Case("site", (1, 2, 3), grains=2, tile=10.0),
     "PtIr_nanocrystal": Case("Pt"),
     "Si110": Case("a", (2,)),
-    "Si111_7x7_STM": Case("Si", (12,)),
-    "Si111_step_STM": Case("Si", (12,)),
-    "TiO2_EFTEM": Case("column"),
-    "WSTe": Case("site", (1, 2)),
+    "Si111_7x7_STM": Case("Si", (12,), tile=9.0),
+    "Si111_step_STM": Case("Si", (12,), ((0.4, 0.3), (0.6, 0.88)), tile=9.0),
+    "TiO2_EFTEM": Case("column", (1, 2)),
+    "WSTe": Case("site", (2, 3), ((0.2, 0.6),), grains=2),
     "dumbbell_stack": Case("a", (2,)),
     "gold_grain_boundary_HAADF": Case("Au", (1,), ((0.25, 0.25), (0.75, 0.75))),
     "graphene_GB4": Case("C", (2,), ((0.25, 0.5), (0.75, 0.5))),
@@ -84,11 +89,11 @@ REAL = {
 }
 
 
-def reference_cell(yx: np.ndarray, seed: np.ndarray) -> np.ndarray | None:
+def reference_cell(yx: np.ndarray, seed: np.ndarray, tile: float) -> np.ndarray | None:
     """(2, 2) cell of the grain around a seed, (y, x) in pixels: lengths and angle are medians over its tiles."""
     tree = cKDTree(yx)
     spacing = float(np.median(tree.query(yx, 2)[0][:, 1]))
-    radius = TILE * spacing
+    radius = tile * spacing
     centres = np.unique(np.round(2 * yx / radius), axis=0) * radius / 2
     at = {tuple(np.round(2 * centre / radius)): yx[tree.query(centre)[1]] for centre in centres}
     tiles = {key: yx[tree.query_ball_point(place, radius)] for key, place in at.items()}
@@ -96,17 +101,17 @@ def reference_cell(yx: np.ndarray, seed: np.ndarray) -> np.ndarray | None:
     start = reciprocal(tiles[first], spacing)
     if start is None:
         return None
-    least = COHERENT * min(refined(tiles[first], q)[1] for q in start)
+    guess, orders = start
+    least = COHERENT * refitted(tiles[first], guess, orders)[1]
     found: list[np.ndarray] = []
-    todo, done = [(first, start)], set()
+    todo, done = [(first, guess)], set()
     while todo:  # from tile to tile, with the vectors of the neighbour, so that bending is followed
         key, guess = todo.pop(0)
         if key in done:
             continue
         done.add(key)
-        pairs = [refined(tiles[key], q) for q in guess]
-        if len(tiles[key]) >= 20 and min(amplitude for _, amplitude in pairs) >= least:
-            vectors = np.array([q for q, _ in pairs])
+        vectors, amplitude = refitted(tiles[key], guess, orders)
+        if len(tiles[key]) >= 20 and amplitude >= least:
             found.append(np.linalg.inv(vectors).T)
             steps = ((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1))
             todo += [(other, vectors) for i, j in steps if (other := (key[0] + i, key[1] + j)) in at]
@@ -116,26 +121,52 @@ def reference_cell(yx: np.ndarray, seed: np.ndarray) -> np.ndarray | None:
     return np.array([[0, a], [b * np.sin(np.radians(gamma)), b * np.cos(np.radians(gamma))]])
 
 
-def reciprocal(points: np.ndarray, spacing: float) -> np.ndarray | None:
-    """(2, 2) shortest reciprocal vectors of one tile: maxima of |S| on a grid up to 1.3 over the spacing."""
-    extent = np.ptp(points, axis=0).max()
-    steps = np.arange(-1.3, 1.3, 0.2 * spacing / extent) / spacing
-    grid = np.stack(np.meshgrid(steps[steps >= -1e-9], steps, indexing="ij"), axis=-1).reshape(-1, 2)
-    size = np.abs(np.exp(2j * np.pi * grid @ points.T).sum(axis=1)) / len(points)
-    peaks = []
-    for q in grid[np.argsort(-size)[:400]]:
-        q, amplitude = refined(points, q)
-        new = all(min(np.linalg.norm(q - p), np.linalg.norm(q + p)) > 0.5 / extent for p, _ in peaks)
-        if np.linalg.norm(q) > 0.7 / extent and new:
-            peaks.append((q, amplitude))
-        if len(peaks) == 12:
-            break
-    strong = sorted((q for q, amplitude in peaks if amplitude >= 0.42), key=np.linalg.norm)
-    for second in strong[1:]:
-        pair = np.array([strong[0], second])
-        if abs(np.linalg.det(pair)) > 0.3 * np.prod(np.linalg.norm(pair, axis=1)):
-            return pair
-    return None
+def refitted(points: np.ndarray, vectors: np.ndarray, orders: np.ndarray) -> tuple[np.ndarray, float]:
+    """(2, 2) reciprocal vectors that fit the maxima at (k, 2) orders of given ones best, and the mean |S| there."""
+    found = [refined(points, q) for q in orders @ vectors]
+    fitted = np.linalg.lstsq(orders, np.array([q for q, _ in found]), rcond=None)[0]
+    return fitted, float(np.mean([amplitude for _, amplitude in found]))
+
+
+def reciprocal(points: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray] | None:
+    """(2, 2) reciprocal vectors of one tile, and (k, 2) orders of its strongest maxima of |S|.
+
+    Of the vectors between strong maxima, those of the largest cell that span all of them.
+
+    Maxima up to 2.3 over the spacing count, so that superlattices whose first orders are weak are seen.
+    """
+    extent, far = np.ptp(points, axis=0).max(), 2.3 / spacing
+    steps = np.arange(-far, far, 0.25 / extent)
+    grid = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1)
+    size = np.abs(np.exp(2j * np.pi * grid.reshape(-1, 2) @ points.T).mean(axis=1)).reshape(grid.shape[:2])
+    peak = (size == ndimage.maximum_filter(size, 5)) & (np.linalg.norm(grid, axis=-1) > 0.7 / extent)
+    least = max(0.25, CLEAR / np.sqrt(len(points)))
+    found = [refined(points, q) for q in grid[peak & (size > 0.8 * least)]]
+    found = sorted((one for one in found if one[1] >= least), key=lambda one: -one[1])
+    strong = np.array([q for q, _ in found])
+    if len(strong) < 4:
+        return None
+    apart = np.vstack([strong, (strong[:, None] - strong).reshape(-1, 2)])
+    length = np.linalg.norm(apart, axis=1)
+    short = apart[(length > 0.7 / extent) & (length < 1.3 / spacing)]
+    short = short[np.argsort(np.linalg.norm(short, axis=1))][:400:2]  # each comes with its opposite
+    best, area = None, 0.0
+    for i, first in enumerate(short):
+        for second in short[:i]:
+            pair = np.array([second, first])
+            here = abs(float(np.linalg.det(pair)))
+            if here > area and here > 0.3 * np.prod(np.linalg.norm(pair, axis=1)):
+                order = strong @ np.linalg.inv(pair)
+                if (np.abs(order - np.round(order)).max(axis=1) < 0.15).mean() > 0.85:
+                    best, area = pair, here
+    if best is None:
+        return None
+    orders = np.round(strong @ np.linalg.inv(best))
+    fits = (np.abs(strong @ np.linalg.inv(best) - orders).max(axis=1) < 0.15) & (orders != 0).any(axis=1)
+    upper = (orders[:, 0] > 0) | ((orders[:, 0] == 0) & (orders[:, 1] > 0))  # the others are their opposites
+    chosen = np.unique(orders[fits & upper], axis=0, return_index=True)[1]
+    orders = orders[fits & upper][np.sort(chosen)][:PEAKS]
+    return (best, orders) if np.linalg.matrix_rank(orders) == 2 else None
 
 
 def refined(points: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, float]:
@@ -201,7 +232,7 @@ def line(name: str, options: argparse.Namespace) -> str:
     positions = table.loc[table[kind].str.fullmatch(case.kinds), ["y_px", "x_px"]].to_numpy(float)
     cells = []
     for seed in case.seeds:
-        found = reference_cell(positions, np.array(seed) * image.shape)
+        found = reference_cell(positions, np.array(seed) * image.shape, case.tile)
         if found is not None:
             cells.append(found)
     try:

@@ -45,7 +45,9 @@ def test_an_edit_marks_what_depends_on_the_atoms_and_keeps_it(edited, quick_anal
     assert edited.vae is quick_analysis.vae
     assert set(edited.maps) == set(quick_analysis.maps)
     table, before = edited.atoms.features, quick_analysis.atoms.features
-    assert table.loc[inside, ["z0", "label", "intensity"]].isna().all().all()
+    assert table.loc[inside, ["z0", "intensity", "label_probability"]].isna().all().all()
+    assert table["label"].dtype.kind == "i"
+    assert (table.loc[inside, "label"] == -1).all()
     rest = table.index.difference(inside)
     np.testing.assert_array_equal(table.loc[rest, ["z0", "label"]], before.loc[rest, ["z0", "label"]])
 

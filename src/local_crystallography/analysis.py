@@ -246,7 +246,8 @@ class Analysis:
         """The steps of `mending` whose results a step is made of, in order."""
         order = list(STEPS)
         earlier = [each for each in self.mending if order.index(each.name()) < order.index(step.name())]
-        return tuple(each for each in earlier if step.name() in self._after(each.replaces()))
+        used = {**self.used, step.name(): step}
+        return tuple(each for each in earlier if step.name() in stale_after(each.replaces(), used))
 
     def snapshot(self) -> Snapshot:
         """Everything there is now, to come back to with `restore`; results are shared, not copied."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ After = Callable[[set[str]], tuple[str, ...]]
 """The steps that depend on what was replaced, as `stale_after` gives them."""
 SAME = 1e-6
 """Distance in pixels below which an atom has not been moved."""
+NONE = -1
+"""Stands for no value in columns of whole numbers: no class, no grain."""
 CONTINUED = tuple(step.name() for step in Recipe().steps if step.continues)
 
 
@@ -70,14 +73,14 @@ class StepColumns:
         owned = [name for name, step in owner.items() if step is not None]
         later = [name for name in owned if step_classes()[owner[name] or ""].adds_columns()]
         for rows, names in ((touched, later), (touched & ~added, owned)):
-            if rows.any() and names:
-                edited = edited.join(edited.ids[~rows], edited.features[names][~rows])
+            edited = edited.with_features(**{name: blanked(edited.features[name], rows) for name in names})
         return edited
 
     def lacking(self, step: Step, atoms: Atoms) -> npt.NDArray[np.bool_]:
         """(N,) atoms without any value of a step: added or moved since."""
         names = [name for name in self._made.get(step.name(), []) if name in atoms.features]
-        return np.asarray(atoms.features[names].isna().all(axis=1), bool)
+        table = atoms.features[names]
+        return np.asarray((table.isna() | (table == NONE)).all(axis=1), bool)
 
     def carried(self, before: Atoms, after: Atoms, steps: set[str]) -> Atoms:
         """Atoms with the columns of these steps as they were before, by id; NaN for new atoms."""
@@ -164,6 +167,12 @@ class StepColumns:
         replaced = {step.name(), *stale_after(step.replaces())}
         makers = replaced if step.adds_columns() else set(self._made) - set(step.reads_from())
         return [column for maker in makers for column in self._made.get(maker, [])]
+
+
+def blanked(values: pd.Series[Any], rows: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+    """(N,) values without those of some rows: -1 of whole numbers, NaN of others."""
+    whole = values.dtype.kind in "iu"
+    return np.where(rows, NONE if whole else np.nan, values.to_numpy() if whole else values.to_numpy(float))
 
 
 def without(atoms: Atoms | None, names: list[str]) -> Atoms | None:

@@ -26,7 +26,7 @@ def test_words_of_a_drawing_stay_words(tmp_path):
     path = tmp_path / "plots.svg"
     write_plots(path, [panel(x="angle_rad", view=(-180, 180, 0, 1))])
     text = path.read_text()
-    assert all(word in text for word in (">Angle (°)<", ">z1<", "class 0: 60 · 30 %", ">90<"))
+    assert all(word in text for word in (">Angle (°)<", ">z1<", "class 0: 60 · 33.3 %", ">90<"))
     assert text.count("<image") == 1
 
 

@@ -60,7 +60,7 @@ def test_it_says_where_it_is_not_valid():
     assert (why[(yx < 15).any(axis=1)] == Validity.EDGE).mean() > 0.9
     assert (why[np.linalg.norm(yx - (290, 110), axis=1) < 55] > 0).mean() > 0.8
     said = " ".join(GeometricPhase().remarks(atoms))
-    assert "Not valid around" in said
+    assert said.startswith("Not valid around these atoms: ")
     assert Validity.STEEP.words in said
 
 

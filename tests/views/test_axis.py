@@ -13,7 +13,7 @@ from local_crystallography.views.axis import axis_of, values_of, within
         ("z0", "z0", 1, None),
         ("x_nm", "x (nm)", 1, None),
         ("offset_y_px", "Offset y (px)", 1, None),
-        ("label", "Label", 1, None),
+        ("label", "Class", 1, None),
         ("angle_rad", "Angle (°)", 180 / np.pi, 360),
         ("displacement_angle_rad", "Displacement angle (°)", 180 / np.pi, 360),
         ("axis_angle_rad", "Axis angle (°)", 180 / np.pi, 180),

@@ -19,6 +19,7 @@ from local_crystallography.views.raster import (
     radius_for,
     rasterise,
     scale_of,
+    with_rims,
 )
 
 RED, GREEN = np.array([[255, 0, 0, 255], [0, 255, 0, 255]], np.uint8)
@@ -281,7 +282,8 @@ def test_points_denser_than_the_pixels_fade_and_keep_their_colours():
 
 
 def test_a_selected_point_has_a_white_rim_around_its_colour():
-    drawn = dotted([(10.5, 15.5), (30.5, 15.5)], diameter=4.0, halo=np.array([True, False]))
+    bare = dotted([(10.5, 15.5), (30.5, 15.5)], diameter=4.0)
+    drawn = with_rims(bare, [(10.5, 15.5)], view=(0, 40, 0, 30), diameter=4.0)
     np.testing.assert_array_equal(drawn[15, [10, 30]], [RED, RED])
     white = (drawn[..., :3].min(axis=2) > 200) & (drawn[..., 3] > 100)
     assert white[:, :20].sum() > 10

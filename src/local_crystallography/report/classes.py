@@ -114,7 +114,7 @@ def class_pictures_grid(
     figures = []
     for each in zip(*(report.classes[:MOST_CLASSES] for report in reports), strict=True):
         picture = each[0].picture
-        caption = f"{swatch(styles, picture.number)} · {picture.count:,} atoms · {picture.share:.1%}"
+        caption = f"{swatch(styles, picture.number)} · {picture.count:,} atoms · {100 * picture.share:.1f} %"
         means = [entry.picture.mean for entry in each]
         figures += _tiles(means, limits, caption, f"Mean sub-image of class {picture.number}")
         decoded = [entry.decoded for entry in each if entry.decoded is not None]
@@ -184,7 +184,7 @@ def _numbers(entries: tuple[ClassEntry, ...], styles: ClassStyles) -> str:
         picture = entry.picture
         latent = [f"{_number(picture.centroid[i], 2)}, {_number(entry.spread[i], 2)}" for i in latents]
         certain = _number(entry.probability, 3)
-        cells = [f"{picture.count:,}", f"{picture.share:.1%}", f"{entry.windows:,}", certain, *latent]
+        cells = [f"{picture.count:,}", f"{100 * picture.share:.1f} %", f"{entry.windows:,}", certain, *latent]
         rows.append([swatch(styles, picture.number), *cells])
     return _table(head, rows)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
     from local_crystallography.clustering.mixtures import CriterionCurve
     from local_crystallography.data.atoms import Atoms
     from local_crystallography.data.image import Image
+    from local_crystallography.lattice.cells import GrainCell
 
 Array = npt.NDArray[Any]
 
+CELL = "#ff8c00"
+"""Colour of unit cells."""
 MOST_PIXELS = 900
 """Longest side of an image in the report, in pixels; larger images are shown at lower resolution."""
 STYLE: Any = {
@@ -91,8 +95,14 @@ def criterion_figure(curve: CriterionCurve) -> str:
         return png(made)
 
 
-def image_figure(image: Image, atoms: Atoms | None = None, styles: ClassStyles | None = None) -> str:
-    """First frame of the image with a scale bar and, if given, the atoms coloured by class."""
+def image_figure(
+    image: Image,
+    atoms: Atoms | None = None,
+    styles: ClassStyles | None = None,
+    *,
+    cells: Sequence[GrainCell] = (),
+) -> str:
+    """First frame of the image with a scale bar and, if given, the atoms coloured by class, and outlines of cells."""
     frame = image.read(0)
     with rc_context(STYLE):
         figure, axes = _square(image.shape, width=5.6)
@@ -104,6 +114,10 @@ def image_figure(image: Image, atoms: Atoms | None = None, styles: ClassStyles |
             spacing = np.sqrt(frame.size / max(len(first), 1)) * 5.6 * 72 / image.shape[1]
             colors = (styles or ClassStyles()).colours("label", labels) / 255
             axes.scatter(first.yx[:, 1], first.yx[:, 0], s=(0.45 * spacing) ** 2, c=colors, linewidths=0)
+        for cell in cells:
+            x, y = [corner[1] for corner in cell.corners], [corner[0] for corner in cell.corners]
+            axes.fill(x, y, fill=False, edgecolor=CELL, linewidth=1.0)
+            axes.annotate(cell.words, (x[3], y[3]), color=CELL, fontsize=7, annotation_clip=True)
         _scale_bar(axes, image, color="white")
         return png(figure, 140)
 

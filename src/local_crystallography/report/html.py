@@ -62,6 +62,7 @@ def render(analysis: Analysis) -> str:
         _header(analysis, image, provenance),
         section("Image and atoms", _atoms(analysis, image)),
         section("Scan correction", _scan(analysis, image)),
+        section("Lattice", _lattice(analysis, image)),
         section("Maps", _maps(analysis, image)),
         section("Symmetry", _symmetry(analysis, image)),
         section("Classes", _classes(analysis)),
@@ -134,6 +135,12 @@ def _scan(analysis: Analysis, image: Image) -> str:
     return figure(source, CAPTION + which, "Scan correction") + _notes(correction.remarks)
 
 
+def _lattice(analysis: Analysis, image: Image) -> str:
+    from local_crystallography.report.lattice import lattice_section
+
+    return lattice_section(analysis, image) + _strain(analysis)
+
+
 def _maps(analysis: Analysis, image: Image) -> str:
     from local_crystallography.report.figures import class_colours, map_figure, shown
 
@@ -144,10 +151,10 @@ def _maps(analysis: Analysis, image: Image) -> str:
         how = class_colours(painted, analysis.styles, name) if is_class(name) else shown(name, painted)
         title = "Class" if name == "label" else axis_of(name).label
         figures.append(figure(map_figure(image, painted, how), f"<b>{escape(title)}</b>", f"Map of {name}"))
-    return _lattice(analysis) + grid("three", figures)
+    return grid("three", figures)
 
 
-def _lattice(analysis: Analysis) -> str:
+def _strain(analysis: Analysis) -> str:
     """What strain refers to, and what should be known of it."""
     steps = [analysis.last(MeasureLattice), analysis.last(GeometricPhase)]
     told = [(step, analysis.atoms) for step in steps if step is not None and analysis.atoms is not None]

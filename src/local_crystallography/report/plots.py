@@ -135,7 +135,7 @@ def _draw_key(figure: Figure, axes: list[Axes], key: Key) -> None:
                 color=entry.colour,
                 marker="o",
                 linestyle="",
-                label=f"{entry.name}: {entry.count} · {100 * entry.share:.3g} %",
+                label=f"{entry.name}: {entry.count:,}" + (f" · {100 * entry.share:.1f} %" if entry.number >= 0 else ""),
             )
             for entry in key.classes
         ]

@@ -141,7 +141,7 @@ class MeasureLattice(Step):
         Column("gamma_rad", "Angle from lattice vector a to b."),
         Column("lattice_angle_rad", "Direction of lattice vector a around the atom, counter-clockwise from x."),
     )
-    reads: ClassVar = ("refine_atoms", "correct_scan", own(HAND_LABEL))
+    reads: ClassVar = ("refine_atoms", "correct_scan")
     optional: ClassVar = True
 
     corrected: bool = Field(True, description="Use positions with scan distortions corrected, where available.")
@@ -182,7 +182,7 @@ class MeasureLattice(Step):
     def uses(self, replaced: set[str]) -> bool:
         """Classes assigned by hand count only if they are the reference."""
         by_class = isinstance(self.reference, HandClassCell)
-        return super().uses(replaced if by_class else replaced - {own(HAND_LABEL)})
+        return super().uses(replaced) or (by_class and own(HAND_LABEL) in replaced)
 
     def summary(self, result: Atoms) -> str:
         counts = {name: int(result.features[name].max()) + 1 for name in ("grain", "sublattice")}

@@ -162,6 +162,11 @@ class Segment(Step):
             step = step.replace(by=self.by.replace(spacing=spacing))
         return step
 
+    def resolving(self, image: Image) -> Job[Segment]:
+        """`resolve` as a job, since it takes seconds."""
+        yield Progress(0.0, "looking for columns of any width, bright and dark …")
+        return self.resolve(image)
+
     def candidates(self, image: Image) -> list[Candidate]:
         """What the columns of the image may be, the most likely first; see `models.scale.choose_scale`."""
         from local_crystallography.models.scale import choose_scale

@@ -14,6 +14,14 @@ from local_crystallography.data.columns import UNITS, kind_of
 Floats = npt.NDArray[np.float64]
 
 DOWN = re.compile(r"(^|_)y_(px|nm)$")
+TITLES = {
+    "label": "Class",
+    "hand_label": "Class by hand",
+    "label_probability": "Class probability",
+    "label_entropy": "Class entropy",
+    "borders_label": "Class beyond the boundary",
+}
+"""Titles of columns whose names are not the words for them."""
 LETTER = re.compile(r"[a-z]\d*")
 
 
@@ -64,8 +72,8 @@ def axis_of(name: str, table: pd.DataFrame | None = None) -> Axis:
     """How to show a column; the table, if given, provides the symmetry orders for the period of motif angles."""
     end = next((end for end in UNITS if name.endswith(end)), "")
     title = name.removesuffix(end).replace("_", " ")
-    title = title if LETTER.fullmatch(title) else title[:1].upper() + title[1:]
-    title = title.replace("Gpa", "GPA")
+    title = title if LETTER.fullmatch(title.split(" ")[0]) else title[:1].upper() + title[1:]
+    title = TITLES.get(name, title.replace("Gpa", "GPA"))
     factor = 180 / np.pi if end == "_rad" else 1.0
     period = _period(name, table) * factor if kind_of(name) == "cyclic" else None
     return Axis(name, title, UNITS.get(end, ""), factor, period, bool(DOWN.search(name)))

@@ -41,7 +41,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class ClassEntry:
-    """One class of a legend."""
+    """One class of a legend; `share` of the atoms with a class, NaN for those in none."""
 
     number: int
     name: str
@@ -234,8 +234,15 @@ def _entries(name: str, raw: Floats, styles: ClassStyles) -> tuple[ClassEntry, .
     found, counted = np.unique(np.where(raw >= 0, raw, -1), return_counts=True)
     order = [*np.flatnonzero(found >= 0), *np.flatnonzero(found < 0)]
     numbers = [(int(found[i]), int(counted[i])) for i in order]
+    total = max(int((raw >= 0).sum()), 1)
     return tuple(
-        ClassEntry(number, styles.name(name, number), styles.colour(name, number), count, count / len(raw))
+        ClassEntry(
+            number,
+            styles.name(name, number),
+            styles.colour(name, number),
+            count,
+            count / total if number >= 0 else np.nan,
+        )
         for number, count in numbers
     )
 

@@ -88,15 +88,7 @@ def rasterise(
     return inks.view(np.uint32)[:, 0][topmost].view(np.uint8).reshape(*size, 4)
 
 
-def dots(
-    points: npt.ArrayLike,
-    colors: Colors,
-    *,
-    view: View,
-    size: tuple[int, int],
-    diameter: float,
-    halo: npt.NDArray[np.bool_] | None = None,
-) -> Colors:
+def dots(points: npt.ArrayLike, colors: Colors, *, view: View, size: tuple[int, int], diameter: float) -> Colors:
     """Draw each point as a small disc with a smooth edge, between the pixels where it lies.
 
     A disc never shrinks below a pixel; where discs are denser than the pixels all of them fade, so that what lies below
@@ -109,8 +101,6 @@ def dots(
         As for `rasterise`; the result too.
     diameter
         Diameter of the discs, in pixels of the image.
-    halo
-        (N,) bool, points with a white rim.
     """
     _check(view, size)
     points = np.asarray(points, np.float64).reshape(-1, 2)
@@ -120,30 +110,38 @@ def dots(
     inks = np.zeros((len(points) + 1, 4), np.uint8)
     inks[1:] = colors
     image = inks.view(np.uint32)[:, 0][ranks].view(np.uint8).reshape(*size, 4)
-    opaque = cover * image[..., 3]
-    if edged:
-        _put_below(image, opaque, _discs(points, diameter * (1 + EDGE), view, size)[0], 0)
-    if halo is not None and halo.any():
-        _put_below(image, opaque, _discs(points[halo], diameter * HALO + 1, view, size)[0], 255)
-    image[..., 3] = opaque
-    return image
+    image[..., 3] = cover * image[..., 3]
+    return _on_grey(image, _discs(points, diameter * (1 + EDGE), view, size)[0], 0) if edged else image
 
 
-def _put_below(image: Colors, opaque: npt.NDArray[np.float32], cover: npt.NDArray[np.float32], grey: int) -> None:
-    """Put grey below what an image shows, whose opacity is 0 to 255, where it covers a part of the pixels."""
-    wet = cover > 0
-    above = opaque[wet]
-    below = cover[wet] * (255 - above)
-    part = (below / np.maximum(above + below, 1))[:, None]
-    image[wet, :3] = np.rint(image[wet, :3] * (1 - part) + grey * part)
-    opaque[wet] = above + below
+def with_rims(image: Colors, points: npt.ArrayLike, *, view: View, diameter: float) -> Colors:
+    """A picture of `dots` in which some points, of its view and diameter, have a white rim."""
+    points = np.asarray(points, np.float64).reshape(-1, 2)
+    if not len(points):
+        return image
+    height, width, _ = image.shape
+    return _on_grey(image, _discs(points, max(diameter, 1.0) * HALO + 1, view, (height, width))[0], 255)
+
+
+def _on_grey(image: Colors, cover: npt.NDArray[np.float32], grey: int) -> Colors:
+    """The image with grey below it, which covers a part of each pixel."""
+    above = image[..., 3].astype(np.float32)
+    below = cover * (255 - above)
+    part = below / np.maximum(above + below, 1)
+    drawn = np.empty_like(image)
+    for channel in range(3):  # one by one is three times as fast
+        ink = image[..., channel].astype(np.float32)
+        drawn[..., channel] = ink + part * (grey - ink) + 0.5
+    drawn[..., 3] = above + below + 0.5
+    return drawn
 
 
 def dim(colors: Colors, mask: npt.NDArray[np.bool_]) -> Colors:
     """The (N, 4) colours with all but the masked points faded; without masked points, none is faded."""
     faded = colors.copy()
     if mask.any():
-        faded[~mask, 3] = np.rint(faded[~mask, 3] * DIMMED).astype(np.uint8)
+        table = np.rint(np.arange(256) * DIMMED).astype(np.uint8)
+        faded[:, 3] = np.where(mask, colors[:, 3], table[colors[:, 3]])
     return faded
 
 

@@ -54,7 +54,7 @@ def click(legend, row, modifiers, qtbot):
 def test_one_block_for_each_column(legend):
     assert [block.key.column.name for block in legend.blocks] == ["label", "z0"]
     assert texts(legend) == ["class 0", "class 1", "class 2", "none"]
-    assert item(legend, 0).text(COUNT) == "25 · 25 %"
+    assert item(legend, 0).text(COUNT) == "25 · 33.3 %"
     assert [legend.blocks[1].low.text(), legend.blocks[1].high.text()] == ["-1.96", "1.96"]
 
 

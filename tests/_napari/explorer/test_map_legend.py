@@ -37,7 +37,7 @@ def test_classes_have_their_names_and_colours(legend, results, qtbot):
     results.analysis.styles.rename("label", 1, "B site")
     legend.refresh()
     colours = ["#" + bytes(np.rint(255 * colour[:3]).astype(np.uint8)).hex() for colour in PALETTE[:3]]
-    assert legend.key.title == "Label"
+    assert legend.key.title == "Class"
     assert legend.key.classes == tuple(zip(["class 0", "B site", "class 2"], colours, strict=True))
     results.analysis.styles.rename("label", 0, "A site")
     qtbot.waitUntil(lambda: legend.key.classes[0][0] == "A site")
@@ -59,7 +59,7 @@ def test_a_scale_has_its_unit_and_the_limits_of_the_layer(legend, results, qtbot
 def test_it_follows_what_is_seen(legend, results, qtbot):
     results.set_colour("z0")
     results.show_map("label")
-    qtbot.waitUntil(lambda: legend.key is not None and legend.key.title == "Label")
+    qtbot.waitUntil(lambda: legend.key is not None and legend.key.title == "Class")
     results.get("label").visible = False
     qtbot.waitUntil(lambda: legend.key.title == "z0")  # of the atoms
     results.get("atoms").visible = False

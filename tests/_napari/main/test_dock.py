@@ -63,9 +63,9 @@ def test_every_step_by_its_button(real_viewer, dock, viewer, press):
         assert not status(dock, name).startswith("✓")
         press(dock.panels[name].button)
         assert status(dock, name).startswith("✓")
-    assert names(viewer) == ["quick", "probability", "alternation_decision", "label", "atoms"]
+    assert names(viewer) == ["quick", "probability", "alternation_decision", "label", "atoms", "unit cell"]
     visible = [layer.name for layer in viewer.layers if layer.visible]
-    assert visible == ["quick", "alternation_decision", "atoms"]
+    assert visible == ["quick", "alternation_decision", "atoms", "unit cell"]
     assert dock.panels["segment"].form.fields["by"].shown.fields["sigma"].box.text().startswith("2.")
     assert "bright columns, sigma 2." in status(dock, "segment")
     assert status(dock, "refine_atoms").startswith("✓ kept ")

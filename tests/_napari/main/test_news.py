@@ -122,3 +122,16 @@ def test_napari_asks_in_words_before_it_closes_over_a_job():
     job = NamedJob(guarded, None, None)
     job.words = "Run all on quick"
     assert str(job) == "Run all on quick. Closing ends it, and results not saved are lost"
+
+
+def test_another_candidate_finds_atoms_at_once_and_comes_back(dock, wait):
+    before = dock.session.analysis.atoms
+    dock.panels["segment"].form.fields["by"].shown.fields["sigma"].set(2.6)
+    dock.candidates.chosen.emit()
+    wait()
+    assert dock.session.history.undoable == ["Other columns"]
+    assert "refine_atoms" in dock.session.analysis.asked
+    assert dock.session.analysis.vae is None
+    dock.controller.travel(-1)
+    assert dock.session.analysis.atoms is before
+    assert dock.session.analysis.vae is not None

@@ -175,7 +175,7 @@ def test_a_second_click_starts_nothing(training, qtbot):
         (RuntimeError("shapes do not match"), "The step failed: shapes do not match"),
     ],
 )
-def test_what_breaks_a_training_is_said_once_in_its_panel_and_once_on_top(dock, viewer, qtbot, monkeypatch, error, said):
+def test_what_breaks_a_training_is_said_in_its_panel_and_on_top(dock, viewer, qtbot, monkeypatch, error, said):
     def broken(*_args):
         raise error
 

@@ -7,9 +7,11 @@ from local_crystallography._napari.main import run_all
 from local_crystallography._napari.main.run_all import ANEW, ENCODE, KEEP, steps_to_run
 from local_crystallography._napari.main.step_panel import BEHIND, NETWORK_BEHIND, standing
 from local_crystallography._napari.selection.selection_menu import SelectionActions
+from local_crystallography._napari.session import history
 from local_crystallography.recipe import Recipe
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.extract_sub_images import ExtractSubImages
+from local_crystallography.steps.measure_lattice import MeasureLattice
 from local_crystallography.steps.paint_map import PaintMap
 
 NETWORK = "train_vae"
@@ -219,3 +221,48 @@ def test_a_session_whose_training_was_stopped_can_go_on_with_its_network(control
     session.analysis.asked.pop(NETWORK)
     monkeypatch.setattr(run_all, "choose", lambda *_: KEEP)
     assert NETWORK not in {step.name() for step in steps_to_run(None, controller, wanted)}
+
+
+def test_run_all_takes_optional_steps_along_that_others_need(controller, session, wait):
+    """A lattice from before an edit: Cluster does not read it unless angles are counted from it."""
+    controller.run((MeasureLattice(),), again=True)
+    wait()
+    remove(session, {3})
+    wait()
+    wanted = [
+        step for step in Recipe(**session.analysis.asked | session.analysis.behind).wanted() if step.name() != NETWORK
+    ]
+    controller.run(tuple(wanted), again=False)
+    wait()
+    assert not session.errors
+    assert set(session.analysis.behind) <= {"measure_lattice", NETWORK}
+
+
+def test_edits_take_the_place_of_the_layer_the_atoms_came_from(controller, session, wait):
+    before = session.analysis.atoms
+    mine = controller.viewer.add_points(before.yx[:200], scale=session.layer.scale, units="nm", name="mine")
+    controller.choose_source("atoms", mine)
+    controller.run((ExtractSubImages(window_size=24),), again=True)
+    wait()
+    assert len(session.analysis.atoms) == 200
+    remove(session, {3, 4})
+    wait()
+    controller.run((ExtractSubImages(window_size=24),), again=True)
+    wait()
+    assert len(session.analysis.atoms) == 198
+    controller.travel(-2)
+    assert len(session.analysis.atoms) == 200
+    assert session.sources == {"atoms": mine}
+
+
+def test_the_history_is_bounded(controller, session, monkeypatch):
+    monkeypatch.setattr(history, "MOST", 5)
+    for count in range(1, 10):
+        controller.selection.apply(some(controller, *range(count)))
+    assert len(session.history.undoable) == 4
+    monkeypatch.setattr(history, "ROOM", 0)
+    session.analysis.atoms = session.analysis.atoms.with_features(own=1.0)
+    controller.note("one")
+    session.analysis.atoms = session.analysis.atoms.with_features(own=2.0)
+    controller.note("two")
+    assert session.history.undoable == ["two"]  # the last change always comes back

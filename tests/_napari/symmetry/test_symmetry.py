@@ -10,7 +10,7 @@ from qtpy import QtCore
 from local_crystallography import MeasureLattice
 from local_crystallography._napari.main.dock import MainDock
 from local_crystallography._napari.main.side_docks import SYMMETRY
-from local_crystallography._napari.symmetry.chain_form import CASE_1, LINE, OWN, ROW
+from local_crystallography._napari.symmetry.chain_form import CASE_1, CASE_2, LINE, OWN, ROW
 from local_crystallography._napari.widgets import panels
 from local_crystallography.bayes.decision import Decision
 from local_crystallography.data.progress import finish
@@ -58,8 +58,28 @@ def choose(dock, source, qtbot):
     settle(dock, qtbot)
 
 
+def test_it_opens_on_the_image_with_rows_of_its_atoms(dock, chain):
+    assert dock.tabs.tabText(dock.tabs.currentIndex()) == "Image"
+    assert chain.source.kind.currentText() == ROW
+    assert chain.view.model.difference == "positions"
+    assert dock.controller.selection.count == 0  # nothing was chosen by hand
+
+
+def test_decisions_of_the_image_are_made_and_mapped(main, dock, qtbot):
+    shown = dock.study.map
+    assert shown.picture.isHidden()
+    shown.buttons["run"].click()
+    settle(dock, qtbot)
+    qtbot.waitUntil(lambda: shown.picture.pixmap() is not None and not shown.picture.pixmap().isNull(), timeout=20_000)
+    assert "symmetric" in shown.shares.text()
+    assert shown.look.text().startswith("Colour: blue symmetric")
+    shown.buttons["show"].click()
+    assert main.show_box.column == "alternation_decision"
+
+
 @pytest.mark.slow
-def test_case_2_is_seen_at_first_and_cannot_be_decided(chain):
+def test_case_2_of_the_paper_cannot_be_decided(dock, chain, qtbot):
+    choose(dock, CASE_2, qtbot)
     assert chain.words.text().startswith("After 200 unit cells: undecided.")
     assert all(plot.listDataItems() for name, plot in chain.plots.plots.items() if name != "difference")
     assert chain.plots.image.image.shape[0] == 191
@@ -78,6 +98,7 @@ def test_another_chain_another_decision(dock, chain, qtbot):
 
 @pytest.mark.slow
 def test_cells_are_added_one_by_one(dock, chain, qtbot):
+    choose(dock, CASE_2, qtbot)
     chain.cells.setValue(20)
     settle(dock, qtbot)
     assert chain.words.text().startswith("After 20 unit cells")
@@ -116,6 +137,7 @@ def test_a_bound_below_the_data_is_a_sentence_and_nothing_is_shown(dock, chain, 
 
 @pytest.mark.slow
 def test_the_rule_in_use_is_calibrated(dock, chain, qtbot):
+    choose(dock, CASE_2, qtbot)
     chain.buttons["calibrate"].click()
     settle(dock, qtbot)
     assert "1000 simulated chains, noise on bonds" in chain.table.text()
@@ -134,6 +156,7 @@ def test_a_calibration_can_be_stopped(dock, chain, qtbot):
 
 @pytest.mark.slow
 def test_draws_by_pymc_lie_on_the_closed_form(dock, chain, qtbot):
+    choose(dock, CASE_2, qtbot)
     chain.buttons["reference"].click()
     settle(dock, qtbot, timeout=300_000)
     assert "0 divergences" in chain.table.text()

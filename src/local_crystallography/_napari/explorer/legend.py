@@ -37,6 +37,14 @@ class Legend(QtWidgets.QWidget):  # type: ignore[misc]
         self._layout = QtWidgets.QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.addStretch(1)
+        self._buttons = QtWidgets.QHBoxLayout()
+        self._buttons.addStretch(1)
+
+    def add_buttons(self, buttons: list[QtWidgets.QToolButton]) -> None:
+        """Add buttons below the keys that change the number of classes."""
+        self._layout.insertLayout(self._layout.count() - 1, self._buttons)
+        for button in buttons:
+            self._buttons.addWidget(button)
 
     def show_keys(self, keys: list[Key], styles: ClassStyles) -> None:
         """Show one block for each column; existing blocks are kept, so that editing is not interrupted."""
@@ -269,7 +277,7 @@ def _fill(item: Any, entry: ClassEntry) -> None:
     item.setIcon(PATCH, QtGui.QIcon(patch))
     item.setData(PATCH, NUMBER, entry.number)
     item.setText(NAME, entry.name)
-    item.setText(COUNT, f"{entry.count} · {100 * entry.share:.2g} %")
+    item.setText(COUNT, f"{entry.count:,}" + (f" · {100 * entry.share:.1f} %" if entry.number >= 0 else ""))
     item.setTextAlignment(COUNT, QtCore.Qt.AlignmentFlag.AlignRight | QtCore.Qt.AlignmentFlag.AlignVCenter)
     item.setSizeHint(PATCH, QtCore.QSize(0, ROW_HEIGHT))
     for column in range(3):

@@ -23,6 +23,13 @@ def grid_of(viewer: Any) -> Any:
     return viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
 
 
+def scale_bar_of(viewer: Any) -> Any:
+    """The scale bar; since napari 0.9 it is an overlay of the canvas. None where there is no canvas."""
+    if hasattr(viewer, "canvas"):
+        return getattr(getattr(viewer.canvas, "overlays", None), "scale_bar", None)
+    return getattr(viewer, "scale_bar", None)
+
+
 def canvas_in(widget: Any) -> Any:
     """The widget that the layers are drawn on, in the window of another widget; None without a window."""
     while widget is not None and not isinstance(widget, QtWidgets.QMainWindow):

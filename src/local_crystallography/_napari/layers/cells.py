@@ -11,7 +11,7 @@ from local_crystallography.data.atoms import Atoms
 from local_crystallography.lattice.cells import GrainCell, grain_cells
 
 NAME = "unit cell"
-COLOUR = "#ffd60a"
+COLOUR = "#ff8c00"
 EDGE, LEAST_EDGE = 0.1, 1.5
 """Width of the edges in sides of the cell, and the least in pixels."""
 

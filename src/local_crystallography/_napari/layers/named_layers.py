@@ -109,6 +109,8 @@ class NamedLayers:
         ]
         below += [self.image_layer] if self.image_layer in self.viewer.layers else []
         place = max((self.viewer.layers.index(other) for other in below), default=-1) + 1
+        if layer.name in self.viewer.layers:  # of another image
+            layer.name = f"{layer.name} of {self.image_layer.name}"
         selection = self.viewer.layers.selection
         selected = set(selection)
         # the selection is the same in the end, and selecting each new layer for a moment is slow

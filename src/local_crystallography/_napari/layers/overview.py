@@ -14,7 +14,7 @@ from qtpy import QtCore
 from local_crystallography._napari.layers import convert, geometry
 from local_crystallography._napari.layers.camera import camera_of, canvas_size, grid_of, in_plane, in_world
 from local_crystallography._napari.layers.named_layers import OVERVIEW, NamedLayers
-from local_crystallography.views.raster import dots
+from local_crystallography.views.raster import Colors, View, dots, with_rims
 
 MANY = 10_000
 """Number of atoms in a frame that napari draws without delay."""
@@ -57,6 +57,22 @@ class Part:
         return np.asarray((y >= top) & (y <= bottom) & (x >= left) & (x <= right))
 
 
+@dataclass(frozen=True)
+class Bare:
+    """The picture without selected atoms: (H, W, 4), and where the atoms of its frame, in these rows, lie in it."""
+
+    picture: Colors
+    rows: npt.NDArray[np.intp]
+    points: npt.NDArray[np.float64]
+    view: View
+    diameter: float
+
+    def marked(self, selected: npt.NDArray[np.bool_]) -> Colors:
+        """The picture with white rims around the selected of all atoms."""
+        points = self.points[selected[self.rows]] if len(selected) > self.rows.max(initial=-1) else self.points[:0]
+        return with_rims(self.picture, points, view=self.view, diameter=self.diameter)
+
+
 class AtomsOverview(QtCore.QObject):  # type: ignore[misc]
     """Shows the atoms of an image as a picture in place of their points, as long as these are hidden.
 
@@ -72,7 +88,7 @@ class AtomsOverview(QtCore.QObject):  # type: ignore[misc]
         self.viewer, self._own, self._note = viewer, own, note
         self.points: Any = None
         self.selected: npt.NDArray[np.bool_] = np.zeros(0, bool)
-        self._rows: npt.NDArray[np.intp] = np.zeros(0, np.intp)
+        self._bare: Bare | None = None
         self._drawn: Part | None = None
         self._rest = QtCore.QTimer(self, singleShot=True, interval=REST)
         self._rest.timeout.connect(self.draw)
@@ -102,6 +118,7 @@ class AtomsOverview(QtCore.QObject):  # type: ignore[misc]
                 event.connect(self._on_points_changed)
         picture = self.picture
         if points is None or not is_many(np.asarray(points.data)):
+            self._bare = None
             if points is not None and picture is not None:
                 points.visible = points.visible or picture.visible
             self._own.remove({OVERVIEW})
@@ -113,7 +130,8 @@ class AtomsOverview(QtCore.QObject):  # type: ignore[misc]
     def select(self, rows: npt.NDArray[np.bool_]) -> None:
         """Mark the (N,) selected atoms with white rims."""
         self.selected = rows
-        self.draw()
+        if (picture := self.picture) is not None and self._bare is not None:
+            picture.data = self._bare.marked(rows)
 
     def leave(self) -> None:
         """Disconnect from the viewer, and show the points in place of the picture."""
@@ -138,22 +156,17 @@ class AtomsOverview(QtCore.QObject):  # type: ignore[misc]
         yx, diameter = np.asarray(self.points.data, float)[rows, -2:], float(np.median(self.points.size[:1000]))
         known = yx if len(yx) else np.zeros((1, 2))
         around = Part(known.min(axis=0) - 2 * diameter, known.max(axis=0) + 2 * diameter, 1.0)
-        view = self._view()
-        self._drawn = around if view is None else view.wider()
+        seen = self._view()
+        self._drawn = around if seen is None else seen.wider()
         part = self._drawn.within(around)
         step = max(1 / part.zoom, diameter / WIDEST, float((part.high - part.low).max()) / LARGEST)
         height, width = np.maximum(np.ceil((part.high - part.low) / step), 1).astype(int).tolist()
         (top, left), (bottom, right) = part.low - 0.5, part.low - 0.5 + step * np.array([height, width])
         colours = np.rint(255 * np.asarray(self.points.face_color)[rows]).astype(np.uint8)
-        data = dots(
-            yx[:, ::-1],
-            colours,
-            view=(left, right, top, bottom),
-            size=(height, width),
-            diameter=diameter / step,
-            halo=self.selected[rows] if len(self.selected) == len(self.points.data) else None,
-        )
-        self._put(data, part.low + (step - 1) / 2, step)
+        points, view = yx[:, ::-1], (left, right, top, bottom)
+        picture = dots(points, colours, view=view, size=(height, width), diameter=diameter / step)
+        self._bare = Bare(picture, rows, points, view, diameter / step)
+        self._put(self._bare.marked(self.selected), part.low + (step - 1) / 2, step)
 
     def _put(self, data: npt.NDArray[np.uint8], origin: npt.NDArray[np.float64], step: float) -> None:
         """Show a picture whose first pixel has its middle at `origin` and is `step` pixels of the image wide."""
@@ -211,7 +224,7 @@ class AtomsOverview(QtCore.QObject):  # type: ignore[misc]
         if self.picture is None:
             return
         view, drawn = self._view(), self._drawn
-        if drawn is None or view is None or event.type not in ("zoom", "center"):
+        if drawn is None or view is None or event.type not in ("zoom", "center", "size"):
             self._soon.start()
         elif not drawn.covers(view) or max(view.zoom / drawn.zoom, drawn.zoom / view.zoom) > COARSE:
             self.draw()

@@ -34,7 +34,8 @@ CIRCLE, HALO = QtGui.QColor("#ffb02a"), QtGui.QColor(0, 0, 0, 150)
 SAME = 0.03
 """Difference of the logarithms of two widths that are considered equal."""
 REPEATS = ((0.2, "are periodic, as in a crystal"), (0.05, "are partly periodic"))
-WORDS, NONE = "Columns found; click another to use it:", "No columns were found at any scale."
+WORDS = "Columns found. Where they are not right, click another to find atoms with it:"
+NONE = "No columns were found at any scale."
 SHOW, SHOW_TIP = "Show candidates", "Search all scales and both contrasts, and show the candidates for atomic columns"
 AUTO_TIP = "Determine contrast and sigma from the image again"
 
@@ -42,7 +43,15 @@ State = Literal["", "taken", "asked"]
 
 
 class CandidateView(QtWidgets.QWidget):  # type: ignore[misc]
-    """The best candidates of the active image side by side, the chosen one framed."""
+    """The best candidates of the active image side by side, the chosen one framed.
+
+    Attributes
+    ----------
+    chosen
+        Signal: another candidate was chosen, and atoms are to be found with it.
+    """
+
+    chosen = QtCore.Signal()
 
     def __init__(self, controller: Controller, form: StepForm, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -131,6 +140,7 @@ class CandidateView(QtWidgets.QWidget):  # type: ignore[misc]
             self._set(asked.contrast, asked.network.sigma)
         else:
             self._set(contrast_of(tile.candidate), round(min(max(tile.candidate.sigma, 0.5), 200), 2))
+            self.chosen.emit()
 
     def _on_show_clicked(self) -> None:
         session = self.controller.active

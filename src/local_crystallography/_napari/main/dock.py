@@ -15,7 +15,9 @@ from qtpy import QtCore, QtGui, QtWidgets
 
 from local_crystallography._napari.explorer.explorer import LatentExplorer
 from local_crystallography._napari.layers import convert
+from local_crystallography._napari.layers.camera import scale_bar_of
 from local_crystallography._napari.main.candidates import CandidateView
+from local_crystallography._napari.main.class_count import ClassCount
 from local_crystallography._napari.main.curve import CurveTools
 from local_crystallography._napari.main.layer_tools import LeftOutTools, MaskTools
 from local_crystallography._napari.main.layout import OPEN, REPORT, SAVE, TIPS, DockState, Hint, arrange
@@ -48,6 +50,8 @@ from local_crystallography.data.columns import is_class
 from local_crystallography.recipe import Recipe
 from local_crystallography.report.html import write_report
 from local_crystallography.steps.cluster import Cluster
+from local_crystallography.steps.find_atoms import FindAtoms
+from local_crystallography.steps.refine_atoms import RefineAtoms
 from local_crystallography.steps.segment import Segment
 from local_crystallography.steps.symmetry import DecideSymmetry
 from local_crystallography.steps.training import Training
@@ -87,9 +91,10 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.candidates = CandidateView(self.controller, self.panels[Segment.name()].form)
         self.left_out = LeftOutTools(self.controller)
         self.buttons = {name: QtWidgets.QPushButton(name) for name in TIPS}
+        self.class_count = ClassCount(self.controller, self.panels, self)
         self.docks = SideDocks(self.controller, self)
         self.news = News(self.controller, self.docks.actions.commands)
-        self._docked = False
+        self._docked = self._scaled = False
         self._deciding = False
         self.region_boxes = [box for panel in self.panels.values() for box in panel.findChildren(RegionBox)]
         for box in self.region_boxes:
@@ -117,13 +122,14 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
 
     def sizeHint(self) -> QtCore.QSize:
         """Narrow, so that canvas and docks fit on a screen of 1280 x 800."""
-        return QtCore.QSize(318, 700)
+        return QtCore.QSize(312, 700)
 
     def _connect(self) -> None:
         controller = self.controller
         self.image_box.chosen.connect(controller.choose)
         self.show_box.chosen.connect(self._on_show_chosen)
         self.run_all.clicked.connect(self._on_run_all_clicked)
+        self.candidates.chosen.connect(self._on_candidate_chosen)
         self.news.failed.connect(self._on_failed)
         self.viewer.layers.events.inserted.connect(self._on_layer_inserted)
         self.hint.tried.connect(self._on_sample_tried)
@@ -162,6 +168,12 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         if steps := steps_to_run(self, self.controller, wanted):
             self.controller.run(steps, again=False)
 
+    def _on_candidate_chosen(self) -> None:
+        """Find atoms with other columns at once; Undo brings the earlier ones back, with all that was made of them."""
+        names = (Segment.name(), FindAtoms.name(), RefineAtoms.name())
+        if (recipe := self.controller.attempt(lambda: self.recipe)) is not None:
+            self.controller.run(recipe.wanted(names), again=True, title="Other columns")
+
     def _on_sample_tried(self) -> None:
         """Open the sample, unless it is open already, and run all steps."""
         if self.controller.running:
@@ -186,6 +198,13 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             made = [] if analysis is None else analysis.columns.get(DecideSymmetry.name(), [])
             if not self.news.said.startswith("⚠") and (decisions := [name for name in made if is_class(name)]):
                 self.show_box.choose(decisions[0])
+
+    def _show_scale(self) -> None:
+        """Show the scale bar with the first result in nm; from then on it is the user's."""
+        analysis = self.controller.analysis
+        calibrated = analysis is not None and analysis.atoms is not None and analysis.atoms.pixel_size is not None
+        if calibrated and not self._scaled and (bar := scale_bar_of(self.viewer)) is not None:
+            bar.visible = self._scaled = True
 
     def _on_save_clicked(self) -> None:
         settings = self.state.settings
@@ -238,6 +257,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         if session is not None:
             session.results.set_colour(colour)
         self._refresh()
+        self._show_scale()
         self._show_decision()
 
     def _refresh(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref
 
 from qtpy import QtCore, QtGui, QtWidgets
 
@@ -28,13 +29,28 @@ class ExplorerPlace(QtCore.QObject):  # type: ignore[misc]
 
     def __init__(self, dock: QtWidgets.QDockWidget, main: QtWidgets.QDockWidget, window: QtWidgets.QMainWindow) -> None:
         super().__init__(dock)
-        self.dock, self.main, self.window = dock, main, window
+        self._dock, self._main, self._window = ref(dock), ref(main), ref(window)  # so that the window can be let go of
         self._timer = QtCore.QTimer(self, singleShot=True, interval=PAUSE)
         self._timer.timeout.connect(self.remember)
         self.restore(Settings().explorer_place)
         dock.topLevelChanged.connect(self._on_moved)
         dock.dockLocationChanged.connect(self._on_moved)
         dock.installEventFilter(self)
+
+    @property
+    def dock(self) -> Any:
+        """The dock of the explorer."""
+        return self._dock()
+
+    @property
+    def main(self) -> Any:
+        """The main dock."""
+        return self._main()
+
+    @property
+    def window(self) -> Any:
+        """The window of both."""
+        return self._window()
 
     def place(self) -> str:
         """The present place."""

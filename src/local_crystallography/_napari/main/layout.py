@@ -57,7 +57,12 @@ def arrange(dock: MainDock) -> None:
     top.addRow("Image", dock.image_box)
     top.addRow("Pixel size", dock.pixel_size)
     top.addRow("Mask", dock.mask)
-    top.addRow("Show", dock.show_box)
+    shown = QtWidgets.QHBoxLayout()
+    shown.setSpacing(2)
+    shown.addWidget(dock.show_box, stretch=1)
+    for each in dock.class_count.buttons():
+        shown.addWidget(each)
+    top.addRow("Show", shown)
     top.addRow(dock.look)
     layout = QtWidgets.QVBoxLayout(dock)
     layout.setContentsMargins(6, 4, 6, 4)
@@ -72,7 +77,7 @@ def arrange(dock: MainDock) -> None:
     layout.addLayout(row)
     layout.addWidget(dock.news)
     layout.addWidget(_panels(dock), stretch=1)
-    for names in ((SAVE, OPEN, REPORT), (EXPLORER, MANIFOLD), (MEASURE, SYMMETRY, COMPONENTS)):
+    for names in ((SAVE, OPEN), (EXPLORER, MANIFOLD, REPORT), (MEASURE, SYMMETRY, COMPONENTS)):
         row = QtWidgets.QHBoxLayout()
         for name in names:
             row.addWidget(dock.buttons[name])

@@ -167,7 +167,8 @@ class SideDocks(QtCore.QObject):  # type: ignore[misc]
         explorer.add_side(HoverCard(self.controller))
         explorer.bar.add_menu("Selection", self.actions.menu, TIP)
         explorer.bar.add_tool(self.actions.lasso.action)
-        explorer.bar.add_buttons(self.undo.buttons())
+        explorer.bar.add_buttons(self.undo.buttons(listed=False))
+        explorer.legend.add_buttons(self.main.class_count.buttons())
         self.actions.listen_in(explorer)
         return explorer
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from qtpy import QtCore, QtGui, QtWidgets
 from superqt import QCollapsible
@@ -123,16 +124,22 @@ def _of_result(analysis: Analysis, name: str) -> str:
         return "done"
     if isinstance(result, Atoms):
         moved = not step.adds_columns() and any(other.moves for other in analysis.used.values())
-        if moved or any(column not in result.features for column in analysis.columns.get(name, [])):
+        if moved or _in_part(analysis, name, result):
             return "done"
         result = replace(result, left_out=analysis.left_out)
     return step.summary(result)
 
 
+def _in_part(analysis: Analysis, name: str, result: Any) -> bool:
+    """Whether columns of a step are there no more."""
+    columns = analysis.columns.get(name, [])
+    return isinstance(result, Atoms) and any(column not in result.features for column in columns)
+
+
 def remarks(analysis: Analysis, name: str, on_scan: Sequence[str]) -> str:
     """Warnings about the result of a step, one per line."""
     step, result = analysis.used.get(name), getattr(analysis, STEPS[name].makes)
-    lines = [] if step is None or result is None else step.remarks(result)
+    lines = [] if step is None or result is None or _in_part(analysis, name, result) else step.remarks(result)
     lines += on_scan if name == CorrectScan.name() else []
     lines += [doubt.says for doubt in analysis.doubts if step_of(doubt) == name]
     return "".join(f"\n⚠ {remark}" for remark in lines)

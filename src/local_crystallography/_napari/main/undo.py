@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from napari.layers import Labels
 from qtpy import QtCore, QtGui, QtWidgets
 
+from local_crystallography._napari.layers import convert, masks
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.widgets.icons import icon
 from local_crystallography._napari.widgets.theme import theme_of
@@ -15,6 +17,7 @@ UNDO, REDO = "Undo", "Redo"
 KEYS = {UNDO: "Ctrl+Z", REDO: "Ctrl+Shift+Z"}
 NAPARI = {UNDO: "Control-Z", REDO: "Control-Shift-Z"}
 """The same keys in the words of napari; a labels layer that is painted on keeps its own."""
+ICON, ARROW = 18, 22
 LISTED = 20
 """Maximum number of changes in a menu."""
 
@@ -27,22 +30,25 @@ class UndoActions(QtCore.QObject):  # type: ignore[misc]
         self.controller = controller
         self.menus = {name: QtWidgets.QMenu(name, parent) for name in KEYS}
         self.actions = {name: self._action(name) for name in KEYS}
-        for name, key in NAPARI.items():
-            controller.viewer.bind_key(key, lambda _, name=name: self._go(name), overwrite=True)
+        self._bind(controller.viewer)
+        controller.viewer.layers.selection.events.active.connect(self._on_active_changed)
         controller.changed.connect(self.refresh)
         controller.selection.changed.connect(self._on_selection_changed)
         self.set_theme(dark=True)
         self.refresh()
 
-    def buttons(self) -> list[QtWidgets.QToolButton]:
-        """New buttons; their menus list the changes, to go back or forward by several."""
+    def buttons(self, *, listed: bool = True) -> list[QtWidgets.QToolButton]:
+        """New buttons; with `listed`, their menus list the changes, to go back or forward by several."""
         made = []
         for name, action in self.actions.items():
             button = QtWidgets.QToolButton(autoRaise=True)
             button.setDefaultAction(action)
-            button.setMenu(self.menus[name])
-            button.setPopupMode(button.ToolButtonPopupMode.MenuButtonPopup)
             button.setAccessibleName(name)
+            button.setIconSize(QtCore.QSize(ICON, ICON))
+            if listed:
+                button.setMenu(self.menus[name])
+                button.setPopupMode(button.ToolButtonPopupMode.MenuButtonPopup)
+                button.setMinimumWidth(ICON + ARROW)  # otherwise napari's style leaves no room for the icon
             made.append(button)
         return made
 
@@ -69,10 +75,22 @@ class UndoActions(QtCore.QObject):  # type: ignore[misc]
 
     def leave(self) -> None:
         """Disconnect from the viewer and the controller."""
+        self.controller.viewer.layers.selection.events.active.disconnect(self._on_active_changed)
+        labels = [layer for layer in self.controller.viewer.layers if has_own_undo(layer)]
         for key in NAPARI.values():
-            self.controller.viewer.bind_key(key, None)
+            for bound in (self.controller.viewer, *labels):
+                bound.bind_key(key, None)
         self.controller.changed.disconnect(self.refresh)
         self.controller.selection.changed.disconnect(self._on_selection_changed)
+
+    def _bind(self, to: Any) -> None:
+        """Bind the keys of the viewer, or of a layer."""
+        for name, key in NAPARI.items():
+            to.bind_key(key, lambda _, name=name: self._go(name), overwrite=True)
+
+    def _on_active_changed(self, event: Any) -> None:
+        if event.value is not None and has_own_undo(event.value):
+            self._bind(event.value)
 
     def _action(self, name: str) -> QtGui.QAction:
         action = QtGui.QAction(name, self)
@@ -95,3 +113,8 @@ class UndoActions(QtCore.QObject):  # type: ignore[misc]
 
     def _on_selection_changed(self, source: Any) -> None:
         self.refresh()
+
+
+def has_own_undo(layer: Any) -> bool:
+    """Whether napari would undo painting on a layer that shows classes, which nobody paints on."""
+    return isinstance(layer, Labels) and convert.is_result(layer) and convert.note_of(layer)["result"] != masks.NAME

@@ -33,8 +33,11 @@ from local_crystallography.views.styles import ClassStyles
 TRAINING = (ExtractSubImages.name(), TrainVae.name(), Encode.name(), Cluster.name(), PaintMap.name())
 """Steps that run when the selected atoms get a network of their own."""
 RESTRICTING = "Restricting the analysis to the selected atoms …"
+PART = "Analyse the selected atoms only"
 RETURNING = "Returning to all atoms …"
 COLUMN = "Name of the new column (1 for the selected atoms, 0 for all others):"
+SELECTED = (0.0, 0.9, 1.0, 1.0)
+"""Colour of the pixels of a selection, which no class has."""
 ALL_OF = "all_atoms_of"
 """Key in the metadata of the layer with all atoms of an image, so that it is added only once."""
 
@@ -113,8 +116,7 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
         if session is not None:
             layers = self.controller.viewer.layers
             everything = next((each for each in layers if convert.note_of(each).get(ALL_OF) == session.key), None)
-            self.controller.choose_source("atoms", everything, "Analyse all atoms")
-            self.controller.compute(RETURNING, partial(_given, session))
+            self.controller.compute(RETURNING, partial(_given, session, everything), "Analyse all atoms")
 
     def _compute(self, message: str, make: Callable[[], Any], then: Callable[[Any], object] | None) -> None:
         """Make something in the background, then use it in the window."""
@@ -137,15 +139,15 @@ class SelectionCommands(QtCore.QObject):  # type: ignore[misc]
         self._add(made)
         selection.active = before
         if self.controller.active is session:
-            self.controller.choose_source("atoms", made[-1], "Analyse the selected atoms only")
-            take = partial(self.controller.compute, RESTRICTING, partial(_given, session))
-            self.controller.when_idle(self._train if train else take)
+            take = partial(self.controller.compute, RESTRICTING, partial(_given, session, made[-1]), PART)
+            self.controller.when_idle(partial(self._train, made[-1]) if train else take)
 
-    def _train(self) -> None:
+    def _train(self, layer: Any) -> None:
         analysis = self.controller.analysis
         assert analysis is not None
         if (recipe := self.controller.attempt(self._recipe or (lambda: analysis.recipe))) is not None:
-            self.controller.run(recipe.wanted(TRAINING), again=False)
+            self.controller.choose_source("atoms", layer, noted=False)
+            self.controller.run(recipe.wanted(TRAINING), again=False, title=PART)
 
 
 def write_table(path: Path, atoms: Atoms, mask: Mask, styles: ClassStyles) -> None:
@@ -181,11 +183,13 @@ def points_layer(session: ImageSession, atoms: Atoms, name: str) -> Any:
 def labels_layer(session: ImageSession, mask: Mask, brush: Brush, name: str) -> Any:
     """A labels layer: 1 on the pixels nearest to an atom of the (N,) mask, 0 elsewhere."""
     pixels = (brush.paint(mask.astype(float)) == 1).astype(np.uint8)
+    from napari.utils.colormaps import CyclicLabelColormap
+
     atoms = session.analysis.atoms
     note = _note(session, None if atoms is None else atoms[mask])
-    return Layer.create(
-        pixels, {"name": name, "metadata": {convert.KEY: note}, **geometry.placement_of(session.layer)}, "labels"
-    )
+    look = {"colormap": CyclicLabelColormap(colors=[(0, 0, 0, 0), SELECTED], background_value=0)}
+    arguments = {"name": name, "metadata": {convert.KEY: note}, **look, **geometry.placement_of(session.layer)}
+    return Layer.create(pixels, arguments, "labels")
 
 
 def layer_of_all(session: ImageSession, viewer_layers: Any) -> Any | None:
@@ -216,8 +220,9 @@ def _parts(session: ImageSession, there: list[Any], mask: Mask) -> list[Any]:
     return [part] if everything is None else [everything, part]
 
 
-def _given(session: ImageSession) -> Callable[[], object]:
-    """Use the atoms of the layer chosen as their source, without running a step."""
+def _given(session: ImageSession, layer: Any | None) -> Callable[[], object]:
+    """Use the atoms of a layer, or those of the steps, without running a step."""
+    session.choose_source("atoms", layer)
     session.prepare(session.given((ExtractSubImages(),)))
     session.results.prepare()
     return lambda: None

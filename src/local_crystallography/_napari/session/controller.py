@@ -29,7 +29,7 @@ from local_crystallography._napari.session.worker import (
     run_once,
     run_steps,
 )
-from local_crystallography.analysis import Analysis
+from local_crystallography.analysis import STEPS, Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.progress import Job
@@ -71,7 +71,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self._title: str | None = None
         self.orphans: tuple[str, list[Any]] | None = None
         self._followed: ImageSession | None = None
-        self._restoring = False
+        self._restoring = self._unnoted = False
         self.selection.changed.connect(self._on_selection_changed)
         self.paused = PausedTrainings()
         self.runner = Runner(self)
@@ -126,9 +126,10 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
             return
         self.take_edits()
         session.follow_layer()
-        if again:
-            steps = tuple(dict.fromkeys([*session.analysis.behind_before(steps[0]), *steps]))
         self._title = (steps[-1].title() if len(steps) == 1 or again else RUN_ALL) if title == "" else title
+        first = (behind for step in steps for behind in session.analysis.behind_before(step))
+        named = {step.name(): step for step in (*first, *steps)}
+        steps = tuple(named[name] for name in STEPS if name in named)
         try:
             given = session.given(steps, again=again)
         except InputError as error:
@@ -136,7 +137,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
             self.changed.emit()
             return
         wanted = session.begin(steps, again=again)
-        self.busy, self.step = session, ""
+        self.busy, self.step, self._unnoted = session, "", True
         self.paused.begin(session, wanted)
         file = partial(self.paused.file, session, again=again)
         hooks = Hooks(partial(session.prepare, given), session.after, session.results.previews.prepare, file)
@@ -197,10 +198,13 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         if not self.running:
             self._once("Opening …", lambda: open_session(self.viewer, folder))
 
-    def compute(self, message: str, function: Callable[[], Callable[[], object]]) -> None:
-        """Call a function in the background, and what it returns in the thread of the window."""
+    def compute(self, message: str, function: Callable[[], Callable[[], object]], title: str | None = None) -> None:
+        """Call a function in the background, and what it returns in the thread of the window.
+
+        `title` names what it changes in the history; None: it changes nothing, or belongs to the last change.
+        """
         if self.active is not None and not self.running:
-            self._once(message, function)
+            self._once(message, function, title)
 
     def job(self, function: Callable[[], Job[T]], then: Callable[[T], object]) -> None:
         """Run a job that is not a step, with progress and Cancel; its result goes to `then`."""
@@ -233,10 +237,14 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self._waiting = call
         self.queue.add(lambda: None)
 
-    def choose_source(self, name: str, layer: Any | None, title: str = "") -> None:
-        """Use a layer as probability map or atoms of the active image; None for the result of the step."""
+    def choose_source(self, name: str, layer: Any | None, *, noted: bool = True) -> None:
+        """Use a layer as probability map or atoms of the active image; None for the result of the step.
+
+        Not `noted` in the history where a run follows that is.
+        """
         if self.active is not None and self.active.choose_source(name, layer):
-            self.note(title or f"Choose {name}")
+            if noted:
+                self.note(f"Choose {name}")
             self.changed.emit()
 
     def take_edits(self) -> None:
@@ -319,12 +327,12 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         if session is not None and session.folder is not None and not self.running:
             self._once("Opening …", partial(opened, session.folder))
 
-    def _once(self, message: str, function: Callable[[], Any]) -> None:
-        self._begin(lambda stop: run_once(message, function))
+    def _once(self, message: str, function: Callable[[], Any], title: str | None = None) -> None:
+        self._begin(lambda stop: run_once(message, function), title)
 
     def _begin(self, background: Callable[[Stop], Generator[Report, None, Any]], title: str | None = None) -> None:
         self._title = title
-        self.busy, self.step = self.active, ""
+        self.busy, self.step, self._unnoted = self.active, "", True
         self.runner.start(background)
         self.changed.emit()
 
@@ -357,7 +365,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
         self.note("Change the name or colour of a class")
 
     def _on_selection_changed(self, source: object) -> None:
-        if self._restoring or self.runner.running:
+        if self._restoring or self._unnoted:  # at its end, a job is entered with what is selected then
             return
         known = self.active is not None and len(self.selection) == len(self.active.history.now.selection)
         count = self.selection.count
@@ -419,6 +427,7 @@ class Controller(QtCore.QObject):  # type: ignore[misc]
             self.failed.emit(sentence)
 
     def _on_queue_done(self) -> None:
+        self._unnoted = self.runner.running
         self.changed.emit()
         if self._waiting is not None and not self.running:
             call, self._waiting = self._waiting, None

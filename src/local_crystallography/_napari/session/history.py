@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from local_crystallography.analysis import Snapshot
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.data.probability import ProbabilityMap
+from local_crystallography.data.subimages import SubImages
 
 MOST = 100
 """Maximum number of moments kept."""
@@ -84,9 +86,10 @@ class History:
     def note(self, moment: Moment) -> None:
         """Enter a moment as the present one, if anything has changed."""
         if not moment.same(self.now):
+            grown = not moment.same_results(self.now)
             self._moments[self._at + 1 :] = [moment]
             self._at += 1
-            self._forget_oldest()
+            self._forget_oldest(grown)
 
     def absorb(self, moment: Moment) -> None:
         """Count what has changed as part of the last change, such as maps painted because of it."""
@@ -98,26 +101,35 @@ class History:
         self._at = min(max(self._at + steps, 0), len(self._moments) - 1)
         return self.now
 
-    def _forget_oldest(self) -> None:
-        while self._at and (len(self._moments) > MOST or _size(self._moments) > ROOM):
+    def _forget_oldest(self, grown: bool) -> None:
+        """Keep to the limits, but always the last change; selections, which come often, hold hardly anything."""
+        while self._at > 1 and (len(self._moments) > MOST or (grown and _size(self._moments[:-1], self.now) > ROOM)):
             self._moments.pop(0)
             self._at -= 1
 
 
-def _size(moments: list[Moment]) -> int:
-    """Bytes of all results; what moments share is counted once."""
-    held = {array.ctypes.data: array.nbytes for moment in moments for array in _arrays(moment.analysis["_results"])}
-    return sum(held.values())
+def _size(moments: list[Moment], now: Moment) -> int:
+    """Bytes of all results that are not those of now; what moments share is counted once."""
+    held, present = (_held(some) for some in (moments, [now]))
+    return sum(size for place, size in held.items() if place not in present)
 
 
-def _arrays(results: Mapping[str, Any]) -> Iterator[npt.NDArray[Any]]:
-    yield from (results["maps"] or {}).values()
-    if (atoms := results["atoms"]) is not None:
-        yield from _columns(atoms)
-    if (sub_images := results["sub_images"]) is not None:
-        yield sub_images.windows
-    if (probability := results["probability"]) is not None:
-        yield probability.values
+def _held(moments: list[Moment]) -> dict[int, int]:
+    """Bytes of the arrays of results by their place in memory."""
+    results = {id(each): each for moment in moments for each in moment.analysis["_results"].values()}
+    return {array.ctypes.data: array.nbytes for each in results.values() for array in _arrays(each)}
+
+
+def _arrays(result: Any) -> Iterator[npt.NDArray[Any]]:
+    match result:
+        case dict():
+            yield from result.values()
+        case Atoms():
+            yield from _columns(result)
+        case SubImages():
+            yield result.windows
+        case ProbabilityMap():
+            yield result.values
 
 
 def _columns(atoms: Atoms) -> Iterator[npt.NDArray[Any]]:

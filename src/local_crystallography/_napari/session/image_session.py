@@ -234,6 +234,7 @@ class ImageSession:
         # every atom that remains is wanted, so that refining again leaves none out
         self.analysis.edit(edited.with_features(kept=True))
         self.results.keep_edits()
+        self.sources.pop("atoms", None)  # the edited atoms take the place of the layer they came from
         self.edited = True
         return _change(before, edited)
 

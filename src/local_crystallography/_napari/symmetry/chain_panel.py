@@ -174,6 +174,8 @@ class ChainPanel(ResultPanel):
             form.set(model)
             form.blockSignals(False)
         self.refresh()
+        if self.requested is not None:
+            self.source.select()  # also where the chain itself is not new
 
     def _show(self, view: ChainView) -> None:
         self.view = view

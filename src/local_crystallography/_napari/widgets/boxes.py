@@ -190,7 +190,7 @@ def grouped_by_step(names: Iterable[str]) -> list[tuple[str, list[str]]]:
 
 def words_of(name: str) -> str:
     """A column in words, with its unit."""
-    return "Class" if name == "label" else axis_of(name).label
+    return axis_of(name).label
 
 
 def offer(box: QtWidgets.QComboBox, names: list[str], first: int = 0) -> None:

@@ -32,6 +32,10 @@ Tab = tuple[str, QtWidgets.QWidget, str]
 """Name of a tab, its panel (with `set_theme`), and its tooltip."""
 
 
+WIDEST = 420
+"""Width up to which a dock grows with what it shows, in pixels."""
+
+
 class ResultPanel(QtWidgets.QWidget):  # type: ignore[misc]
     """A panel on the results of the active image; while it is hidden, nothing is computed.
 
@@ -178,6 +182,22 @@ class ResultPanel(QtWidgets.QWidget):  # type: ignore[misc]
         self.show_result(result)
 
 
+class WideEnough(QtWidgets.QScrollArea):  # type: ignore[misc]
+    """A scroll area as wide as what is in it, so that nothing is cut; beyond `WIDEST` it scrolls sideways."""
+
+    def minimumSizeHint(self) -> QtCore.QSize:
+        """The width of the contents, with room for the vertical scroll bar."""
+        hint, widget = super().minimumSizeHint(), self.widget()
+        needed = 0 if widget is None else widget.minimumSizeHint().width()
+        return QtCore.QSize(min(needed + self.verticalScrollBar().sizeHint().width() + 4, WIDEST), hint.height())
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:
+        """Follow contents that grow."""
+        if event.type() == QtCore.QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))
+
+
 class TabbedDock(QtWidgets.QWidget):  # type: ignore[misc]
     """Scrollable panels, one per tab. Any job of the controller is shown below them, where it can be cancelled."""
 
@@ -207,11 +227,10 @@ class TabbedDock(QtWidgets.QWidget):  # type: ignore[misc]
     def _lay_out(self, tabs: Sequence[Tab], heading: str) -> None:
         self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Expanding)
         for number, (name, panel, tip) in enumerate(tabs):
-            scroll = QtWidgets.QScrollArea(widgetResizable=True)
+            scroll = WideEnough(widgetResizable=True)
             scroll.setWidget(panel)
             scroll.setFrameShape(scroll.Shape.NoFrame)
             scroll.setFocusPolicy(QtCore.Qt.FocusPolicy.NoFocus)
-            scroll.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
             self.tabs.addTab(scroll, name)
             self.tabs.setTabToolTip(number, tip)
         self.tabs.setCornerWidget(HelpButton(heading))
