@@ -11,13 +11,13 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from local_crystallography.cli.image_options import ImageOptions
-from local_crystallography.cli.output import check_tiff, say, write_image
+from local_crystallography.cli.output import Answering, check_tiff, say, write_image
 from local_crystallography.steps.average_frames import AverageFrames
 
 logger = logging.getLogger("local_crystallography.cli")
 
 
-class AverageStack(AverageFrames, ImageOptions):
+class AverageStack(Answering, AverageFrames, ImageOptions):
     """Align the frames of a stack and average them: one image with less noise."""
 
     stack: CliPositionalArg[Path] = Field(description="File with a stack of frames of the same area.")

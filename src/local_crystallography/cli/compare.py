@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from local_crystallography.cli.output import Format, say, write_tables
+from local_crystallography.cli.output import Answering, Format, say, write_tables
 from local_crystallography.data.errors import InputError
 
 
-class CompareRuns(BaseModel):
+class CompareRuns(Answering):
     """Compare the classes, or another column, of two or more results of one image."""
-
-    model_config = ConfigDict(frozen=True)
 
     sessions: CliPositionalArg[list[Path]] = Field(description="Folders of runs; classes are numbered as in the first.")
     column: str = Field("label", description="Column to compare: classes, or numbers such as angle_rad or z0.")

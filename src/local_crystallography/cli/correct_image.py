@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from local_crystallography.cli.output import check_tiff, say, write_image
+from local_crystallography.cli.output import Answering, check_tiff, say, write_image
 from local_crystallography.data.errors import InputError
 from local_crystallography.steps.correct_scan import CorrectScan
 
 
-class CorrectImage(BaseModel):
+class CorrectImage(Answering):
     """Write the image of a result with the scan distortions found by Correct scan corrected."""
-
-    model_config = ConfigDict(frozen=True)
 
     session: CliPositionalArg[Path] = Field(description="Folder of a run that included correct_scan.")
     out: Path = Field(description="TIFF file to write, with the pixel size in its tags.")

@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from local_crystallography.cli.console import HEADLESS, has_display, is_first_process
-from local_crystallography.cli.output import say
+from local_crystallography.cli.output import Answering, say
 from local_crystallography.cli.run import analyse
 from local_crystallography.cli.sample import Sample
 from local_crystallography.data.errors import InputError
@@ -26,10 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("local_crystallography.cli")
 
 
-class Demo(BaseModel):
+class Demo(Answering):
     """Run the workflow on a sample image and show it in napari; without a screen, write a screenshot."""
-
-    model_config = ConfigDict(frozen=True)
 
     sample: Sample = Field("lsmo_nio", description="Which sample.")
     out: Path = Field(Path("demo"), description="Folder for the results.")

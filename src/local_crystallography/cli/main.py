@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from json import JSONDecodeError
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from pydantic import ValidationError
 from pydantic_settings import (
     BaseSettings,
-    CliSubCommand,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -18,24 +17,13 @@ from pydantic_settings import (
 )
 
 import local_crystallography
-from local_crystallography.cli.average_frames import AverageStack
-from local_crystallography.cli.compare import CompareRuns
+from local_crystallography.cli import commands
 from local_crystallography.cli.console import (
     first_process_speaks,
     leave_together,
     logging_to_stderr,
 )
-from local_crystallography.cli.correct_image import CorrectImage
-from local_crystallography.cli.demo import Demo
-from local_crystallography.cli.info import Info
-from local_crystallography.cli.measure import MeanColumns, ProfileAcross
-from local_crystallography.cli.output import STOPPED, say
-from local_crystallography.cli.run import Run
-from local_crystallography.cli.sample import MakeSample
-from local_crystallography.cli.study_windows import StudyWindows
-from local_crystallography.cli.symmetry_chain import SymmetryChain
-from local_crystallography.cli.symmetry_study import SymmetryStudy
-from local_crystallography.cli.train_segmenter import TrainSegmenter
+from local_crystallography.cli.output import STOPPED, answering, say, tell
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.parameters import path_of, sentence
 
@@ -57,7 +45,11 @@ class Command(Protocol):
 
 
 class CommandLine(BaseSettings):
-    """Deep Bayesian local crystallography of atomically resolved images. --version shows the version."""
+    """Deep Bayesian local crystallography of atomically resolved images. --version shows the version.
+
+    Exit codes: 0 done; 2 input that cannot be used, with one sentence on standard error; 3 done, but the atoms should
+    not be trusted; 130 stopped with Ctrl-C. With --json a command prints one JSON object on standard output.
+    """
 
     model_config = SettingsConfigDict(
         cli_prog_name=PROGRAM,
@@ -69,20 +61,6 @@ class CommandLine(BaseSettings):
         cli_use_class_docs_for_groups=True,
         cli_exit_on_error=False,
     )
-
-    demo: CliSubCommand[Demo]
-    info: CliSubCommand[Info]
-    sample: CliSubCommand[MakeSample]
-    run: CliSubCommand[Run]
-    average_frames: CliSubCommand[AverageStack]
-    correct_image: CliSubCommand[CorrectImage]
-    train_segmenter: CliSubCommand[TrainSegmenter]
-    symmetry_chain: CliSubCommand[SymmetryChain]
-    symmetry_study: CliSubCommand[SymmetryStudy]
-    study_windows: CliSubCommand[StudyWindows]
-    compare: CliSubCommand[CompareRuns]
-    profile: CliSubCommand[ProfileAcross]
-    means: CliSubCommand[MeanColumns]
 
     @classmethod
     def settings_customise_sources(
@@ -107,8 +85,16 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments[:1] == ["--version"]:
         say(f"{PROGRAM} {local_crystallography.__version__}")
         return 0
+    with answering("--json" in arguments):
+        code = run_command(arguments or ["--help"])
+        tell(exit_code=code)
+    return code
+
+
+def run_command(arguments: list[str]) -> int:
+    """Read the options of a command, run it, and return the exit code."""
     try:
-        command = cast(Command, get_subcommand(CommandLine(_cli_parse_args=arguments or ["--help"])))
+        command = cast(Command, get_subcommand(parser(arguments[0])(_cli_parse_args=arguments)))
     except ValidationError as error:
         return refuse(option_sentence(error))
     except SettingsError as error:
@@ -124,9 +110,17 @@ def main(arguments: list[str] | None = None) -> int:
     return code
 
 
+def parser(name: str) -> Any:
+    """The parser of one command; for any other word that of all commands, without their options."""
+    known = commands.names()
+    chosen = {name: commands.model(name)} if name in known else {each: commands.stand_in(each) for each in known}
+    return commands.command_line(CommandLine, chosen)
+
+
 def refuse(problem: str) -> int:
     """Report input that cannot be used; the exit code."""
     sys.stderr.write(f"{PROGRAM}: {problem}\n")
+    tell(error=problem)
     return 2
 
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from local_crystallography.cli.output import Format, say, write_tables
+from local_crystallography.cli.output import Answering, Format, say, write_tables
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.studies.profile import LineProfile
 
 
-class ProfileAcross(BaseModel):
+class ProfileAcross(Answering):
     """Profile of columns across an interface: the mean of every atomic plane along a line, or by distance from it."""
-
-    model_config = ConfigDict(frozen=True)
 
     session: CliPositionalArg[Path] = Field(description="Folder of a run.")
     column: list[str] = Field(description="Columns; classes give the share of each.")
@@ -44,10 +42,8 @@ class ProfileAcross(BaseModel):
         return 0
 
 
-class MeanColumns(BaseModel):
+class MeanColumns(Answering):
     """Means of columns with standard errors for every class, grain or sublattice; of displacements the mean vectors."""
-
-    model_config = ConfigDict(frozen=True)
 
     session: CliPositionalArg[Path] = Field(description="Folder of a run.")
     column: list[str] = Field(description="Columns; classes give the share of each.")

@@ -13,7 +13,7 @@ from pydantic_settings import CliPositionalArg
 
 from local_crystallography.cli.console import is_first_process, progress_bar, stop_on_interrupt, together
 from local_crystallography.cli.image_options import ImageOptions
-from local_crystallography.cli.output import DOUBTFUL, STOPPED, say
+from local_crystallography.cli.output import DOUBTFUL, STOPPED, Answering, say
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.parameters import Alternative, sentence
 from local_crystallography.data.progress import Cancelled, finish
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("local_crystallography.cli")
 
 
-class Run(Recipe, ImageOptions):
+class Run(Answering, Recipe, ImageOptions):
     """Find, learn and map the atoms of one image; options override the recipe file."""
 
     image: CliPositionalArg[Path] = Field(description="Image file: a microscope format, TIFF, PNG, JPEG or NumPy.")

@@ -5,20 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from local_crystallography.cli.console import is_first_process
-from local_crystallography.cli.output import say
+from local_crystallography.cli.output import Answering, say
 from local_crystallography.data.errors import InputError, writing
 
 Sample = Literal["lsmo_nio", "sr3fe2o7", "two_grains", "quick"]
 
 
-class MakeSample(BaseModel):
+class MakeSample(Answering):
     """Write a simulated sample image and its ground truth."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: CliPositionalArg[Sample] = Field(description="Which sample.")
     out: Path = Field(description="Folder to write to.")

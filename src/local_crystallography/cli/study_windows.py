@@ -7,12 +7,12 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from local_crystallography.cli.output import Format, run_job, say, write_tables
+from local_crystallography.cli.output import Answering, Format, run_job, say, write_tables
 from local_crystallography.data.errors import InputError
 from local_crystallography.studies.windows import WindowStudy, run_window_study
 
 
-class StudyWindows(WindowStudy):
+class StudyWindows(Answering, WindowStudy):
     """Train for several windows, sources and seeds on the atoms of a result, and compare (Figs. S2, S5, S8, S10)."""
 
     session: CliPositionalArg[Path] = Field(description="Folder of a run.")

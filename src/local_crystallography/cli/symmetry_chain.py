@@ -10,12 +10,12 @@ from pydantic_settings import CliImplicitFlag
 
 from local_crystallography.bayes.bonds import CASES, Chain, SimulatedChain
 from local_crystallography.bayes.chain import ChainModel
-from local_crystallography.cli.output import Format, measured, run_job, say, write_tables
+from local_crystallography.cli.output import Answering, Format, measured, run_job, say, write_tables
 
 DIRECTIONS = {"a": (1, 0), "b": (0, 1), "a+b": (1, 1), "a-b": (1, -1)}
 
 
-class SymmetryChain(SimulatedChain):
+class SymmetryChain(Answering, SimulatedChain):
     """Decide after every unit cell whether the bonds of a chain alternate, for a simulated chain or a row of atoms."""
 
     case: int = Field(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from local_crystallography.cli.output import Format, measured, run_job, say, write_tables
+from local_crystallography.cli.output import Answering, Format, measured, run_job, say, write_tables
 from local_crystallography.steps.symmetry import DecideSymmetry
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from local_crystallography.data.atoms import Atoms
 
 
-class SymmetryStudy(DecideSymmetry):
+class SymmetryStudy(Answering, DecideSymmetry):
     """Study how large a window decides the symmetry around an atom, and which lattice each grain and class has."""
 
     session: CliPositionalArg[Path] = Field(description="Folder of a run that included measure_lattice.")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from local_crystallography.cli.output import run_job, say
+from local_crystallography.cli.output import Answering, run_job, say
 from local_crystallography.data.errors import InputError
 
 
-class TrainSegmenter(BaseModel):
+class TrainSegmenter(Answering):
     """Train the network that finds atoms: from scratch on simulated images, or further on a marked image."""
-
-    model_config = ConfigDict(frozen=True)
 
     out: Path = Field(description="File to write, such as atoms.safetensors, for run --segment.by.weights.")
     image: Path | None = Field(

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
 from scipy.special import softmax
-from scipy.stats import chi2
 
 from local_crystallography.clustering.mixtures import Mixture, full_covariances, scatter_between
 from local_crystallography.clustering.neighbours import NEIGHBOURS, TINY, like_neighbours, near_edge
@@ -312,6 +311,8 @@ def valley_along(points: Array, start: Array, end: Array, within: Array) -> floa
     Only points in a tube around the line count, whose width is that of the covariance (d, d) within the two. The lowest
     density is raised and the maximum lowered by a standard error, so that few points do not form a valley by chance.
     """
+    from scipy.stats import chi2  # late, since it takes a third of a second
+
     lower = np.linalg.cholesky(within)
     at, way = np.linalg.solve(lower, (points - start).T).T, np.linalg.solve(lower, end - start)
     length = float(np.linalg.norm(way))

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import cdist
-from scipy.stats import chi2
 
 from local_crystallography.data.progress import Job, Progress
 
@@ -276,6 +275,8 @@ def nearest_distance(points: Array, means: Array, covariances: Array) -> Array:
 
 def far(distance: Array, *, dimensions: int, tail: float) -> Mask:
     """(n,) whether only a fraction `tail` of the points of a Gaussian would exceed each squared distance."""
+    from scipy.stats import chi2  # late, since it takes a third of a second
+
     return np.asarray(distance > chi2.isf(tail, dimensions), np.bool_)
 
 

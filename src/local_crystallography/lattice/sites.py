@@ -8,7 +8,6 @@ import numpy as np
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist, squareform
-from scipy.stats import f as fdist
 
 from local_crystallography.data.arrays import Array, Index, Mask
 
@@ -337,6 +336,8 @@ def _explained(index: Index, block: Index, larger: Index, group: Index, quantity
 
 def _by_chance(ratio: float, within: int, between: int) -> float:
     """Probability of as large a ratio of sums of squares between and within groups where the groups are alike."""
+    from scipy.stats import f as fdist  # late, since it takes a third of a second
+
     return float(fdist.sf(ratio * within / between, between, within))
 
 
