@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from local_crystallography.models.vae import Vae as Vae
     from local_crystallography.recipe import Recipe as Recipe
     from local_crystallography.report.html import write_report as write_report
+    from local_crystallography.report.paper import PaperFigure as PaperFigure
     from local_crystallography.segmenters import train_segmenter as train_segmenter
     from local_crystallography.segmenters import tune_segmenter as tune_segmenter
     from local_crystallography.simulate.samples import simulate_sample as simulate_sample
@@ -111,6 +112,7 @@ _HOME = {
     "Network": "steps.segment",
     "NMF": "baselines.alternatives",
     "PaintMap": "steps.paint_map",
+    "PaperFigure": "report.paper",
     "PCA": "baselines.alternatives",
     "PCAMixture": "baselines.alternatives",
     "pixel_mixture": "baselines.mixtures",

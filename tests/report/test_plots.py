@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tables import TABLE, N, data
 
+from local_crystallography.data.errors import InputError
 from local_crystallography.report.plots import FORMATS, Panel, plots_figure, write_plots
 from local_crystallography.views.plot_data import MODES
 
@@ -57,7 +58,7 @@ def test_a_scale_has_a_colour_bar_with_its_limits():
 
 
 def test_a_place_that_cannot_be_written_is_an_error(tmp_path):
-    with pytest.raises(OSError):
+    with pytest.raises(InputError, match="no writable folder"):
         write_plots(tmp_path / "none" / "plots.png", [panel()])
 
 

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "sample": "sample:MakeSample",
     "run": "run:Run",
     "report": "report:WriteReport",
+    "figure": "figure:DrawFigure",
     "average-frames": "average_frames:AverageStack",
     "correct-image": "correct_image:CorrectImage",
     "train-segmenter": "train_segmenter:TrainSegmenter",

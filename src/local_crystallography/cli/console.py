@@ -74,13 +74,13 @@ def has_display() -> bool:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[Progress], None]]:
-    """A bar on standard error with message and loss of a job; if redirected to a file, one line per step."""
+    """A bar on standard error with message and loss of a job; if it or the output is redirected, one line per step."""
     from tqdm import tqdm
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     shape = "{percentage:3.0f}% |{bar:24}| {elapsed} {desc}"
     with (
-        tqdm(total=1.0, bar_format=shape, disable=None, leave=False) as bar,
+        tqdm(total=1.0, bar_format=shape, disable=None if sys.stdout.isatty() else True, leave=False) as bar,
         logging_redirect_tqdm([package_logger]),
     ):
         last = ""
@@ -122,12 +122,12 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def logging_to_stderr() -> Iterator[None]:
-    """Warnings of the package and messages of the command, one per line."""
+def logging_to_stderr(*, quiet: bool = False) -> Iterator[None]:
+    """Warnings of the package and messages of the command, one per line; `quiet`: the warnings alone."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     package_logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
     try:
         yield
     finally:

@@ -100,7 +100,7 @@ def run_command(arguments: list[str]) -> int:
     except SettingsError as error:
         return refuse(command_sentence(error, arguments))
     try:
-        with logging_to_stderr():
+        with logging_to_stderr(quiet="--json" in arguments):
             code = command.execute()
     except KeyboardInterrupt:
         return STOPPED

@@ -13,7 +13,7 @@ from pydantic_settings import CliPositionalArg
 
 from local_crystallography.cli.console import is_first_process, progress_bar, stop_on_interrupt, together
 from local_crystallography.cli.image_options import ImageOptions
-from local_crystallography.cli.output import DOUBTFUL, STOPPED, Answering, say
+from local_crystallography.cli.output import DOUBTFUL, STOPPED, Answering, say, tell
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.parameters import Alternative, sentence
 from local_crystallography.data.progress import Cancelled, finish
@@ -104,6 +104,8 @@ def summarise(analysis: Analysis, out: Path) -> None:
     for training, vae in (("Train VAE", analysis.vae), ("Train cVAE", analysis.cvae)):
         for remark in [] if vae is None else vae.remarks:
             logger.warning("%s: %s", training, remark)
+    tell(out=str(out), atoms=0 if analysis.atoms is None else len(analysis.atoms), steps=list(analysis.used))
+    tell(summary=analysis.summary, doubt=analysis.doubt, doubts=[each.says for each in analysis.doubts])
     if analysis.atoms is not None:
         counts = f"{len(analysis.atoms):,} atoms"
         if "label" in analysis.atoms.features:

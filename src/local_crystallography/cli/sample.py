@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from local_crystallography.cli.console import is_first_process
-from local_crystallography.cli.output import Answering, say
+from local_crystallography.cli.output import Answering, say, tell
 from local_crystallography.data.errors import InputError, writing
 
 Sample = Literal["lsmo_nio", "sr3fe2o7", "two_grains", "quick"]
@@ -34,5 +34,6 @@ class MakeSample(Answering):
         simulation = simulate_sample(self.name, self.seed)
         with writing(self.out):
             write_simulation(simulation, self.out)
+        tell(out=str(self.out), seed=simulation.seed)
         say(f"Image and ground truth of {self.name} are in {self.out} (seed {simulation.seed}).")
         return 0

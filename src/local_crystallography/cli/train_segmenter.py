@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from local_crystallography.cli.output import Answering, run_job, say
+from local_crystallography.cli.output import Answering, run_job, say, tell
 from local_crystallography.data.errors import InputError
 
 
@@ -55,5 +55,6 @@ class TrainSegmenter(Answering):
             job = segmenters.tune_segmenter(image, atoms, seed=self.seed, steps=steps, checkpoint=self.checkpoint)
         segmenter, code = run_job(job)
         segmenter.save(self.out)
+        tell(out=str(self.out))
         say(f"The networks are in {self.out}; use them with --segment.by.weights {self.out}.")
         return code

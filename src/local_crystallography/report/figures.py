@@ -118,7 +118,7 @@ def image_figure(
             x, y = [corner[1] for corner in cell.corners], [corner[0] for corner in cell.corners]
             axes.fill(x, y, fill=False, edgecolor=CELL, linewidth=1.0)
             axes.annotate(cell.words, (x[3], y[3]), color=CELL, fontsize=7, annotation_clip=True)
-        _scale_bar(axes, image, color="white")
+        draw_scale_bar(axes, image, color="white")
         return png(figure, 140)
 
 
@@ -138,7 +138,7 @@ def map_figure(image: Image, painted: Array, how: Shown | ListedColormap) -> str
             drawn = _show(axes, coarse * how.factor, image.shape, cmap=how.cmap, norm=Normalize(*how.limits))
             bar = figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.03)
             bar.outline.set_visible(False)
-        _scale_bar(axes, image, color="black")
+        draw_scale_bar(axes, image, color="black")
         return png(figure)
 
 
@@ -240,18 +240,18 @@ def _mean_binned(frame: Array) -> Array:
     return np.asarray(blocks.mean(axis=(1, 3)))
 
 
-def _scale_bar(axes: Axes, image: Image, *, color: str) -> None:
+def draw_scale_bar(axes: Axes, image: Image, *, color: str, points: float = 9.0) -> None:
     """A bar of round length at the lower left, about a fifth of the width; in px without a pixel size."""
     height, width = image.shape
     size, unit = (image.pixel_size, "nm") if image.pixel_size is not None else (1.0, "px")
     length = round_length(0.2 * width * size)
     x, y, thick = 0.04 * width, 0.95 * height, 0.012 * height
     edge = "black" if color == "white" else "white"
-    axes.add_patch(Rectangle((x, y - thick), length / size, thick, fc=color, ec=edge, lw=0.5))
+    axes.add_patch(Rectangle((x, y - thick), length / size, thick, fc=color, ec=edge, lw=points / 18))
     text = axes.text(
         x + length / size / 2, y - 1.8 * thick, f"{length:g} {unit}", color=color, ha="center", va="bottom"
     )
-    text.set_path_effects([withStroke(linewidth=2, foreground=edge)])
+    text.set_path_effects([withStroke(linewidth=points / 4.5, foreground=edge)])
 
 
 def round_length(about: float) -> float:

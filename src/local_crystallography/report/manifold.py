@@ -10,7 +10,7 @@ from matplotlib import rc_context
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from local_crystallography.report.figures import STYLE
+from local_crystallography.report.paper_style import PaperStyle
 from local_crystallography.views.greys import apart, mosaic
 from local_crystallography.views.manifold import tick_words
 
@@ -24,8 +24,22 @@ def save_manifold(
     ticks: npt.NDArray[np.floating],
     names: tuple[str, ...],
     limits: tuple[float, float],
+    style: PaperStyle | None = None,
 ) -> Path:
-    """Write decoded images (rows, columns, w, w) with axes and grey scale, in the format of the file extension.
+    """Write the figure of `manifold_figure` in the format of the file extension."""
+    style = style or PaperStyle()
+    return style.write(manifold_figure(tiles, ticks=ticks, names=names, limits=limits, style=style), path)
+
+
+def manifold_figure(
+    tiles: npt.NDArray[np.floating],
+    *,
+    ticks: npt.NDArray[np.floating],
+    names: tuple[str, ...],
+    limits: tuple[float, float],
+    style: PaperStyle,
+) -> Figure:
+    """Decoded images (rows, columns, w, w) with axes and grey scale.
 
     Parameters
     ----------
@@ -37,9 +51,16 @@ def save_manifold(
         Values shown as black and white.
     """
     rows, columns = tiles.shape[:2]
-    with rc_context(STYLE):
-        figure = Figure((6.0, 5.2 * rows / columns + 0.5), layout="constrained")
-        axes = figure.add_subplot()
+    with rc_context(style.rc):
+        letter, rims = style.letter, 14 * style.letter  # of the axes on the left and the scale on the right
+        wide = style.inches - rims
+        height = wide * rows / columns + 4 * letter
+        figure = Figure((style.inches, height))
+        part = wide * rows / columns / height
+        axes = figure.add_axes((6 * letter / style.inches, 3.3 * letter / height, wide / style.inches, part))
+        beside = figure.add_axes(
+            ((6.6 * letter + wide) / style.inches, 3.3 * letter / height, letter / style.inches, part)
+        )
         extent = (-0.5, columns - 0.5, -0.5, rows - 0.5)
         drawn = axes.imshow(
             mosaic(apart(tiles)), cmap="gray", norm=Normalize(*limits), extent=extent, interpolation="nearest"
@@ -52,7 +73,6 @@ def save_manifold(
         axes.set_ylabel(names[1] if rows > 1 else "")
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
-        bar = figure.colorbar(drawn, ax=axes, fraction=0.04, pad=0.02, label="Decoded intensity")
+        bar = figure.colorbar(drawn, cax=beside, label="Decoded intensity" if rows > 1 else "")
         bar.outline.set_visible(False)
-        figure.savefig(path, dpi=300, bbox_inches="tight")
-    return path
+    return figure

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from local_crystallography.report.figures import STYLE
+from local_crystallography.report.paper_style import PaperStyle
 from local_crystallography.views.axis import Axis
 from local_crystallography.views.plot_data import ONE_COLOUR, Key, PlotData
 from local_crystallography.views.plot_picture import picture_of
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 FORMATS = ("png", "svg", "pdf")
 SIDE = 3.4
 """Width of a plot in inches."""
-DPI = 300
 PER_POINT = 3
 """Pixels of the image of points per screen pixel."""
+FINER = 2
+"""Size of points and cells in these pixels, finer than on the screen."""
 INK = "#1c2330"
 TICKS = ((200, 90), (100, 45), (50, 20), (20, 10), (8, 5))
 """(minimum span of an axis, tick spacing), both in degrees."""
@@ -44,29 +45,40 @@ class Panel:
     view: View
 
 
-def write_plots(path: str | Path, panels: list[Panel]) -> None:
+def write_plots(path: str | Path, panels: list[Panel], style: PaperStyle | None = None) -> None:
     """Write plots side by side, four of them two by two, in the format of the file extension.
 
     Raises
     ------
-    OSError
+    InputError
         If the file cannot be written.
     """
-    with rc_context({**STYLE, "svg.fonttype": "none", "pdf.fonttype": 42}):
-        plots_figure(panels).savefig(path, dpi=DPI, facecolor="white")
+    style = style or usual_style(panels)
+    style.write(plots_figure(panels, style), Path(path))
 
 
-def plots_figure(panels: list[Panel]) -> Figure:
-    """The figure of the plots, on white, with their colour keys."""
-    across = 2 if len(panels) == 4 else len(panels)
-    down = -(-len(panels) // across)
-    figure = Figure((SIDE * across + 1.2, SIDE * down), layout="constrained")
-    axes = figure.subplots(down, across, squeeze=False).ravel()
-    for panel, each in zip(panels, axes, strict=True):
-        _draw(each, panel)
-    keys = {panel.data.key.column.name: panel.data.on_white().key for panel in panels}
-    for key in keys.values():
-        _draw_key(figure, list(axes), key)
+def usual_style(panels: list[Panel]) -> PaperStyle:
+    """One column of a journal for one plot, two for several."""
+    return PaperStyle(width="single" if len(panels) == 1 else "double")
+
+
+def plots_figure(panels: list[Panel], style: PaperStyle | None = None) -> Figure:
+    """The figure of the plots, on white, with their colour keys: below a single plot, beside several."""
+    style = style or usual_style(panels)
+    with rc_context(style.rc):
+        across = 2 if len(panels) == 4 else len(panels)
+        down = -(-len(panels) // across)
+        keys = {panel.data.key.column.name: panel.data.on_white().key for panel in panels}
+        below = len(panels) == 1
+        entries = sum(len(key.classes) for key in keys.values())
+        wide = style.inches - (0 if below else 12 * style.letter)
+        tall = 0.95 * wide / across * down + (1.6 * style.letter * (2 + entries // 2) if below and entries else 0)
+        figure = Figure((style.inches, tall), layout="constrained")
+        axes = figure.subplots(down, across, squeeze=False).ravel()
+        for panel, each in zip(panels, axes, strict=True):
+            _draw(each, panel)
+        for key in keys.values():
+            _draw_key(figure, list(axes), key, below=below)
     return figure
 
 
@@ -82,12 +94,12 @@ def _draw(axes: Axes, panel: Panel) -> None:
         return
     _number(axes, "y", data.y, y1 - y0)
     size = round(SIDE * 100 * PER_POINT), round(SIDE * 100 * PER_POINT)
-    picture, note = picture_of(data, panel.mask, view=panel.view, size=size, ratio=PER_POINT)
+    picture, note = picture_of(data, panel.mask, view=panel.view, size=size, ratio=FINER)
     axes.imshow(picture, extent=(x0, x1, y1, y0), aspect="auto", origin="upper", interpolation="antialiased", zorder=1)
     axes.set(xlim=(x0, x1), ylim=(y1, y0) if data.y.down else (y0, y1))
     _draw_contours(axes, data)
     if note:
-        axes.set_title(note, fontsize=6.5, loc="right", color="#555555")
+        axes.set_title(note, loc="right", color="#555555")
 
 
 def _draw_contours(axes: Axes, data: PlotData) -> None:
@@ -125,8 +137,8 @@ def _number(axes: Axes, axis: str, column: Axis, span: float) -> None:
     ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{half - (half - value) % period:g}"))
 
 
-def _draw_key(figure: Figure, axes: list[Axes], key: Key) -> None:
-    """A legend of the classes with count and share, or a colour bar, to the right of all plots."""
+def _draw_key(figure: Figure, axes: list[Axes], key: Key, *, below: bool) -> None:
+    """A legend of the classes with count and share, or a colour bar, below or to the right of all plots."""
     if key.classes:
         marks: list[Any] = [
             Line2D(
@@ -139,7 +151,8 @@ def _draw_key(figure: Figure, axes: list[Axes], key: Key) -> None:
             )
             for entry in key.classes
         ]
-        figure.legend(handles=marks, loc="outside right upper", title=key.column.label, frameon=False, fontsize=8)
+        place: Any = {"loc": "outside lower center", "ncols": 2} if below else {"loc": "outside right upper"}
+        figure.legend(handles=marks, title=key.column.label, handletextpad=0.2, columnspacing=1.0, **place)
     elif key.colormap:
         scale = ScalarMappable(Normalize(*key.limits), ListedColormap(key.table))
         bar = figure.colorbar(scale, ax=axes, label=key.column.label, fraction=0.05, pad=0.02)

@@ -20,7 +20,7 @@ from local_crystallography._napari.main.candidates import CandidateView
 from local_crystallography._napari.main.class_count import ClassCount
 from local_crystallography._napari.main.curve import CurveTools
 from local_crystallography._napari.main.layer_tools import LeftOutTools, MaskTools
-from local_crystallography._napari.main.layout import OPEN, REPORT, SAVE, TIPS, DockState, Hint, arrange
+from local_crystallography._napari.main.layout import FIGURE, OPEN, REPORT, SAVE, TIPS, DockState, Hint, arrange
 from local_crystallography._napari.main.news import UP_TO_DATE, News
 from local_crystallography._napari.main.pixel_size import PixelSizeBox
 from local_crystallography._napari.main.region import RegionBox
@@ -42,13 +42,15 @@ from local_crystallography._napari.session.image_session import ImageSession
 from local_crystallography._napari.session.shown_map import ShownMap
 from local_crystallography._napari.session.worker import Report
 from local_crystallography._napari.widgets.boxes import LayerBox, ShowBox
-from local_crystallography._napari.widgets.dialogs import ask_to_save
+from local_crystallography._napari.widgets.dialogs import ask_paper, ask_to_save
 from local_crystallography._napari.widgets.help import LookLine
 from local_crystallography._napari.widgets.timers import later
 from local_crystallography._napari.widgets.training import TrainingWatch
 from local_crystallography.data.columns import is_class
 from local_crystallography.recipe import Recipe
 from local_crystallography.report.html import write_report
+from local_crystallography.report.paper import PaperFigure
+from local_crystallography.report.paper_style import PaperStyle
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.steps.find_atoms import FindAtoms
 from local_crystallography.steps.refine_atoms import RefineAtoms
@@ -144,6 +146,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.buttons[SAVE].clicked.connect(self._on_save_clicked)
         self.buttons[OPEN].clicked.connect(self._on_open_clicked)
         self.buttons[REPORT].clicked.connect(self._on_report_clicked)
+        self.buttons[FIGURE].clicked.connect(self._on_figure_clicked)
         self.buttons[EXPLORER].clicked.connect(self.docks.show_explorer)
         self.buttons[MANIFOLD].clicked.connect(self.docks.show_manifold)
         self.buttons[SYMMETRY].clicked.connect(self.docks.show_symmetry)
@@ -217,6 +220,12 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         if session is not None and (path := ask_to_save(self, "Save report", f"{session.layer.name}.html", ("html",))):
             self.controller.compute("Drawing the report …", partial(_reported, session, path))
 
+    def _on_figure_clicked(self) -> None:
+        if self.session is not None and (chosen := ask_paper(self, f"{self.session.layer.name}.pdf")):
+            path, style = chosen
+            figure = shown_figure(self.session, self.show_box.column, style)
+            self.controller.compute("Drawing the figure …", partial(_drawn, self.session, path, figure))
+
     def _on_open_clicked(self) -> None:
         if folder := ask_folder_to_open(self, self.state.settings.folder):
             self.state.settings.folder = folder.parent
@@ -269,7 +278,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.news.refresh()
         for watch in self.watches.values():
             watch.refresh(self.controller)
-        for name in (SAVE, OPEN, REPORT):
+        for name in (SAVE, OPEN, REPORT, FIGURE):
             self.buttons[name].setEnabled(not running and (name == OPEN or session is not None))
         for tools in (self.pixel_size, self.scan, self.curve, self.mask, self.candidates, self.left_out):
             tools.refresh()
@@ -342,6 +351,21 @@ def _reported(session: ImageSession, path: Path) -> Callable[[], object]:
     """Write the report of an image; returns the call that opens it in the web browser."""
     url = QtCore.QUrl.fromLocalFile(str(write_report(session.analysis, path).resolve()))
     return lambda: QtGui.QDesktopServices.openUrl(url)
+
+
+def shown_figure(session: ImageSession, column: str, style: PaperStyle) -> PaperFigure:
+    """What is seen of an image as a figure: the map of a column, or the image with its atoms where they are shown."""
+    layer, atoms = session.results.get(column), session.results.get("atoms")
+    if column in (session.analysis.maps or {}) and layer is not None and layer.visible:
+        return PaperFigure(of=f"map:{column}", **dict(style))
+    colour = session.results.colour if atoms is not None and atoms.visible else "none"
+    return PaperFigure(of="image", colour=colour or "none", **dict(style))
+
+
+def _drawn(session: ImageSession, path: Path, figure: PaperFigure) -> Callable[[], object]:
+    """Write a figure; nothing is left to do then."""
+    figure.save(session.analysis, path)
+    return lambda: None
 
 
 def ask_folder_to_save(parent: Any, name: str, start: Path | None) -> Path | None:

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from local_crystallography._napari.main.dock import MainDock
 
 RUN_ALL = "Ctrl+Shift+Return"
-SAVE, OPEN, REPORT = "Save session …", "Open session …", "Report …"
+SAVE, OPEN, REPORT, FIGURE = "Save session …", "Open session …", "Report …", "Save figure …"
 TIPS = {
     SAVE: "Save image, results, networks and settings in one folder",
     OPEN: "Open a saved session with its layers",
+    FIGURE: "Save what is shown, with scale bar and legend, at the width of a column of a journal or for a slide",
     REPORT: "Save figures, classes, parameters and provenance as one HTML page, and open it",
     EXPLORER: "Plot the columns of the atoms and select atoms with a lasso",
     MANIFOLD: "Show the images decoded across the latent space, and the classes in pictures",
@@ -77,7 +78,7 @@ def arrange(dock: MainDock) -> None:
     layout.addLayout(row)
     layout.addWidget(dock.news)
     layout.addWidget(_panels(dock), stretch=1)
-    for names in ((SAVE, OPEN), (EXPLORER, MANIFOLD, REPORT), (MEASURE, SYMMETRY, COMPONENTS)):
+    for names in ((SAVE, OPEN, FIGURE), (EXPLORER, MANIFOLD, REPORT), (MEASURE, SYMMETRY, COMPONENTS)):
         row = QtWidgets.QHBoxLayout()
         for name in names:
             row.addWidget(dock.buttons[name])

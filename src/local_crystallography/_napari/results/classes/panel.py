@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from html import escape
@@ -15,6 +16,7 @@ from qtpy import QtCore, QtWidgets
 from local_crystallography._napari.results.classes.tables import Names, Sections, number_words
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.widgets.boxes import offer
+from local_crystallography._napari.widgets.dialogs import ask_paper
 from local_crystallography._napari.widgets.help import LookLine
 from local_crystallography._napari.widgets.panels import KEYS, ResultPanel, keys_held, panel_layout
 from local_crystallography._napari.widgets.pictures import (
@@ -32,6 +34,7 @@ from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import writing
 from local_crystallography.data.subimages import SubImages
+from local_crystallography.report.paper import PaperFigure
 from local_crystallography.steps.cluster import Cluster
 from local_crystallography.studies.classes import ClassEntry, ClassReport, by_column, class_report
 from local_crystallography.views import small_map
@@ -107,6 +110,7 @@ class ClassesPanel(ResultPanel):
     def __init__(self, controller: Controller, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(controller, parent)
         self.column, self.save = QtWidgets.QComboBox(), QtWidgets.QPushButton("Save table …")
+        self.figure = QtWidgets.QPushButton("Save figure …")
         self.scale = QtWidgets.QLabel(wordWrap=True)
         self.content, self.sections = QtWidgets.QWidget(), Sections()
         self.buttons: dict[int, PictureButton] = {}
@@ -114,6 +118,7 @@ class ClassesPanel(ResultPanel):
         self._lay_out()
         self.column.activated.connect(lambda _: self.refresh())
         self.save.clicked.connect(self._on_save_clicked)
+        self.figure.clicked.connect(self._on_figure_clicked)
 
     @property
     def report(self) -> ClassReport | None:
@@ -176,7 +181,8 @@ class ClassesPanel(ResultPanel):
         """Say something in place of the classes; nothing shows them."""
         super().say(words)
         self.content.setVisible(not words)
-        self.save.setEnabled(not words)
+        for button in (self.save, self.figure):
+            button.setEnabled(not words)
 
     def select(self, number: int, how: How = "replace") -> None:
         """Select the atoms of a class."""
@@ -218,6 +224,8 @@ class ClassesPanel(ResultPanel):
         self.scale.setToolTip("All pictures have the same grey scale")
         top.addWidget(self.column)
         top.addStretch()
+        self.figure.setToolTip("<qt>Write the pictures of the classes, for a paper or a slide</qt>")
+        top.addWidget(self.figure)
         top.addWidget(self.save)
         inner.addLayout(self._pictures)
         inner.addWidget(LookLine(PANELS["classes"]))
@@ -260,6 +268,11 @@ class ClassesPanel(ResultPanel):
     def _on_save_clicked(self) -> None:
         self.ask_table("classes.csv", lambda path: self.controller.attempt(partial(self.write, path)))
 
+    def _on_figure_clicked(self) -> None:
+        if self.analysis is not None and self.requested is not None and (chosen := ask_paper(self, "classes.pdf")):
+            figure = PaperFigure(of="classes", colour=self.requested.column, **dict(chosen[1]))
+            self.controller.compute("Drawing the figure …", partial(_drawn, figure, self.analysis, chosen[0]))
+
     def _show_menu(self, button: PictureButton, number: int, place: QtCore.QPoint) -> None:
         """Offer the direction pointed at in the decoded image, which is the second picture."""
         side = button.iconSize().height()
@@ -272,3 +285,9 @@ class ClassesPanel(ResultPanel):
         action = menu.addAction(DIRECTED.format(degrees=degrees, number=number))
         action.triggered.connect(lambda: self.direct(number, degrees))
         menu.exec(button.mapToGlobal(place))
+
+
+def _drawn(figure: PaperFigure, analysis: Analysis, path: Path) -> Callable[[], object]:
+    """Write a figure; nothing is left to do then."""
+    figure.save(analysis, path)
+    return lambda: None
