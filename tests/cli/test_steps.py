@@ -101,7 +101,7 @@ def test_a_step_that_is_up_to_date_is_not_run(session: Path, capsys: pytest.Capt
 REFUSED = {
     "no session": (["find-atoms", "nowhere"], "nowhere does not exist"),
     "out of range": (["find-atoms", "{session}", "--threshold", "3"], "--threshold 3: must be at most 1"),
-    "nothing to work on": (["encode", "{session}"], "Extract sub-images first"),
+    "nothing to work on": (["encode", "{session}"], "Train a network first"),
     "no out": (["segment", "{image}"], "give --out SESSION"),
     "out of a session": (["segment", "{session}", "--out", "x"], "--out is for image files"),
     "session there": (["segment", "{image}", "--out", "{session}"], "is a session of this image already"),

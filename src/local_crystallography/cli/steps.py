@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class StepCommand(Answering):
     """The options of a step, and the session it works on; options that are not given stay as they were there."""
 
-    kind: ClassVar[type[Step]]
+    step_class: ClassVar[type[Step]]
     session: CliPositionalArg[Path] = Field(description="Folder of a session; it is updated.")
 
     def execute(self) -> int:
@@ -40,9 +40,9 @@ class StepCommand(Answering):
         from local_crystallography.io.session import REPORT
         from local_crystallography.recipe import Recipe
 
-        given = {name: getattr(self, name) for name in self.kind.model_fields if name in self.model_fields_set}
-        earlier = analysis.asked.get(self.kind.name()) or analysis.behind.get(self.kind.name()) or self.kind()
-        step, title = changed(earlier, given), self.kind.title()
+        given = {name: getattr(self, name) for name in self.step_class.model_fields if name in self.model_fields_set}
+        earlier = analysis.asked.get(self.step_class.name()) or analysis.behind.get(self.step_class.name()) or self.step_class()
+        step, title = changed(earlier, given), self.step_class.title()
         tell(step=step.name(), session=str(out), out_of_date=[])
         if analysis.is_current(step):
             say(f"{title} is up to date in {out}; nothing was done.")
@@ -55,7 +55,7 @@ class StepCommand(Answering):
             return STOPPED  # the session is as it was
         analysis.save(out)
         gone = [name for name in before if name not in analysis.used]
-        result = getattr(analysis, step.makes)
+        result, step = getattr(analysis, step.makes), analysis.used[step.name()]
         say(f"{title}: {step.summary(result)}. Saved in {out}.")
         tell(done=True, summary=step.summary(result), seconds=analysis.seconds[step.name()], out_of_date=gone)
         for remark in step.remarks(result):
@@ -67,7 +67,7 @@ class StepCommand(Answering):
             say(f"Of the atoms before an edit: {', '.join(each.title() for each in analysis.behind.values())}.")
         if reported:
             say(f"The report was out of date and is removed; `local-crystallography report {out}` draws it anew.")
-        return code or (DOUBTFUL if self.kind.name() == "refine_atoms" and analysis.doubt else 0)
+        return code or (DOUBTFUL if self.step_class.name() == "refine_atoms" and analysis.doubt else 0)
 
 
 class SegmentCommand(StepCommand, ImageOptions):
@@ -106,5 +106,5 @@ def step_command(kind: type[Step], words: str) -> type[StepCommand]:
     """The command of a step, with the options of its model, and what it does in words."""
     base = SegmentCommand if kind.name() == "segment" else StepCommand
     made = cast(type[StepCommand], create_model(kind.__name__, __doc__=words, __base__=(base, kind)))
-    made.kind = kind
+    made.step_class = kind
     return made

@@ -240,18 +240,24 @@ def _mean_binned(frame: Array) -> Array:
     return np.asarray(blocks.mean(axis=(1, 3)))
 
 
-def draw_scale_bar(axes: Axes, image: Image, *, color: str, points: float = 9.0) -> None:
-    """A bar of round length at the lower left, about a fifth of the width; in px without a pixel size."""
+def draw_scale_bar(axes: Axes, image: Image, *, color: str, points: float | None = None) -> None:
+    """A bar of round length at the lower left, about a fifth of the width; in px without a pixel size.
+
+    `points` is the size of letters in a figure for a paper, where they stay letters.
+    """
     height, width = image.shape
     size, unit = (image.pixel_size, "nm") if image.pixel_size is not None else (1.0, "px")
     length = round_length(0.2 * width * size)
     x, y, thick = 0.04 * width, 0.95 * height, 0.012 * height
     edge = "black" if color == "white" else "white"
-    axes.add_patch(Rectangle((x, y - thick), length / size, thick, fc=color, ec=edge, lw=points / 18))
+    axes.add_patch(Rectangle((x, y - thick), length / size, thick, fc=color, ec=edge, lw=(points or 9.0) / 18))
     text = axes.text(
         x + length / size / 2, y - 1.8 * thick, f"{length:g} {unit}", color=color, ha="center", va="bottom"
     )
-    text.set_path_effects([withStroke(linewidth=points / 4.5, foreground=edge)])
+    if points is None:
+        text.set_path_effects([withStroke(linewidth=2, foreground=edge)])
+    else:  # with a stroke it would be outlines in vector files
+        text.set_bbox({"facecolor": edge, "alpha": 0.5, "linewidth": 0, "pad": points / 10})
 
 
 def round_length(about: float) -> float:
