@@ -41,7 +41,11 @@ class StepCommand(Answering):
         from local_crystallography.recipe import Recipe
 
         given = {name: getattr(self, name) for name in self.step_class.model_fields if name in self.model_fields_set}
-        earlier = analysis.asked.get(self.step_class.name()) or analysis.behind.get(self.step_class.name()) or self.step_class()
+        earlier = (
+            analysis.asked.get(self.step_class.name())
+            or analysis.behind.get(self.step_class.name())
+            or self.step_class()
+        )
         step, title = changed(earlier, given), self.step_class.title()
         tell(step=step.name(), session=str(out), out_of_date=[])
         if analysis.is_current(step):

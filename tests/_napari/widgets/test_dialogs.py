@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from qtpy import QtWidgets
 
-from local_crystallography._napari.widgets.dialogs import ask_figure, ask_to_save
+from local_crystallography._napari.widgets.dialogs import ask_figure, ask_paper, ask_to_save
 from local_crystallography.data.errors import InputError, writing
+from local_crystallography.report.paper_style import PaperStyle
 
 BUTTONS = QtWidgets.QMessageBox.StandardButton
 
@@ -53,3 +54,17 @@ def test_what_cannot_be_written_is_one_sentence(tmp_path):
     said = r"none/a.csv cannot be written \(No such file.*\); choose another location\."
     with pytest.raises(InputError, match=said), writing(tmp_path / "none/a.csv"):
         Path(tmp_path / "none/a.csv").write_text("x")
+
+
+@pytest.mark.parametrize(
+    ("answer", "chosen", "path", "style"),
+    [
+        ("b", "PDF, one column (*.pdf)", "b.pdf", PaperStyle()),
+        ("b.svg", "SVG, two columns (*.svg)", "b.svg", PaperStyle(width="double")),
+        ("b", "PNG, slide of 1920 pixels (*.png)", "b.png", PaperStyle(slide=1920)),
+        ("b.pdf", "PNG, slide of 1920 pixels (*.png)", "b.pdf", PaperStyle()),
+    ],
+)
+def test_a_figure_for_a_paper_has_the_width_chosen(tmp_path, answers, answer, chosen, path, style):
+    answers(tmp_path / answer, chosen)
+    assert ask_paper(None, "a.pdf") == (tmp_path / path, style)
