@@ -40,13 +40,10 @@ class StepCommand(Answering):
         from local_crystallography.io.session import REPORT
         from local_crystallography.recipe import Recipe
 
-        given = {name: getattr(self, name) for name in self.step_class.model_fields if name in self.model_fields_set}
-        earlier = (
-            analysis.asked.get(self.step_class.name())
-            or analysis.behind.get(self.step_class.name())
-            or self.step_class()
-        )
-        step, title = changed(earlier, given), self.step_class.title()
+        kind, name = self.step_class, self.step_class.name()
+        given = {each: getattr(self, each) for each in kind.model_fields if each in self.model_fields_set}
+        earlier = analysis.asked.get(name) or analysis.behind.get(name) or kind()
+        step, title = changed(earlier, given), kind.title()
         tell(step=step.name(), session=str(out), out_of_date=[])
         if analysis.is_current(step):
             say(f"{title} is up to date in {out}; nothing was done.")

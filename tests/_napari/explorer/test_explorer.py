@@ -8,6 +8,7 @@ from qtpy import QtCore, QtWidgets
 
 from local_crystallography._napari.explorer.explorer import LastChoices, LatentExplorer
 from local_crystallography._napari.explorer.plot_canvas import FRAME_MS
+from local_crystallography.report.paper_style import PaperStyle
 from local_crystallography.views.hover import Hover
 from local_crystallography.views.plot_data import Choice
 from local_crystallography.views.presets import PRESETS
@@ -206,7 +207,7 @@ def test_menus_and_cards_of_others(explorer, qtbot):
 @pytest.mark.parametrize("end", ["png", "svg", "pdf"])
 def test_figures_are_written_in_the_background(explorer, qtbot, tmp_path, end, monkeypatch):
     path = tmp_path / f"plots.{end}"
-    monkeypatch.setattr("local_crystallography._napari.explorer.explorer.ask_figure", lambda parent: path)
+    monkeypatch.setattr("local_crystallography._napari.explorer.explorer.ask_paper", lambda *_: (path, PaperStyle()))
     preset(explorer, "Latents, angle, offsets")
     button = explorer.buttons["Export figure …"]
     button.click()

@@ -17,10 +17,11 @@ from local_crystallography._napari.explorer.legend import Legend
 from local_crystallography._napari.explorer.plot_box import Tool
 from local_crystallography._napari.explorer.plot_view import PlotView
 from local_crystallography._napari.session.latest_task import LatestTask
-from local_crystallography._napari.widgets.dialogs import ask_figure
+from local_crystallography._napari.widgets.dialogs import ask_paper
 from local_crystallography._napari.widgets.theme import paint
 from local_crystallography.clustering.doubts import Doubt
 from local_crystallography.data.errors import writing
+from local_crystallography.report.paper_style import PaperStyle
 from local_crystallography.report.plots import Panel, write_plots
 from local_crystallography.views.hover import Hover
 from local_crystallography.views.plot_data import Choice
@@ -232,14 +233,14 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
         self.bar.show_selection(self.selection)
 
     def _on_export_clicked(self) -> None:
-        if not self._writing.busy and (path := ask_figure(self)):
-            self.export(path)
+        if not self._writing.busy and (chosen := ask_paper(self, "latents.pdf")):
+            self.export(*chosen)
 
-    def export(self, path: Path) -> None:
-        """Write the plots as displayed to a file, in the background."""
+    def export(self, path: Path, style: PaperStyle | None = None) -> None:
+        """Write the plots as displayed to a file, in the background; the width is that of the style."""
         panels = [Panel(plot.data, self.selection.mask, plot.plot.view) for plot in self.plots]
         self.buttons["Export figure …"].setEnabled(False)
-        self._writing.ask(partial(_write, path, panels), lambda _: self._on_written(), self._on_written)
+        self._writing.ask(partial(_write, path, panels, style), lambda _: self._on_written(), self._on_written)
 
     def _on_written(self, problem: str = "") -> None:
         self.buttons["Export figure …"].setEnabled(True)
@@ -247,6 +248,6 @@ class LatentExplorer(QtWidgets.QWidget):  # type: ignore[misc]
             self.failed.emit(problem)
 
 
-def _write(path: Path, panels: list[Panel]) -> None:
+def _write(path: Path, panels: list[Panel], style: PaperStyle | None) -> None:
     with writing(path):
-        write_plots(path, panels)
+        write_plots(path, panels, style)

@@ -26,6 +26,7 @@ from local_crystallography._napari.widgets.pictures import (
 from local_crystallography._napari.widgets.theme import paint
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
+from local_crystallography.report.paper_style import PaperStyle
 from local_crystallography.studies.gallery import Asked, Gallery, Tableaux, gallery, mosaic_of
 from local_crystallography.views import raster
 from local_crystallography.views.greys import Colors, grey
@@ -106,16 +107,14 @@ class ManifoldDock(ResultPanel):
         if self.gallery is not None and (labels := labels_of(self.gallery.asked.atoms)) is not None:
             self.select_atoms(labels == number, how)
 
-    def save_figure(self, path: Path) -> None:
-        """Write the grid in the format of the suffix."""
+    def save_figure(self, path: Path, style: PaperStyle) -> None:
+        """Write the grid in the format of the suffix, at the width of a style."""
         from local_crystallography.report.manifold import save_manifold
 
         if (shown := self.gallery) is not None:
             grid = shown.asked.grid
-            self.save_file(
-                path,
-                partial(save_manifold, tiles=shown.tiles, ticks=grid.ticks, names=names_of(grid), limits=shown.limits),
-            )
+            what: dict[str, Any] = {"tiles": shown.tiles, "ticks": grid.ticks, "names": names_of(grid), "limits": shown.limits}
+            self.save_file(path, partial(save_manifold, style=style, **what))
 
     def show_status(self, words: str) -> None:
         """Say how saving went."""
@@ -160,7 +159,7 @@ class ManifoldDock(ResultPanel):
         self.panel.atoms.toggled.connect(lambda _: self._show_atoms())
         self.panel.chosen.connect(self.select_tile)
         self.panel.pointed.connect(self._on_pointed)
-        self.panel.save.clicked.connect(lambda _: self.ask_figure("manifold.png", self.save_figure))
+        self.panel.save.clicked.connect(lambda _: self.ask_paper("manifold.pdf", self.save_figure))
         self.classes.chosen.connect(self.select_class)
         escape = QtGui.QShortcut(QtGui.QKeySequence("Esc"), self)
         escape.setContext(QtCore.Qt.ShortcutContext.WidgetWithChildrenShortcut)

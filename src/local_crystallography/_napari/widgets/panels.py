@@ -15,12 +15,13 @@ from local_crystallography._napari.explorer.plot_box import how
 from local_crystallography._napari.session.controller import Controller
 from local_crystallography._napari.session.latest_task import LatestTask
 from local_crystallography._napari.session.worker import Report
-from local_crystallography._napari.widgets.dialogs import ask_figure, ask_to_save
+from local_crystallography._napari.widgets.dialogs import ask_figure, ask_paper, ask_to_save
 from local_crystallography._napari.widgets.help import HelpButton
 from local_crystallography._napari.widgets.theme import paint, paint_plots
 from local_crystallography.analysis import Analysis
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import writing
+from local_crystallography.report.paper_style import PaperStyle
 from local_crystallography.views.selection import How
 from local_crystallography.views.styles import ClassStyles
 
@@ -148,6 +149,11 @@ class ResultPanel(QtWidgets.QWidget):  # type: ignore[misc]
         """Ask where to save a figure, and save it."""
         if path := ask_figure(self, name):
             save(path)
+
+    def ask_paper(self, name: str, save: Callable[[Path, PaperStyle], object]) -> None:
+        """Ask where to save a figure for a paper or a slide, and at which width, and save it."""
+        if chosen := ask_paper(self, name):
+            save(*chosen)
 
     def ask_table(self, name: str, save: Callable[[Path], object]) -> None:
         """Ask where to save a table, and save it."""
