@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from qtpy import QtCore, QtGui, QtWidgets
@@ -113,8 +113,8 @@ class ManifoldDock(ResultPanel):
 
         if (shown := self.gallery) is not None:
             grid = shown.asked.grid
-            what: dict[str, Any] = {"tiles": shown.tiles, "ticks": grid.ticks, "names": names_of(grid), "limits": shown.limits}
-            self.save_file(path, partial(save_manifold, style=style, **what))
+            what: dict[str, Any] = {"tiles": shown.tiles, "ticks": grid.ticks, "names": names_of(grid)}
+            self.save_file(path, partial(save_manifold, limits=shown.limits, style=style, **what))
 
     def show_status(self, words: str) -> None:
         """Say how saving went."""
