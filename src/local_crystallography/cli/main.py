@@ -32,6 +32,7 @@ from local_crystallography.cli.measure import MeanColumns, ProfileAcross
 from local_crystallography.cli.output import STOPPED, say
 from local_crystallography.cli.run import Run
 from local_crystallography.cli.sample import MakeSample
+from local_crystallography.cli.script import Script
 from local_crystallography.cli.study_windows import StudyWindows
 from local_crystallography.cli.symmetry_chain import SymmetryChain
 from local_crystallography.cli.symmetry_study import SymmetryStudy
@@ -81,6 +82,7 @@ class CommandLine(BaseSettings):
     symmetry_study: CliSubCommand[SymmetryStudy]
     study_windows: CliSubCommand[StudyWindows]
     compare: CliSubCommand[CompareRuns]
+    script: CliSubCommand[Script]
     profile: CliSubCommand[ProfileAcross]
     means: CliSubCommand[MeanColumns]
 

@@ -40,6 +40,8 @@ class AtomChange(BaseModel):
         Columns with new values, by name.
     order
         Names of all columns in order, where it is not that of before with new ones at the end.
+    pixel_size
+        nm per pixel, where it is not that of before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +52,7 @@ class AtomChange(BaseModel):
     drop: tuple[str, ...] = ()
     columns: Mapping[str, ColumnChange] = {}
     order: tuple[str, ...] = ()
+    pixel_size: float | None = None
 
     @classmethod
     def between(cls, before: Atoms | None, after: Atoms) -> AtomChange | None:
@@ -62,10 +65,11 @@ class AtomChange(BaseModel):
             remove=ranges(set(old) - set(new)),
             move={i: yx for i, yx in new.items() if i in old and yx != old[i]},
             add={i: (frames[i], *yx) for i, yx in new.items() if i not in old},
+            pixel_size=None if after.pixel_size == before.pixel_size else after.pixel_size,
             drop=tuple(str(name) for name in before.features if name not in after.features),
         )
         made = change(before)
-        if not made.same_atoms(after):
+        if not made.same_atoms(after) or made.pixel_size != after.pixel_size:
             return None
         wanted = [str(name) for name in after.features if name != "id"]
         columns = {name: _column(after, name) for name in wanted if not _alike(made, after, name)}
@@ -98,7 +102,7 @@ class AtomChange(BaseModel):
         for name, column in self.columns.items():
             features = features.assign(**{name: _values(column, features["id"].to_numpy())})
         features = features[list(self.order)] if self.order else features
-        return Atoms(yx, features, atoms.pixel_size)
+        return Atoms(yx, features, atoms.pixel_size if self.pixel_size is None else self.pixel_size)
 
 
 def ranges(ids: Iterable[int]) -> str:
@@ -149,4 +153,4 @@ def _values(column: ColumnChange, ids: npt.NDArray[Any]) -> Any:
             return np.array([int(text) for text in texts], column.dtype)
         case "f":
             return np.array([float(text) for text in texts], column.dtype)
-    return pd.Series(list(texts), dtype=column.dtype)  # type: ignore[call-overload]
+    return pd.Series(list(texts), dtype=column.dtype)

@@ -76,8 +76,9 @@ def to_python(session: Session, folder: str | Path) -> str:
 
 def to_notebook(session: Session, folder: str | Path) -> str:
     """The session as a Jupyter notebook, which shows the image with its atoms, and the maps, at the end."""
-    cells = [_cell("markdown", f"# {' '.join(session.results['image'].name.split())}", 0)] if parts else []
-    for words, code in parts(session, folder):
+    made = parts(session, folder)
+    cells = [_cell("markdown", f"# {' '.join(session.results['image'].name.split())}", 0)]
+    for words, code in made:
         cells += [_cell("markdown", f"{words}.", len(cells)), _cell("code", code, len(cells) + 1)]
     cells.append(_cell("code", SHOW, len(cells)))
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -86,6 +87,8 @@ def to_notebook(session: Session, folder: str | Path) -> str:
 
 def to_command(session: Session, folder: str | Path) -> str:
     """The steps as a command that runs them with the settings used, and a sentence of what it leaves out."""
+    if session.results["image"] is None:
+        raise InputError("There is nothing to write as a command yet; open an image first.")
     home = Path(folder)
     out = home.with_name(f"{home.name}_again")
     paths = {"image": home / "image.tif", "--recipe": home / "recipe.toml", "--out": out}
@@ -94,7 +97,11 @@ def to_command(session: Session, folder: str | Path) -> str:
     words += [] if size is None else ["--pixel-size", repr(size)]
     by_hand = any(not isinstance(done, Ran) or done.stopped is not None or done.resumed for done in session.log)
     left = "# Leaves out what was changed by hand, and trainings stopped early; Copy as Python has them.\n"
-    return (left if by_hand or session.styles else "") + shlex.join([*words, "--out", str(out)]) + "\n"
+    return (left if by_hand or any(session.styles.values()) else "") + shlex.join([*words, "--out", str(out)]) + "\n"
+
+
+WRITERS = {"python": to_python, "command": to_command, "notebook": to_notebook}
+"""What a session is written as, by the name of the form."""
 
 
 def _part(done: Done, later: tuple[Done, ...], session: Session, imports: dict[str, set[str]]) -> tuple[str, str]:
@@ -102,11 +109,10 @@ def _part(done: Done, later: tuple[Done, ...], session: Session, imports: dict[s
         case Ran():
             return _run(done, later, imports)
         case Changed():
-            atoms = "analysis.atoms" if done.edited or later is not None else ""
             made = source(done.change, imports)
             first = f"change = {made}"
             if done.edited:
-                return "Atoms edited by hand", f"{first}\nanalysis.edit(change({atoms}))"
+                return "Atoms edited by hand", f"{first}\nanalysis.edit(change(analysis.atoms))"
             imports.setdefault("local_crystallography", set()).add("Atoms")
             return "Columns or atoms set by hand", f"{first}\nanalysis.atoms = change(analysis.atoms or Atoms.at([]))"
         case Given():
@@ -115,12 +121,14 @@ def _part(done: Done, later: tuple[Done, ...], session: Session, imports: dict[s
                     f"A {done.name} was given and then replaced, and is no longer in the session, so that what was "
                     "made of it cannot be written as a script."
                 )
-            return f"The {done.name} was given, and is that of the saved session", f"analysis.{done.name} = saved.{done.name}"
+            words = f"The {done.name} was given, and is that of the saved session"
+            return words, f"analysis.{done.name} = saved.{done.name}"
         case Calibrated():
             return "Pixel size in nm", f"analysis.recalibrate({done.pixel_size!r})"
         case Opened(known=True):
             imports.setdefault("tempfile", set()).add("TemporaryDirectory")
-            code = "with TemporaryDirectory() as folder:\n    analysis = Analysis.open(analysis.save(f'{folder}/session'))"
+            saved = "analysis.save(f'{folder}/session')"
+            code = f"with TemporaryDirectory() as folder:\n    analysis = Analysis.open({saved})"
             return "The session was saved and opened again", code
     return "", ""
 
