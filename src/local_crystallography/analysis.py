@@ -15,6 +15,7 @@ from psygnal import Signal
 
 from local_crystallography.clustering.doubts import Doubt, doubts, flags, of_frames, of_lattice
 from local_crystallography.clustering.summary import sentence
+from local_crystallography.data.atom_change import AtomChange
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
@@ -22,6 +23,7 @@ from local_crystallography.data.probability import ProbabilityMap
 from local_crystallography.data.progress import Job, Progress
 from local_crystallography.data.subimages import SubImages
 from local_crystallography.graph import StepColumns, lengths_of, stale_after, without
+from local_crystallography.io.done import Calibrated, Changed, Done, Given, Opened, Ran, followed
 from local_crystallography.io.session import Session, load, save
 from local_crystallography.recipe import Recipe, recipe_of
 from local_crystallography.steps.base import Step
@@ -47,7 +49,19 @@ MAKERS = {step.makes: name for name, step in STEPS.items() if not step.adds_colu
 """The step that first makes each result; assigning one by hand takes the place of that step."""
 Snapshot: TypeAlias = Mapping[str, Any]
 """Results and records of an analysis at one moment, by attribute."""
-RECORDED = ("_results", "_columns", "used", "asked", "behind", "edited", "seconds", "left_out", "doubt", "reasons")
+RECORDED = (
+    "_results",
+    "_columns",
+    "used",
+    "asked",
+    "behind",
+    "edited",
+    "seconds",
+    "left_out",
+    "doubt",
+    "reasons",
+    "log",
+)
 JUDGED = r"^(z\d+|angle_(std_)?rad|symmetry_order|label|environment)$"
 """Columns that summary and doubts are of."""
 MISSING = {
@@ -88,6 +102,8 @@ class Analysis:
         Why the classes are what they are; None where no mixture was fitted since the session was opened.
     doubt
         Why the atoms should not be trusted and what to do, a sentence; "" where nothing speaks against them.
+    log
+        What was done to the image, in order, from which `io.script` writes a script.
     """
 
     changed = Signal(str)
@@ -105,6 +121,7 @@ class Analysis:
         self.left_out: Atoms | None = None
         self.doubt = ""
         self.reasons: Reasons | None = None
+        self.log: tuple[Done, ...] = ()
         self._last_judged: Judged | None = None
         if image is not None:
             self.image = image
@@ -121,6 +138,7 @@ class Analysis:
             if name == "probability" and value is not None:
                 value = ProbabilityMap.of(value)
             _check_type(name, value)
+            self._log_given(name, value)
             replaced = {name}
             if name == "atoms" and value is not None and value.same_atoms(self._results["atoms"]):
                 replaced = self._columns.replaced(self._results["atoms"], value)
@@ -182,6 +200,14 @@ class Analysis:
 
     def apply(self, step: Step) -> Job[None]:
         """Run one step and keep its result; a job, so that a long step can report and be stopped."""
+        mended = self.behind.get(step.name()) == step and not isinstance(step, Training)
+        resumed = isinstance(step, Training) and step.checkpoint is not None and step.checkpoint.exists()
+        stopped = yield from stopped_at(self._applied(step))
+        settings = step.model_dump(mode="json", exclude={"checkpoint"})
+        done = Ran(name=step.name(), settings=settings, stopped=stopped, mended=mended, resumed=resumed)
+        self.log = followed(self.log, done)
+
+    def _applied(self, step: Step) -> Job[None]:
         if first := self.behind_before(step):
             raise InputError(
                 f"{step.title()} would use results from before the atoms were edited; run "
@@ -232,6 +258,7 @@ class Analysis:
         behind = [name for name in self._after({"atoms"}) if name in self.used]
         self.behind |= {name: self.asked.pop(name, self.used[name]) for name in behind if name not in self.behind}
         self.edited.clear()
+        self._log_change(before, atoms, edited=True)
         self._columns.remember(before)
         self._results["atoms"] = self._columns.untouched(before, atoms)
         self.changed.emit("atoms")
@@ -337,6 +364,7 @@ class Analysis:
         image, atoms, sub_images = (self._results[name] for name in ("image", "atoms", "sub_images"))
         if image is None or image.pixel_size == pixel_size:
             return False
+        self.log = followed(self.log, Calibrated(pixel_size=pixel_size, before=image.pixel_size))
         self._results["image"] = replace(image, pixel_size=pixel_size)
         changed = ["image"]
         if atoms is not None:
@@ -355,6 +383,20 @@ class Analysis:
         """Add maps of the user's own columns to the present ones; together they are what was requested."""
         self._assign("maps", {**(self._results["maps"] or {}), **maps}, {"maps"})
         self.used[asked.name()], self.asked[asked.name()] = resolved, asked
+
+    def _log_given(self, name: str, value: Any) -> None:
+        """Enter a result that is assigned into the log, which begins anew with an image."""
+        if name == "image":
+            self.log = ()
+        elif name == "atoms" and value is not None:
+            self._log_change(self._results["atoms"], value, edited=False)
+        else:
+            self.log = followed(self.log, Given(name=name))
+
+    def _log_change(self, before: Atoms | None, after: Atoms, *, edited: bool) -> None:
+        change = AtomChange.between(before, after)
+        done = Given(name="atoms") if change is None else Changed(change=change, edited=edited)
+        self.log = followed(self.log, done)
 
     @property
     def recipe(self) -> Recipe:
@@ -428,6 +470,7 @@ class Analysis:
         """Take over saved results that belong together, with the steps that made them, clearing nothing."""
         self._results = dict.fromkeys(self.results) | dict(results)
         self.asked, self.used = dict(asked), dict(used)
+        self.log = (Opened(known=False),)
         self._columns.restore(columns)
         for name in self.results:
             self.changed.emit(name)
@@ -447,6 +490,7 @@ class Analysis:
             doubt=self.doubt,
             behind=dict(self.behind),
             edited=set(self.edited),
+            log=self.log,
             flags=flags(atoms, self.doubts) if atoms is not None and self.doubts else None,
         )
 
@@ -463,6 +507,7 @@ class Analysis:
         analysis.styles.take(dict(session.styles))
         analysis.left_out, analysis.doubt = session.left_out, session.doubt
         analysis.behind, analysis.edited = dict(session.behind), set(session.edited)
+        analysis.log = followed(session.log, Opened(known=bool(session.log) or not session.used))
         return analysis
 
 
@@ -481,6 +526,18 @@ def watched(job: Job[T]) -> Job[tuple[T, bool]]:
             return end.value, stopped
         stop = yield progress
         stopped = stopped or bool(stop)
+
+
+def stopped_at(job: Job[None]) -> Job[int | None]:
+    """The same job; which report of progress, counted from 1, was answered by a stop first, None for none."""
+    stop, reports, first = None, 0, None
+    while True:
+        try:
+            progress = job.send(stop)
+        except StopIteration:
+            return first
+        stop, reports = (yield progress), reports + 1
+        first = reports if stop and first is None else first
 
 
 def ended(result: Any) -> Job[tuple[Any, bool]]:

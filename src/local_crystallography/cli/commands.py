@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "run:Run",
     "report": "report:WriteReport",
     "figure": "figure:DrawFigure",
+    "script": "script:Script",
     "average-frames": "average_frames:AverageStack",
     "correct-image": "correct_image:CorrectImage",
     "train-segmenter": "train_segmenter:TrainSegmenter",

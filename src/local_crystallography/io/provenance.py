@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from local_crystallography.data.atoms import Atoms
 from local_crystallography.data.errors import InputError
 from local_crystallography.data.image import Image
+from local_crystallography.io.done import Done
 from local_crystallography.io.write import native
 
 PROVENANCE = "provenance.json"
@@ -77,6 +78,8 @@ class Provenance(BaseModel):
     """Steps whose results are of the atoms before an edit by hand, with the parameters as requested."""
     edited: list[str] = []
     """Trainings whose networks are still used although atoms were edited since."""
+    log: tuple[Done, ...] = ()
+    """What was done to the image, in order."""
 
 
 def provenance_of(
@@ -90,6 +93,7 @@ def provenance_of(
     doubt: str,
     behind: Mapping[str, BaseModel],
     edited: Iterable[str],
+    log: tuple[Done, ...] = (),
 ) -> Provenance:
     """The record of the current results; arguments as in `io.session.Session`."""
     image: Image = results["image"]
@@ -117,6 +121,7 @@ def provenance_of(
         doubt=doubt,
         behind={name: step.model_dump(mode="json") for name, step in behind.items()},
         edited=sorted(edited),
+        log=log,
     )
 
 

@@ -22,6 +22,7 @@ from local_crystallography.data.columns import IN_FILE
 from local_crystallography.data.errors import InputError, writing
 from local_crystallography.data.image import Image, can_show_atoms
 from local_crystallography.data.subimages import as_found
+from local_crystallography.io.done import Done
 from local_crystallography.io.formats import reader_errors
 from local_crystallography.io.probability import SHARES, STD, VALUES, read_probability, write_probability
 from local_crystallography.io.provenance import (
@@ -92,6 +93,8 @@ class Session:
         Steps, and trainings, of the atoms before an edit by hand, as in `Analysis`.
     flags
         (N,) doubtful results of each atom, in words; None if there are none.
+    log
+        What was done to the image, in order.
     """
 
     results: Mapping[str, Any]
@@ -105,6 +108,7 @@ class Session:
     behind: Mapping[str, Step] = field(default_factory=dict)
     edited: Collection[str] = ()
     flags: npt.NDArray[np.object_] | None = None
+    log: tuple[Done, ...] = ()
 
     @property
     def provenance(self) -> Provenance:
@@ -119,6 +123,7 @@ class Session:
             doubt=self.doubt,
             behind=self.behind,
             edited=self.edited,
+            log=self.log,
         )
 
 
@@ -183,6 +188,7 @@ def load(folder: Path) -> Session:
         doubt=provenance.doubt,
         behind={name: getattr(behind, name) for name in provenance.behind},
         edited=provenance.edited,
+        log=provenance.log,
     )
 
 

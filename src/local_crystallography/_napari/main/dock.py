@@ -26,6 +26,7 @@ from local_crystallography._napari.main.pixel_size import PixelSizeBox
 from local_crystallography._napari.main.region import RegionBox
 from local_crystallography._napari.main.run_all import steps_to_run
 from local_crystallography._napari.main.scan import ScanTools
+from local_crystallography._napari.main.script_menu import ScriptMenu
 from local_crystallography._napari.main.side_docks import (
     COMPONENTS,
     EXPLORER,
@@ -96,6 +97,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         self.class_count = ClassCount(self.controller, self.panels, self)
         self.docks = SideDocks(self.controller, self)
         self.news = News(self.controller, self.docks.actions.commands)
+        self.script = ScriptMenu(self.controller, self._say)
         self._docked = self._scaled = False
         self._deciding = False
         self.region_boxes = [box for panel in self.panels.values() for box in panel.findChildren(RegionBox)]
@@ -215,6 +217,11 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             settings.folder = folder.parent
             self.controller.save(folder)
 
+    def _say(self, words: str) -> None:
+        """Show in the news what was done."""
+        self.news.said = words
+        self.news.refresh()
+
     def _on_report_clicked(self) -> None:
         session = self.session
         if session is not None and (path := ask_to_save(self, "Save report", f"{session.layer.name}.html", ("html",))):
@@ -280,6 +287,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
             watch.refresh(self.controller)
         for name in (SAVE, OPEN, REPORT, FIGURE):
             self.buttons[name].setEnabled(not running and (name == OPEN or session is not None))
+        self.script.setEnabled(not running and session is not None)
         for tools in (self.pixel_size, self.scan, self.curve, self.mask, self.candidates, self.left_out):
             tools.refresh()
         for panel in self.panels.values():

@@ -82,6 +82,8 @@ def arrange(dock: MainDock) -> None:
         row = QtWidgets.QHBoxLayout()
         for name in names:
             row.addWidget(dock.buttons[name])
+        if SAVE in names:
+            row.addWidget(dock.script)
         layout.addLayout(row)
 
 
