@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from local_crystallography._napari.main.dock import MainDock
 
 RUN_ALL = "Ctrl+Shift+Return"
-SAVE, OPEN, REPORT, FIGURE = "Save session …", "Open session …", "Report …", "Save figure …"
+SAVE, OPEN, REPORT, FIGURE = "Save session …", "Open session …", "Report …", "Figure …"
 TIPS = {
     SAVE: "Save image, results, networks and settings in one folder",
     OPEN: "Open a saved session with its layers",
-    FIGURE: "Save what is shown, with scale bar and legend, at the width of a column of a journal or for a slide",
+    FIGURE: "Save what is shown as a figure, with scale bar and legend, at the width of a column of a journal or for a slide",
     REPORT: "Save figures, classes, parameters and provenance as one HTML page, and open it",
     EXPLORER: "Plot the columns of the atoms and select atoms with a lasso",
     MANIFOLD: "Show the images decoded across the latent space, and the classes in pictures",
@@ -63,6 +63,7 @@ def arrange(dock: MainDock) -> None:
     shown.addWidget(dock.show_box, stretch=1)
     for each in dock.class_count.buttons():
         shown.addWidget(each)
+    shown.addWidget(dock.buttons[FIGURE])
     top.addRow("Show", shown)
     top.addRow(dock.look)
     layout = QtWidgets.QVBoxLayout(dock)
@@ -78,7 +79,7 @@ def arrange(dock: MainDock) -> None:
     layout.addLayout(row)
     layout.addWidget(dock.news)
     layout.addWidget(_panels(dock), stretch=1)
-    for names in ((SAVE, OPEN, FIGURE), (EXPLORER, MANIFOLD, REPORT), (MEASURE, SYMMETRY, COMPONENTS)):
+    for names in ((SAVE, OPEN), (EXPLORER, MANIFOLD, REPORT), (MEASURE, SYMMETRY, COMPONENTS)):
         row = QtWidgets.QHBoxLayout()
         for name in names:
             row.addWidget(dock.buttons[name])

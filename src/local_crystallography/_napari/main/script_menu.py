@@ -68,10 +68,11 @@ class ScriptMenu(QtWidgets.QPushButton):  # type: ignore[misc]
         if text is None or session is None:
             return
         if path := ask_to_save(self, "Save as notebook", f"{session.layer.name}.ipynb", ("ipynb",)):
-            self.controller.attempt(lambda: _write(path, text))
-            self._say(f"Saved as {path}.")
+            if self.controller.attempt(lambda: _written(path, text)) is not None:
+                self._say(f"Saved as {path}.")
 
 
-def _write(path: Path, text: str) -> None:
+def _written(path: Path, text: str) -> Path:
     with writing(path):
         path.write_text(text, encoding="utf-8")
+    return path
