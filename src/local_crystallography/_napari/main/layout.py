@@ -24,7 +24,7 @@ SAVE, OPEN, REPORT, FIGURE = "Save session …", "Open session …", "Report …
 TIPS = {
     SAVE: "Save image, results, networks and settings in one folder",
     OPEN: "Open a saved session with its layers",
-    FIGURE: "Save what is shown as a figure, with scale bar and legend, at the width of a column of a journal or for a slide",
+    FIGURE: "Save what is shown, with scale bar and legend, at the width of a column of a journal or for a slide",
     REPORT: "Save figures, classes, parameters and provenance as one HTML page, and open it",
     EXPLORER: "Plot the columns of the atoms and select atoms with a lasso",
     MANIFOLD: "Show the images decoded across the latent space, and the classes in pictures",

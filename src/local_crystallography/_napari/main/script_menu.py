@@ -67,9 +67,9 @@ class ScriptMenu(QtWidgets.QPushButton):  # type: ignore[misc]
         session = self.controller.active
         if text is None or session is None:
             return
-        if path := ask_to_save(self, "Save as notebook", f"{session.layer.name}.ipynb", ("ipynb",)):
-            if self.controller.attempt(lambda: _written(path, text)) is not None:
-                self._say(f"Saved as {path}.")
+        path = ask_to_save(self, "Save as notebook", f"{session.layer.name}.ipynb", ("ipynb",))
+        if path and self.controller.attempt(lambda: _written(path, text)) is not None:
+            self._say(f"Saved as {path}.")
 
 
 def _written(path: Path, text: str) -> Path:
