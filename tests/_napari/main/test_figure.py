@@ -45,6 +45,7 @@ def test_a_click_writes_it(main, qtbot, tmp_path, monkeypatch):
     qtbot.waitUntil(lambda: path.exists() and not main.controller.running, timeout=20_000)
     with Picture.open(path) as made:
         assert made.width == 800
+    qtbot.waitUntil(lambda: str(path) in main.news.said, timeout=5_000)
 
 
 def test_the_classes_have_one_too(main, components_dock, qtbot, tmp_path, monkeypatch):

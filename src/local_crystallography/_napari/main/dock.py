@@ -231,7 +231,7 @@ class MainDock(QtWidgets.QWidget):  # type: ignore[misc]
         if self.session is not None and (chosen := ask_paper(self, f"{self.session.layer.name}.pdf")):
             path, style = chosen
             figure = shown_figure(self.session, self.show_box.column, style)
-            self.controller.compute("Drawing the figure …", partial(_drawn, self.session, path, figure))
+            self.controller.compute("Drawing the figure …", partial(_drawn, self.session, path, figure, self._say))
 
     def _on_open_clicked(self) -> None:
         if folder := ask_folder_to_open(self, self.state.settings.folder):
@@ -370,10 +370,12 @@ def shown_figure(session: ImageSession, column: str, style: PaperStyle) -> Paper
     return PaperFigure(of="image", colour=colour or "none", **dict(style))
 
 
-def _drawn(session: ImageSession, path: Path, figure: PaperFigure) -> Callable[[], object]:
-    """Write a figure; nothing is left to do then."""
+def _drawn(
+    session: ImageSession, path: Path, figure: PaperFigure, say: Callable[[str], object]
+) -> Callable[[], object]:
+    """Write a figure; it remains to say so."""
     figure.save(session.analysis, path)
-    return lambda: None
+    return partial(say, f"Figure saved as {path}.")
 
 
 def ask_folder_to_save(parent: Any, name: str, start: Path | None) -> Path | None:
